@@ -1,0 +1,37 @@
+# Everything a newcomer needs: `make run` and `make test`. Each installs what it uses into .venv first.
+PYTHON ?= python3
+PORT ?= 8400
+STAGE ?= dev
+BIN := .venv/bin
+INSTALLED := .venv/installed
+
+.PHONY: run test check format deploy clean
+
+run: $(INSTALLED)
+	@exec $(BIN)/python -m ops run --port $(PORT)
+
+test: $(INSTALLED)
+	$(BIN)/python -m pytest
+
+check: $(INSTALLED)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/cfn-lint ops/resources.json
+
+format: $(INSTALLED)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+deploy: $(INSTALLED)
+	@$(BIN)/python -m ops deploy --stage $(STAGE) $(if $(MAIL_FROM),--mail-from "$(MAIL_FROM)") $(if $(BASE_URL),--base-url "$(BASE_URL)")
+
+clean:
+	rm -rf .venv .local build .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage
+
+$(INSTALLED): requirements.txt requirements-dev.txt
+	@echo "Installing into .venv (once; about a minute)"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Bienvenue needs Python 3.10 or later; this is " + sys.version)'
+	@$(PYTHON) -m venv --clear .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@

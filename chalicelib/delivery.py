@@ -1,0 +1,73 @@
+"""Delivery through SES, and the one place that knows which of its errors mean what."""
+
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from chalicelib.mail import Mail
+
+if TYPE_CHECKING:
+    from types_boto3_sesv2 import SESV2Client
+
+# How SES says that the account is in the sandbox: MessageRejected, as for a bad message.
+_NOT_VERIFIED = "not verified"
+
+
+class Refused(Exception):
+    """SES will never deliver this mail: its address or its content is at fault."""
+
+
+class Undelivered(Exception):
+    """The mail may go later: the account, the service or the network is at fault.
+
+    ``left`` is False where SES certainly did not take the mail, so that its link may be forgotten.
+    """
+
+    def __init__(self, reason: str, *, left: bool) -> None:
+        super().__init__(reason)
+        self.left = left
+
+
+class Delivery:
+    """Sends mail from ``mail_from``. An error class that SES does not have fails here, at the start."""
+
+    def __init__(self, client: "SESV2Client", mail_from: str, configuration_set: str = "") -> None:
+        self._client = client
+        self._sender: dict[str, Any] = {"FromEmailAddress": mail_from}
+        if configuration_set:
+            self._sender["ConfigurationSetName"] = configuration_set
+        self._for_good = (client.exceptions.MessageRejected, client.exceptions.BadRequestException)
+
+    def send(self, mail: Mail) -> None:
+        """Hand ``mail`` to SES. Raises Refused or Undelivered."""
+        try:
+            self._client.send_email(
+                **self._sender,
+                Destination={"ToAddresses": [mail.to]},
+                Content={
+                    "Simple": {
+                        "Subject": _utf8(mail.subject),
+                        "Body": {"Text": _utf8(mail.text), "Html": _utf8(mail.html)},
+                    }
+                },
+            )
+        except self._for_good as error:
+            reason = _reason(error)
+            if _NOT_VERIFIED in reason:
+                raise Undelivered(reason, left=False) from error
+            raise Refused(reason) from error
+        except ClientError as error:
+            # Any 4xx is SES's own refusal; after a 5xx nobody knows what it did.
+            status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+            raise Undelivered(_reason(error), left=status >= 500) from error
+        except BotoCoreError as error:
+            raise Undelivered(type(error).__name__, left=True) from error
+
+
+def _reason(error: ClientError) -> str:
+    """The error in SES's words, which may name an address: for the item, never for a log."""
+    return f"{error.response['Error']['Code']}: {error.response['Error'].get('Message', '')}"
+
+
+def _utf8(text: str) -> Any:
+    return {"Data": text, "Charset": "UTF-8"}

@@ -1,0 +1,42 @@
+"""People's names: any script, but nothing that could carry a message into somebody else's mailbox."""
+
+import re
+import unicodedata
+
+MAX_LENGTH = 64
+
+# What mail programs turn into links by themselves: a scheme, an address, or two labels and a dot
+# (also the dots that IDNA reads as one). "J. R. R. Tolkien" and "Ph.D" are no links.
+_LINK = re.compile(r"://|@|\bwww\.|[^\W_][.\u3002][^\W\d_]{2,}", re.IGNORECASE)
+_UNPRINTABLE = frozenset(("Cc", "Cs", "Zl", "Zp"))
+# Reordering the text around a name would let it rewrite our own sentence (Unicode UAX #9, §2).
+_BIDI_CONTROLS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+
+class NameRefused(ValueError):
+    """A name that is refused. ``code`` says why: ``name_too_long``, ``name_control_character`` or
+    ``name_link``."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+def clean(text: str) -> str:
+    """``text`` trimmed and in NFC; may be empty. Raises NameRefused."""
+    name = unicodedata.normalize("NFC", text).strip()
+    if len(name) > MAX_LENGTH:
+        raise NameRefused("name_too_long")
+    if any(unicodedata.category(c) in _UNPRINTABLE or c in _BIDI_CONTROLS for c in name):
+        raise NameRefused("name_control_character")
+    if _LINK.search(unicodedata.normalize("NFKC", name)):
+        raise NameRefused("name_link")
+    return name
+
+
+def safe(text: str) -> str:
+    """``text`` if it may be printed in a mail, else nothing: for items that others put."""
+    try:
+        return clean(text)
+    except NameRefused:
+        return ""

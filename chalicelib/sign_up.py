@@ -1,0 +1,123 @@
+"""A sign-up: the fields that somebody sent, checked and made canonical, or all that is wrong with them."""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+
+from chalicelib import address, names
+
+# Every accepted field, and what it is stored as.
+FIELDS = {
+    "email": "email",
+    "prenom": "prenom",
+    "first_name": "prenom",
+    "nom": "nom",
+    "last_name": "nom",
+    "lang": "lang",
+}
+MAX_PROBLEMS = 20  # so that an answer cannot be made much longer than its question
+
+
+@dataclass(frozen=True)
+class SignUp:
+    """Somebody who wants in. ``email`` is canonical; ``prenom`` and ``nom`` may be empty, not both."""
+
+    email: str
+    prenom: str
+    nom: str
+    lang: str
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is wrong (``code``, a text's name) with which ``field``, as its sender spelled it."""
+
+    code: str
+    field: str
+
+
+class Invalid(ValueError):
+    """What was sent cannot be used; ``problems`` lists everything that is wrong with it."""
+
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        super().__init__(", ".join(sorted({problem.code for problem in problems})))
+        self.problems = problems
+
+
+def check(fields: Mapping[str, object], lang: str, languages: Collection[str]) -> SignUp:
+    """The sign-up in ``fields``; ``lang`` is used where they name none. Raises Invalid."""
+    reader = _Reader(fields)
+    reader.refuse_unknown(FIELDS)
+    email = reader.take("email", address.canonical, required=True)
+    prenom = reader.take("prenom", names.clean)
+    nom = reader.take("nom", names.clean)
+    chosen = reader.take("lang", lambda text: _language(text, languages))
+    if not prenom and not nom and not reader.failed({"prenom", "nom"}):
+        reader.problems.append(Problem("name_missing", "prenom"))
+    reader.finish()
+    return SignUp(email, prenom, nom, chosen or lang)
+
+
+def check_resend(fields: Mapping[str, object]) -> str:
+    """The key of the user who wants another link.
+
+    A typed address is made canonical. With the ``token`` of a link that has lapsed, it comes from
+    that link, so it is the stored spelling already: another writer's may be any. Raises Invalid.
+    """
+    reader = _Reader(fields)
+    reader.refuse_unknown({"email": "email", "token": "token"})
+    token = reader.take("token", str)
+    email = reader.take("email", address.stored if token else address.canonical, required=True)
+    reader.finish()
+    return email
+
+
+class _Reader:
+    """Takes fields one by one and remembers every problem on the way."""
+
+    def __init__(self, fields: Mapping[str, object]) -> None:
+        self.fields = fields
+        self.problems: list[Problem] = []
+
+    def refuse_unknown(self, known: Collection[str]) -> None:
+        self.problems += [Problem("field_unknown", name) for name in self.fields if name not in known]
+
+    def take(self, stored_as: str, clean: Callable[[str], str], *, required: bool = False) -> str:
+        """The cleaned value, or nothing where there is none or it is refused."""
+        sent = [name for name in self.fields if FIELDS.get(name, name) == stored_as]
+        values = {name: self.fields[name] for name in sent if self.fields[name] not in (None, "")}
+        if len(values) > 1:
+            self.problems.append(Problem("field_repeated", list(values)[-1]))
+            return ""
+        for name, value in values.items():
+            if not isinstance(value, str):
+                self.problems.append(Problem("field_not_text", name))
+                return ""
+            try:
+                cleaned = clean(value)
+            except (address.AddressError, names.NameRefused, _UnknownLanguage) as error:
+                self.problems.append(Problem(error.code, name))
+                return ""
+            if cleaned:
+                return cleaned
+        if required:
+            self.problems.append(Problem("field_missing", stored_as))
+        return ""
+
+    def failed(self, stored_as: Collection[str]) -> bool:
+        return any(FIELDS.get(problem.field) in stored_as for problem in self.problems)
+
+    def finish(self) -> None:
+        if self.problems:
+            raise Invalid(tuple(self.problems[:MAX_PROBLEMS]))
+
+
+class _UnknownLanguage(ValueError):
+    code = "lang_unknown"
+
+
+def _language(text: str, languages: Collection[str]) -> str:
+    """The language that a tag such as ``fr-CA`` asks for (RFC 5646: the primary subtag)."""
+    lang = text.strip().lower().partition("-")[0]
+    if lang not in languages:
+        raise _UnknownLanguage
+    return lang

@@ -1,0 +1,28 @@
+"""Link tokens: made at random, mailed once, and known afterwards only by their hash."""
+
+import hashlib
+import re
+import secrets
+
+BYTES = 32
+
+_SHAPE = re.compile(r"[A-Za-z0-9_-]{43}")
+
+
+def mint() -> str:
+    """A fresh token: 256 random bits in 43 URL-safe characters."""
+    return secrets.token_urlsafe(BYTES)
+
+
+def digest(token: str) -> str:
+    """What is stored of a token: its SHA-256, in hex.
+
+    A fast hash is right here: there is nothing to guess in 256 random bits. Looking the hash up,
+    rather than comparing tokens, leaves nothing to learn from how long a comparison takes.
+    """
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def well_formed(text: str) -> bool:
+    """Whether ``text`` could be a token at all."""
+    return _SHAPE.fullmatch(text) is not None
