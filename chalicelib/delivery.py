@@ -29,7 +29,7 @@ class Undelivered(Exception):
 
 
 class Delivery:
-    """Sends mail from ``mail_from``. An error class that SES does not have fails here, at the start."""
+    """Sends mail from ``mail_from``. An error class that SES does not have fails at the start."""
 
     def __init__(self, client: "SESV2Client", mail_from: str, configuration_set: str = "") -> None:
         self._client = client

@@ -2,9 +2,9 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from urllib.parse import quote, urlencode
 
 from chalicelib import address, names, templates
+from chalicelib.links import Link
 from chalicelib.users import User
 
 
@@ -30,7 +30,7 @@ def compose(
     full_name = " ".join(filter(None, (names.safe(user.prenom), names.safe(user.nom))))
     values = {
         "name": f" {full_name}" if full_name else "",
-        "link": link(base_url, user.email, token),
+        "link": Link(user.email, token).url(base_url),
     }
     return Mail(
         to=address.deliverable(user.email),
@@ -38,9 +38,3 @@ def compose(
         text=templates.fill_text(f"{folder}/body.txt", **values),
         html=templates.fill_html(f"{folder}/body.html", **values),
     )
-
-
-def link(base_url: str, email: str, token: str) -> str:
-    """The address that validates ``email``; ``+`` is percent-encoded, or it would arrive as a space."""
-    query = urlencode({"email": email, "token": token}, quote_via=quote, safe="@")
-    return f"{base_url}/validate?{query}"

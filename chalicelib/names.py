@@ -1,4 +1,4 @@
-"""People's names: any script, but nothing that could carry a message into somebody else's mailbox."""
+"""People's names: any script, but nothing that could carry a message into a stranger's mailbox."""
 
 import re
 import unicodedata

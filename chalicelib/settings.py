@@ -1,4 +1,4 @@
-"""The stage's settings: every environment variable that Bienvenue knows, read once and checked together."""
+"""The stage's settings: every environment variable there is, read once and checked together."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass

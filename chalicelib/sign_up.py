@@ -1,9 +1,10 @@
-"""A sign-up: the fields that somebody sent, checked and made canonical, or all that is wrong with them."""
+"""A sign-up: the fields that somebody sent, made canonical, or all that is wrong with them."""
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from chalicelib import address, names
+from chalicelib.body import REPEATED
 
 # Every accepted field, and what it is stored as.
 FIELDS = {
@@ -19,7 +20,7 @@ MAX_PROBLEMS = 20  # so that an answer cannot be made much longer than its quest
 
 @dataclass(frozen=True)
 class SignUp:
-    """Somebody who wants in. ``email`` is canonical; ``prenom`` and ``nom`` may be empty, not both."""
+    """Somebody who wants in. ``email`` is canonical; one of ``prenom`` and ``nom`` may be empty."""
 
     email: str
     prenom: str
@@ -64,7 +65,7 @@ def check_resend(fields: Mapping[str, object]) -> str:
     that link, so it is the stored spelling already: another writer's may be any. Raises Invalid.
     """
     reader = _Reader(fields)
-    reader.refuse_unknown({"email": "email", "token": "token"})
+    reader.refuse_unknown(("email", "token", "lang"))
     token = reader.take("token", str)
     email = reader.take("email", address.stored if token else address.canonical, required=True)
     reader.finish()
@@ -79,13 +80,14 @@ class _Reader:
         self.problems: list[Problem] = []
 
     def refuse_unknown(self, known: Collection[str]) -> None:
-        self.problems += [Problem("field_unknown", name) for name in self.fields if name not in known]
+        unknown = [name for name in self.fields if name not in known]
+        self.problems += [Problem("field_unknown", name) for name in unknown]
 
     def take(self, stored_as: str, clean: Callable[[str], str], *, required: bool = False) -> str:
         """The cleaned value, or nothing where there is none or it is refused."""
         sent = [name for name in self.fields if FIELDS.get(name, name) == stored_as]
         values = {name: self.fields[name] for name in sent if self.fields[name] not in (None, "")}
-        if len(values) > 1:
+        if len(values) > 1 or REPEATED in values.values():
             self.problems.append(Problem("field_repeated", list(values)[-1]))
             return ""
         for name, value in values.items():

@@ -1,6 +1,5 @@
 """The stream's records made into mails: which are owed, each claimed, sent and written down."""
 
-import hashlib
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from chalicelib import tokens
 from chalicelib.address import AddressError
 from chalicelib.delivery import Delivery, Refused, Undelivered
+from chalicelib.logs import hashed, kind
 from chalicelib.mail import Mail
 from chalicelib.users import Unusable, User, Users
 
@@ -28,7 +28,7 @@ PAUSE = 0.5
 
 @dataclass(frozen=True)
 class Owed:
-    """A mail that records ask for. ``signed_up`` if a sign-up, not another writer, made the item."""
+    """A mail that records ask for. ``signed_up`` if a sign-up made the item, not another writer."""
 
     email: str
     signed_up: bool
@@ -61,7 +61,7 @@ class Mailer:
     mint: Callable[[], str] = tokens.mint
 
     def mail(self, records: Iterable[Mapping[str, Any]], time_left: Callable[[], float]) -> None:
-        """Send every mail that is owed. ``time_left`` is what remains of the invocation, in seconds.
+        """Send every mail that is owed. ``time_left`` tells the invocation's remaining seconds.
 
         Raises StillOwed after the whole batch was tried. Raising, rather than naming the failed
         records, is right whether or not the event source mapping asks for partial answers.
@@ -84,10 +84,10 @@ class Mailer:
         try:
             outcome = self._claim_and_send(one, time_left)
         except (ClientError, BotoCoreError) as error:
-            log.warning("mail still owed user=%s: %s", user_hash, _kind(error))
+            log.warning("mail still owed user=%s: %s", user_hash, kind(error))
             return Outcome.STILL_OWED
         except Undelivered as error:
-            log.warning("mail still owed user=%s: %s", user_hash, _kind(error.__cause__ or error))
+            log.warning("mail still owed user=%s: %s", user_hash, kind(error.__cause__ or error))
             return Outcome.STILL_OWED
         except Unusable as error:
             log.error("item unusable user=%s: %s", user_hash, error)
@@ -121,7 +121,7 @@ class Mailer:
             except (ClientError, BotoCoreError) as error:
                 if time_left() < TIME_FOR_A_MAIL / 2:
                     raise
-                log.warning("not yet written down user=%s: %s", hashed(email), _kind(error))
+                log.warning("not yet written down user=%s: %s", hashed(email), kind(error))
                 self.pause(PAUSE)
             else:
                 return
@@ -145,11 +145,6 @@ def owed(records: Iterable[Mapping[str, Any]]) -> list[Owed]:
     return [Owed(email, signed_up) for email, signed_up in asked.items()]
 
 
-def hashed(email: str) -> str:
-    """How logs name a user: enough of a hash to follow one, and no address."""
-    return hashlib.sha256(email.encode(errors="surrogatepass")).hexdigest()[:12]
-
-
 def _owed(record: Mapping[str, Any]) -> Owed | None:
     event = record["eventName"]
     if event not in ("INSERT", "MODIFY"):
@@ -167,10 +162,3 @@ def _sequence_number(record: object) -> str:
         return str(record["dynamodb"]["SequenceNumber"])  # type: ignore[index]
     except (KeyError, TypeError):
         return "without a sequence number"
-
-
-def _kind(error: BaseException) -> str:
-    """What went wrong, without the error's message: it may name an address."""
-    if isinstance(error, ClientError):
-        return f"{error.operation_name} {error.response['Error']['Code']}"
-    return type(error).__name__

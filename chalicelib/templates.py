@@ -1,4 +1,4 @@
-"""The words of mails and pages: files under templates/, one folder a language, filled with values."""
+"""The words of mails and pages: files under templates/, a folder a language, filled with values."""
 
 import json
 from collections.abc import Mapping
@@ -22,12 +22,12 @@ def languages() -> frozenset[str]:
     return frozenset(folder.name for folder in (ROOT / "mail").iterdir() if folder.is_dir())
 
 
-def fill_text(name: str, **values: str) -> str:
+def fill_text(name: str, /, **values: str) -> str:
     """The text template ``name`` with its ``$values``. Raises KeyError for one not given."""
     return _template(name).substitute(values)
 
 
-def fill_html(name: str, **values: str) -> Html:
+def fill_html(name: str, /, **values: str) -> Html:
     """The HTML template ``name`` with its ``$values``, escaped unless they are Html already."""
     return Html(_template(name).substitute({key: _markup(value) for key, value in values.items()}))
 

@@ -1,0 +1,121 @@
+"""Bienvenue: sign people up, mail them a link, believe the click. Routes and event handlers."""
+
+import os
+import time
+from collections.abc import Callable
+from datetime import datetime, timezone
+from functools import cache, partial
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from chalice.app import Chalice, DynamoDBEvent, Request, Response
+
+from chalicelib import body, links, logs, mail, settings, sign_up, templates
+from chalicelib.delivery import Delivery
+from chalicelib.stream import MAX_CONCURRENT, Mailer
+from chalicelib.users import Users
+from chalicelib.web import Site, Visit
+
+app = Chalice("bienvenue", configure_logs=False)
+logs.speak(app.log)
+stage = settings.read(os.environ, templates.languages())
+site = Site(app, stage)
+
+# Two short tries answer well inside the API's 10 s; botocore's own defaults would outlive it.
+DYNAMODB = Config(
+    connect_timeout=1,
+    read_timeout=2,
+    retries={"mode": "standard", "total_max_attempts": 2},
+    max_pool_connections=MAX_CONCURRENT,
+)
+# Three tries, 18 s at the worst: with those of DynamoDB, within stream.TIME_FOR_A_MAIL.
+SES = Config(
+    connect_timeout=1,
+    read_timeout=5,
+    retries={"mode": "standard", "total_max_attempts": 3},
+    max_pool_connections=MAX_CONCURRENT,
+)
+
+
+@app.middleware("http")
+def answer(request: Request, get_response: Callable[[Request], Response]) -> Response:
+    return site.finish(request, get_response(request))
+
+
+@app.route("/", methods=["GET", "HEAD"])
+@site.view
+def sign_up_page(visit: Visit) -> Response:
+    return visit.sign_up_page()
+
+
+@app.route("/users", methods=["POST"], content_types=list(body.TYPES))
+@site.view
+def post_user(visit: Visit) -> Response:
+    fields = visit.fields()
+    if visit.trapped():
+        return visit.accepted(fields.get("email"))
+    person = sign_up.check(fields, visit.lang, templates.languages())
+    users().sign_up(person, now())
+    return visit.accepted(person.email)
+
+
+@app.route("/resend", methods=["POST"], content_types=list(body.TYPES))
+@site.view
+def post_resend(visit: Visit) -> Response:
+    email = sign_up.check_resend(visit.fields())
+    users().resend(email, now())
+    return visit.accepted(email)
+
+
+@app.route("/validate", methods=["GET", "HEAD"])
+@site.view
+def open_link(visit: Visit) -> Response:
+    link = links.read(visit.query())
+    if link and visit.changes_nothing:
+        return visit.confirm(link)
+    return _validate(visit, link)
+
+
+@app.route("/validate", methods=["POST"], content_types=list(body.TYPES))
+@site.view
+def post_link(visit: Visit) -> Response:
+    return _validate(visit, links.read(visit.fields()))
+
+
+@app.on_dynamodb_record(
+    stream_arn=stage.users_stream_arn,
+    batch_size=MAX_CONCURRENT,
+    starting_position="TRIM_HORIZON",  # LATEST would miss what is written while polling starts
+)
+def send_validation_mail(event: DynamoDBEvent) -> None:
+    context: Any = event.context
+    mailer().mail(event.to_dict()["Records"], lambda: context.get_remaining_time_in_millis() / 1000)
+
+
+def _validate(visit: Visit, link: links.Link | None) -> Response:
+    if link is None:
+        return visit.link_refused()
+    return visit.validation(users().validate(link.email, link.token_hash, now()), link)
+
+
+def now() -> datetime:
+    return datetime.now(timezone.utc)
+
+
+@cache
+def users() -> Users:
+    return Users(boto3.client("dynamodb", config=DYNAMODB), stage.users_table)
+
+
+@cache
+def mailer() -> Mailer:
+    ses = boto3.client("sesv2", config=SES)
+    compose = partial(
+        mail.compose,
+        base_url=stage.base_url,
+        default_lang=stage.default_lang,
+        languages=templates.languages(),
+    )
+    delivery = Delivery(ses, stage.mail_from, stage.mail_configuration_set)
+    return Mailer(users(), delivery, compose, now, time.sleep)

@@ -1,0 +1,36 @@
+"""What may stand in a log: never an address, a name, a token or a link."""
+
+import hashlib
+import logging
+import traceback
+
+from botocore.exceptions import ClientError
+
+
+def hashed(email: str) -> str:
+    """How logs name a user: enough of a hash to follow one, and no address."""
+    return hashlib.sha256(email.encode(errors="surrogatepass")).hexdigest()[:12]
+
+
+def kind(error: BaseException) -> str:
+    """What went wrong, without the error's message: it may quote an address."""
+    if isinstance(error, ClientError):
+        return f"{error.operation_name} {error.response['Error']['Code']}"
+    return type(error).__name__
+
+
+def speak(chalice_log: logging.Logger) -> None:
+    """Let our own loggers be heard, and keep Chalice's from repeating what an exception says."""
+    logging.getLogger("chalicelib").setLevel(logging.INFO)
+    chalice_log.addFilter(_without_message)
+
+
+def _without_message(record: logging.LogRecord) -> bool:
+    """Keep an exception's class and where it came from; its message may quote what people sent."""
+    if record.exc_info and record.exc_info[0]:
+        kind, _, trace = record.exc_info
+        frames = "".join(traceback.format_tb(trace))
+        record.msg = f"{record.getMessage()}: {kind.__name__}\n{frames}"
+        record.args = None
+        record.exc_info = None
+    return True
