@@ -34,7 +34,8 @@ class Pages:
             detail = texts[f"problem_{problem.code}_detail"]
             if field in TYPED:
                 beside.setdefault(field, detail)
-                items.append(_fill("error_link", lang, field=field, detail=detail))
+                label = texts[f"{field}_label"]
+                items.append(_fill("error_link", lang, field=field, label=label, detail=detail))
             else:
                 items.append(_fill("error_item", lang, field=problem.field[:64], detail=detail))
         values: dict[str, str] = {field: typed.get(field, "") for field in TYPED}
@@ -46,8 +47,10 @@ class Pages:
                 Html(f'aria-invalid="true" aria-describedby="{field}-error"') if shown else Html()
             )
         summary = _fill("error_summary", lang, items=Html("".join(items))) if items else Html()
+        # Who listens to the page hears its title first.
+        title = f"{texts['error_prefix']} {texts['sign_up_title']}" if items else ""
         return self._page(
-            "sign_up", lang, errors=summary, action=f"{self.base_url}/users", **values
+            "sign_up", lang, title=title, errors=summary, action=f"{self.base_url}/users", **values
         )
 
     def sent(self, lang: str, email: str) -> Html:

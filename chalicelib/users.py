@@ -4,7 +4,7 @@ Each transition is a single conditional UpdateItem: the condition is the state m
 refused is read from the item that the refusal returns. Nothing here reads first and writes later.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from enum import Enum
@@ -45,6 +45,13 @@ class Validation(Enum):
     ALREADY_VALIDATED = "already_validated"
     EXPIRED = "expired"
     INVALID = "invalid"
+
+
+class Verdict(Enum):
+    """Why an address gets no more mail."""
+
+    BOUNCED = "bounced"
+    COMPLAINED = "complained"
 
 
 class Unusable(Exception):
@@ -182,6 +189,39 @@ class Users:
             return Validation.ALREADY_VALIDATED
         return Validation.EXPIRED
 
+    def record_feedback(self, email: str, verdict: Verdict, now: datetime) -> bool:
+        """Send no more mail to a known user; False where there is none or nothing changes. A
+        complaint outweighs a bounce: somebody reads that mailbox, and wants no mail."""
+        weightier = {":verdict": verdict.value, ":complained": Verdict.COMPLAINED.value}
+        return self._update(
+            email,
+            "SET mail = :verdict, mail_at = :now",
+            "attribute_exists(email) AND NOT mail IN (:verdict, :complained)",
+            {**weightier, ":now": _iso(now)},
+        ).done
+
+    def still_owed(self, before: datetime, segment: int, segments: int) -> Iterator[list[str]]:
+        """Pages of users, of one segment of the table, whose mail is owed since ``before``."""
+        pages = self._client.get_paginator("scan").paginate(
+            TableName=self._table,
+            Segment=segment,
+            TotalSegments=segments,
+            ProjectionExpression="email",
+            FilterExpression=_STILL_OWED,
+            ExpressionAttributeValues=_all_typed(_owed_since(before)),
+        )
+        for page in pages:
+            yield [item["email"]["S"] for item in page["Items"]]
+
+    def ask_again(self, email: str, now: datetime, patience: timedelta) -> bool:
+        """Have the stream woken for a mail that is owed for longer than ``patience``."""
+        return self._update(
+            email,
+            "SET mail = :owed, mail_at = :now",
+            f"attribute_exists(email) AND {_STILL_OWED}",
+            {**_owed_since(now - patience), ":now": _iso(now)},
+        ).done
+
     def _update(self, email: str, change: str, condition: str, values: Item) -> "_Outcome":
         try:
             answer = self._client.update_item(
@@ -189,7 +229,7 @@ class Users:
                 Key={"email": {"S": email}},
                 UpdateExpression=change,
                 ConditionExpression=condition,
-                ExpressionAttributeValues={name: _typed(value) for name, value in values.items()},
+                ExpressionAttributeValues=_all_typed(values),
                 ReturnValues="ALL_NEW",
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )
@@ -217,6 +257,12 @@ _MAY_BE_OWED = (
 )
 
 
+_STILL_OWED = (
+    "attribute_not_exists(validated_at) AND (attribute_not_exists(mail)"
+    " OR mail IN (:owed, :sending) AND (attribute_not_exists(mail_at) OR mail_at <= :before))"
+)
+
+
 def _limits(now: datetime) -> dict[str, Any]:
     return {
         ":bounced": "bounced",
@@ -230,6 +276,10 @@ def _owing(now: datetime) -> dict[str, Any]:
     return {":owed": "owed", ":now": _iso(now)}
 
 
+def _owed_since(before: datetime) -> dict[str, Any]:
+    return {":owed": "owed", ":sending": "sending", ":before": _iso(before)}
+
+
 def _is_claimable(item: Item) -> bool:
     mail = item.get("mail", {"S": "owed"}).get("S")
     return bool(item) and "validated_at" not in item and mail in ("owed", "sending")
@@ -238,6 +288,10 @@ def _is_claimable(item: Item) -> bool:
 def _user(item: Item) -> User:
     prenom, nom, lang = (item.get(name, {}).get("S", "") for name in ("prenom", "nom", "lang"))
     return User(item["email"]["S"], prenom, nom, lang)
+
+
+def _all_typed(values: Item) -> dict[str, Any]:
+    return {name: _typed(value) for name, value in values.items()}
 
 
 def _typed(value: object) -> dict[str, Any]:

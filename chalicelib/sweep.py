@@ -1,0 +1,41 @@
+"""The hourly look for mails that are still owed: what the stream has lost is asked for again."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from chalicelib.users import Users
+
+log = logging.getLogger(__name__)
+
+PATIENCE = timedelta(minutes=15)
+"""How long the stream may take before it is no longer waited for."""
+SEGMENTS = 24
+TIME_FOR_A_PAGE = 20.0  # seconds: one page of a scan and the updates for what it holds
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """Asks again for owed mails, a segment of the table at a time. ``now`` is the clock."""
+
+    users: Users
+    now: Callable[[], datetime]
+
+    def sweep(self, time_left: Callable[[], float]) -> int:
+        """Ask again for what is owed; how many were. ``time_left`` tells the remaining seconds.
+
+        Every hour starts at another segment, so that where a table outgrows one invocation, each
+        segment still has its turn, with nothing to be remembered from one hour to the next.
+        """
+        started = self.now()
+        asked = 0
+        for turn in range(SEGMENTS):
+            segment = (started.hour + turn) % SEGMENTS
+            for page in self.users.still_owed(started - PATIENCE, segment, SEGMENTS):
+                asked += sum(self.users.ask_again(email, self.now(), PATIENCE) for email in page)
+                if time_left() < TIME_FOR_A_PAGE:
+                    log.warning("sweep: %s asked again, %s of %s segments", asked, turn, SEGMENTS)
+                    return asked
+        log.info("sweep: %s asked again", asked)
+        return asked

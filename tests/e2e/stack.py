@@ -1,0 +1,179 @@
+"""The service as `make run` gives it, in its own process: what its user does to it and sees."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Any, TypeVar
+
+import boto3
+import urllib3
+
+ROOT = Path(__file__).parents[2]
+TIME_TO_START = 120.0
+TIME_TO_MAIL = 30.0
+PORTS = 3
+
+Seen = TypeVar("Seen")
+
+
+def wait_for(see: Callable[[], Seen], seconds: float, what: str) -> Seen:
+    """What ``see`` returns, as soon as it is true. Raises AssertionError after ``seconds``."""
+    deadline = time.monotonic() + seconds
+    while True:
+        if seen := see():
+            return seen
+        if time.monotonic() > deadline:
+            raise AssertionError(f"{what}: not within {seconds:g} s")
+        time.sleep(0.05)
+
+
+@dataclass
+class Stack:
+    """A running stack: its addresses as stack.json has them, and its process."""
+
+    api: str
+    mailbox: str
+    aws: str
+    region: str
+    table: str
+    port: int
+    folder: Path
+    process: subprocess.Popen[str]
+
+    def post(self, path: str, fields: Any, **headers: str) -> urllib3.BaseHTTPResponse:
+        return urllib3.request("POST", self.api + path, json=fields, headers=headers)
+
+    def post_form(
+        self, path: str, fields: dict[str, str], **headers: str
+    ) -> urllib3.BaseHTTPResponse:
+        return urllib3.request(
+            "POST", self.api + path, fields=fields, encode_multipart=False, headers=headers
+        )
+
+    def get(self, url: str, **headers: str) -> urllib3.BaseHTTPResponse:
+        return urllib3.request("GET", url, headers=headers)
+
+    def client(self, service: str) -> Any:
+        """A client of the local cloud, as another program would make one."""
+        return boto3.client(
+            service,
+            endpoint_url=self.aws,
+            region_name=self.region,
+            aws_access_key_id="local",
+            aws_secret_access_key="local",
+        )
+
+    def item(self, email: str) -> dict[str, Any]:
+        found = self.client("dynamodb").get_item(
+            TableName=self.table, Key={"email": {"S": email}}, ConsistentRead=True
+        )
+        return found.get("Item", {})
+
+    def change(self, email: str, **attributes: dict[str, str]) -> None:
+        """Make an item older, or anything else that a test has no day to wait for."""
+        self.client("dynamodb").update_item(
+            TableName=self.table,
+            Key={"email": {"S": email}},
+            UpdateExpression="SET " + ", ".join(f"{name} = :{name}" for name in attributes),
+            ExpressionAttributeValues={f":{name}": value for name, value in attributes.items()},
+        )
+
+    def mails(self, to: str) -> list[EmailMessage]:
+        """What the mailbox holds for an address, the oldest first."""
+        listed = self.get(f"{self.mailbox}/messages/").json()["messages"]
+        found = []
+        for summary in sorted(listed, key=lambda summary: summary["id"]):
+            source = self.get(f"{self.mailbox}/messages/{summary['id']}.source").data
+            mail = message_from_bytes(source, policy=policy.default)
+            if mail["To"] == to:
+                found.append(mail)
+        return found
+
+    def wait_for_mails(self, to: str, count: int = 1) -> list[EmailMessage]:
+        return wait_for(
+            lambda: len(mails := self.mails(to)) >= count and mails,
+            TIME_TO_MAIL,
+            f"{count} mails to {to}",
+        )
+
+    def wait_for_item(self, email: str, mail: str) -> dict[str, Any]:
+        """The item, once it says so of its mail: all that came of it is then written down."""
+        return wait_for(
+            lambda: (item := self.item(email)).get("mail", {}).get("S") == mail and item,
+            TIME_TO_MAIL,
+            f"mail={mail}",
+        )
+
+    def stop(self, by: signal.Signals = signal.SIGINT) -> int:
+        self.process.send_signal(by)
+        return self.process.wait(30)
+
+
+def link_in(mail: EmailMessage) -> str:
+    part = mail.get_body(("plain",))
+    assert part is not None
+    found = re.search(r"https?://\S+", part.get_content())
+    assert found
+    return found.group()
+
+
+@contextmanager
+def running(state: Path, *arguments: str) -> Iterator[Stack]:
+    """`python -m ops run` on free ports, with its files under ``state``; ended with the block."""
+    port = free_ports()
+    command = [sys.executable, "-m", "ops", "run", "--port", str(port), "--state", str(state)]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    with (state / "output").open("w+") as output:
+        process = subprocess.Popen(
+            [*command, *arguments],
+            cwd=ROOT,
+            env=environment,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        try:
+            wait_for(
+                lambda: (state / "stack.json").exists() or process.poll() is not None,
+                TIME_TO_START,
+                "the stack starts",
+            )
+            if process.poll() is not None:
+                raise AssertionError((state / "output").read_text())
+            addresses = json.loads((state / "stack.json").read_text())
+            yield Stack(**addresses, port=port, folder=state, process=process)
+        finally:
+            if process.poll() is None:
+                process.send_signal(signal.SIGINT)
+                process.wait(30)
+
+
+def free_ports() -> int:
+    """The first of PORTS free ports in a row."""
+    for port in range(8500, 9500, PORTS):
+        if all(is_free(port + n) for n in range(PORTS)):
+            return port
+    raise AssertionError("no free ports")
+
+
+def is_free(port: int) -> bool:
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True

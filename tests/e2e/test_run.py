@@ -1,0 +1,109 @@
+"""`make run` as who types it sees it: what it prints, leaves behind, and says when it can't."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.stack import PORTS, ROOT, Stack, free_ports, is_free, link_in, running, wait_for
+
+
+def children(pid: int) -> list[str]:
+    """The command lines of all processes below ``pid``."""
+    listed = subprocess.run(
+        ["ps", "-eo", "pid=,ppid=,args="], capture_output=True, text=True, check=True
+    ).stdout
+    rows = [line.split(None, 2) for line in listed.splitlines()]
+    below = {str(pid)}
+    for _ in rows:
+        below |= {row[0] for row in rows if row[1] in below}
+    return [row[2] for row in rows if row[0] in below and row[0] != str(pid)]
+
+
+def tracked_changes() -> str:
+    return subprocess.run(
+        ["git", "status", "--porcelain"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+
+
+def test_stack_json_names_what_runs_where(stack: Stack) -> None:
+    found = json.loads((stack.folder / "stack.json").read_text())
+    assert set(found) == {"api", "mailbox", "aws", "region", "table"}
+    assert found["aws"] == f"http://127.0.0.1:{stack.port}"
+    assert found["mailbox"] == f"http://127.0.0.1:{stack.port + 1}"
+    assert found["api"].startswith(found["aws"])
+    assert stack.get(found["mailbox"]).status == 200
+
+
+def test_the_curl_line_and_the_put_item_that_it_prints_work_as_they_stand(stack: Stack) -> None:
+    printed = (stack.folder / "output").read_text()
+    for address in (f"{stack.api}/", stack.mailbox):
+        assert address in printed
+    (curl,) = [line.strip() for line in printed.splitlines() if line.strip().startswith("curl ")]
+    arguments = shlex.split(curl)
+    body = next(word for word in arguments if word.startswith("{"))
+    done = subprocess.run(arguments, capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout)["status"] == "accepted"
+    (mail, *_) = stack.wait_for_mails(json.loads(body)["email"])
+    assert "GÜNST HORN" in mail["Subject"]
+    assert stack.get(link_in(mail)).status == 200
+    assert "dynamodb put-item" in printed
+
+
+def test_nothing_listens_outside_this_machine(stack: Stack) -> None:
+    outside = socket.gethostbyname(socket.gethostname())
+    if outside.startswith("127."):
+        outside = "127.0.0.2"  # bound to 0.0.0.0, a server would answer here too
+    for port in range(stack.port, stack.port + PORTS):
+        with socket.socket() as caller:
+            assert caller.connect_ex((outside, port)) != 0
+
+
+@pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM])
+def test_stopping_it_ends_all_of_it(tmp_path: Path, by: signal.Signals) -> None:
+    before = tracked_changes()
+    with running(tmp_path) as stack:
+        assert len(children(stack.process.pid)) >= 2
+        started = children(stack.process.pid)
+        assert stack.stop(by) == 0
+        for port in range(stack.port, stack.port + PORTS):
+            wait_for(lambda port=port: is_free(port), 5, f"port {port} is free")
+        still = subprocess.run(["ps", "-eo", "args="], capture_output=True, text=True, check=True)
+        assert not [command for command in started if command in still.stdout.splitlines()]
+        assert not (tmp_path / "stack.json").exists()
+    assert tracked_changes() == before
+
+
+def test_a_killed_run_leaves_nothing_that_hinders_the_next(tmp_path: Path) -> None:
+    with running(tmp_path) as stack:
+        assert stack.stop(signal.SIGKILL) == -signal.SIGKILL
+        for port in range(stack.port, stack.port + PORTS):
+            wait_for(lambda port=port: is_free(port), 10, f"port {port} is free")
+    (tmp_path / "stack.json").unlink(missing_ok=True)
+    with running(tmp_path) as stack:
+        assert stack.get(f"{stack.api}/").status == 200
+
+
+def test_a_taken_port_is_said_plainly(tmp_path: Path) -> None:
+    port = free_ports()
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", port + 1))
+        taken.listen()
+        done = subprocess.run(
+            [sys.executable, "-m", "ops", "run", "--port", str(port), "--state", str(tmp_path)],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert str(port + 1) in done.stderr + done.stdout
+    assert "PORT=" in done.stderr + done.stdout
+    assert "Traceback" not in done.stderr + done.stdout
