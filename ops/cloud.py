@@ -1,0 +1,99 @@
+"""The account and region that a stage lives in, and every AWS error put in plain words."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import boto3
+import botocore.session
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    NoCredentialsError,
+    NoRegionError,
+    PartialCredentialsError,
+    ProfileNotFound,
+)
+
+from ops.errors import DeployError
+
+_BAD_CREDENTIALS = frozenset(
+    (
+        "AuthFailure",
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "InvalidClientTokenId",
+        "RequestExpired",
+        "SignatureDoesNotMatch",
+        "UnrecognizedClientException",
+    )
+)
+_FORBIDDEN = frozenset(("AccessDenied", "AccessDeniedException", "UnauthorizedOperation"))
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """AWS, or the local cloud. What differs between the two is in here and nowhere else.
+
+    ``address`` makes a REST API's id and stage into its address. ``prepare`` is given each botocore
+    session that Chalice is to work with.
+    """
+
+    session: boto3.Session
+    account: str
+    region: str
+    address: Callable[[str, str], str]
+    prepare: Callable[[botocore.session.Session], None] = lambda _session: None
+
+
+def connect() -> Cloud:
+    """AWS with the operator's own credentials and region. Raises DeployError without them."""
+    with in_plain_words():
+        session = boto3.Session()
+        region = session.region_name
+        if not region:
+            raise NoRegionError
+        account = session.client("sts").get_caller_identity()["Account"]
+        partition = session.get_partition_for_region(region)
+    suffix = "amazonaws.com.cn" if partition == "aws-cn" else "amazonaws.com"
+
+    def address(api_id: str, api_stage: str) -> str:
+        return f"https://{api_id}.execute-api.{region}.{suffix}/{api_stage}"
+
+    return Cloud(session, account, region, address)
+
+
+@contextmanager
+def in_plain_words() -> Iterator[None]:
+    """Whatever botocore raises inside, raised as a DeployError that says what to do."""
+    try:
+        yield
+    except (NoCredentialsError, PartialCredentialsError) as error:
+        raise DeployError(
+            "There are no AWS credentials here: set AWS_PROFILE, or run: aws configure"
+        ) from error
+    except NoRegionError as error:
+        raise DeployError(
+            "There is no AWS region: set AWS_DEFAULT_REGION, for instance to eu-west-3."
+        ) from error
+    except ProfileNotFound as error:
+        raise DeployError(
+            f"{error}: set AWS_PROFILE to one of those that `aws configure list-profiles` lists."
+        ) from error
+    except BotoCoreError as error:
+        raise DeployError(f"AWS did not answer: {error}. Try again when it does.") from error
+    except ClientError as error:
+        raise DeployError(_words(error)) from error
+
+
+def _words(error: ClientError) -> str:
+    code = error.response["Error"]["Code"]
+    message = error.response["Error"].get("Message", code).rstrip(".")
+    if code in _BAD_CREDENTIALS:
+        return f"AWS does not accept these credentials ({message}): renew them, or set AWS_PROFILE."
+    if code in _FORBIDDEN:
+        return (
+            f"These credentials may not {error.operation_name} ({message}): "
+            "deploy with ones that may."
+        )
+    return f"AWS refused {error.operation_name}: {message} ({code})."

@@ -1,0 +1,173 @@
+"""A stage brought to what the checkout says it is: one path for AWS and for the local cloud.
+
+Every step may be repeated, and takes up whatever an interrupted deploy left.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from chalicelib import settings, templates
+from ops import event_source, mail_identity, rest_api, shipping, table
+from ops.cloud import Cloud, in_plain_words
+from ops.errors import DeployError
+from ops.progress import Progress
+from ops.project import Project
+from ops.stack import Stack
+
+_STAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,31}")
+_ROLE_OUTPUT = re.compile(r"(\w+)RoleArn")
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """A stage that is up. ``left_to_do`` is what only a person can do, a paragraph each."""
+
+    base_url: str
+    table: str
+    region: str
+    left_to_do: list[str] = field(default_factory=list)
+
+
+def deploy(
+    cloud: Cloud,
+    project: Project,
+    progress: Progress,
+    *,
+    mail_from: str | None = None,
+    base_url: str | None = None,
+    extra: Mapping[str, str] | None = None,
+) -> Deployed:
+    """Deploy the stage of ``project``.
+
+    ``mail_from`` and ``base_url`` are remembered from one deploy to the next; the first needs
+    ``mail_from``, and without a ``base_url`` links lead to the REST API's own address. ``extra``
+    are further settings. Raises DeployError.
+    """
+    with in_plain_words():
+        return _deploy(cloud, project, progress, mail_from, base_url, extra or {})
+
+
+def _deploy(
+    cloud: Cloud,
+    project: Project,
+    progress: Progress,
+    mail_from: str | None,
+    base_url: str | None,
+    extra: Mapping[str, str],
+) -> Deployed:
+    client = cloud.session.client
+    before = project.environment
+    _check_stage(project, cloud, before.get("USERS_STREAM_ARN", ""))
+    sender = _sender(mail_from or before.get("MAIL_FROM"))
+    environment = {
+        **extra,
+        "MAIL_FROM": sender,
+        "BASE_URL": (base_url or _own_address(before.get("BASE_URL", ""))).rstrip("/"),
+    }
+    _check_settings({**before, **environment})
+
+    with progress.step("Sender") as say:
+        stack = Stack(client("cloudformation"), f"{project.app_name}-{project.stage}")
+        made_before = stack.parameters().get("NewMailIdentity", "")
+        identity = mail_identity.choose(client("sesv2"), sender, made_before)
+        say(sender if identity.name == sender else f"{sender}, covered by {identity.name}")
+
+    with progress.step("Backing resources") as say:
+        users_table = f"{project.app_name}-{project.stage}-users"
+        outputs = stack.deploy(
+            {
+                "AppName": project.app_name,
+                "Stage": project.stage,
+                "MailFrom": sender,
+                "NewMailIdentity": identity.name if identity.is_ours else "",
+            },
+            users_table,
+            say,
+        )
+
+    with progress.step("Users' table") as say:
+        environment["USERS_TABLE"] = users_table
+        environment["USERS_STREAM_ARN"] = table.check(client("dynamodb"), users_table, say)
+
+    with progress.step("REST API") as say:
+        api_id = rest_api.provide(client("apigateway"), project, say)
+        address = cloud.address(api_id, project.api_stage)
+        rest_api.record(project, api_id, address)
+        environment["BASE_URL"] = environment["BASE_URL"] or address
+
+    with progress.step("Settings") as say:
+        project.record(environment, _roles(outputs))
+        say(f"links lead to {environment['BASE_URL']}")
+
+    with progress.step("Functions") as say:
+        event_source.reconcile(
+            client("lambda"), project, users_table, environment["USERS_STREAM_ARN"], say
+        )
+        shipping.ship(cloud, project, say)
+
+    with progress.step("Stream to mailer") as say:
+        event_source.configure(client("lambda"), project, outputs["DeadLettersArn"], say)
+
+    return Deployed(
+        base_url=environment["BASE_URL"],
+        table=users_table,
+        region=cloud.region,
+        left_to_do=mail_identity.left_to_do(client("sesv2"), sender, identity.name),
+    )
+
+
+def _check_stage(project: Project, cloud: Cloud, recorded_stream: str) -> None:
+    """Raise DeployError unless the stage may live here: one is never moved by mistake."""
+    if not _STAGE.fullmatch(project.stage):
+        raise DeployError(
+            f"The stage {project.stage!r} must be letters, digits and hyphens, at most 32 of them: "
+            "its stack is named after it."
+        )
+    arn = recorded_stream.split(":")
+    if len(arn) > 5 and (arn[3], arn[4]) != (cloud.region, cloud.account):
+        raise DeployError(
+            f"The stage {project.stage} lives in account {arn[4]}, {arn[3]}, but these credentials "
+            f"are for {cloud.account}, {cloud.region}: set AWS_PROFILE and AWS_DEFAULT_REGION to "
+            "its own, or choose another stage."
+        )
+
+
+def _sender(mail_from: str | None) -> str:
+    if not mail_from:
+        raise DeployError(
+            "The first deploy of a stage must say whom its mail is from: "
+            "--mail-from hello@example.org"
+        )
+    return mail_from
+
+
+def _own_address(recorded: str) -> str:
+    """The address that an operator once gave; nothing for one that AWS gave, which may be another
+    by now."""
+    host = urlsplit(recorded).hostname or ""
+    return "" if ".execute-api." in host else recorded
+
+
+def _check_settings(environment: Mapping[str, str]) -> None:
+    """Raise DeployError for settings that the functions would refuse, before anything is made."""
+    to_come = {
+        "USERS_TABLE": "to-come",
+        "USERS_STREAM_ARN": "arn:aws:dynamodb:::table/to-come/stream/1",
+        "BASE_URL": "https://to-come",
+    }
+    given = {name: value for name, value in environment.items() if value}
+    try:
+        settings.read({**to_come, **given}, templates.languages())
+    except settings.SettingsError as error:
+        raise DeployError(str(error)) from error
+
+
+def _roles(outputs: Mapping[str, str]) -> dict[str, str]:
+    """The role of each function, by the names that resources.json gives its outputs."""
+    return {
+        re.sub(r"(?<!^)(?=[A-Z])", "_", role[1]).lower(): arn
+        for name, arn in outputs.items()
+        if (role := _ROLE_OUTPUT.fullmatch(name))
+    }

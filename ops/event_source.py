@@ -1,0 +1,136 @@
+"""The event source mapping that brings the table's stream to the mailer.
+
+Chalice makes it, but never notices a new stream, and knows none of the settings that keep mail from
+being lost or held up. It leaves them alone once they are made.
+"""
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from ops.errors import DeployError
+from ops.progress import Say
+from ops.project import Project
+from ops.waiting import until
+
+if TYPE_CHECKING:
+    from types_boto3_lambda import LambdaClient
+    from types_boto3_lambda.type_defs import EventSourceMappingConfigurationTypeDef
+
+FUNCTION = "send_validation_mail"
+RESOURCE = f"{FUNCTION}-dynamodb-event-source"  # what Chalice records the mapping under
+PATIENCE = 120.0
+
+# As the handler itself decides, only sooner. Every INSERT, because `exists: false` for a typed
+# attribute such as `mail` is understood differently from cloud to cloud.
+FILTERS = (
+    {"eventName": ["INSERT"]},
+    {"eventName": ["MODIFY"], "dynamodb": {"NewImage": {"mail": {"S": ["owed"]}}}},
+)
+SETTINGS: dict[str, Any] = {
+    "FilterCriteria": {"Filters": [{"Pattern": json.dumps(pattern)} for pattern in FILTERS]},
+    # SES may refuse for hours, so a batch is tried until the stream is about to forget it, after
+    # 24 h. An hour earlier, what is given up still reaches the dead-letter queue.
+    "MaximumRetryAttempts": -1,
+    "MaximumRecordAgeInSeconds": 23 * 3600,
+    # A record that kills the function is soon alone in its batch, and holds up a quarter of its
+    # shard. More lanes would take the API's share of a new account's ten concurrent functions.
+    "BisectBatchOnFunctionError": True,
+    "ParallelizationFactor": 4,
+}
+# What Lambda answers while a mapping changes, or a role that was just made is not known everywhere.
+_SETTLING = ("ResourceInUseException", "InvalidParameterValueException")
+
+
+def reconcile(lambda_: "LambdaClient", project: Project, table: str, stream: str, say: Say) -> None:
+    """Leave Chalice no mapping but one of ``stream``, and have it recorded, so that it makes none
+    twice and a new one for a table that was made anew."""
+    kept = False
+    for mapping in _mappings(lambda_, project):
+        source = mapping["EventSourceArn"]
+        if source == stream:
+            kept = True
+            project.keep(
+                {
+                    "name": RESOURCE,
+                    "resource_type": "dynamodb_event",
+                    "stream_arn": stream,
+                    "event_uuid": mapping["UUID"],
+                    "lambda_arn": mapping["FunctionArn"],
+                }
+            )
+        elif f":table/{table}/stream/" in source:
+            say("the table was made anew; unsubscribing from its former stream")
+            _settled(lambda_.delete_event_source_mapping, UUID=mapping["UUID"])
+    if not kept:
+        project.forget(RESOURCE)
+
+
+def configure(lambda_: "LambdaClient", project: Project, dead_letters: str, say: Say) -> None:
+    """Give the deployed mapping its settings, and wait until it works by them."""
+    recorded = project.resource(RESOURCE)
+    if recorded is None:
+        raise DeployError(f"Chalice made no event source mapping: does app.py have {FUNCTION}?")
+    wanted = {**SETTINGS, "DestinationConfig": {"OnFailure": {"Destination": dead_letters}}}
+    uuid = recorded["event_uuid"]
+    current: Any = lambda_.get_event_source_mapping(UUID=uuid)
+    changed = sorted(name for name, value in wanted.items() if not _holds(current.get(name), value))
+    if changed:
+        _settled(lambda_.update_event_source_mapping, UUID=uuid, **wanted)
+    state = until(lambda: _state(lambda_, uuid), PATIENCE, _too_slow)
+    said = "nothing to change"
+    if changed:
+        said = (
+            "all its settings made" if len(changed) == len(wanted) else ", ".join(changed) + " set"
+        )
+    say(said if state == "Enabled" else f"{said}; it is {state.lower()}, so no mail is sent")
+
+
+def _mappings(
+    lambda_: "LambdaClient", project: Project
+) -> "list[EventSourceMappingConfigurationTypeDef]":
+    pages = lambda_.get_paginator("list_event_source_mappings").paginate(
+        FunctionName=project.function(FUNCTION)
+    )
+    try:
+        mappings = [mapping for page in pages for mapping in page["EventSourceMappings"]]
+    except lambda_.exceptions.ResourceNotFoundException:  # no such function yet
+        return []
+    return [mapping for mapping in mappings if mapping.get("State") != "Deleting"]
+
+
+def _holds(current: Any, wanted: Any) -> bool:
+    """Whether ``current`` says all that ``wanted`` does; AWS may add to it."""
+    if isinstance(wanted, dict):
+        return isinstance(current, dict) and all(
+            _holds(current.get(name), value) for name, value in wanted.items()
+        )
+    return bool(current == wanted)
+
+
+def _settled(call: Any, **parameters: Any) -> None:
+    """Make a ``call``, again while it is refused for reasons that pass."""
+    refused: list[ClientError] = []
+
+    def look() -> bool | None:
+        try:
+            call(**parameters)
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in _SETTLING:
+                raise
+            refused.append(error)
+            return None
+        return True
+
+    until(look, PATIENCE, lambda: refused[-1])
+
+
+def _state(lambda_: "LambdaClient", uuid: str) -> str | None:
+    """Enabled or Disabled; None on the way there."""
+    state = lambda_.get_event_source_mapping(UUID=uuid)["State"]
+    return state if state in ("Enabled", "Disabled") else None
+
+
+def _too_slow() -> DeployError:
+    return DeployError("Lambda is still changing the event source mapping: deploy again.")

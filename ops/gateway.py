@@ -1,0 +1,61 @@
+"""The local cloud's missing call: ministack knows no PutRestApi, so routes would be lost.
+
+The Swagger document that Chalice sends is replayed as the single calls that ministack does have. It
+covers what Chalice writes for an app without authorizers and API keys. AWS is never given this.
+"""
+
+import json
+from typing import Any
+
+from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
+from botocore.session import Session
+
+
+def mend(session: Session) -> None:
+    """Have every API Gateway client of ``session`` answer PutRestApi by itself."""
+
+    def put_rest_api(**call: Any) -> Any:
+        params = call["params"]
+        api_id = params["url_path"].rpartition("/")[2]
+        _replay(session.create_client("apigateway"), api_id, json.loads(params["body"]))
+        return AWSResponse(params["url_path"], 200, HTTPHeaders(), None), {"id": api_id}
+
+    session.register("before-call.apigateway.PutRestApi", put_rest_api)
+
+
+def _replay(client: Any, api_id: str, swagger: dict[str, Any]) -> None:
+    """Make the API's resources and methods those of ``swagger``, and no others."""
+    pages = client.get_paginator("get_resources").paginate(restApiId=api_id, embed=["methods"])
+    existing = {one["path"]: one for page in pages for one in page["items"]}
+    ids = {path: one["id"] for path, one in existing.items()}
+    paths = swagger["paths"]
+    for path in sorted(set(paths)):
+        resource_id = _resource(client, api_id, path, ids)
+        for method, operation in paths[path].items():
+            integration = operation["x-amazon-apigateway-integration"]
+            one = {"restApiId": api_id, "resourceId": resource_id, "httpMethod": method.upper()}
+            client.put_method(**one, authorizationType="NONE")
+            client.put_integration(
+                **one,
+                type=integration["type"].upper(),
+                integrationHttpMethod=integration["httpMethod"],
+                uri=integration["uri"],
+            )
+    for path, resource in sorted(existing.items(), reverse=True):  # children before their parents
+        one = {"restApiId": api_id, "resourceId": resource["id"]}
+        wanted = {method.upper() for method in paths.get(path, {})}
+        for method in set(resource.get("resourceMethods", {})) - wanted:
+            client.delete_method(**one, httpMethod=method)
+        if path != "/" and not any(f"{other}/".startswith(f"{path}/") for other in paths):
+            client.delete_resource(**one)
+
+
+def _resource(client: Any, api_id: str, path: str, ids: dict[str, str]) -> str:
+    """The id of the resource at ``path``, made with all that is above it where it is missing."""
+    if path not in ids:
+        parent, _, part = path.rpartition("/")
+        parent_id = _resource(client, api_id, parent or "/", ids)
+        made = client.create_resource(restApiId=api_id, parentId=parent_id, pathPart=part)
+        ids[path] = made["id"]
+    return ids[path]

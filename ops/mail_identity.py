@@ -1,0 +1,82 @@
+"""What SES lets the stage send from, and what a person still has to do before it delivers."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from types_boto3_sesv2 import SESV2Client
+
+_DKIM_HOST = "dkim.amazonses.com"
+
+
+@dataclass(frozen=True)
+class MailIdentity:
+    """What covers the sender; ``is_ours`` if the stage's stack is to make it, or has made it."""
+
+    name: str
+    is_ours: bool
+
+
+def choose(ses: "SESV2Client", mail_from: str, made_before: str) -> MailIdentity:
+    """The account's identity for ``mail_from``, a verified one if it can be; else its domain, to be
+    made.
+
+    ``made_before`` is the one that the stack has made already, if any.
+    """
+    found = {name: state for name in _covering(mail_from) if (state := _look(ses, name))}
+    best = [name for name, state in found.items() if state == "verified"] or list(found)
+    if best:
+        return MailIdentity(best[0], is_ours=best[0] == made_before)
+    return MailIdentity(_domain(mail_from), is_ours=True)
+
+
+def left_to_do(ses: "SESV2Client", mail_from: str, identity: str) -> list[str]:
+    """What stands between the stage and a delivered mail, each a paragraph for a person."""
+    left = []
+    described = ses.get_email_identity(EmailIdentity=identity)
+    if not described.get("VerifiedForSendingStatus"):
+        left.append(_how_to_verify(mail_from, identity, described["DkimAttributes"].get("Tokens")))
+    if not ses.get_account().get("ProductionAccessEnabled"):
+        left.append(
+            "SES keeps this account in its sandbox: it mails verified addresses alone, 200 a day. "
+            "Ask to leave it: https://docs.aws.amazon.com/ses/latest/dg/request-production-access.html"
+        )
+    return left
+
+
+def _covering(mail_from: str) -> Iterator[str]:
+    """The identities that would let ``mail_from`` send, the narrowest first: itself, its domain,
+    and any domain above (SES: a verified domain covers its subdomains)."""
+    yield mail_from
+    labels = _domain(mail_from).split(".")
+    for start in range(max(len(labels) - 1, 1)):
+        yield ".".join(labels[start:])
+
+
+def _domain(address: str) -> str:
+    return address.rpartition("@")[2].lower()
+
+
+def _look(ses: "SESV2Client", identity: str) -> str:
+    """Whether the account has ``identity``: "verified", "pending", or nothing if not at all."""
+    try:
+        described = ses.get_email_identity(EmailIdentity=identity)
+    except ses.exceptions.NotFoundException:
+        return ""
+    return "verified" if described.get("VerifiedForSendingStatus") else "pending"
+
+
+def _how_to_verify(mail_from: str, identity: str, tokens: list[str] | None) -> str:
+    if "@" in identity:
+        return (
+            f"Open the link in the mail that AWS sent to {identity}, so that SES may send from it."
+        )
+    records = "".join(
+        f"\n  {token}._domainkey.{identity}  CNAME  {token}.{_DKIM_HOST}" for token in tokens or ()
+    )
+    return (
+        f"Add these records to the DNS of {identity}, so that SES may send from it:{records}\n"
+        "If the domain is not yours, verify the address alone instead: "
+        f"aws sesv2 create-email-identity --email-identity {mail_from}"
+    )

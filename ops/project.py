@@ -1,0 +1,113 @@
+"""A stage in Chalice's own files: what it is to be (config.json), what it became (deployed/).
+
+Chalice reads both; anything in them that is not named here is kept as it is.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ops import files
+from ops.errors import DeployError, OpsError
+
+
+class Project:
+    """The Chalice project in ``folder``, for one of its stages."""
+
+    def __init__(self, folder: Path, stage: str) -> None:
+        self.folder = folder
+        self.stage = stage
+        self._config = folder / ".chalice" / "config.json"
+        self._deployed = folder / ".chalice" / "deployed" / f"{stage}.json"
+
+    def config(self) -> dict[str, Any]:
+        """All of config.json. Raises DeployError if there is none."""
+        try:
+            return files.read(self._config)
+        except FileNotFoundError as error:
+            raise DeployError(
+                f"There is no {self._config}: run this in the project's own folder."
+            ) from error
+
+    @property
+    def app_name(self) -> str:
+        name = self.config().get("app_name")
+        if not name:
+            raise DeployError(f"{self._config} has no app_name: give it one.")
+        return str(name)
+
+    @property
+    def api_stage(self) -> str:
+        """The stage of the REST API, which is none of Chalice's stages."""
+        config = self.config()
+        return str(
+            self._stage_of(config).get("api_gateway_stage")
+            or config.get("api_gateway_stage")
+            or "api"
+        )
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What the stage's functions find in their environment."""
+        config = self.config()
+        own = self._stage_of(config).get("environment_variables", {})
+        return {**config.get("environment_variables", {}), **own}
+
+    def function(self, name: str) -> str:
+        """What Lambda calls the function that Chalice calls ``name``."""
+        prefix = f"{self.app_name}-{self.stage}"
+        return prefix if name == "api_handler" else f"{prefix}-{name}"
+
+    def record(self, environment: Mapping[str, str], roles: Mapping[str, str]) -> None:
+        """Write the stage's settings and its functions' role ARNs into config.json.
+
+        Both stand in the stage, where Chalice looks first, so nothing else can override them.
+        """
+        config = self.config()
+        before = files.dumps(config)
+        stage = config.setdefault("stages", {}).setdefault(self.stage, {})
+        stage.setdefault("environment_variables", {}).update(environment)
+        functions = stage.setdefault("lambda_functions", {})
+        for name, role in roles.items():
+            functions.setdefault(name, {})["iam_role_arn"] = role
+        if files.dumps(config) != before:
+            files.write(self._config, config)
+
+    def functions(self) -> list[str]:
+        """The functions that are deployed, by their names in app.py."""
+        kind = "lambda_function"
+        return [one["name"] for one in self._resources() if one["resource_type"] == kind]
+
+    def resource(self, name: str) -> dict[str, Any] | None:
+        """What is deployed under ``name``, as Chalice recorded it; None if it did not."""
+        return next((one for one in self._resources() if one["name"] == name), None)
+
+    def keep(self, resource: Mapping[str, Any]) -> None:
+        """Have Chalice take ``resource`` for one that it deployed itself."""
+        others = [one for one in self._resources() if one["name"] != resource["name"]]
+        self._write_resources([*others, dict(resource)])
+
+    def forget(self, name: str) -> None:
+        """Have Chalice take ``name`` for something that it never deployed."""
+        resources = self._resources()
+        others = [one for one in resources if one["name"] != name]
+        if others != resources:
+            self._write_resources(others)
+
+    def _stage_of(self, config: Mapping[str, Any]) -> dict[str, Any]:
+        found: dict[str, Any] = config.get("stages", {}).get(self.stage, {})
+        return found
+
+    def _resources(self) -> list[dict[str, Any]]:
+        # Chalice writes this file in place, so a killed deploy may leave half of it. Nothing is
+        # lost with it: all that it says can be looked up again.
+        try:
+            found: list[dict[str, Any]] = files.read(self._deployed).get("resources", [])
+        except (FileNotFoundError, OpsError):
+            return []
+        return found
+
+    def _write_resources(self, resources: list[dict[str, Any]]) -> None:
+        # The versions that Chalice 1.34 writes and expects (chalice/deploy/deployer.py).
+        content = {"resources": resources, "schema_version": "2.0", "backend": "api"}
+        files.write(self._deployed, content)

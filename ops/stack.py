@@ -1,0 +1,207 @@
+"""The stage's backing resources: one CloudFormation stack, changed only by reviewed change sets."""
+
+import json
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from ops.errors import DeployError
+from ops.progress import Say
+from ops.waiting import until
+
+if TYPE_CHECKING:
+    from types_boto3_cloudformation import CloudFormationClient
+    from types_boto3_cloudformation.type_defs import ChangeTypeDef, StackTypeDef
+
+TEMPLATE = Path(__file__).with_name("resources.json")
+PATIENCE = 900.0
+
+_ACTIONS = {"Add": "made", "Modify": "changed", "Remove": "removed", "Import": "taken over"}
+_NO_CHANGES = ("didn't contain changes", "No updates are to be performed")
+
+
+class Stack:
+    """The stack called ``name``, which may not exist yet."""
+
+    def __init__(self, client: "CloudFormationClient", name: str) -> None:
+        self._client = client
+        self._name = name
+
+    def parameters(self) -> dict[str, str]:
+        """What the stack was last deployed with; nothing if it is not there."""
+        described = self._describe()
+        parameters = described.get("Parameters", []) if described else []
+        return {one["ParameterKey"]: one["ParameterValue"] for one in parameters}
+
+    def deploy(self, parameters: Mapping[str, str], users_table: str, say: Say) -> dict[str, str]:
+        """Make the stack what resources.json says it is, and return its outputs.
+
+        Raises DeployError with CloudFormation's reason, and before anything is done if people's
+        data would be lost.
+        """
+        exists = self._settle(say)
+        change_set = self._propose(parameters, users_table, "UPDATE" if exists else "CREATE")
+        if change_set is None:
+            say("nothing to change")
+        else:
+            changes = self._review(change_set)
+            say(_words(changes))
+            self._execute(change_set)
+            say(_words(self._made(changes)))
+        return self._outputs()
+
+    def _describe(self) -> "StackTypeDef | None":
+        try:
+            return self._client.describe_stacks(StackName=self._name)["Stacks"][0]
+        except ClientError as error:
+            if "does not exist" in error.response["Error"].get("Message", ""):
+                return None
+            raise
+
+    def _settle(self, say: Say) -> bool:
+        """Leave behind what an earlier deploy was interrupted in. Whether there is a stack now."""
+        status = self._wait(say)
+        if status in ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED"):
+            # Such a stack was never used, and can only be deleted.
+            say("removing what a failed first try left")
+            self._client.delete_stack(StackName=self._name)
+            status = self._wait(say)
+        if status in ("", "DELETE_COMPLETE", "REVIEW_IN_PROGRESS"):
+            return False
+        if status.endswith("_FAILED") or status == "ROLLBACK_COMPLETE":
+            raise DeployError(
+                f"The stack {self._name} is stuck in {status} ({self._reason()}): "
+                "mend it in the CloudFormation console, then deploy again."
+            )
+        return True
+
+    def _wait(self, say: Say) -> str:
+        """The stack's status, once it is no longer on its way to another; empty if it is gone."""
+
+        def look() -> str | None:
+            described = self._describe()
+            status = described["StackStatus"] if described else ""
+            if status.endswith("_IN_PROGRESS") and status != "REVIEW_IN_PROGRESS":
+                say(f"waiting for CloudFormation ({status.lower().replace('_', ' ')})")
+                return None
+            return status
+
+        return until(look, PATIENCE, self._too_slow)
+
+    def _propose(self, parameters: Mapping[str, str], users_table: str, kind: Any) -> str | None:
+        """A change set, ready to be executed; None if there is nothing to change."""
+        change_set = self._client.create_change_set(
+            StackName=self._name,
+            ChangeSetName=f"deploy-{uuid.uuid4().hex}",
+            ChangeSetType=kind,
+            TemplateBody=_template(users_table),
+            Parameters=[
+                {"ParameterKey": name, "ParameterValue": value}
+                for name, value in parameters.items()
+            ],
+            Capabilities=["CAPABILITY_IAM"],
+            ImportExistingResources=True,
+        )["Id"]
+
+        def look() -> tuple[str, str] | None:
+            described = self._client.describe_change_set(ChangeSetName=change_set)
+            if described["Status"] in ("CREATE_COMPLETE", "FAILED"):
+                return described["Status"], described.get("StatusReason", "")
+            return None
+
+        status, reason = until(look, PATIENCE, self._too_slow)
+        if status == "CREATE_COMPLETE":
+            return change_set
+        self._client.delete_change_set(ChangeSetName=change_set)
+        if any(words in reason for words in _NO_CHANGES):
+            return None
+        raise DeployError(f"CloudFormation does not accept the stack {self._name}: {reason}")
+
+    def _review(self, change_set: str) -> dict[str, str]:
+        """What would become of which resource. Raises DeployError if users would be lost."""
+        pages = self._client.get_paginator("describe_change_set").paginate(ChangeSetName=change_set)
+        changes = dict(_change(one) for page in pages for one in page["Changes"])
+        if changes.get("Users") in ("removed", "replaced"):
+            self._client.delete_change_set(ChangeSetName=change_set)
+            raise DeployError(
+                f"This would have the users' table {changes['Users']}, so nothing was changed: "
+                "put ops/resources.json and the app_name back as they were."
+            )
+        return changes
+
+    def _made(self, changes: dict[str, str]) -> dict[str, str]:
+        """The changes that came true: the local cloud announces resources whose condition fails."""
+        resources = self._client.describe_stack_resources(StackName=self._name)["StackResources"]
+        present = {one["LogicalResourceId"] for one in resources}
+        return {
+            name: what for name, what in changes.items() if name in present or what == "removed"
+        }
+
+    def _execute(self, change_set: str) -> None:
+        self._client.execute_change_set(ChangeSetName=change_set)
+
+        def look() -> str | None:
+            # The stack may still say how the operation before this one went.
+            execution = self._client.describe_change_set(ChangeSetName=change_set)
+            if execution["ExecutionStatus"] in ("AVAILABLE", "EXECUTE_IN_PROGRESS"):
+                return None
+            described = self._describe()
+            status = described["StackStatus"] if described else "DELETE_COMPLETE"
+            return None if status.endswith("_IN_PROGRESS") else status
+
+        status = until(look, PATIENCE, self._too_slow)
+        if status not in ("CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE"):
+            raise DeployError(
+                f"CloudFormation took the changes to {self._name} back: {self._reason()}. "
+                "Put that right, then deploy again."
+            )
+
+    def _outputs(self) -> dict[str, str]:
+        described = self._describe()
+        outputs = described.get("Outputs", []) if described else []
+        return {one["OutputKey"]: one["OutputValue"] for one in outputs}
+
+    def _reason(self) -> str:
+        """What failed first in the latest operation, in CloudFormation's words."""
+        reason = "it gives no reason"
+        for event in self._client.describe_stack_events(StackName=self._name)["StackEvents"]:
+            resource = event.get("LogicalResourceId", "")
+            if event.get("ResourceStatus", "").endswith("_FAILED") and resource != self._name:
+                reason = f"{resource}: {event.get('ResourceStatusReason', 'no reason given')}"
+            started = event.get("ResourceStatus") in ("CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS")
+            if started and resource == self._name:
+                break
+        return reason.rstrip(".")
+
+    def _too_slow(self) -> DeployError:
+        return DeployError(
+            f"CloudFormation is still busy with {self._name} after {PATIENCE / 60:.0f} minutes: "
+            "deploy again when it is done."
+        )
+
+
+def _template(users_table: str) -> str:
+    """resources.json with the table's name spelled out: only then does CloudFormation take over a
+    table that an earlier stack left (its guide: "Import resources automatically")."""
+    template = json.loads(TEMPLATE.read_text(encoding="utf-8"))
+    template["Resources"]["Users"]["Properties"]["TableName"] = users_table
+    return json.dumps(template)
+
+
+def _change(change: "ChangeTypeDef") -> tuple[str, str]:
+    """Which resource, and what becomes of it."""
+    resource = change["ResourceChange"]
+    replaced = resource.get("Replacement") in ("True", "Conditional")
+    what = "replaced" if replaced else _ACTIONS.get(resource["Action"], resource["Action"])
+    return resource["LogicalResourceId"], what
+
+
+def _words(changes: Mapping[str, str]) -> str:
+    """The changes as a line: ``Users made; ApiHandlerRole, DeadLetters changed``."""
+    by_kind: dict[str, list[str]] = {}
+    for name, what in changes.items():
+        by_kind.setdefault(what, []).append(name)
+    return "; ".join(f"{', '.join(names)} {what}" for what, names in by_kind.items())
