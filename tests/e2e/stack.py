@@ -12,11 +12,12 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import urlencode
 
 import boto3
 import urllib3
@@ -52,6 +53,8 @@ class Stack:
     port: int
     folder: Path
     process: subprocess.Popen[str]
+    _clients: dict[str, Any] = field(default_factory=dict)
+    _mails: dict[int, EmailMessage] = field(default_factory=dict)
 
     def post(self, path: str, fields: Any, **headers: str) -> urllib3.BaseHTTPResponse:
         return urllib3.request("POST", self.api + path, json=fields, headers=headers)
@@ -59,22 +62,23 @@ class Stack:
     def post_form(
         self, path: str, fields: dict[str, str], **headers: str
     ) -> urllib3.BaseHTTPResponse:
-        return urllib3.request(
-            "POST", self.api + path, fields=fields, encode_multipart=False, headers=headers
-        )
+        form = {"Content-Type": "application/x-www-form-urlencoded", **headers}
+        return urllib3.request("POST", self.api + path, body=urlencode(fields), headers=form)
 
     def get(self, url: str, **headers: str) -> urllib3.BaseHTTPResponse:
         return urllib3.request("GET", url, headers=headers)
 
     def client(self, service: str) -> Any:
         """A client of the local cloud, as another program would make one."""
-        return boto3.client(
-            service,
-            endpoint_url=self.aws,
-            region_name=self.region,
-            aws_access_key_id="local",
-            aws_secret_access_key="local",
-        )
+        if service not in self._clients:
+            self._clients[service] = boto3.client(
+                service,
+                endpoint_url=self.aws,
+                region_name=self.region,
+                aws_access_key_id="local",
+                aws_secret_access_key="local",
+            )
+        return self._clients[service]
 
     def item(self, email: str) -> dict[str, Any]:
         found = self.client("dynamodb").get_item(
@@ -93,14 +97,11 @@ class Stack:
 
     def mails(self, to: str) -> list[EmailMessage]:
         """What the mailbox holds for an address, the oldest first."""
-        listed = self.get(f"{self.mailbox}/messages/").json()["messages"]
-        found = []
-        for summary in sorted(listed, key=lambda summary: summary["id"]):
-            source = self.get(f"{self.mailbox}/messages/{summary['id']}.source").data
-            mail = message_from_bytes(source, policy=policy.default)
-            if mail["To"] == to:
-                found.append(mail)
-        return found
+        for summary in self.get(f"{self.mailbox}/messages/").json()["messages"]:
+            if (number := summary["id"]) not in self._mails:
+                source = self.get(f"{self.mailbox}/messages/{number}.source").data
+                self._mails[number] = message_from_bytes(source, policy=policy.default)
+        return [mail for _, mail in sorted(self._mails.items()) if mail["To"] == to]
 
     def wait_for_mails(self, to: str, count: int = 1) -> list[EmailMessage]:
         return wait_for(

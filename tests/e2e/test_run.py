@@ -15,16 +15,21 @@ import pytest
 from tests.e2e.stack import PORTS, ROOT, Stack, free_ports, is_free, link_in, running, wait_for
 
 
-def children(pid: int) -> list[str]:
-    """The command lines of all processes below ``pid``."""
+def processes() -> dict[int, int]:
+    """Every process there is, and its parent."""
     listed = subprocess.run(
-        ["ps", "-eo", "pid=,ppid=,args="], capture_output=True, text=True, check=True
+        ["ps", "-eo", "pid=,ppid="], capture_output=True, text=True, check=True
     ).stdout
-    rows = [line.split(None, 2) for line in listed.splitlines()]
-    below = {str(pid)}
-    for _ in rows:
-        below |= {row[0] for row in rows if row[1] in below}
-    return [row[2] for row in rows if row[0] in below and row[0] != str(pid)]
+    return {int(pid): int(parent) for pid, parent in map(str.split, listed.splitlines())}
+
+
+def children(pid: int) -> set[int]:
+    """All processes below ``pid``."""
+    parents = processes()
+    below = {pid}
+    for _ in parents:
+        below |= {child for child, parent in parents.items() if parent in below}
+    return below - {pid}
 
 
 def tracked_changes() -> str:
@@ -70,13 +75,12 @@ def test_nothing_listens_outside_this_machine(stack: Stack) -> None:
 def test_stopping_it_ends_all_of_it(tmp_path: Path, by: signal.Signals) -> None:
     before = tracked_changes()
     with running(tmp_path) as stack:
-        assert len(children(stack.process.pid)) >= 2
         started = children(stack.process.pid)
+        assert len(started) >= 2
         assert stack.stop(by) == 0
         for port in range(stack.port, stack.port + PORTS):
             wait_for(lambda port=port: is_free(port), 5, f"port {port} is free")
-        still = subprocess.run(["ps", "-eo", "args="], capture_output=True, text=True, check=True)
-        assert not [command for command in started if command in still.stdout.splitlines()]
+        wait_for(lambda: not started & set(processes()), 5, "its processes end")
         assert not (tmp_path / "stack.json").exists()
     assert tracked_changes() == before
 

@@ -1,0 +1,96 @@
+"""The README's transcript, typed into a shell line by line and held against what comes back."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e import shell
+from tests.e2e.stack import ROOT, Stack, running, wait_for
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+PATIENCE = 20.0
+
+
+@pytest.fixture
+def fresh_stack(tmp_path: Path) -> Iterator[Stack]:
+    """A stack with nobody in it: the transcript counts its mails."""
+    with running(tmp_path) as stack:
+        yield stack
+
+
+def transcript() -> list[tuple[str, str]]:
+    """The README's commands, each with what it is said to print."""
+    blocks = re.findall(r"^```console\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    steps = []
+    for block in blocks:
+        for step in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
+            command, _, output = step.partition("\n")
+            steps.append((command, output))
+    return steps
+
+
+def looks_like(expected: str, printed: str) -> bool:
+    """Whether ``printed`` is what is expected; an … stands for anything, also for lines."""
+    pattern = ".*".join(re.escape(part) for part in expected.strip().split("…"))
+    return re.fullmatch(pattern, printed.strip(), re.DOTALL) is not None
+
+
+def test_every_line_of_the_transcript_does_what_the_readme_says(fresh_stack: Stack) -> None:
+    (first, printed_first), *rest = transcript()
+    assert first == "make run"
+    here = {
+        "127.0.0.1:8400": f"127.0.0.1:{fresh_stack.port}",
+        "127.0.0.1:8401": f"127.0.0.1:{fresh_stack.port + 1}",
+        ".local/": f"{fresh_stack.folder}/",
+    }
+
+    def at_home(text: str) -> str:
+        for theirs, ours in here.items():
+            text = text.replace(theirs, ours)
+        return text
+
+    assert looks_like(at_home(printed_first), (fresh_stack.folder / "output").read_text())
+    assert len(rest) >= 8
+    session = Shell()
+    for command, expected in rest:
+        # As a reader would who finds the mailbox still empty: look again.
+        patience = PATIENCE if "/messages/" in command else 0
+        session.expect(at_home(command), at_home(expected), patience)
+
+
+class Shell:
+    """A bash that knows curl and aws, and what was assigned in it so far."""
+
+    def __init__(self) -> None:
+        run = f"{shlex.quote(sys.executable)} {shlex.quote(shell.__file__)}"
+        self._before = "".join(f'{name}() {{ {run} {name} "$@"; }}\n' for name in ("curl", "aws"))
+
+    def expect(self, command: str, expected: str, patience: float) -> None:
+        """Type ``command`` until it prints what is expected. Raises AssertionError."""
+        printed = ""
+
+        def answered() -> bool:
+            nonlocal printed
+            printed = self._type(command)
+            return looks_like(expected, printed)
+
+        try:
+            wait_for(answered, patience, command)
+        except AssertionError as error:
+            message = f"{command}\nprinted:\n{printed}\nnot:\n{expected}"
+            raise AssertionError(message) from error
+        if re.match(r"\w+=|export ", command):
+            self._before += command + "\n"
+
+    def _type(self, command: str) -> str:
+        done = subprocess.run(
+            ["bash", "-c", self._before + command], capture_output=True, text=True, check=False
+        )
+        return done.stdout + done.stderr
