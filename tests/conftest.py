@@ -1,0 +1,59 @@
+"""Fixtures for every test. None of them lets a test near the account of whoever runs it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import boto3
+import pytest
+from botocore.config import Config
+from hypothesis import settings
+from moto import mock_aws
+
+from tests import stores
+
+if TYPE_CHECKING:
+    from types_boto3_dynamodb import DynamoDBClient
+
+REGION = "eu-west-3"
+
+# The same examples in every run: a change is judged by what it changed, not by its luck.
+settings.register_profile("same every time", derandomize=True, deadline=None)
+settings.load_profile("same every time")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nobodys_account() -> Iterator[None]:
+    """Invented credentials, and no profile, endpoint or role of the person at the keyboard."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("AWS_")]:
+            patch.delenv(name)
+        patch.setenv("AWS_ACCESS_KEY_ID", "testing")
+        patch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+        patch.setenv("AWS_DEFAULT_REGION", REGION)
+        patch.setenv("AWS_CONFIG_FILE", os.devnull)
+        patch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
+        patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+        yield
+
+
+@pytest.fixture(scope="session")
+def moto_dynamodb() -> DynamoDBClient:
+    """One client for all: making it takes twenty times as long as making a table."""
+    once = Config(retries={"total_max_attempts": 1})
+    return boto3.client("dynamodb", config=once)
+
+
+@pytest.fixture
+def moto_store(moto_dynamodb: DynamoDBClient) -> Iterator[stores.Store]:
+    """An empty table of users in moto."""
+    with mock_aws():
+        yield stores.create(moto_dynamodb, "users")
+
+
+@pytest.fixture
+def store(moto_store: stores.Store) -> stores.Store:
+    """An empty table of users. The store's own tests override this to use the local cloud too."""
+    return moto_store
