@@ -5,10 +5,13 @@ STAGE ?= dev
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: run test check format deploy clean
+.PHONY: run preview test check format deploy clean
 
 run: $(INSTALLED)
 	@exec $(BIN)/python -m ops run --port $(PORT)
+
+preview: $(INSTALLED)
+	@$(BIN)/python -m ops preview --stage $(STAGE)
 
 test: $(INSTALLED)
 	$(BIN)/python -m pytest

@@ -9,17 +9,27 @@ from typing import Any
 
 import boto3
 from botocore.config import Config
-from chalice.app import Chalice, DynamoDBEvent, Request, Response
+from chalice.app import (
+    Chalice,
+    CloudWatchEvent,
+    DynamoDBEvent,
+    Rate,
+    Request,
+    Response,
+    SNSEvent,
+)
 
-from chalicelib import body, links, logs, mail, settings, sign_up, templates
+from chalicelib import body, feedback, links, logs, mail, settings, sign_up, templates
 from chalicelib.delivery import Delivery
 from chalicelib.stream import MAX_CONCURRENT, Mailer
+from chalicelib.sweep import Sweep
 from chalicelib.users import Users
 from chalicelib.web import Site, Visit
 
 app = Chalice("bienvenue", configure_logs=False)
 logs.speak(app.log)
 stage = settings.read(os.environ, templates.languages())
+templates.prefer(stage.templates_folder)
 site = Site(app, stage)
 
 # Two short tries answer well inside the API's 10 s; botocore's own defaults would outlive it.
@@ -43,9 +53,17 @@ def answer(request: Request, get_response: Callable[[Request], Response]) -> Res
     return site.finish(request, get_response(request))
 
 
-@app.route("/", methods=["GET", "HEAD"])
+# No content_types: whatever type of content a GET names (some clients do), it has none to read.
+@app.route("/", methods=["GET", "HEAD"], content_types=[])
 @site.view
 def sign_up_page(visit: Visit) -> Response:
+    return visit.sign_up_page()
+
+
+@app.route("/", methods=["POST"], content_types=list(body.TYPES))
+@site.view
+def mend_sign_up(visit: Visit) -> Response:
+    visit.fields()
     return visit.sign_up_page()
 
 
@@ -68,7 +86,7 @@ def post_resend(visit: Visit) -> Response:
     return visit.accepted(email)
 
 
-@app.route("/validate", methods=["GET", "HEAD"])
+@app.route("/validate", methods=["GET", "HEAD"], content_types=[])
 @site.view
 def open_link(visit: Visit) -> Response:
     link = links.read(visit.query())
@@ -83,20 +101,42 @@ def post_link(visit: Visit) -> Response:
     return _validate(visit, links.read(visit.fields()))
 
 
+@app.route("/openapi.json", methods=["GET", "HEAD"], content_types=[])
+@site.view
+def description(visit: Visit) -> Response:
+    return visit.description()
+
+
 @app.on_dynamodb_record(
     stream_arn=stage.users_stream_arn,
     batch_size=MAX_CONCURRENT,
     starting_position="TRIM_HORIZON",  # LATEST would miss what is written while polling starts
 )
 def send_validation_mail(event: DynamoDBEvent) -> None:
-    context: Any = event.context
-    mailer().mail(event.to_dict()["Records"], lambda: context.get_remaining_time_in_millis() / 1000)
+    mailer().mail(event.to_dict()["Records"], seconds_left(event))
+
+
+@app.on_sns_message(topic=stage.mail_feedback_topic_arn)
+def record_mail_feedback(event: SNSEvent) -> None:
+    for one in feedback.read(event.to_dict()["Records"], stage.mail_feedback_topic_arn):
+        users().record_feedback(one.email, one.verdict, now())
+
+
+@app.schedule(Rate(1, unit=Rate.HOURS))
+def resend_owed_mail(event: CloudWatchEvent) -> None:
+    Sweep(users(), now).sweep(seconds_left(event))
 
 
 def _validate(visit: Visit, link: links.Link | None) -> Response:
     if link is None:
         return visit.link_refused()
     return visit.validation(users().validate(link.email, link.token_hash, now()), link)
+
+
+def seconds_left(event: CloudWatchEvent | DynamoDBEvent) -> Callable[[], float]:
+    """What tells how long the invocation that ``event`` came with may still take."""
+    context: Any = event.context
+    return lambda: context.get_remaining_time_in_millis() / 1000
 
 
 def now() -> datetime:
@@ -116,6 +156,13 @@ def mailer() -> Mailer:
         base_url=stage.base_url,
         default_lang=stage.default_lang,
         languages=templates.languages(),
+        brand=stage.brand,
     )
-    delivery = Delivery(ses, stage.mail_from, stage.mail_configuration_set)
+    delivery = Delivery(
+        ses,
+        stage.mail_from,
+        stage.mail_configuration_set,
+        from_name=stage.mail_from_name,
+        reply_to=stage.mail_reply_to,
+    )
     return Mailer(users(), delivery, compose, now, time.sleep)

@@ -35,6 +35,20 @@ def deliverable(key: str) -> str:
     return _checked(key)
 
 
+def keys(mailed: str) -> list[str]:
+    """The keys whose mail goes to the address ``mailed``: its own spelling, and the one that has
+    the domain in Unicode, where another writer may have stored that. Nothing for no address."""
+    local, _, domain = mailed.rpartition("@")
+    if not local or "xn--" not in domain:
+        return [mailed] if local else []
+    import idna
+
+    try:
+        return [mailed, f"{local}@{idna.decode(domain)}"]
+    except UnicodeError:
+        return [mailed]
+
+
 def stored(text: str) -> str:
     """``text`` as it stands, if it could be a user's key: a link carries the stored spelling, and
     another writer's may be any. Raises AddressError."""

@@ -1,5 +1,7 @@
 """Delivery through SES, and the one place that knows which of its errors mean what."""
 
+from email.header import Header
+from email.utils import formataddr
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -11,6 +13,7 @@ if TYPE_CHECKING:
 
 # How SES says that the account is in the sandbox: MessageRejected, as for a bad message.
 _NOT_VERIFIED = "not verified"
+_MAX_ENCODED_WORD = 75  # RFC 2047 §2
 
 
 class Refused(Exception):
@@ -29,11 +32,24 @@ class Undelivered(Exception):
 
 
 class Delivery:
-    """Sends mail from ``mail_from``. An error class that SES does not have fails at the start."""
+    """Sends mail from ``mail_from``. An error class that SES does not have fails at the start.
 
-    def __init__(self, client: "SESV2Client", mail_from: str, configuration_set: str = "") -> None:
+    ``from_name`` is how mailboxes show the sender, ``reply_to`` where an answer goes if not there.
+    """
+
+    def __init__(
+        self,
+        client: "SESV2Client",
+        mail_from: str,
+        configuration_set: str = "",
+        *,
+        from_name: str = "",
+        reply_to: str = "",
+    ) -> None:
         self._client = client
-        self._sender: dict[str, Any] = {"FromEmailAddress": mail_from}
+        self._sender: dict[str, Any] = {"FromEmailAddress": _mailbox(from_name, mail_from)}
+        if reply_to:
+            self._sender["ReplyToAddresses"] = [reply_to]
         if configuration_set:
             self._sender["ConfigurationSetName"] = configuration_set
         self._for_good = (client.exceptions.MessageRejected, client.exceptions.BadRequestException)
@@ -54,14 +70,25 @@ class Delivery:
         except self._for_good as error:
             reason = _reason(error)
             if _NOT_VERIFIED in reason:
-                raise Undelivered(reason, left=False) from error
+                raise Undelivered(reason, left=_may_have_left(error)) from error
             raise Refused(reason) from error
         except ClientError as error:
-            # Any 4xx is SES's own refusal; after a 5xx nobody knows what it did.
-            status = error.response["ResponseMetadata"]["HTTPStatusCode"]
-            raise Undelivered(_reason(error), left=status >= 500) from error
+            raise Undelivered(_reason(error), left=_may_have_left(error)) from error
         except BotoCoreError as error:
             raise Undelivered(type(error).__name__, left=True) from error
+
+
+def _may_have_left(error: ClientError) -> bool:
+    """A 4xx is SES's own refusal, but only of the last try; of any other nobody knows the fate."""
+    about = error.response["ResponseMetadata"]
+    return about["HTTPStatusCode"] >= 500 or about.get("RetryAttempts", 0) > 0
+
+
+def _mailbox(name: str, address: str) -> str:
+    """As a header has it: a name that is not ASCII in encoded words, in quotes if it needs them."""
+    if name.isascii():
+        return formataddr((name, address))
+    return f"{Header(name, 'utf-8', _MAX_ENCODED_WORD).encode(linesep='')} <{address}>"
 
 
 def _reason(error: ClientError) -> str:

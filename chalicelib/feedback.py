@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from email.utils import parseaddr
 from typing import Any
 
+from chalicelib import address
 from chalicelib.users import Verdict
 
 log = logging.getLogger(__name__)
@@ -54,7 +55,9 @@ def _verdicts(message: Mapping[str, Any]) -> Iterator[Feedback]:
         recipients, verdict = message["complaint"]["complainedRecipients"], Verdict.COMPLAINED
     else:
         return
+    # A mailbox's own report may spell the address otherwise than it was mailed to.
+    mailed = {email.lower(): email for email in message.get("mail", {}).get("destination", [])}
     for recipient in recipients:
         _, email = parseaddr(recipient["emailAddress"])
-        if email:
-            yield Feedback(email, verdict)
+        for key in address.keys(mailed.get(email.lower(), email)):
+            yield Feedback(key, verdict)

@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import sys
 import traceback
 
 from botocore.exceptions import ClientError
@@ -21,6 +22,8 @@ def kind(error: BaseException) -> str:
 
 def speak(chalice_log: logging.Logger) -> None:
     """Let our own loggers be heard, and keep Chalice's from repeating what an exception says."""
+    # Does nothing on AWS, whose runtime has set logging up; the local cloud's has not.
+    logging.basicConfig(stream=sys.stdout, format="[%(levelname)s] %(message)s")
     logging.getLogger("chalicelib").setLevel(logging.INFO)
     chalice_log.addFilter(_without_message)
 

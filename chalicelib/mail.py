@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from chalicelib import address, names, templates
 from chalicelib.links import Link
+from chalicelib.settings import UNBRANDED, Brand
+from chalicelib.templates import Html
 from chalicelib.users import User
 
 
@@ -19,22 +21,43 @@ class Mail:
 
 
 def compose(
-    user: User, token: str, *, base_url: str, default_lang: str, languages: Collection[str]
+    user: User,
+    token: str,
+    *,
+    base_url: str,
+    default_lang: str,
+    languages: Collection[str],
+    brand: Brand = UNBRANDED,
 ) -> Mail:
     """The welcome mail of ``user``, in their language, or the stage's where they have none.
 
     Another writer may have put any name into the table, so one that is no name is left out of the
     greeting. Raises address.AddressError if nothing can be delivered to the user's key.
     """
-    folder = f"mail/{user.lang if user.lang in languages else default_lang}"
+    lang = user.lang if user.lang in languages else default_lang
     full_name = " ".join(filter(None, (names.safe(user.prenom), names.safe(user.nom))))
     values = {
+        **templates.shades(brand.accent),
         "name": f" {full_name}" if full_name else "",
         "link": Link(user.email, token).url(base_url),
+        "product": brand.product,
+        "logo_url": brand.logo_url,
+        "support_label": templates.texts(lang)["support_label"],
+        "support_address": brand.support_address,
+        "support_url": brand.support_url,
+    }
+    support_text = templates.fill_text("mail/support.txt", **values)
+    support_html = templates.fill_html("mail/support.html", **values)
+    logo = templates.fill_html("mail/logo.html", **values)
+    in_text = {**values, "support": support_text if brand.support_address else ""}
+    in_html = {
+        **values,
+        "logo": logo if brand.logo_url else Html(),
+        "support": support_html if brand.support_address else Html(),
     }
     return Mail(
         to=address.deliverable(user.email),
-        subject=templates.fill_text(f"{folder}/subject.txt", **values).strip(),
-        text=templates.fill_text(f"{folder}/body.txt", **values),
-        html=templates.fill_html(f"{folder}/body.html", **values),
+        subject=templates.fill_text(f"mail/{lang}/subject.txt", **values).strip(),
+        text=templates.fill_text(f"mail/{lang}/body.txt", **in_text).strip() + "\n",
+        html=templates.fill_html(f"mail/{lang}/body.html", **in_html),
     )

@@ -9,6 +9,7 @@ MAX_LENGTH = 64
 # (also the dots that IDNA reads as one). "J. R. R. Tolkien" and "Ph.D" are no links.
 _LINK = re.compile(r"://|@|\bwww\.|[^\W_][.\u3002][^\W\d_]{2,}", re.IGNORECASE)
 _UNPRINTABLE = frozenset(("Cc", "Cs", "Zl", "Zp"))
+_NOT_BARE = frozenset(("Mn", "Mc", "Me", "Cf"))
 # Reordering the text around a name would let it rewrite our own sentence (Unicode UAX #9, §2).
 _BIDI_CONTROLS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
@@ -29,7 +30,7 @@ def clean(text: str) -> str:
         raise NameRefused("name_too_long")
     if any(unicodedata.category(c) in _UNPRINTABLE or c in _BIDI_CONTROLS for c in name):
         raise NameRefused("name_control_character")
-    if _LINK.search(unicodedata.normalize("NFKC", name)):
+    if _LINK.search(_bare(name)):
         raise NameRefused("name_link")
     return name
 
@@ -40,3 +41,10 @@ def safe(text: str) -> str:
         return clean(text)
     except NameRefused:
         return ""
+
+
+def _bare(name: str) -> str:
+    """``name`` as a mail program may read it: compatibility forms resolved (NFKC), and without
+    marks and invisible characters, which are no letters to ``_LINK`` but may stand in a host."""
+    plain = unicodedata.normalize("NFKC", name)
+    return "".join(c for c in plain if unicodedata.category(c) not in _NOT_BARE)

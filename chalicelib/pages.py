@@ -3,12 +3,13 @@
 from base64 import b64encode
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cached_property
 from hashlib import sha256
 from urllib.parse import urlsplit
 
 from chalicelib import templates
 from chalicelib.links import Link
+from chalicelib.settings import UNBRANDED, Brand
 from chalicelib.sign_up import FIELDS, Problem
 from chalicelib.templates import Html
 
@@ -18,9 +19,12 @@ TYPED = ("email", "prenom", "nom")
 
 @dataclass(frozen=True)
 class Pages:
-    """The pages of a stage, in any of its languages. ``base_url`` is where all their links lead."""
+    """The pages of a stage, in any of its languages. ``base_url`` is where all their links lead,
+    ``after_validation_url`` where a form may be sent on to, if anywhere."""
 
     base_url: str
+    brand: Brand = UNBRANDED
+    after_validation_url: str = ""
 
     def sign_up(
         self, lang: str, typed: Mapping[str, str], problems: Iterable[Problem] = ()
@@ -50,12 +54,18 @@ class Pages:
         # Who listens to the page hears its title first.
         title = f"{texts['error_prefix']} {texts['sign_up_title']}" if items else ""
         return self._page(
-            "sign_up", lang, title=title, errors=summary, action=f"{self.base_url}/users", **values
+            "sign_up",
+            lang,
+            title=title,
+            typed=typed if any(typed.values()) else None,
+            errors=summary,
+            action=f"{self.base_url}/users",
+            **values,
         )
 
-    def sent(self, lang: str, email: str) -> Html:
-        """Look into your mailbox; or send it again, or mend the address."""
-        return self._page("sent", lang, email=email)
+    def sent(self, lang: str, email: str, typed: Mapping[str, str]) -> Html:
+        """Look into your mailbox; or send it again, or mend what was typed."""
+        return self._page("sent", lang, typed=typed, email=email)
 
     def link(self, name: str, lang: str, link: Link) -> Html:
         """The page ``name`` behind a link: confirm, validated, already_validated or expired."""
@@ -80,51 +90,97 @@ class Pages:
 
     def security_policy(self) -> str:
         """The pages' Content-Security-Policy: our one style, forms to ourselves, nothing else."""
-        digest = b64encode(sha256(templates.read("pages/style.css").encode()).digest()).decode()
-        base = urlsplit(self.base_url)
+        digest = b64encode(sha256(self._style.encode()).digest()).decode()
+        images = f"img-src {_origin(self.brand.logo_url)}; " if self.brand.logo_url else ""
+        forms = [_origin(self.base_url)]
+        if self.after_validation_url:  # browsers hold the answer's redirect against this, too
+            forms.append(_origin(self.after_validation_url))
         return (
-            f"default-src 'none'; style-src 'sha256-{digest}'; "
-            f"form-action {base.scheme}://{base.netloc}; base-uri 'none'; frame-ancestors 'none'"
+            f"default-src 'none'; style-src 'sha256-{digest}'; {images}"
+            f"form-action {' '.join(forms)}; base-uri 'none'; frame-ancestors 'none'"
         )
 
+    @cached_property
+    def _style(self) -> Html:
+        accent = templates.fill_text("pages/accent.css", **templates.shades(self.brand.accent))
+        return Html(templates.read("pages/style.css") + accent)
+
     def _page(
-        self, name: str, lang: str, *, title: str = "", here: str = "", **values: str
+        self,
+        name: str,
+        lang: str,
+        *,
+        title: str = "",
+        here: str = "",
+        typed: Mapping[str, str] | None = None,
+        **values: str,
     ) -> Html:
-        """A whole page. ``here`` is its address up to ``lang=``, the sign-up page's by default."""
+        """A whole page. Who chooses another language comes to ``here``, an address up to ``lang=``,
+        or with what they ``typed`` to the sign-up page, which is also the default."""
         texts = templates.texts(lang)
         title = title or texts[f"{name}_title"]
-        here = here or f"{self.base_url}/?"
         main = _fill(
             name,
             lang,
             title=title,
+            product=self.brand.product,
             sign_up_url=f"{self.base_url}/?lang={lang}",
             resend_action=f"{self.base_url}/resend",
             form_lang=lang,
             **values,
         )
-        switches = [
-            _fill("language", lang, href=f"{here}lang={other}", other=other, label=label)
-            for other, label in _other_languages(lang)
-        ]
         return _fill(
             "layout",
             lang,
             title=title,
-            style=Html(templates.read("pages/style.css")),
+            style=self._style,
             main=main,
-            languages=Html("".join(switches)),
+            languages=self._languages(lang, here or f"{self.base_url}/?", typed),
+            **self._brand(lang),
         )
+
+    def _brand(self, lang: str) -> dict[str, str]:
+        brand = self.brand
+        logo = _fill("logo", lang, logo_url=brand.logo_url, product=brand.product)
+        support = _fill(
+            "support", lang, support_url=brand.support_url, support_address=brand.support_address
+        )
+        return {
+            "product": brand.product,
+            "product_mark": logo if brand.logo_url else brand.product,
+            "support": support if brand.support_address else Html(),
+        }
+
+    def _languages(self, lang: str, here: str, typed: Mapping[str, str] | None) -> Html:
+        """Ways to every other language. What was typed goes by a form: no address is in a URL."""
+        others = [
+            (other, templates.texts(other)["language_name"])
+            for other in sorted(templates.languages() - {lang})
+        ]
+        if typed is None:
+            links = [
+                _fill("language", lang, href=f"{here}lang={other}", other=other, label=label)
+                for other, label in others
+            ]
+            return Html("".join(links))
+        buttons = [
+            _fill("language_button", lang, other=other, label=label) for other, label in others
+        ]
+        return _fill(
+            "language_form",
+            lang,
+            sign_up_action=f"{self.base_url}/",
+            buttons=Html("".join(buttons)),
+            **{f"typed_{field}": typed.get(field, "") for field in TYPED},
+        )
+
+
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
 
 
 def _fill(name: str, lang: str, **values: str) -> Html:
     return templates.fill_html(
         f"pages/{name}.html", **{**templates.texts(lang), "lang": lang, **values}
     )
-
-
-@cache
-def _other_languages(lang: str) -> list[tuple[str, str]]:
-    """Every other language's tag and what it calls itself."""
-    others = sorted(templates.languages() - {lang})
-    return [(other, templates.texts(other)["language_name"]) for other in others]

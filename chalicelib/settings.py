@@ -1,14 +1,44 @@
 """The stage's settings: every environment variable there is, read once and checked together."""
 
+import re
+import unicodedata
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
+
+from chalicelib import templates
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
+MAX_NAME = 64
+
+_COLOUR = re.compile("#([0-9a-f]{3}|[0-9a-f]{6})", re.IGNORECASE)
+_HOST = re.compile(r"[a-z0-9.-]+|[0-9a-f:]+", re.IGNORECASE)
+_NO_NAME = frozenset(("Cc", "Cs", "Zl", "Zp"))
 
 
 class SettingsError(Exception):
     """The stage cannot start; the message names each setting that is missing or wrong."""
+
+
+@dataclass(frozen=True)
+class Brand:
+    """Whose service people see on pages and in mails. What is empty is not shown.
+
+    ``accent`` is a colour such as ``#0a5f4d``; empty, it is Bienvenue's own.
+    """
+
+    product: str = "Bienvenue"
+    accent: str = ""
+    logo_url: str = ""
+    support_address: str = ""
+
+    @property
+    def support_url(self) -> str:
+        """What a click on the support address opens (RFC 6068)."""
+        return f"mailto:{quote(self.support_address, safe='@+')}"
+
+
+UNBRANDED = Brand()
 
 
 @dataclass(frozen=True)
@@ -19,9 +49,15 @@ class Settings:
     users_stream_arn: str
     mail_from: str
     base_url: str
+    mail_feedback_topic_arn: str
     default_lang: str = "fr"
     validate_on_get: bool = True
     mail_configuration_set: str = ""
+    mail_from_name: str = ""
+    mail_reply_to: str = ""
+    after_validation_url: str = ""
+    templates_folder: str = ""
+    brand: Brand = UNBRANDED
 
 
 def read(env: Mapping[str, str], languages: Collection[str]) -> Settings:
@@ -37,17 +73,33 @@ def read(env: Mapping[str, str], languages: Collection[str]) -> Settings:
             problems.append(f"{name} is missing")
         return value
 
+    def optional(name: str) -> str:
+        return env.get(name, "").strip()
+
     settings = Settings(
         users_table=required("USERS_TABLE"),
         users_stream_arn=required("USERS_STREAM_ARN"),
         mail_from=required("MAIL_FROM"),
         base_url=required("BASE_URL").rstrip("/"),
+        mail_feedback_topic_arn=required("MAIL_FEEDBACK_TOPIC_ARN"),
         default_lang=env.get("DEFAULT_LANG", "fr").strip(),
         validate_on_get=env.get("VALIDATE_ON_GET", "true").strip() == "true",
-        mail_configuration_set=env.get("MAIL_CONFIGURATION_SET", "").strip(),
+        mail_configuration_set=optional("MAIL_CONFIGURATION_SET"),
+        mail_from_name=optional("MAIL_FROM_NAME") or optional("PRODUCT_NAME"),
+        mail_reply_to=optional("MAIL_REPLY_TO"),
+        after_validation_url=optional("AFTER_VALIDATION_URL"),
+        templates_folder=optional("TEMPLATES_FOLDER"),
+        brand=Brand(
+            product=optional("PRODUCT_NAME") or Brand.product,
+            accent=optional("ACCENT_COLOUR").lower(),
+            logo_url=optional("LOGO_URL"),
+            support_address=optional("SUPPORT_ADDRESS"),
+        ),
     )
     if settings.users_stream_arn and not _is_stream_arn(settings.users_stream_arn):
         problems.append("USERS_STREAM_ARN must be the ARN of a table's stream")
+    if settings.mail_feedback_topic_arn and not _is_topic_arn(settings.mail_feedback_topic_arn):
+        problems.append("MAIL_FEEDBACK_TOPIC_ARN must be the ARN of an SNS topic")
     if settings.mail_from and not _is_sender(settings.mail_from):
         problems.append("MAIL_FROM must be a bare address, such as hello@example.org")
     if settings.base_url and not _is_base_url(settings.base_url):
@@ -56,6 +108,19 @@ def read(env: Mapping[str, str], languages: Collection[str]) -> Settings:
         problems.append(f"DEFAULT_LANG must be one of {', '.join(sorted(languages))}")
     if env.get("VALIDATE_ON_GET", "true").strip() not in ("true", "false"):
         problems.append("VALIDATE_ON_GET must be true or false")
+    for name, is_right, kind in (
+        ("PRODUCT_NAME", _is_name, f"one line of {MAX_NAME} characters at the most"),
+        ("ACCENT_COLOUR", _COLOUR.fullmatch, "a colour in hexadecimal, such as #0a5f4d"),
+        ("LOGO_URL", _is_url, "https://host/path"),
+        ("SUPPORT_ADDRESS", _is_sender, "a bare address, such as help@example.org"),
+        ("MAIL_FROM_NAME", _is_name, f"one line of {MAX_NAME} characters at the most"),
+        ("MAIL_REPLY_TO", _is_sender, "a bare address, such as help@example.org"),
+        ("AFTER_VALIDATION_URL", _is_url, "https://host/path"),
+    ):
+        if (value := optional(name)) and not is_right(value):
+            problems.append(f"{name} must be {kind}")
+    if unusable := templates.unusable(settings.templates_folder):
+        problems.append(f"TEMPLATES_FOLDER {unusable}")
     if problems:
         raise SettingsError(
             f"Bienvenue cannot start: {'; '.join(problems)}. Settings are the stage's "
@@ -69,20 +134,34 @@ def _is_stream_arn(text: str) -> bool:
     return text.startswith("arn:") and ":dynamodb:" in text and "/stream/" in text
 
 
+def _is_topic_arn(text: str) -> bool:
+    return text.startswith("arn:") and ":sns:" in text
+
+
 def _is_sender(text: str) -> bool:
     local, _, domain = text.rpartition("@")
     plain = text.isascii() and text.isprintable() and not set(text) & set(' <>",;:')
     return bool(local and domain and plain) and "@" not in local
 
 
+def _is_name(text: str) -> bool:
+    """Whether it is one line that a header, a title and a sentence can hold."""
+    return len(text) <= MAX_NAME and not any(unicodedata.category(c) in _NO_NAME for c in text)
+
+
 def _is_base_url(text: str) -> bool:
-    """Whether links can be made by adding a path. Plain http is for this machine alone."""
+    """Whether links can be made by adding a path."""
+    return _is_url(text) and not set(text) & set("?#")
+
+
+def _is_url(text: str) -> bool:
+    """Whether browsers may be sent there. Plain http is for this machine alone."""
     try:
         url = urlsplit(text)
-        host = url.hostname
+        host = url.hostname or ""
         _ = url.port
     except ValueError:
         return False
     secure = url.scheme == "https" or (url.scheme == "http" and host in LOOPBACK)
-    only_a_place = not (url.query or url.fragment or url.username or url.password)
-    return bool(host) and secure and only_a_place and text.isascii() and text.isprintable()
+    plain = text.isascii() and text.isprintable() and not set(text) & set(" \"'<>\\`")
+    return secure and plain and bool(_HOST.fullmatch(host)) and "@" not in url.netloc

@@ -154,7 +154,10 @@ def _owed(record: Mapping[str, Any]) -> Owed | None:
     if "validated_at" in image or not (mail == "owed" or (mail is None and event == "INSERT")):
         return None
     signed_up = mail == "owed" and (event == "INSERT" or "expires_at" in image)
-    return Owed(image["email"]["S"], signed_up)
+    email = image["email"]["S"]
+    if not isinstance(email, str):
+        raise TypeError("a key that is no string")
+    return Owed(email, signed_up)
 
 
 def _sequence_number(record: object) -> str:

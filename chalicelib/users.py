@@ -27,6 +27,8 @@ MAX_MAILS = 5
 MAX_LINKS = 20
 MAX_ERROR_LENGTH = 500
 
+_NO_ROOM = "Item size to update has exceeded"  # how DynamoDB's ValidationException says it
+
 
 @dataclass(frozen=True)
 class User:
@@ -77,21 +79,27 @@ class Users:
             if value:
                 assignments.append(f"{name} = if_not_exists({name}, :{name})")
                 values[f":{name}"] = value
-        return self._update(
+        return self._owe(
             sign_up.email,
             "SET " + ", ".join(assignments),
             f"attribute_not_exists(email) OR ({_MAY_BE_OWED})",
             {**values, **_limits(now)},
-        ).done
+        )
 
     def resend(self, email: str, now: datetime) -> bool:
         """Owe a known user another mail; False where there is none, or limits forbid it."""
-        return self._update(
+        return self._owe(
             email,
             "SET mail = :owed, mail_at = :now",
             f"attribute_exists(email) AND {_MAY_BE_OWED}",
             {**_owing(now), **_limits(now)},
-        ).done
+        )
+
+    def _owe(self, email: str, change: str, condition: str, values: Item) -> bool:
+        try:
+            return self._update(email, change, condition, values).done
+        except Unusable:  # of another writer's item, nobody who asks learns more than of any other
+            return False
 
     def claim(self, email: str, link_hash: str, now: datetime, *, lapses: bool) -> User | None:
         """Take on the mail that is owed to a user; None where none is.
@@ -101,6 +109,9 @@ class Users:
         mails that nobody knows the fate of, the earlier links are given up. Raises Unusable.
         """
         first = self._claim(email, link_hash, now, lapses, "size(link_hashes) < :max", "ADD")
+        if lapses and first.item and "created_at" not in first.item:
+            # Another writer has put the item anew since, and theirs are never deleted by us.
+            return self.claim(email, link_hash, now, lapses=False)
         if first.done or not _is_claimable(first.item):
             return _user(first.item) if first.done else None
         if not {"SS"} >= set(first.item.get("link_hashes", {"SS": []})):
@@ -124,9 +135,11 @@ class Users:
             ":set": "SS",
             ":number": "N",
         }
+        origin = ""
         if lapses:
             assignments.append("expires_at = :expires_at")
             values[":expires_at"] = _epoch(now + UNVALIDATED_LIFE)
+            origin = " AND attribute_exists(created_at)"
         link = " ADD link_hashes :link" if verb == "ADD" else ", link_hashes = :link"
         return self._update(
             email,
@@ -136,7 +149,8 @@ class Users:
             " AND (attribute_not_exists(link_hashes)"
             f" OR attribute_type(link_hashes, :set) AND {room})"
             # Checked now because counting comes after the mail has gone, when it is too late.
-            " AND (attribute_not_exists(mail_count) OR attribute_type(mail_count, :number))",
+            " AND (attribute_not_exists(mail_count) OR attribute_type(mail_count, :number))"
+            + origin,
             values,
         )
 
@@ -234,6 +248,8 @@ class Users:
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )
         except ClientError as error:
+            if _NO_ROOM in error.response["Error"].get("Message", ""):
+                raise Unusable("the item is as large as DynamoDB lets it be") from error
             if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
                 raise
             refused: dict[str, Any] = error.response.get("Item", {})  # type: ignore[assignment]

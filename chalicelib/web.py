@@ -3,7 +3,8 @@
 import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from functools import wraps
+from functools import cache, wraps
+from pathlib import Path
 from typing import Any, cast
 from urllib.parse import quote
 
@@ -54,7 +55,7 @@ class Site:
 
     def __init__(self, app: Chalice, settings: Settings) -> None:
         self.settings = settings
-        self.pages = Pages(settings.base_url)
+        self.pages = Pages(settings.base_url, settings.brand, settings.after_validation_url)
         self._app = app
 
     def view(self, answer: View) -> Callable[[], Response]:
@@ -136,13 +137,14 @@ class Visit:
         return form and bool(self._fields.pop(TRAP, ""))
 
     def sign_up_page(self) -> Response:
-        """The form, for everybody: there is no other way to say it."""
-        return self._page(200, self._site.pages.sign_up(self.lang, {}))
+        """The form, for everybody: there is no other way to say it. What was sent is in it."""
+        return self._page(200, self._site.pages.sign_up(self.lang, self._typed()))
 
     def accepted(self, email: object) -> Response:
         """The one answer to every sign-up and resend, whatever came of it."""
         if self.wants_page:
-            return self._page(202, self._site.pages.sent(self.lang, _text(email)))
+            page = self._site.pages.sent(self.lang, _text(email), self._typed())
+            return self._page(202, page)
         return self._message(202, "accepted")
 
     def confirm(self, link: Link) -> Response:
@@ -157,7 +159,8 @@ class Visit:
         if outcome is Validation.INVALID:
             return self.link_refused()
         if self.wants_page:
-            return self._page(status, self._site.pages.link(outcome.value, self.lang, link))
+            page = self._page(status, self._site.pages.link(outcome.value, self.lang, link))
+            return page if outcome is Validation.EXPIRED else self._sent_on(page)
         if outcome is Validation.EXPIRED:
             return self.problem(status, "link_expired")
         return self._message(status, outcome.value)
@@ -169,12 +172,16 @@ class Visit:
             return self._page(status, self._site.pages.refused(self.lang))
         return self.problem(status, "link_invalid")
 
+    def description(self) -> Response:
+        """What the API is. In English: it is for programs, and for those who write them."""
+        headers: Headers = {"Content-Type": "application/json", "Content-Language": "en"}
+        return Response(_description(), headers, 200)
+
     def invalid(self, problems: Sequence[Problem]) -> Response:
         """Everything that is wrong with the fields; beside them, where a form sent them."""
         if self.wants_page and self._request.path == "/users":
-            typed = {FIELDS.get(name, name): _text(value) for name, value in self._fields.items()}
-            shown = {name: typed.get(name, "") for name in TYPED}
-            return self._page(422, self._site.pages.sign_up(self.lang, shown, problems))
+            page = self._site.pages.sign_up(self.lang, self._typed(), problems)
+            return self._page(422, page)
         return self.problem(422, "fields_invalid", problems)
 
     def problem(self, status: int, code: str, about: Sequence[Problem] = ()) -> Response:
@@ -200,7 +207,7 @@ class Visit:
 
     def _json(self, status: int, content: Mapping[str, Any], media_type: str) -> Response:
         headers: Headers = {"Content-Type": media_type, "Content-Language": self.lang}
-        return Response(json.dumps(content, ensure_ascii=False), headers, status)
+        return Response(json.dumps(content, ensure_ascii=False) + "\n", headers, status)
 
     def _page(self, status: int, page: str) -> Response:
         headers: Headers = {
@@ -210,10 +217,27 @@ class Visit:
         }
         return Response(str(page), headers, status)
 
+    def _sent_on(self, page: Response) -> Response:
+        """``page``, or instead of it where the stage wants people who are validated."""
+        if after := self._site.settings.after_validation_url:
+            page.status_code = 303
+            page.headers["Location"] = after
+        return page
+
+    def _typed(self) -> dict[str, str]:
+        """What the body's fields say, where the form has a place for it."""
+        typed = {FIELDS.get(name, name): _text(value) for name, value in self._fields.items()}
+        return {name: typed.get(name, "") for name in TYPED}
+
     def _speak(self, lang: object) -> None:
         """Answer in ``lang`` if it is one of ours."""
         if isinstance(lang, str) and lang in templates.languages():
             self.lang = lang
+
+
+@cache
+def _description() -> str:
+    return Path(__file__).with_name("openapi.json").read_text(encoding="utf-8")
 
 
 def _text(value: object) -> str:

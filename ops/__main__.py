@@ -3,13 +3,14 @@
 import json
 import shlex
 import sys
+import webbrowser
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
-from ops import local
+from ops import local, preview
 from ops.cloud import connect
 from ops.deploy import deploy
 from ops.errors import OpsError
@@ -17,6 +18,7 @@ from ops.progress import Progress
 from ops.project import Project
 
 CHECKOUT = Path(__file__).parent.parent
+PREVIEW = CHECKOUT / "build" / "preview"
 INTERRUPTED = 130
 
 
@@ -93,6 +95,25 @@ def deploy_stage(stage: str, mail_from: str | None, base_url: str | None) -> Non
     click.echo(f"\n{stage} is up: {deployed.base_url}/")
     for what in deployed.left_to_do:
         click.echo(f"\nLeft for you to do: {what}")
+
+
+@ops.command("preview")
+@click.option("--stage", default="dev", show_default=True, help="The stage whose settings count.")
+@click.option(
+    "--set",
+    "settings",
+    metavar="NAME=VALUE",
+    multiple=True,
+    help="A setting to try, such as ACCENT_COLOUR=#c2185b. May be repeated.",
+)
+@click.option("--open/--no-open", "opens", default=True, help="Whether to open it in a browser.")
+def preview_stage(stage: str, settings: Sequence[str], opens: bool) -> None:
+    """Show every page and mail, in each language, light and dark, without deploying anything."""
+    environment = {**Project(CHECKOUT, stage).environment, **dict(map(_setting, settings))}
+    index = preview.build(PREVIEW, environment)
+    click.echo(index)
+    if opens:
+        webbrowser.open(index.as_uri())
 
 
 def _setting(text: str) -> tuple[str, str]:

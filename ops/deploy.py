@@ -82,6 +82,7 @@ def _deploy(
                 "Stage": project.stage,
                 "MailFrom": sender,
                 "NewMailIdentity": identity.name if identity.is_ours else "",
+                "ConfigurationSet": _own_configuration_set({**before, **extra}, stack.name),
             },
             users_table,
             say,
@@ -90,6 +91,8 @@ def _deploy(
     with progress.step("Users' table") as say:
         environment["USERS_TABLE"] = users_table
         environment["USERS_STREAM_ARN"] = table.check(client("dynamodb"), users_table, say)
+        environment["MAIL_FEEDBACK_TOPIC_ARN"] = outputs["MailFeedbackArn"]
+        environment["MAIL_CONFIGURATION_SET"] = outputs["ConfigurationSet"]
 
     with progress.step("REST API") as say:
         api_id = rest_api.provide(client("apigateway"), project, say)
@@ -150,12 +153,19 @@ def _own_address(recorded: str) -> str:
     return "" if ".execute-api." in host else recorded
 
 
+def _own_configuration_set(environment: Mapping[str, str], ours: str) -> str:
+    """The configuration set that an operator once gave; nothing for the one that we make."""
+    recorded = environment.get("MAIL_CONFIGURATION_SET", "")
+    return "" if recorded == ours else recorded
+
+
 def _check_settings(environment: Mapping[str, str]) -> None:
     """Raise DeployError for settings that the functions would refuse, before anything is made."""
     to_come = {
         "USERS_TABLE": "to-come",
         "USERS_STREAM_ARN": "arn:aws:dynamodb:::table/to-come/stream/1",
         "BASE_URL": "https://to-come",
+        "MAIL_FEEDBACK_TOPIC_ARN": "arn:aws:sns:::to-come",
     }
     given = {name: value for name, value in environment.items() if value}
     try:

@@ -30,10 +30,10 @@ FILTERS = (
 )
 SETTINGS: dict[str, Any] = {
     "FilterCriteria": {"Filters": [{"Pattern": json.dumps(pattern)} for pattern in FILTERS]},
-    # SES may refuse for hours, so a batch is tried until the stream is about to forget it, after
-    # 24 h. An hour earlier, what is given up still reaches the dead-letter queue.
+    # A batch is tried for an hour: longer, and a recipient whom SES refuses for the account's sake
+    # would hold up a lane for a day. What is given up is asked for again by the hourly sweep.
     "MaximumRetryAttempts": -1,
-    "MaximumRecordAgeInSeconds": 23 * 3600,
+    "MaximumRecordAgeInSeconds": 3600,
     # A record that kills the function is soon alone in its batch, and holds up a quarter of its
     # shard. More lanes would take the API's share of a new account's ten concurrent functions.
     "BisectBatchOnFunctionError": True,

@@ -28,7 +28,7 @@ class Stack:
 
     def __init__(self, client: "CloudFormationClient", name: str) -> None:
         self._client = client
-        self._name = name
+        self.name = name
 
     def parameters(self) -> dict[str, str]:
         """What the stack was last deployed with; nothing if it is not there."""
@@ -55,7 +55,7 @@ class Stack:
 
     def _describe(self) -> "StackTypeDef | None":
         try:
-            return self._client.describe_stacks(StackName=self._name)["Stacks"][0]
+            return self._client.describe_stacks(StackName=self.name)["Stacks"][0]
         except ClientError as error:
             if "does not exist" in error.response["Error"].get("Message", ""):
                 return None
@@ -67,13 +67,13 @@ class Stack:
         if status in ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED"):
             # Such a stack was never used, and can only be deleted.
             say("removing what a failed first try left")
-            self._client.delete_stack(StackName=self._name)
+            self._client.delete_stack(StackName=self.name)
             status = self._wait(say)
         if status in ("", "DELETE_COMPLETE", "REVIEW_IN_PROGRESS"):
             return False
         if status.endswith("_FAILED") or status == "ROLLBACK_COMPLETE":
             raise DeployError(
-                f"The stack {self._name} is stuck in {status} ({self._reason()}): "
+                f"The stack {self.name} is stuck in {status} ({self._reason()}): "
                 "mend it in the CloudFormation console, then deploy again."
             )
         return True
@@ -94,7 +94,7 @@ class Stack:
     def _propose(self, parameters: Mapping[str, str], users_table: str, kind: Any) -> str | None:
         """A change set, ready to be executed; None if there is nothing to change."""
         change_set = self._client.create_change_set(
-            StackName=self._name,
+            StackName=self.name,
             ChangeSetName=f"deploy-{uuid.uuid4().hex}",
             ChangeSetType=kind,
             TemplateBody=_template(users_table),
@@ -118,7 +118,7 @@ class Stack:
         self._client.delete_change_set(ChangeSetName=change_set)
         if any(words in reason for words in _NO_CHANGES):
             return None
-        raise DeployError(f"CloudFormation does not accept the stack {self._name}: {reason}")
+        raise DeployError(f"CloudFormation does not accept the stack {self.name}: {reason}")
 
     def _review(self, change_set: str) -> dict[str, str]:
         """What would become of which resource. Raises DeployError if users would be lost."""
@@ -134,7 +134,7 @@ class Stack:
 
     def _made(self, changes: dict[str, str]) -> dict[str, str]:
         """The changes that came true: the local cloud announces resources whose condition fails."""
-        resources = self._client.describe_stack_resources(StackName=self._name)["StackResources"]
+        resources = self._client.describe_stack_resources(StackName=self.name)["StackResources"]
         present = {one["LogicalResourceId"] for one in resources}
         return {
             name: what for name, what in changes.items() if name in present or what == "removed"
@@ -155,7 +155,7 @@ class Stack:
         status = until(look, PATIENCE, self._too_slow)
         if status not in ("CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE"):
             raise DeployError(
-                f"CloudFormation took the changes to {self._name} back: {self._reason()}. "
+                f"CloudFormation took the changes to {self.name} back: {self._reason()}. "
                 "Put that right, then deploy again."
             )
 
@@ -167,18 +167,18 @@ class Stack:
     def _reason(self) -> str:
         """What failed first in the latest operation, in CloudFormation's words."""
         reason = "it gives no reason"
-        for event in self._client.describe_stack_events(StackName=self._name)["StackEvents"]:
+        for event in self._client.describe_stack_events(StackName=self.name)["StackEvents"]:
             resource = event.get("LogicalResourceId", "")
-            if event.get("ResourceStatus", "").endswith("_FAILED") and resource != self._name:
+            if event.get("ResourceStatus", "").endswith("_FAILED") and resource != self.name:
                 reason = f"{resource}: {event.get('ResourceStatusReason', 'no reason given')}"
             started = event.get("ResourceStatus") in ("CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS")
-            if started and resource == self._name:
+            if started and resource == self.name:
                 break
         return reason.rstrip(".")
 
     def _too_slow(self) -> DeployError:
         return DeployError(
-            f"CloudFormation is still busy with {self._name} after {PATIENCE / 60:.0f} minutes: "
+            f"CloudFormation is still busy with {self.name} after {PATIENCE / 60:.0f} minutes: "
             "deploy again when it is done."
         )
 

@@ -20,6 +20,7 @@ from moto import mock_aws
 BASE_URL = "https://hello.example.org/api"
 TABLE = "users"
 MAIL_FROM = "hello@example.org"
+TOPIC = "arn:aws:sns:eu-west-3:123456789012:bienvenue-prod-mail-feedback"
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
@@ -180,6 +181,7 @@ def running(**settings: str) -> Iterator[Service]:
             "USERS_STREAM_ARN": stream_arn,
             "MAIL_FROM": MAIL_FROM,
             "BASE_URL": BASE_URL,
+            "MAIL_FEEDBACK_TOPIC_ARN": TOPIC,
             **settings,
         }
         for name, value in env.items():

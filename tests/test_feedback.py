@@ -77,6 +77,21 @@ def test_an_address_may_come_with_a_name_and_unknown_fields() -> None:
     assert read([record(message)], TOPIC) == [Feedback("alexis@example.org", Verdict.BOUNCED)]
 
 
+def test_an_address_counts_as_it_was_mailed_whatever_the_mailbox_makes_of_it() -> None:
+    message = bounce("mixed.case@example.org")
+    message["mail"]["destination"] = ["Mixed.Case@Example.org"]
+    assert read([record(message)], TOPIC) == [Feedback("Mixed.Case@Example.org", Verdict.BOUNCED)]
+
+
+def test_a_domain_in_punycode_stands_for_its_unicode_spelling_too() -> None:
+    assert {one.email for one in read([record(bounce("a@xn--bcher-kva.example"))], TOPIC)} == {
+        "a@xn--bcher-kva.example",
+        "a@bücher.example",
+    }
+    (one,) = read([record(bounce("a@xn--broken-.example"))], TOPIC)
+    assert one.email == "a@xn--broken-.example"
+
+
 def test_only_the_stages_own_topic_counts(caplog: pytest.LogCaptureFixture) -> None:
     other = TOPIC.replace("prod", "test")
     assert read([record(bounce("alexis@example.org"), topic=other)], TOPIC) == []
@@ -96,6 +111,7 @@ def test_only_the_stages_own_topic_counts(caplog: pytest.LogCaptureFixture) -> N
         record({"eventType": "Bounce", "bounce": "alexis@example.org"}),
         record({"eventType": "Bounce", "bounce": {"bounceType": "Permanent"}}),
         record(bounce("") | {"bounce": {"bounceType": "Permanent", "bouncedRecipients": [{}]}}),
+        record(bounce("a@example.org") | {"mail": {"destination": [7]}}),
         record({"notificationType": "Complaint", "complaint": {"complainedRecipients": [1]}}),
     ],
 )

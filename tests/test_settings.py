@@ -7,11 +7,13 @@ from chalicelib.settings import Brand, Settings, SettingsError
 
 LANGUAGES = ("fr", "en")
 ARN = "arn:aws:dynamodb:eu-west-3:123456789012:table/users/stream/2024-01-01T00:00:00.000"
+TOPIC = "arn:aws:sns:eu-west-3:123456789012:bienvenue-prod-mail-feedback"
 ENOUGH = {
     "USERS_TABLE": "users",
     "USERS_STREAM_ARN": ARN,
     "MAIL_FROM": "hello@example.org",
     "BASE_URL": "https://example.org/api",
+    "MAIL_FEEDBACK_TOPIC_ARN": TOPIC,
 }
 
 
@@ -22,12 +24,13 @@ def problems(**changes: str) -> str:
     return str(refusal.value)
 
 
-def test_four_settings_are_enough() -> None:
+def test_five_settings_are_enough() -> None:
     assert settings.read(ENOUGH, LANGUAGES) == Settings(
         users_table="users",
         users_stream_arn=ARN,
         mail_from="hello@example.org",
         base_url="https://example.org/api",
+        mail_feedback_topic_arn=TOPIC,
         default_lang="fr",
         validate_on_get=True,
         mail_configuration_set="",
@@ -45,6 +48,7 @@ def test_every_setting_is_read_without_the_spaces_around_it() -> None:
         "USERS_STREAM_ARN": f" {ARN}\n",
         "MAIL_FROM": " hello@example.org ",
         "BASE_URL": " https://example.org/api/ ",
+        "MAIL_FEEDBACK_TOPIC_ARN": f" {TOPIC} ",
         "DEFAULT_LANG": " en ",
         "VALIDATE_ON_GET": " false ",
         "MAIL_CONFIGURATION_SET": " feedback ",
@@ -65,6 +69,7 @@ def test_every_setting_is_read_without_the_spaces_around_it() -> None:
         base_url="https://example.org/api",
         default_lang="en",
         validate_on_get=False,
+        mail_feedback_topic_arn=TOPIC,
         mail_configuration_set="feedback",
         mail_from_name="Bienvenue chez Acme",
         mail_reply_to="help@example.org",
@@ -104,7 +109,8 @@ def test_a_stage_with_nothing_is_told_everything_it_lacks_and_what_to_run() -> N
         settings.read({}, LANGUAGES)
     assert str(refusal.value) == (
         "Bienvenue cannot start: USERS_TABLE is missing; USERS_STREAM_ARN is missing; "
-        "MAIL_FROM is missing; BASE_URL is missing. Settings are the stage's "
+        "MAIL_FROM is missing; BASE_URL is missing; MAIL_FEEDBACK_TOPIC_ARN is missing. "
+        "Settings are the stage's "
         "environment_variables in .chalice/config.json; a stage that has no table yet gets "
         "it, and them, from: make deploy STAGE=<stage> MAIL_FROM=<address>"
     )
@@ -116,6 +122,7 @@ def test_all_wrong_settings_are_told_together() -> None:
         USERS_STREAM_ARN="users",
         MAIL_FROM="hello",
         BASE_URL="example.org",
+        MAIL_FEEDBACK_TOPIC_ARN="feedback",
         DEFAULT_LANG="de",
         VALIDATE_ON_GET="maybe",
     )
@@ -124,6 +131,7 @@ def test_all_wrong_settings_are_told_together() -> None:
         "USERS_STREAM_ARN must be the ARN of a table's stream",
         "MAIL_FROM must be a bare address",
         "BASE_URL must be https://host[/path]",
+        "MAIL_FEEDBACK_TOPIC_ARN must be the ARN of an SNS topic",
         "DEFAULT_LANG must be one of en, fr",
         "VALIDATE_ON_GET must be true or false",
     ):

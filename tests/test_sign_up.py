@@ -43,6 +43,13 @@ def outcome_of(check: Callable[[], Checked]) -> Checked | tuple[Problem, ...]:
         return refusal.problems
 
 
+def as_id(value: object) -> str | None:
+    """A name for a case: the fields that it is about."""
+    if not isinstance(value, dict):
+        return ""
+    return ", ".join(f"{name} {'twice' if v is REPEATED else v!r:.30}" for name, v in value.items())
+
+
 def problems(**fields: object) -> set[tuple[str, str]]:
     with pytest.raises(Invalid) as refusal:
         sign_up.check(fields, "fr", LANGUAGES)
@@ -115,7 +122,7 @@ def test_the_language_is_theirs_or_else_the_one_given(asked: object, lang: str) 
         ({"Email": "a@example.org"}, ("Email", "field_unknown")),
         ({"validated_at": None}, ("validated_at", "field_unknown")),
     ],
-    ids=lambda value: str(value)[:40] if isinstance(value, dict) else "",
+    ids=as_id,
 )
 def test_a_problem_names_its_field_as_it_was_sent(
     changes: dict[str, object], problem: tuple[str, str]
@@ -204,7 +211,7 @@ def test_a_lapsed_link_asks_under_the_spelling_that_it_carries() -> None:
         ({"email": "a@example.org", "token": REPEATED}, ("token", "field_repeated")),
         ({"email": "a@example.org", "nom": "Ada"}, ("nom", "field_unknown")),
     ],
-    ids=lambda value: str(value)[:40] if isinstance(value, dict) else "",
+    ids=as_id,
 )
 def test_asking_for_a_link_is_refused_with_its_reason(
     fields: dict[str, object], problem: tuple[str, str]

@@ -19,6 +19,7 @@ SETTINGS = {
     "USERS_STREAM_ARN": "arn:aws:dynamodb:eu-west-3:123456789012:table/users/stream/2026",
     "MAIL_FROM": "hello@example.org",
     "BASE_URL": "https://hello.example.org",
+    "MAIL_FEEDBACK_TOPIC_ARN": "arn:aws:sns:eu-west-3:123456789012:feedback",
     "AWS_DEFAULT_REGION": "eu-west-3",
 }
 USE_EVERYTHING = """
