@@ -81,7 +81,7 @@ def post_user(visit: Visit) -> Response:
 @app.route("/resend", methods=["POST"], content_types=list(body.TYPES))
 @site.view
 def post_resend(visit: Visit) -> Response:
-    email = sign_up.check_resend(visit.fields())
+    email = sign_up.check_resend(visit.fields(), templates.languages())
     users().resend(email, now())
     return visit.accepted(email)
 
@@ -130,7 +130,7 @@ def resend_owed_mail(event: CloudWatchEvent) -> None:
 def _validate(visit: Visit, link: links.Link | None) -> Response:
     if link is None:
         return visit.link_refused()
-    return visit.validation(users().validate(link.email, link.token_hash, now()), link)
+    return visit.clicked(link, users().validate(link.email, link.token_hash, now()))
 
 
 def seconds_left(event: CloudWatchEvent | DynamoDBEvent) -> Callable[[], float]:

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from chalicelib import address, names, templates
+from chalicelib import address, colours, names, templates
 from chalicelib.links import Link
 from chalicelib.settings import UNBRANDED, Brand
 from chalicelib.templates import Html
@@ -37,7 +37,7 @@ def compose(
     lang = user.lang if user.lang in languages else default_lang
     full_name = " ".join(filter(None, (names.safe(user.prenom), names.safe(user.nom))))
     values = {
-        **templates.shades(brand.accent),
+        **colours.shades(brand.accent),
         "name": f" {full_name}" if full_name else "",
         "link": Link(user.email, token).url(base_url),
         "product": brand.product,

@@ -7,7 +7,7 @@ from functools import cached_property
 from hashlib import sha256
 from urllib.parse import urlsplit
 
-from chalicelib import templates
+from chalicelib import colours, templates
 from chalicelib.links import Link
 from chalicelib.settings import UNBRANDED, Brand
 from chalicelib.sign_up import FIELDS, Problem
@@ -102,7 +102,7 @@ class Pages:
 
     @cached_property
     def _style(self) -> Html:
-        accent = templates.fill_text("pages/accent.css", **templates.shades(self.brand.accent))
+        accent = templates.fill_text("pages/accent.css", **colours.shades(self.brand.accent))
         return Html(templates.read("pages/style.css") + accent)
 
     def _page(

@@ -58,7 +58,7 @@ def check(fields: Mapping[str, object], lang: str, languages: Collection[str]) -
     return SignUp(email, prenom, nom, chosen or lang)
 
 
-def check_resend(fields: Mapping[str, object]) -> str:
+def check_resend(fields: Mapping[str, object], languages: Collection[str]) -> str:
     """The key of the user who wants another link.
 
     A typed address is made canonical. With the ``token`` of a link that has lapsed, it comes from
@@ -66,6 +66,7 @@ def check_resend(fields: Mapping[str, object]) -> str:
     """
     reader = _Reader(fields)
     reader.refuse_unknown(("email", "token", "lang"))
+    reader.take("lang", lambda text: _language(text, languages))
     token = reader.take("token", str)
     email = reader.take("email", address.stored if token else address.canonical, required=True)
     reader.finish()

@@ -49,6 +49,14 @@ class Validation(Enum):
     INVALID = "invalid"
 
 
+@dataclass(frozen=True)
+class Click:
+    """What became of a click, and the language of whose link it was; empty if nobody's."""
+
+    outcome: Validation
+    lang: str
+
+
 class Verdict(Enum):
     """Why an address gets no more mail."""
 
@@ -186,7 +194,7 @@ class Users:
             },
         ).done
 
-    def validate(self, email: str, link_hash: str, now: datetime) -> Validation:
+    def validate(self, email: str, link_hash: str, now: datetime) -> Click:
         """Believe that the address is theirs who hold a live link to it."""
         outcome = self._update(
             email,
@@ -195,13 +203,14 @@ class Users:
             " AND attribute_not_exists(validated_at)",
             {":now": _iso(now), ":epoch": _epoch(now), ":link": link_hash},
         )
+        if not outcome.done and link_hash not in outcome.item.get("link_hashes", {}).get("SS", ()):
+            return Click(Validation.INVALID, "")
+        lang = outcome.item.get("lang", {}).get("S", "")
         if outcome.done:
-            return Validation.VALIDATED
-        if link_hash not in outcome.item.get("link_hashes", {}).get("SS", ()):
-            return Validation.INVALID
+            return Click(Validation.VALIDATED, lang)
         if "validated_at" in outcome.item:
-            return Validation.ALREADY_VALIDATED
-        return Validation.EXPIRED
+            return Click(Validation.ALREADY_VALIDATED, lang)
+        return Click(Validation.EXPIRED, lang)
 
     def record_feedback(self, email: str, verdict: Verdict, now: datetime) -> bool:
         """Send no more mail to a known user; False where there is none or nothing changes. A

@@ -18,7 +18,7 @@ from chalicelib.logs import kind
 from chalicelib.pages import TYPED, Pages
 from chalicelib.settings import Settings
 from chalicelib.sign_up import FIELDS, Invalid, Problem
-from chalicelib.users import Validation
+from chalicelib.users import Click, Validation
 
 log = logging.getLogger(__name__)
 
@@ -105,7 +105,7 @@ class Visit:
             templates.languages(),
             site.settings.default_lang,
         )
-        self._speak(self.query().get("lang"))
+        self._lang_is_chosen = self._speak(self.query().get("lang"))
 
     @property
     def changes_nothing(self) -> bool:
@@ -128,7 +128,7 @@ class Visit:
         except ValueError as error:  # text that is no UTF-8, or no base64
             raise BodyError("body_malformed") from error
         self._fields = body.fields(content_type, cast(bytes, raw))
-        self._speak(self._fields.get("lang"))
+        self._lang_is_chosen |= self._speak(self._fields.get("lang"))
         return self._fields
 
     def trapped(self) -> bool:
@@ -153,9 +153,11 @@ class Visit:
             return self._page(200, self._site.pages.link("confirm", self.lang, link))
         return self._message(200, "confirm")
 
-    def validation(self, outcome: Validation, link: Link) -> Response:
-        """What became of a click."""
-        status = _VALIDATION_STATUS[outcome]
+    def clicked(self, link: Link, click: Click) -> Response:
+        """What became of a click, in the language of the mail if no other is asked for."""
+        outcome, status = click.outcome, _VALIDATION_STATUS[click.outcome]
+        if not self._lang_is_chosen:
+            self._speak(click.lang)
         if outcome is Validation.INVALID:
             return self.link_refused()
         if self.wants_page:
@@ -229,10 +231,12 @@ class Visit:
         typed = {FIELDS.get(name, name): _text(value) for name, value in self._fields.items()}
         return {name: typed.get(name, "") for name in TYPED}
 
-    def _speak(self, lang: object) -> None:
-        """Answer in ``lang`` if it is one of ours."""
+    def _speak(self, lang: object) -> bool:
+        """Answer in ``lang``, if it is one of ours; whether it is."""
         if isinstance(lang, str) and lang in templates.languages():
             self.lang = lang
+            return True
+        return False
 
 
 @cache

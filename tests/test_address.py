@@ -1,5 +1,7 @@
 """Addresses: which are taken, their one spelling, and that nothing else can ever happen."""
 
+import unicodedata
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -153,6 +155,42 @@ def test_no_mail_goes_to_what_could_break_a_header(key: str) -> None:
     assert not set(to) & set(' ,;:<>"()[]\\')
     assert to.count("@") == 1
     assert len(to) <= 254
+
+
+@pytest.mark.parametrize(
+    ("mailed", "keys"),
+    [
+        pytest.param("Alexis@Example.org", ["Alexis@Example.org"], id="its own spelling"),
+        pytest.param(
+            "Ada@xn--bcher-kva.example",
+            ["Ada@xn--bcher-kva.example", "Ada@bücher.example"],
+            id="an IDN in both spellings",
+        ),
+        pytest.param("a@xn--\x00.example", ["a@xn--\x00.example"], id="an IDN that is none"),
+        pytest.param("xn--bcher-kva@example.org", ["xn--bcher-kva@example.org"], id="no IDN"),
+        pytest.param("alexis", [], id="no address"),
+        pytest.param("@example.org", [], id="nobody"),
+        pytest.param("", [], id="nothing"),
+    ],
+)
+def test_mail_to_an_address_was_for_one_of_its_keys(mailed: str, keys: list[str]) -> None:
+    assert address.keys(mailed) == keys
+
+
+@given(st.one_of(addresses, like_addresses, st.text()))
+def test_whom_mail_was_for_is_found_again_by_its_address(key: str) -> None:
+    try:
+        mailed = address.deliverable(key)
+    except AddressError:
+        return
+    # A domain that another writer put in Unicode is found in the form that IDNA gives it.
+    if key.isascii() or key == key.lower():
+        assert {key, unicodedata.normalize("NFKC", key)} & set(address.keys(mailed))
+
+
+@given(st.text())
+def test_whom_mail_was_for_can_be_asked_of_any_text(mailed: str) -> None:
+    assert all(key == mailed or key.rpartition("@")[0] for key in address.keys(mailed))
 
 
 @pytest.mark.parametrize("text", ["Alexis@Example.org", "no address", " ", "\n", "é" * 1024])

@@ -506,6 +506,16 @@ def test_a_browser_gets_pages_in_its_language_under_a_strict_policy(
     assert len(set(pages)) == len(pages)
 
 
+def test_a_click_is_answered_in_the_language_of_the_mail_if_no_other_is_asked_for(
+    service: Service,
+) -> None:
+    link = signed_up(service, lang="en")
+    english = service.open(link, accept=BROWSER, accept_language="fr")
+    assert english.headers["Content-Language"] == "en"
+    french = service.open(f"{link}&lang=fr", accept=BROWSER, accept_language="en")
+    assert french.headers["Content-Language"] == "fr"
+
+
 def test_the_query_may_choose_the_language(service: Service) -> None:
     page = service.get("/?lang=en", accept=BROWSER, accept_language="fr")
     assert page.headers["Content-Language"] == "en"

@@ -179,7 +179,7 @@ def test_any_body_is_a_sign_up_or_is_told_what_is_wrong(fields: dict[str, object
 def test_any_body_asks_for_another_link_or_is_told_what_is_wrong(
     fields: dict[str, object],
 ) -> None:
-    outcome = outcome_of(lambda: sign_up.check_resend(fields))
+    outcome = outcome_of(lambda: sign_up.check_resend(fields, LANGUAGES))
     if isinstance(outcome, str):
         assert 0 < len(outcome.encode()) <= 2048
         assert set(fields) <= {"email", "token", "lang"}
@@ -189,15 +189,17 @@ def test_any_body_asks_for_another_link_or_is_told_what_is_wrong(
 
 
 def test_a_typed_address_asks_for_a_link_under_its_canonical_spelling() -> None:
-    assert sign_up.check_resend({"email": " Alexis@Example.org "}) == "alexis@example.org"
-    assert sign_up.check_resend({"email": "Alexis@Example.org", "token": ""}) == (
+    assert (
+        sign_up.check_resend({"email": " Alexis@Example.org "}, LANGUAGES) == "alexis@example.org"
+    )
+    assert sign_up.check_resend({"email": "Alexis@Example.org", "token": ""}, LANGUAGES) == (
         "alexis@example.org"
     )
 
 
 def test_a_lapsed_link_asks_under_the_spelling_that_it_carries() -> None:
     link = {"email": "Alexis@Example.org", "token": "A" * 43, "lang": "en"}
-    assert sign_up.check_resend(link) == "Alexis@Example.org"
+    assert sign_up.check_resend(link, LANGUAGES) == "Alexis@Example.org"
 
 
 @pytest.mark.parametrize(
@@ -217,5 +219,5 @@ def test_asking_for_a_link_is_refused_with_its_reason(
     fields: dict[str, object], problem: tuple[str, str]
 ) -> None:
     with pytest.raises(Invalid) as refusal:
-        sign_up.check_resend(fields)
+        sign_up.check_resend(fields, LANGUAGES)
     assert [(each.field, each.code) for each in refusal.value.problems] == [problem]

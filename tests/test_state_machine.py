@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -49,17 +49,17 @@ PUTS: list[Plain] = [
     {"nom": {"family": "GÜNST HORN"}, "plan": "gold"},
     {"mail": "owed", "link_hashes": links(18), "link_expires_at": epoch(START) + 40 * DAY},
     {"mail": "sending", "link_hashes": links(20), "link_expires_at": epoch(START) + HOUR},
-    {"mail": "sent", "mail_count": 3, "mail_at": stored(START)},
+    {"mail": "sent", "mail_count": 4, "mail_at": stored(START)},
     {"mail": "sent", "mail_count": 5},
-    {"mail": "bounced"},
+    {"mail": "complained"},
     {"mail": 5},
     {"mail": "owed", "link_hashes": "no set"},
-    {"validated_at": stored(START)},
+    {"mail": "owed", "validated_at": stored(START)},
 ]
 
 # Time goes by before each step: short of the cooldown, past it, short of a link's end, past it.
 pauses = st.sampled_from([0, 59, 60, 61, HOUR, DAY - 61, DAY])
-mail_ends = st.sampled_from(["sent", "sent", "not known yet", "failed", "taken back"])
+mail_ends = st.sampled_from(["sent", "sent", "sent", "not known yet", "failed", "taken back"])
 
 
 class Life(RuleBasedStateMachine):
@@ -79,7 +79,7 @@ class Life(RuleBasedStateMachine):
         self.validated_at: object = None
         self._begin(None)
 
-    @initialize(attributes=st.one_of(st.none(), st.just(ARTICLE), st.sampled_from(PUTS)))
+    @initialize(attributes=st.one_of(st.none(), st.none(), st.sampled_from(PUTS)))
     def there_is_nobody_or_another_writers_user(self, attributes: Plain | None) -> None:
         if attributes is not None:
             self._put(attributes)
@@ -87,25 +87,25 @@ class Life(RuleBasedStateMachine):
     @rule(
         pause=pauses,
         how=st.sampled_from(["sign up", "sign up in English", "resend", "sweep"]),
-        end=st.one_of(st.none(), mail_ends),
+        end=st.one_of(st.none(), mail_ends, mail_ends),
     )
     def somebody_asks_for_a_mail(self, pause: int, how: str, end: str | None) -> None:
-        """And the stream's record of it is read at once, or, without ``end``, some other time."""
+        """And a record of the stream is read at once, old or new, or, without ``end``, later."""
         self._wait(pause)
         if how == "resend":
-            made = self._resend()
+            self._resend()
         elif how == "sign up":
-            made = self._sign_up("", "fr")
+            self._sign_up("", "fr")
         elif how == "sweep":
-            made = self._ask_again()
+            self._ask_again()
         else:
-            made = self._sign_up("Ada", "en")
-        if made and end:
+            self._sign_up("Ada", "en")
+        if end:
             self._claim(end)
 
+    @precondition(lambda self: self._is_claimable())
     @rule(pause=pauses, end=mail_ends)
     def a_record_is_read(self, pause: int, end: str) -> None:
-        """For the first time or again: nothing says that there is one mail to a record."""
         self._wait(pause)
         self._claim(end)
 
@@ -115,20 +115,20 @@ class Life(RuleBasedStateMachine):
         self._end(self.claimed[-1], end)
 
     @precondition(lambda self: self.claimed)
-    @rule(pause=pauses, which=st.sampled_from(["last", "last", "first", "earlier link 3"]))
+    @rule(pause=pauses, which=st.sampled_from(["last", "last", "last", "first", "earlier link 3"]))
     def a_link_is_clicked(self, pause: int, which: str) -> None:
         self._wait(pause)
         link = {"last": self.claimed[-1], "first": self.claimed[0]}.get(which, which)
         expected = self._expected(link)
-        assert self.users.validate(self.email, link, self.now) is expected
+        assert self.users.validate(self.email, link, self.now).outcome is expected
         if expected is Validation.VALIDATED:
             assert link in self.mailable
             self.validated_at = stored(self.now)
             self._set(validated_at=self.validated_at)
             self._unset("expires_at")
 
-    # Once or twice a life: more often, and no life would get anywhere.
-    @precondition(lambda self: self.upheavals < 2)
+    # Once a life: more often, and no life would get anywhere.
+    @precondition(lambda self: self.item and not self.upheavals)
     @rule(what=st.one_of(st.sampled_from(Verdict), st.sampled_from(PUTS)))
     def others_write(self, what: Verdict | Plain) -> None:
         """SES's report on the mailbox is written down, or another program puts the whole item."""
@@ -187,7 +187,7 @@ class Life(RuleBasedStateMachine):
         self.store.put(self.email, **attributes)
         self._begin({"email": self.email, **attributes})
 
-    def _sign_up(self, prenom: str, lang: str) -> bool:
+    def _sign_up(self, prenom: str, lang: str) -> None:
         allowed = self.item is None or self._may_be_owed()
         made = self.users.sign_up(SignUp(self.email, prenom, "King", lang), self.now)
         assert made == allowed
@@ -201,24 +201,21 @@ class Life(RuleBasedStateMachine):
             if prenom:
                 given["prenom"] = prenom
             self.item = {**given, **(self.item or {})}
-        return made
 
-    def _resend(self) -> bool:
+    def _resend(self) -> None:
         allowed = self.item is not None and self._may_be_owed()
         made = self.users.resend(self.email, self.now)
         assert made == allowed
         if made:
             self._is_owed()
-        return made
 
-    def _ask_again(self) -> bool:
+    def _ask_again(self) -> None:
         unanswered = (self.item or {}).get("mail_at", "") <= stored(self.now - PATIENCE)
         allowed = self._is_claimable() and ("mail" not in (self.item or {}) or unanswered)
         made = self.users.ask_again(self.email, self.now, PATIENCE)
         assert made == allowed
         if made:
             self._set(mail="owed", mail_at=stored(self.now))
-        return made
 
     def _claim(self, end: str) -> None:
         link = f"link {next(self.link_numbers)} of {self.email}"
@@ -309,5 +306,7 @@ class Life(RuleBasedStateMachine):
 
 def test_any_life_follows_the_model(store: Store) -> None:
     life: Any = partial(Life, store)
-    # Many short lives reach more corners than a few long ones.
-    run_state_machine_as_test(life, settings=settings(max_examples=60, stateful_step_count=15))
+    # Many short lives reach more corners than a few long ones, and a short one need not be made
+    # shorter to be understood, which takes minutes.
+    short = settings(max_examples=50, stateful_step_count=12, phases=[Phase.generate])
+    run_state_machine_as_test(life, settings=short)

@@ -69,7 +69,7 @@ def item(store: Store, email: str = ALEXIS) -> Plain:
 
 
 def click(store: Store, mail: Mail, now: datetime = NOW) -> Validation:
-    return store.users.validate(mail.to, tokens.digest(mail.text), now)
+    return store.users.validate(mail.to, tokens.digest(mail.text), now).outcome
 
 
 def seconds_left(*readings: float) -> Callable[[], float]:

@@ -18,6 +18,7 @@ from chalicelib.sign_up import SignUp
 from chalicelib.users import Unusable, User, Users, Validation, Verdict
 from tests import local_cloud, stores
 from tests.stores import Plain, Store
+from tests.wire import Wire, refusal
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
@@ -132,7 +133,7 @@ TRANSITIONS: dict[str, tuple[Transition, set[str]]] = {
         {"put by another writer", "owed", "owed again", "sending"},
     ),
     "validate": (
-        lambda users: users.validate(EMAIL, LINK, NOW) is Validation.VALIDATED,
+        lambda users: users.validate(EMAIL, LINK, NOW).outcome is Validation.VALIDATED,
         PENDING - {"put by another writer", "owed"},
     ),
 }
@@ -352,13 +353,22 @@ def test_another_writers_user_never_lapses(store: Store) -> None:
     }
 
 
+def test_another_writers_item_put_over_a_sign_up_never_lapses(store: Store) -> None:
+    """A record of the sign-up is read late: the item it speaks of is gone."""
+    put(store, nom="GÜNST HORN")
+    assert store.users.claim(EMAIL, LINK, NOW, lapses=True)
+    item = store.item(EMAIL) or {}
+    assert (item["mail"], item["link_hashes"]) == ("sending", {LINK})
+    assert "expires_at" not in item
+
+
 def test_a_key_is_kept_as_it_was_put(store: Store) -> None:
     store.put("Alexis@Example.org", prenom="Alexis")
     user = store.users.claim("Alexis@Example.org", LINK, NOW, lapses=False)
     assert user == User("Alexis@Example.org", "Alexis", "", "")
     assert store.users.sent("Alexis@Example.org", NOW)
-    assert store.users.validate(EMAIL, LINK, NOW) is Validation.INVALID
-    assert store.users.validate("Alexis@Example.org", LINK, NOW) is Validation.VALIDATED
+    assert store.users.validate(EMAIL, LINK, NOW).outcome is Validation.INVALID
+    assert store.users.validate("Alexis@Example.org", LINK, NOW).outcome is Validation.VALIDATED
 
 
 def test_links_add_up_and_all_live_as_long_as_the_last(store: Store) -> None:
@@ -470,7 +480,7 @@ def test_after_twenty_mails_of_unknown_fate_the_earlier_links_are_given_up(store
         "link_expires_at": epoch(NOW) + 60 + 24 * 3600,
         "expires_at": epoch(NOW) + 60 + 7 * 24 * 3600,
     }
-    assert store.users.validate(EMAIL, links[0], NOW + 60 * SECOND) is Validation.INVALID
+    assert store.users.validate(EMAIL, links[0], NOW + 60 * SECOND).outcome is Validation.INVALID
 
 
 def test_links_are_not_given_up_for_a_user_who_validates_meanwhile(store: Store) -> None:
@@ -480,7 +490,7 @@ def test_links_are_not_given_up_for_a_user_who_validates_meanwhile(store: Store)
 
     def click(**_: Any) -> None:
         events.unregister("after-call.dynamodb.UpdateItem", click)
-        assert store.users.validate(EMAIL, "link 7", NOW) is Validation.VALIDATED
+        assert store.users.validate(EMAIL, "link 7", NOW).outcome is Validation.VALIDATED
 
     events.register("after-call.dynamodb.UpdateItem", click)
     assert store.users.claim(EMAIL, NEW_LINK, NOW, lapses=False) is None
@@ -532,7 +542,7 @@ def test_a_claim_taken_back_leaves_the_mail_owed_and_the_other_links_alive(store
     )
     assert store.users.take_back(EMAIL, NEW_LINK, "Throttled.")
     assert store.item(EMAIL) == {**before, "link_hashes": {LINK}, "mail_error": "Throttled."}
-    assert store.users.validate(EMAIL, NEW_LINK, NOW) is Validation.INVALID
+    assert store.users.validate(EMAIL, NEW_LINK, NOW).outcome is Validation.INVALID
     assert store.users.claim(EMAIL, OTHER_LINK, NOW, lapses=False)
 
 
@@ -575,7 +585,7 @@ def test_a_click_validates_for_good_and_stops_the_lapse(store: Store) -> None:
         link_expires_at=epoch(NOW) + 1,
     )
     store.put(**before, expires_at=epoch(NOW) + 60)
-    assert store.users.validate(EMAIL, LINK, NOW) is Validation.VALIDATED
+    assert store.users.validate(EMAIL, LINK, NOW).outcome is Validation.VALIDATED
     assert store.item(EMAIL) == {**before, "validated_at": NOW_STORED}
 
 
@@ -586,7 +596,9 @@ def test_a_second_click_is_told_that_it_is_done(store: Store, link: str, later: 
     store.users.validate(EMAIL, LINK, NOW)
     before = store.item(EMAIL)
     with store.calls() as calls:
-        assert store.users.validate(EMAIL, link, NOW + later) is Validation.ALREADY_VALIDATED
+        assert (
+            store.users.validate(EMAIL, link, NOW + later).outcome is Validation.ALREADY_VALIDATED
+        )
     assert store.item(EMAIL) == before
     assert calls == ["UpdateItem"]
 
@@ -606,7 +618,7 @@ def test_a_link_works_for_24_hours(store: Store, waited: timedelta, outcome: Val
     store.users.sent(EMAIL, NOW)
     before = store.item(EMAIL)
     with store.calls() as calls:
-        assert store.users.validate(EMAIL, LINK, NOW + waited) is outcome
+        assert store.users.validate(EMAIL, LINK, NOW + waited).outcome is outcome
     assert (store.item(EMAIL) == before) is (outcome is Validation.EXPIRED)
     assert calls == ["UpdateItem"]
 
@@ -618,7 +630,7 @@ def test_a_wrong_token_is_told_the_same_whoever_it_is_for(store: Store, state: s
     attributes = STATES[state]
     before = None if attributes is None else put(store, **attributes)
     with store.calls() as calls:
-        assert store.users.validate(EMAIL, NEW_LINK, NOW) is Validation.INVALID
+        assert store.users.validate(EMAIL, NEW_LINK, NOW).outcome is Validation.INVALID
     assert store.item(EMAIL) == before
     assert calls == ["UpdateItem"]
 
@@ -626,8 +638,8 @@ def test_a_wrong_token_is_told_the_same_whoever_it_is_for(store: Store, state: s
 def test_a_link_is_for_one_user(store: Store) -> None:
     put(store, **LIVE_LINK)
     store.put("bob@example.org", link_hashes={OTHER_LINK}, link_expires_at=epoch(NOW) + 1)
-    assert store.users.validate("bob@example.org", LINK, NOW) is Validation.INVALID
-    assert store.users.validate(EMAIL, OTHER_LINK, NOW) is Validation.INVALID
+    assert store.users.validate("bob@example.org", LINK, NOW).outcome is Validation.INVALID
+    assert store.users.validate(EMAIL, OTHER_LINK, NOW).outcome is Validation.INVALID
 
 
 @pytest.mark.parametrize(
@@ -645,13 +657,13 @@ def test_a_click_on_another_writers_odd_item_validates_nobody(
     store: Store, odd: Plain, outcome: Validation
 ) -> None:
     before = put(store, **odd)
-    assert store.users.validate(EMAIL, LINK, NOW) is outcome
+    assert store.users.validate(EMAIL, LINK, NOW).outcome is outcome
     assert store.item(EMAIL) == before
 
 
 def test_a_link_whose_end_cannot_be_read_has_expired(cloud_store: Store) -> None:
     before = put(cloud_store, link_hashes={LINK}, link_expires_at="9999999999")
-    assert cloud_store.users.validate(EMAIL, LINK, NOW) is Validation.EXPIRED
+    assert cloud_store.users.validate(EMAIL, LINK, NOW).outcome is Validation.EXPIRED
     assert cloud_store.item(EMAIL) == before
 
 
@@ -716,6 +728,29 @@ def test_what_dynamodb_itself_raises_passes_through(store: Store) -> None:
     nowhere = Users(store.client, "nowhere")
     with pytest.raises(ClientError, match="ResourceNotFoundException"):
         nowhere.sign_up(ALEXIS, NOW)
+
+
+def test_an_item_without_room_is_owed_nothing_and_cannot_be_claimed(moto_store: Store) -> None:
+    """DynamoDB holds an item to 400 KB: what is refused for that is refused however often."""
+    before = put(moto_store, plan="x" * 1000)
+    full = refusal(
+        400, "ValidationException", "Item size to update has exceeded the maximum allowed size"
+    )
+    with Wire(moto_store.client, "UpdateItem", then=full):
+        assert moto_store.users.sign_up(ALEXIS, NOW) is False
+        assert moto_store.users.resend(EMAIL, NOW) is False
+        with pytest.raises(Unusable):
+            moto_store.users.claim(EMAIL, LINK, NOW, lapses=False)
+    assert moto_store.item(EMAIL) == before
+
+
+def test_a_request_that_is_wrong_in_itself_is_a_mistake_of_ours(moto_store: Store) -> None:
+    wrong = refusal(400, "ValidationException", "Invalid ConditionExpression: Syntax error")
+    with (
+        Wire(moto_store.client, "UpdateItem", then=wrong),
+        pytest.raises(ClientError, match="Syntax error"),
+    ):
+        moto_store.users.claim(EMAIL, LINK, NOW, lapses=False)
 
 
 def test_a_value_that_no_attribute_takes_is_a_mistake_of_ours(store: Store) -> None:

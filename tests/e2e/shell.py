@@ -20,7 +20,7 @@ def curl(arguments: list[str]) -> None:
             body = next(words).encode()
         elif word != "-s":
             url = word
-    answer = urllib3.request("POST" if body else "GET", url, headers=headers, body=body)
+    answer = urllib3.request("POST" if body else "GET", url, headers=headers, body=body, timeout=30)
     sys.stdout.buffer.write(answer.data)
 
 

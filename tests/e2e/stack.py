@@ -26,6 +26,8 @@ ROOT = Path(__file__).parents[2]
 TIME_TO_START = 120.0
 TIME_TO_MAIL = 30.0
 PORTS = 3
+# Patient, since the machine may be busy with many requests at once.
+HTTP = urllib3.PoolManager(timeout=30, maxsize=50)
 
 Seen = TypeVar("Seen")
 
@@ -57,16 +59,16 @@ class Stack:
     _mails: dict[int, EmailMessage] = field(default_factory=dict)
 
     def post(self, path: str, fields: Any, **headers: str) -> urllib3.BaseHTTPResponse:
-        return urllib3.request("POST", self.api + path, json=fields, headers=headers)
+        return HTTP.request("POST", self.api + path, json=fields, headers=headers)
 
     def post_form(
         self, path: str, fields: dict[str, str], **headers: str
     ) -> urllib3.BaseHTTPResponse:
         form = {"Content-Type": "application/x-www-form-urlencoded", **headers}
-        return urllib3.request("POST", self.api + path, body=urlencode(fields), headers=form)
+        return HTTP.request("POST", self.api + path, body=urlencode(fields), headers=form)
 
     def get(self, url: str, **headers: str) -> urllib3.BaseHTTPResponse:
-        return urllib3.request("GET", url, headers=headers)
+        return HTTP.request("GET", url, headers=headers)
 
     def client(self, service: str) -> Any:
         """A client of the local cloud, as another program would make one."""

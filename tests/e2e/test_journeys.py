@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import urllib3
 
-from tests.e2e.stack import Stack, link_in
+from tests.e2e.stack import HTTP, Stack, link_in
 from tests.service import BROWSER
 
 NAMES = {"prenom": "Alexis", "nom": "GÜNST HORN"}
@@ -148,7 +148,7 @@ def test_many_at_once_get_one_mail_each(stack: Stack) -> None:
 
 
 def test_bad_input_is_a_problem_and_writes_nothing(stack: Stack) -> None:
-    broken = urllib3.request(
+    broken = HTTP.request(
         "POST", f"{stack.api}/users", body=b"{", headers={"Content-Type": "application/json"}
     )
     assert (broken.status, broken.headers["Content-Type"]) == (400, "application/problem+json")

@@ -1,0 +1,87 @@
+"""A real browser: Debian's Chromium, axe-core in it, and pictures of what it shows.
+
+``python -m tests.e2e.browser`` takes those of the README anew, into docs/pictures/.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
+
+from ops import preview
+from tests.e2e.stack import ROOT
+
+PICTURES = ROOT / "build" / "screenshots"
+DEVICES = {
+    "desktop": ViewportSize(width=1000, height=760),
+    "phone": ViewportSize(width=360, height=740),
+}
+NARROWEST = ViewportSize(width=320, height=640)  # WCAG 2.2, 1.4.10: also 1280 at 400 %
+README_PICTURES = ("sign-up", "mail")
+README_SIZE = ViewportSize(width=600, height=620)
+SCHEMES = ("light", "dark")
+ARGUMENTS = [
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-gpu",
+    "--disable-sync",
+    "--no-first-run",
+]
+HOW_TO_GET_ONE = "no browser: apt-get install chromium (on Debian), or put one on the PATH"
+
+AXE = Axe()
+
+
+@contextmanager
+def running() -> Iterator[Browser]:
+    """The browser of this machine. Without one, tests are skipped; REQUIRE_BROWSER=1 forbids it."""
+    found = shutil.which("chromium") or shutil.which("chromium-browser")
+    found = found or shutil.which("google-chrome")
+    if not found:
+        if os.environ.get("REQUIRE_BROWSER") == "1":
+            pytest.fail(HOW_TO_GET_ONE)
+        pytest.skip(HOW_TO_GET_ONE)
+    # Chromium's sandbox needs a user to fall back to, and root has none.
+    sandbox = [] if os.geteuid() else ["--no-sandbox"]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=[*ARGUMENTS, *sandbox])
+        yield browser
+        browser.close()
+
+
+def look(page: Page, name: str, *, is_mail: bool = False) -> None:
+    """Hold what ``page`` shows against axe-core in both schemes, and take pictures of it.
+
+    A mail is read as a part of the mailbox's page, so it has no landmarks of its own. Raises
+    AssertionError for anything that axe finds, and where it does not fit NARROWEST.
+    """
+    rules = {rule: {"enabled": not is_mail} for rule in ("landmark-one-main", "region")}
+    for scheme in SCHEMES:
+        page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+        for device, size in DEVICES.items():
+            page.set_viewport_size(size)
+            page.screenshot(path=PICTURES / f"{name}-{scheme}-{device}.png", full_page=True)
+        found = AXE.run(page, options={"resultTypes": ["violations"], "rules": rules})
+        assert not found.violations_count, f"{name}, {scheme}:\n{found.generate_report()}"
+    page.set_viewport_size(NARROWEST)
+    assert page.evaluate("document.documentElement.scrollWidth") <= NARROWEST["width"], name
+    page.set_viewport_size(DEVICES["desktop"])
+
+
+def _picture_the_readme() -> None:
+    with running() as browser:
+        page = browser.new_page(viewport=README_SIZE)
+        for specimen in preview.specimens(preview.read({})):
+            if specimen.lang == "en" and specimen.name in README_PICTURES:
+                page.set_content(specimen.html)
+                page.screenshot(path=ROOT / "docs" / "pictures" / f"{specimen.name}.png")
+
+
+if __name__ == "__main__":
+    _picture_the_readme()

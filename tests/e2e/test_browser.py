@@ -1,0 +1,397 @@
+"""People's journeys in a real browser, from the form through the mailbox to the page behind the
+link; every page and mail on the way is held against axe-core and its picture taken."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from chalicelib import templates
+from ops import preview
+from tests.e2e import browser as browsers
+from tests.e2e.browser import look
+from tests.e2e.stack import Stack, link_in, running
+
+LONG_AGO = {"S": "2020-01-01T00:00:00.000000Z"}
+LONG_SINCE_DEAD = {"N": "1600000000"}
+LANGUAGES = sorted(templates.languages())
+LOGO = (
+    '<svg xmlns="http://www.w3.org/2000/svg" width="150" height="40" viewBox="0 0 150 40">'
+    '<circle cx="20" cy="20" r="16" fill="#c2185b"/>'
+    '<path d="M50 28V12h12M50 20h10M72 12v16h12M94 12h16M102 12v16" fill="none" stroke="#222"'
+    ' stroke-width="4"/></svg>'
+)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with browsers.running() as browser:
+        yield browser
+
+
+@dataclass
+class Visitor:
+    """Somebody at a browser: one tab, and all that they read of the service in their language."""
+
+    page: Page
+    stack: Stack
+    lang: str
+    complaints: list[str] = field(default_factory=list)
+    """What the browser refused to do or could not load: nothing, if pages keep to their policy."""
+
+    def __post_init__(self) -> None:
+        self.page.on("console", lambda message: self._hear(message.text))
+
+    def _hear(self, said: str) -> None:
+        if "the server responded with a status of 4" not in said:  # as for errors it should
+            self.complaints.append(said)
+
+    def text(self, name: str) -> str:
+        return templates.texts(self.lang)[name]
+
+    def open_form(self) -> None:
+        self.page.goto(f"{self.stack.api}/")
+        self.sees("sign_up_title")
+
+    def fill_in(self, email: str, prenom: str = "Alexis", nom: str = "GÜNST HORN") -> None:
+        for name, value in (("email", email), ("prenom", prenom), ("nom", nom)):
+            self.page.get_by_label(self.text(f"{name}_label"), exact=True).fill(value)
+
+    def press(self, name: str) -> None:
+        self.page.get_by_role("button", name=self.text(name), exact=True).click()
+
+    def sign_up(self, email: str) -> None:
+        self.open_form()
+        self.fill_in(email)
+        self.press("sign_up_button")
+        self.sees("sent_title")
+
+    def open_mail(self, to: str, count: int = 1) -> str:
+        """Open the latest of ``count`` mails in the mailbox's own page, and return its link."""
+        mail = self.stack.wait_for_mails(to, count)[-1]
+        self.stack.wait_for_item(to, "sent")
+        listed = self.stack.get(f"{self.stack.mailbox}/messages/").json()["messages"]
+        number = max(one["id"] for one in listed if to in str(one))
+        self.page.goto(f"{self.stack.mailbox}/messages/{number}.html")
+        return link_in(mail)
+
+    def click_in_mail(self) -> None:
+        self.page.locator("a[href*='/validate?']").first.click()
+
+    def sees(self, name: str) -> None:
+        """Whose heading is the text ``name``, on a page in their language."""
+        expect(self.page.get_by_role("heading", level=1)).to_have_text(self.text(name))
+        assert self.page.locator("html").get_attribute("lang") == self.lang
+
+    def has_in_the_form(self, **typed: str) -> None:
+        for name, value in typed.items():
+            field_ = self.page.get_by_label(self.text(f"{name}_label"), exact=True)
+            expect(field_).to_have_value(value)
+
+
+@contextmanager
+def visiting(
+    browser: Browser, stack: Stack, lang: str, *, scripts: bool = True
+) -> Iterator[Visitor]:
+    """A visitor who never was here before, in ``lang``; nothing may be refused to them."""
+    context = browser.new_context(locale=lang, java_script_enabled=scripts)
+    context.set_default_timeout(15_000)
+    visitor = Visitor(context.new_page(), stack, lang)
+    yield visitor
+    assert visitor.complaints == []
+    context.close()
+
+
+@pytest.fixture(params=LANGUAGES)
+def visitor(browser: Browser, stack: Stack, request: pytest.FixtureRequest) -> Iterator[Visitor]:
+    with visiting(browser, stack, request.param) as visitor:
+        yield visitor
+
+
+# The whole way
+
+
+def test_sign_up_read_the_mail_click_and_click_again(visitor: Visitor) -> None:
+    email = f"browser.{visitor.lang}@example.org"
+    visitor.open_form()
+    look(visitor.page, f"sign-up.{visitor.lang}")
+    visitor.fill_in(email)
+    visitor.press("sign_up_button")
+    visitor.sees("sent_title")
+    expect(visitor.page.get_by_text(email, exact=True)).to_be_visible()
+    look(visitor.page, f"sent.{visitor.lang}")
+
+    link = visitor.open_mail(email)
+    greeting = {"fr": "Bienvenue Alexis GÜNST HORN !", "en": "Welcome Alexis GÜNST HORN!"}
+    expect(visitor.page.get_by_role("heading", level=1)).to_have_text(greeting[visitor.lang])
+    look(visitor.page, f"mail.{visitor.lang}", is_mail=True)
+    visitor.click_in_mail()
+    visitor.sees("validated_title")
+    look(visitor.page, f"validated.{visitor.lang}")
+    assert "validated_at" in visitor.stack.item(email)
+
+    visitor.page.goto(link)
+    visitor.sees("already_validated_title")
+    look(visitor.page, f"already-validated.{visitor.lang}")
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_all_of_it_works_with_scripts_off(browser: Browser, stack: Stack, lang: str) -> None:
+    email = f"no.scripts.{lang}@example.org"
+    with visiting(browser, stack, lang, scripts=False) as visitor:
+        visitor.open_form()
+        visitor.fill_in("nobody")
+        visitor.press("sign_up_button")
+        visitor.has_in_the_form(email="nobody", prenom="Alexis", nom="GÜNST HORN")
+        visitor.fill_in(email)
+        visitor.press("sign_up_button")
+        visitor.sees("sent_title")
+        visitor.open_mail(email)
+        visitor.stack.change(email, link_expires_at=LONG_SINCE_DEAD, mail_at=LONG_AGO)
+        visitor.click_in_mail()
+        visitor.sees("expired_title")
+        visitor.press("expired_button")
+        visitor.sees("sent_title")
+        visitor.open_mail(email, 2)
+        visitor.click_in_mail()
+        visitor.sees("validated_title")
+
+
+def test_the_form_can_be_filled_in_by_keyboard_alone(browser: Browser, stack: Stack) -> None:
+    email = "keyboard@example.org"
+    with visiting(browser, stack, "en") as visitor:
+        visitor.open_form()
+        keys = visitor.page.keyboard
+        for typed in ("", email, "Ada", "Lovelace"):  # first the link to the other language
+            keys.press("Tab")
+            assert _outline(visitor.page) == "3px solid"
+            keys.type(typed)
+        keys.press("Tab")
+        expect(visitor.page.locator(":focus")).to_have_text(visitor.text("sign_up_button"))
+        assert _outline(visitor.page) == "3px solid"
+        keys.press("Enter")
+        visitor.sees("sent_title")
+        visitor.open_mail(email)
+
+
+def _outline(page: Page) -> str:
+    style: str = page.evaluate(
+        "(({outlineWidth, outlineStyle}) => `${outlineWidth} ${outlineStyle}`)"
+        "(getComputedStyle(document.activeElement))"
+    )
+    return style
+
+
+# What goes wrong
+
+
+def test_errors_stand_beside_their_fields_and_keep_what_was_typed(visitor: Visitor) -> None:
+    typed = {"email": "zoe@", "prenom": "see www.spam.example", "nom": "O'Neill"}
+    visitor.open_form()
+    visitor.fill_in(**typed)
+    visitor.press("sign_up_button")
+    visitor.sees("sign_up_title")
+    visitor.has_in_the_form(**typed)
+    look(visitor.page, f"sign-up-errors.{visitor.lang}")
+
+    for name, code in (("email", "address_invalid"), ("prenom", "name_link")):
+        input_ = visitor.page.get_by_label(visitor.text(f"{name}_label"), exact=True)
+        expect(input_).to_have_attribute("aria-invalid", "true")
+        expect(input_).to_have_accessible_description(
+            f"{visitor.text('error_prefix')} {visitor.text(f'problem_{code}_detail')}".replace(
+                "\xa0", " "
+            )
+        )
+    summary = visitor.page.get_by_role("alert")
+    expect(summary).to_be_focused()
+    summary.get_by_role("link").first.click()
+    expect(visitor.page.get_by_label(visitor.text("email_label"), exact=True)).to_be_focused()
+
+    visitor.fill_in(f"mended.{visitor.lang}@example.org", "Zoé", "O'Neill")
+    visitor.press("sign_up_button")
+    visitor.sees("sent_title")
+
+
+def test_a_typo_is_mended_without_typing_the_rest_again(visitor: Visitor) -> None:
+    typo, right = f"typo.{visitor.lang}@exmaple.org", f"typo.{visitor.lang}@example.org"
+    visitor.sign_up(typo)
+    visitor.press("sent_help_typo_link")
+    visitor.sees("sign_up_title")
+    visitor.has_in_the_form(email=typo, prenom="Alexis", nom="GÜNST HORN")
+    assert "typo" not in visitor.page.url
+    look(visitor.page, f"sign-up-again.{visitor.lang}")
+    visitor.fill_in(right)
+    visitor.press("sign_up_button")
+    visitor.sees("sent_title")
+    visitor.open_mail(right)
+
+
+def test_an_expired_link_has_a_button_for_a_new_one(visitor: Visitor) -> None:
+    email = f"late.{visitor.lang}@example.org"
+    visitor.sign_up(email)
+    visitor.open_mail(email)
+    visitor.stack.change(email, link_expires_at=LONG_SINCE_DEAD, mail_at=LONG_AGO)
+    visitor.click_in_mail()
+    visitor.sees("expired_title")
+    look(visitor.page, f"expired.{visitor.lang}")
+    visitor.press("expired_button")
+    visitor.sees("sent_title")
+    visitor.open_mail(email, 2)
+    visitor.click_in_mail()
+    visitor.sees("validated_title")
+
+
+def test_a_link_that_does_not_work_leads_back_to_the_form(visitor: Visitor) -> None:
+    visitor.page.goto(f"{visitor.stack.api}/validate?email=a@example.org&token=b")
+    visitor.sees("refused_title")
+    look(visitor.page, f"refused.{visitor.lang}")
+    visitor.page.get_by_role("link", name=visitor.text("refused_link")).click()
+    visitor.sees("sign_up_title")
+
+
+def test_what_no_form_sends_is_told_on_a_page(visitor: Visitor) -> None:
+    visitor.sign_up(f"problem.{visitor.lang}@example.org")
+    visitor.page.evaluate("document.querySelector('section [name=email]').value = 'nobody'")
+    visitor.press("sent_button")
+    visitor.sees("problem_fields_invalid_title")
+    look(visitor.page, f"problem.{visitor.lang}")
+
+
+def test_another_language_can_be_chosen_anywhere_and_follows_into_the_mail(
+    visitor: Visitor,
+) -> None:
+    email = f"switched.{visitor.lang}@example.org"
+    other = next(lang for lang in LANGUAGES if lang != visitor.lang)
+    name = templates.texts(other)["language_name"]
+    visitor.open_form()
+    visitor.fill_in("zoe@", "Zoë", "")
+    visitor.press("sign_up_button")
+    visitor.page.get_by_role("button", name=name).click()
+    visitor.lang = other
+    visitor.sees("sign_up_title")
+    visitor.has_in_the_form(email="zoe@", prenom="Zoë", nom="")
+    visitor.fill_in(email, "Zoë", "")
+    visitor.press("sign_up_button")
+    visitor.sees("sent_title")
+    visitor.open_mail(email)
+    greeting = {"fr": "Bienvenue Zoë !", "en": "Welcome Zoë!"}[other]
+    expect(visitor.page.get_by_role("heading", level=1)).to_have_text(greeting)
+
+
+# What the journeys do not come by
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "mail-no-name",
+        "mail-long-names",
+        "mail-emoji",
+        "mail-right-to-left",
+        "sent-long-address",
+        "sign-up-nothing-typed",
+    ],
+)
+def test_any_name_and_address_is_shown_well(browser: Browser, name: str) -> None:
+    specimens = [one for one in preview.specimens(preview.read({})) if one.name == name]
+    assert len(specimens) == len(LANGUAGES)
+    with browser.new_context() as context:
+        page = context.new_page()
+        for specimen in specimens:
+            page.set_content(specimen.html)
+            look(page, f"{name}.{specimen.lang}", is_mail=bool(specimen.text))
+
+
+# A stage with a brand, which validates nobody without a button
+
+
+@pytest.fixture(scope="module")
+def website(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The operator's own site, on another origin: a logo, and a page for who is validated."""
+    folder = tmp_path_factory.mktemp("website")
+    (folder / "logo.svg").write_text(LOGO, encoding="utf-8")
+    (folder / "in.html").write_text("<!doctype html><h1>You are in</h1>", encoding="utf-8")
+    handler = partial(_Quiet, directory=str(folder))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+class _Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *_: Any) -> None:
+        """Say nothing: the test's own output is read."""
+
+
+@pytest.fixture(scope="module")
+def branded_stack(tmp_path_factory: pytest.TempPathFactory, website: str) -> Iterator[Stack]:
+    settings = {
+        "VALIDATE_ON_GET": "false",
+        "PRODUCT_NAME": "Acme & Söhne",
+        "ACCENT_COLOUR": "#ffd500",
+        "LOGO_URL": f"{website}/logo.svg",
+        "SUPPORT_ADDRESS": "help@example.org",
+        "MAIL_REPLY_TO": "help@example.org",
+        "AFTER_VALIDATION_URL": f"{website}/in.html",
+    }
+    chosen = [part for name, value in settings.items() for part in ("--set", f"{name}={value}")]
+    with running(tmp_path_factory.mktemp("branded"), *chosen) as stack:
+        yield stack
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_a_branded_stage_asks_for_one_more_click_and_sends_people_on(
+    browser: Browser, branded_stack: Stack, website: str, lang: str
+) -> None:
+    email = f"branded.{lang}@example.org"
+    with visiting(browser, branded_stack, lang) as visitor:
+        visitor.open_form()
+        _sees_the_logo(visitor.page)
+        look(visitor.page, f"branded-sign-up.{lang}")
+        visitor.fill_in(email)
+        visitor.press("sign_up_button")
+        visitor.sees("sent_title")
+        look(visitor.page, f"branded-sent.{lang}")
+
+        visitor.open_mail(email)
+        _sees_the_logo(visitor.page)
+        look(visitor.page, f"branded-mail.{lang}", is_mail=True)
+        (mail,) = branded_stack.mails(email)
+        assert mail["From"].addresses[0].display_name == "Acme & Söhne"
+
+        visitor.click_in_mail()
+        visitor.sees("confirm_title")
+        look(visitor.page, f"branded-confirm.{lang}")
+        assert "validated_at" not in branded_stack.item(email)
+        visitor.press("confirm_button")
+        expect(visitor.page).to_have_url(f"{website}/in.html")
+        assert visitor.page.evaluate("document.referrer") == ""
+        assert "validated_at" in branded_stack.item(email)
+
+
+def test_a_branded_stage_works_with_scripts_off(
+    browser: Browser, branded_stack: Stack, website: str
+) -> None:
+    with visiting(browser, branded_stack, "fr", scripts=False) as visitor:
+        visitor.sign_up("branded.no.scripts@example.org")
+        visitor.open_mail("branded.no.scripts@example.org")
+        visitor.click_in_mail()
+        visitor.press("confirm_button")
+        expect(visitor.page).to_have_url(re.compile(f"^{re.escape(website)}/in.html$"))
+
+
+def _sees_the_logo(page: Page) -> None:
+    logo = page.get_by_role("img", name="Acme & Söhne")
+    expect(logo).to_be_visible()
+    assert logo.evaluate("logo => logo.naturalWidth") == 150
