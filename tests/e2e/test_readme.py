@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from chalicelib import settings, templates
 from tests.e2e import shell
 from tests.e2e.stack import ROOT, Stack, running, wait_for
 
@@ -94,3 +95,33 @@ class Shell:
             ["bash", "-c", self._before + command], capture_output=True, text=True, check=False
         )
         return done.stdout + done.stderr
+
+
+def test_the_readme_names_every_setting_and_no_other() -> None:
+    asked: list[str] = []
+
+    class Environment(dict[str, str]):
+        def get(self, name: str, default: str = "") -> str:  # type: ignore[override]
+            asked.append(name)
+            return default
+
+    with pytest.raises(settings.SettingsError):
+        settings.read(Environment(), templates.languages())
+    table = README.partition("\n## Settings\n")[2].partition("\n## ")[0]
+    named = {
+        name
+        for row in re.findall(r"^\| (`.*?) \|", table, re.MULTILINE)
+        for name in re.findall(r"`([A-Z_]+)`", row)
+    }
+    assert named == set(asked)
+
+
+def test_the_readme_names_every_attribute_of_an_item(stack: Stack) -> None:
+    email = "documented@example.org"
+    stack.post("/users", {"email": email, "prenom": "Alexis", "nom": "GÜNST HORN"})
+    item = stack.wait_for_item(email, "sent")
+    table = README.partition("\n## The item\n")[2].partition("\n## ")[0]
+    documented = dict(re.findall(r"^\| `(\w+)`.*? \| (S|N|SS) \|", table, re.MULTILINE))
+    documented |= {"prenom": "S", "nom": "S"}
+    for name, value in item.items():
+        assert [documented[name]] == list(value)
