@@ -73,6 +73,4 @@ def _checked(text: str) -> str:
         checked = validate_email(text, check_deliverability=False, allow_smtputf8=False)
     except (EmailNotValidError, UnicodeError) as error:
         raise AddressError("address_invalid") from error
-    if checked.ascii_email is None or len(checked.ascii_email) > MAX_LENGTH:
-        raise AddressError("address_too_long")
-    return checked.ascii_email
+    return f"{checked.local_part}@{checked.ascii_domain}"

@@ -11,8 +11,9 @@ from chalicelib.mail import Mail
 if TYPE_CHECKING:
     from types_boto3_sesv2 import SESV2Client
 
-# How SES says that the account is in the sandbox: MessageRejected, as for a bad message.
-_NOT_VERIFIED = "not verified"
+# How SES words, in a MessageRejected as for a bad message, that the account is in the sandbox or may
+# not send: https://docs.aws.amazon.com/ses/latest/dg/troubleshoot-error-messages.html
+_OF_THE_ACCOUNT = ("not verified", "paused for this account", "suspended for this account")
 _MAX_ENCODED_WORD = 75  # RFC 2047 §2
 
 
@@ -69,7 +70,7 @@ class Delivery:
             )
         except self._for_good as error:
             reason = _reason(error)
-            if _NOT_VERIFIED in reason:
+            if any(words in reason for words in _OF_THE_ACCOUNT):
                 raise Undelivered(reason, left=_may_have_left(error)) from error
             raise Refused(reason) from error
         except ClientError as error:

@@ -162,11 +162,21 @@ def test_every_error_that_ses_knows_is_judged_here(ses: SESV2Client) -> None:
 
 
 @pytest.mark.parametrize("code", FOR_GOOD)
-def test_a_sandbox_is_the_accounts_fault_and_not_the_addresss(ses: SESV2Client, code: str) -> None:
-    message = (
-        "Email address is not verified. The following identities failed the check in region "
-        "EU-WEST-3: alexis@example.org"
-    )
+@pytest.mark.parametrize(
+    "message",
+    [
+        pytest.param(
+            "Email address is not verified. The following identities failed the check in region "
+            "EU-WEST-3: alexis@example.org",
+            id="sandbox",
+        ),
+        pytest.param("Sending paused for this account. Please check.", id="paused"),
+        pytest.param("Sending suspended for this account. Please check.", id="suspended"),
+    ],
+)
+def test_what_the_account_is_refused_for_is_not_the_addresss_fault(
+    ses: SESV2Client, code: str, message: str
+) -> None:
     fault = undelivered(ses, refusal(400, code, message))
     assert str(fault) == f"{code}: {message}"
     assert not fault.left

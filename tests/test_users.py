@@ -15,7 +15,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from chalicelib.sign_up import SignUp
-from chalicelib.users import Unusable, User, Users, Validation, Verdict
+from chalicelib.users import Click, Unusable, User, Users, Validation, Verdict
 from tests import local_cloud, stores
 from tests.stores import Plain, Store
 from tests.wire import Wire, refusal
@@ -633,6 +633,28 @@ def test_a_wrong_token_is_told_the_same_whoever_it_is_for(store: Store, state: s
         assert store.users.validate(EMAIL, NEW_LINK, NOW).outcome is Validation.INVALID
     assert store.item(EMAIL) == before
     assert calls == ["UpdateItem"]
+
+
+@pytest.mark.parametrize(
+    ("more", "later", "outcome"),
+    [
+        ({}, timedelta(0), Validation.VALIDATED),
+        ({}, SECOND, Validation.EXPIRED),
+        ({"validated_at": EARLIER_STORED}, SECOND, Validation.ALREADY_VALIDATED),
+    ],
+    ids=["alive", "expired", "validated"],
+)
+def test_only_who_holds_a_link_is_told_its_language(
+    store: Store, more: Plain, later: timedelta, outcome: Validation
+) -> None:
+    put(store, lang="en", **LIVE_LINK, **more)
+    assert store.users.validate(EMAIL, NEW_LINK, NOW + later) == Click(Validation.INVALID, "")
+    assert store.users.validate(EMAIL, LINK, NOW + later) == Click(outcome, "en")
+
+
+def test_a_language_of_another_type_is_none(store: Store) -> None:
+    put(store, lang={"fr"}, **LIVE_LINK)
+    assert store.users.validate(EMAIL, LINK, NOW) == Click(Validation.VALIDATED, "")
 
 
 def test_a_link_is_for_one_user(store: Store) -> None:

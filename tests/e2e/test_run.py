@@ -98,6 +98,7 @@ def test_a_killed_run_leaves_nothing_that_hinders_the_next(tmp_path: Path) -> No
 def test_a_taken_port_is_said_plainly(tmp_path: Path) -> None:
     port = free_ports()
     with socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         taken.bind(("127.0.0.1", port + 1))
         taken.listen()
         done = subprocess.run(
