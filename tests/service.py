@@ -17,6 +17,8 @@ import pytest
 from chalice.test import Client, HTTPResponse
 from moto import mock_aws
 
+from tests import stores
+
 BASE_URL = "https://hello.example.org/api"
 TABLE = "users"
 MAIL_FROM = "hello@example.org"
@@ -24,6 +26,18 @@ TOPIC = "arn:aws:sns:eu-west-3:123456789012:bienvenue-prod-mail-feedback"
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+EVERY_HOUR = {
+    "version": "0",
+    "id": "1",
+    "source": "aws.events",
+    "detail-type": "Scheduled Event",
+    "account": "123456789012",
+    "region": "eu-west-3",
+    "time": "2026-11-24T12:00:00Z",
+    "resources": [],
+    "detail": {},
+}
+"""What the clock sends."""
 ALEXIS = {"email": "alexis@example.org", "prenom": "Alexis", "nom": "GÜNST HORN"}
 
 
@@ -66,7 +80,7 @@ class Service:
         """Start anew: nobody in the table, nothing in the stream, nothing seen."""
         for item in self.items():
             self._dynamodb.delete_item(TableName=TABLE, Key={"email": item["email"]})
-        self._new_records()
+        self.lose_the_stream()
         self.calls.clear()
         self.mails.clear()
         self.clock.moment = Clock.moment
@@ -106,6 +120,10 @@ class Service:
 
     def items(self) -> list[dict[str, Any]]:
         return self._dynamodb.scan(TableName=TABLE)["Items"]
+
+    def lose_the_stream(self) -> None:
+        """Have everything that is in the stream go by unseen."""
+        self._new_records()
 
     def deliver(self) -> None:
         """Hand what is new in the stream to the stream's handler, until nothing new comes of it."""
@@ -174,7 +192,7 @@ def text(service: Service, mail: int = -1) -> str:
 def running(**settings: str) -> Iterator[Service]:
     """A service with nobody in it, on a clock of its own."""
     with pytest.MonkeyPatch.context() as patch, mock_aws():
-        stream_arn = create_table(boto3.client("dynamodb"), TABLE)
+        stream_arn = stores.create(boto3.client("dynamodb"), TABLE).stream_arn
         boto3.client("sesv2").create_email_identity(EmailIdentity=MAIL_FROM)
         env = {
             "USERS_TABLE": TABLE,
@@ -205,15 +223,3 @@ def _watch(service: Service) -> None:
     session = boto3.Session()
     session.events.register("provide-client-params", called)
     service.app.boto3 = session
-
-
-def create_table(client: Any, name: str) -> str:
-    """The table that ops/resources.json describes, as far as the app can tell; its stream's ARN."""
-    table = client.create_table(
-        TableName=name,
-        BillingMode="PAY_PER_REQUEST",
-        AttributeDefinitions=[{"AttributeName": "email", "AttributeType": "S"}],
-        KeySchema=[{"AttributeName": "email", "KeyType": "HASH"}],
-        StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"},
-    )["TableDescription"]
-    return table["LatestStreamArn"]

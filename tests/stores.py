@@ -25,6 +25,10 @@ class Store:
     table: str
 
     @property
+    def stream_arn(self) -> str:
+        return self.client.describe_table(TableName=self.table)["Table"]["LatestStreamArn"]
+
+    @property
     def users(self) -> Users:
         return Users(self.client, self.table)
 

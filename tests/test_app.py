@@ -7,7 +7,21 @@ from urllib.parse import parse_qs, quote, urlsplit
 import pytest
 from botocore.awsrequest import AWSResponse
 
-from tests.service import ALEXIS, BROWSER, FORM, JSON, Service, running, signed_up, subject, text
+from tests.service import (
+    ALEXIS,
+    BROWSER,
+    EVERY_HOUR,
+    FORM,
+    JSON,
+    TOPIC,
+    Context,
+    Service,
+    running,
+    signed_up,
+    subject,
+    text,
+)
+from tests.test_feedback import bounce
 
 ALEXIS_PUT = {
     "email": {"S": "alexis@example.org"},
@@ -567,3 +581,59 @@ def test_no_log_line_names_anybody(service: Service, caplog: pytest.LogCaptureFi
     token = parse_qs(urlsplit(link).query)["token"][0]
     for secret in ("alexis", "GÜNST", "HORN", "example.org", token, quote(token)):
         assert secret not in caplog.text
+
+
+# What SES reports, and what the stream loses
+
+
+def report(service: Service, message: object, topic: str = TOPIC) -> None:
+    """What SNS hands on."""
+    sns = {"TopicArn": topic, "Message": json.dumps(message), "Subject": None}
+    service.app.record_mail_feedback(
+        {"Records": [{"EventSource": "aws:sns", "Sns": {**sns, "MessageAttributes": {}}}]},
+        Context(),
+    )
+
+
+@pytest.mark.parametrize("path", ["/users", "/resend"])
+def test_an_address_that_bounced_gets_no_more_mail(service: Service, path: str) -> None:
+    signed_up(service)
+    report(service, bounce("alexis@example.org"))
+    service.clock.go_by(days=1)
+    service.post_json(path, ALEXIS if path == "/users" else {"email": "alexis@example.org"})
+    service.deliver()
+    assert service.item("alexis@example.org")["mail"] == {"S": "bounced"}
+    assert len(service.mails) == 1
+
+
+def test_a_report_from_anywhere_else_changes_nothing(service: Service) -> None:
+    signed_up(service)
+    report(service, bounce("alexis@example.org"), topic=TOPIC.replace("prod", "evil"))
+    assert service.item("alexis@example.org")["mail"] == {"S": "sent"}
+
+
+def test_what_the_stream_has_lost_is_mailed_after_the_sweep(service: Service) -> None:
+    service.post_json("/users", ALEXIS)
+    service.lose_the_stream()
+    service.clock.go_by(hours=30)
+    service.app.resend_owed_mail(EVERY_HOUR, Context())
+    service.deliver()
+    assert len(service.mails) == 1
+    assert service.open(service.link()).json_body["status"] == "validated"
+
+
+def test_a_body_that_is_no_text_is_malformed(service: Service) -> None:
+    answer = service.app.app(
+        {
+            "requestContext": {"httpMethod": "POST", "resourcePath": "/users"},
+            "headers": {"content-type": JSON},
+            "multiValueQueryStringParameters": None,
+            "pathParameters": None,
+            "stageVariables": None,
+            "body": "not base64",
+            "isBase64Encoded": True,
+        },
+        Context(),
+    )
+    assert answer["statusCode"] == 400
+    assert "body_malformed" in answer["body"]
