@@ -11,8 +11,8 @@ from chalicelib.mail import Mail
 if TYPE_CHECKING:
     from types_boto3_sesv2 import SESV2Client
 
-# How SES words, in a MessageRejected as for a bad message, that the account is in the sandbox or may
-# not send: https://docs.aws.amazon.com/ses/latest/dg/troubleshoot-error-messages.html
+# How SES says that the account is in the sandbox or may not send: MessageRejected, as for a bad
+# message. https://docs.aws.amazon.com/ses/latest/dg/troubleshoot-error-messages.html
 _OF_THE_ACCOUNT = ("not verified", "paused for this account", "suspended for this account")
 _MAX_ENCODED_WORD = 75  # RFC 2047 §2
 

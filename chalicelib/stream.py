@@ -1,6 +1,7 @@
 """The stream's records made into mails: which are owed, each claimed, sent and written down."""
 
 import logging
+import traceback
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -92,6 +93,10 @@ class Mailer:
         except Unusable as error:
             log.error("item unusable user=%s: %s", user_hash, error)
             return Outcome.FAILED
+        except Exception as error:  # noqa: BLE001 - a mistake of ours: the others' mail goes on
+            frames = "".join(traceback.format_tb(error.__traceback__))
+            log.error("mail still owed user=%s: %s\n%s", user_hash, kind(error), frames)
+            return Outcome.STILL_OWED
         log.info("mail %s user=%s", outcome.value, user_hash)
         return outcome
 

@@ -5,7 +5,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from chalicelib.users import Users
+from botocore.exceptions import BotoCoreError, ClientError
+
+from chalicelib.logs import hashed, kind
+from chalicelib.users import Unusable, Users
 
 log = logging.getLogger(__name__)
 
@@ -33,9 +36,20 @@ class Sweep:
         for turn in range(SEGMENTS):
             segment = (started.hour + turn) % SEGMENTS
             for page in self.users.still_owed(started - PATIENCE, segment, SEGMENTS):
-                asked += sum(self.users.ask_again(email, self.now(), PATIENCE) for email in page)
+                asked += sum(map(self._ask_again, page))
                 if time_left() < TIME_FOR_A_PAGE:
                     log.warning("sweep: %s asked again, %s of %s segments", asked, turn, SEGMENTS)
                     return asked
         log.info("sweep: %s asked again", asked)
         return asked
+
+    def _ask_again(self, email: str) -> bool:
+        """Whether the mail was asked for. What one user's item or write fails by, holds up nobody
+        else: it is met again in an hour."""
+        try:
+            return self.users.ask_again(email, self.now(), PATIENCE)
+        except Unusable as error:
+            log.error("item unusable user=%s: %s", hashed(email), error)
+        except (ClientError, BotoCoreError) as error:
+            log.warning("not asked again user=%s: %s", hashed(email), kind(error))
+        return False
