@@ -1,10 +1,16 @@
 """Delivery through SES, and the one place that knows which of its errors mean what."""
 
+import threading
 from email.header import Header
 from email.utils import formataddr
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+)
 
 from chalicelib.mail import Mail
 
@@ -14,6 +20,7 @@ if TYPE_CHECKING:
 # How SES says that the account is in the sandbox or may not send: MessageRejected, as for a bad
 # message. https://docs.aws.amazon.com/ses/latest/dg/troubleshoot-error-messages.html
 _OF_THE_ACCOUNT = ("not verified", "paused for this account", "suspended for this account")
+_NEVER_SENT = (EndpointConnectionError, ConnectTimeoutError)
 _MAX_ENCODED_WORD = 75  # RFC 2047 §2
 
 
@@ -53,10 +60,14 @@ class Delivery:
             self._sender["ReplyToAddresses"] = [reply_to]
         if configuration_set:
             self._sender["ConfigurationSetName"] = configuration_set
+        self._tries = threading.local()
         self._for_good = (client.exceptions.MessageRejected, client.exceptions.BadRequestException)
+
+        client.meta.events.register("needs-retry.sesv2.SendEmail", self._note)
 
     def send(self, mail: Mail) -> None:
         """Hand ``mail`` to SES. Raises Refused or Undelivered."""
+        self._tries.may_have_left = False
         try:
             self._client.send_email(
                 **self._sender,
@@ -71,18 +82,23 @@ class Delivery:
         except self._for_good as error:
             reason = _reason(error)
             if any(words in reason for words in _OF_THE_ACCOUNT):
-                raise Undelivered(reason, left=_may_have_left(error)) from error
+                raise Undelivered(reason, left=self._tries.may_have_left) from error
             raise Refused(reason) from error
         except ClientError as error:
-            raise Undelivered(_reason(error), left=_may_have_left(error)) from error
+            raise Undelivered(_reason(error), left=self._tries.may_have_left) from error
         except BotoCoreError as error:
-            raise Undelivered(type(error).__name__, left=True) from error
+            raise Undelivered(type(error).__name__, left=self._tries.may_have_left) from error
 
+    def _note(
+        self, response: tuple[Any, Any] | None, caught_exception: Exception | None, **_: object
+    ) -> None:
+        """Remember of each try, also of those that botocore repeats, whether SES may have taken it.
 
-def _may_have_left(error: ClientError) -> bool:
-    """A 4xx is SES's own refusal, but only of the last try; of any other nobody knows the fate."""
-    about = error.response["ResponseMetadata"]
-    return about["HTTPStatusCode"] >= 500 or about.get("RetryAttempts", 0) > 0
+        A refusal, 4xx, and a connection that was never made are certain; nothing else is.
+        """
+        refused = response is not None and 400 <= response[0].status_code < 500
+        if not refused and not isinstance(caught_exception, _NEVER_SENT):
+            self._tries.may_have_left = True
 
 
 def _mailbox(name: str, address: str) -> str:

@@ -67,12 +67,12 @@ class Pages:
         """Look into your mailbox; or send it again, or mend what was typed."""
         return self._page("sent", lang, typed=typed, email=email)
 
-    def link(self, name: str, lang: str, link: Link) -> Html:
+    def link(self, name: str, lang: str, link: Link, in_other_languages: bool = True) -> Html:
         """The page ``name`` behind a link: confirm, validated, already_validated or expired."""
         return self._page(
             name,
             lang,
-            here=link.url(self.base_url) + "&",
+            here=link.url(self.base_url) + "&" if in_other_languages else None,
             action=f"{self.base_url}/validate",
             email=link.email,
             token=link.token,
@@ -111,12 +111,13 @@ class Pages:
         lang: str,
         *,
         title: str = "",
-        here: str = "",
+        here: str | None = "",
         typed: Mapping[str, str] | None = None,
         **values: str,
     ) -> Html:
         """A whole page. Who chooses another language comes to ``here``, an address up to ``lang=``,
-        or with what they ``typed`` to the sign-up page, which is also the default."""
+        or with what they ``typed`` to the sign-up page, which is also the default. None: no choice.
+        """
         texts = templates.texts(lang)
         title = title or texts[f"{name}_title"]
         main = _fill(
@@ -135,7 +136,11 @@ class Pages:
             title=title,
             style=self._style,
             main=main,
-            languages=self._languages(lang, here or f"{self.base_url}/?", typed),
+            languages=(
+                Html()
+                if here is None
+                else self._languages(lang, here or f"{self.base_url}/?", typed)
+            ),
             **self._brand(lang),
         )
 

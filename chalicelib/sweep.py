@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 PATIENCE = timedelta(minutes=15)
 """How long the stream may take before it is no longer waited for."""
 SEGMENTS = 24
-TIME_FOR_A_PAGE = 20.0  # seconds: one page of a scan and the updates for what it holds
+TIME_TO_STOP = 20.0  # seconds: a page of a scan or an update, at their slowest
 
 
 @dataclass(frozen=True)
@@ -36,10 +36,11 @@ class Sweep:
         for turn in range(SEGMENTS):
             segment = (started.hour + turn) % SEGMENTS
             for page in self.users.still_owed(started - PATIENCE, segment, SEGMENTS):
-                asked += sum(map(self._ask_again, page))
-                if time_left() < TIME_FOR_A_PAGE:
-                    log.warning("sweep: %s asked again, %s of %s segments", asked, turn, SEGMENTS)
-                    return asked
+                for email in (*page, None):  # None: time goes by with pages of nobody, too
+                    asked += email is not None and self._ask_again(email)
+                    if time_left() < TIME_TO_STOP:
+                        log.warning("sweep: %s asked again, %s/%s segments", asked, turn, SEGMENTS)
+                        return asked
         log.info("sweep: %s asked again", asked)
         return asked
 

@@ -87,7 +87,7 @@ class Users:
             if value:
                 assignments.append(f"{name} = if_not_exists({name}, :{name})")
                 values[f":{name}"] = value
-        return self._owe(
+        return self._try(
             sign_up.email,
             "SET " + ", ".join(assignments),
             f"attribute_not_exists(email) OR ({_MAY_BE_OWED})",
@@ -96,18 +96,12 @@ class Users:
 
     def resend(self, email: str, now: datetime) -> bool:
         """Owe a known user another mail; False where there is none, or limits forbid it."""
-        return self._owe(
+        return self._try(
             email,
             "SET mail = :owed, mail_at = :now",
             f"attribute_exists(email) AND {_MAY_BE_OWED}",
             {**_owing(now), **_limits(now)},
         )
-
-    def _owe(self, email: str, change: str, condition: str, values: Item) -> bool:
-        try:
-            return self._update(email, change, condition, values).done
-        except Unusable:  # of another writer's item, nobody who asks learns more than of any other
-            return False
 
     def claim(self, email: str, link_hash: str, now: datetime, *, lapses: bool) -> User | None:
         """Take on the mail that is owed to a user; None where none is.
@@ -216,12 +210,13 @@ class Users:
         """Send no more mail to a known user; False where there is none or nothing changes. A
         complaint outweighs a bounce: somebody reads that mailbox, and wants no mail."""
         weightier = {":verdict": verdict.value, ":complained": Verdict.COMPLAINED.value}
-        return self._update(
+        return self._try(
             email,
-            "SET mail = :verdict, mail_at = :now",
+            # Kept for good: once forgotten, the next sign-up would mail them again.
+            "SET mail = :verdict, mail_at = :now REMOVE expires_at",
             "attribute_exists(email) AND NOT mail IN (:verdict, :complained)",
             {**weightier, ":now": _iso(now)},
-        ).done
+        )
 
     def still_owed(self, before: datetime, segment: int, segments: int) -> Iterator[list[str]]:
         """Pages of users, of one segment of the table, whose mail is owed since ``before``."""
@@ -244,6 +239,13 @@ class Users:
             f"attribute_exists(email) AND {_STILL_OWED}",
             {**_owed_since(now - patience), ":now": _iso(now)},
         ).done
+
+    def _try(self, email: str, change: str, condition: str, values: Item) -> bool:
+        """Whether an update was made that another writer's item may have no room for."""
+        try:
+            return self._update(email, change, condition, values).done
+        except Unusable:
+            return False
 
     def _update(self, email: str, change: str, condition: str, values: Item) -> "_Outcome":
         try:

@@ -18,7 +18,7 @@ from chalicelib.logs import kind
 from chalicelib.pages import TYPED, Pages
 from chalicelib.settings import Settings
 from chalicelib.sign_up import FIELDS, Invalid, Problem
-from chalicelib.users import Click, Validation
+from chalicelib.users import Click, Unusable, Validation
 
 log = logging.getLogger(__name__)
 
@@ -72,8 +72,8 @@ class Site:
                 return visit.problem(_BODY_STATUS[error.code], error.code)
             except Invalid as error:
                 return visit.invalid(error.problems)
-            except (ClientError, BotoCoreError) as error:
-                log.error("no answer from AWS: %s", kind(error))
+            except (ClientError, BotoCoreError, Unusable) as error:
+                log.error("not stored: %s", kind(error))
                 return visit.problem(503, "service_unavailable")
 
         return view
@@ -150,7 +150,7 @@ class Visit:
     def confirm(self, link: Link) -> Response:
         """A page with one button, for where opening the link is not enough."""
         if self.wants_page:
-            return self._page(200, self._site.pages.link("confirm", self.lang, link))
+            return self._link_page(200, "confirm", link)
         return self._message(200, "confirm")
 
     def clicked(self, link: Link, click: Click) -> Response:
@@ -161,7 +161,7 @@ class Visit:
         if outcome is Validation.INVALID:
             return self.link_refused()
         if self.wants_page:
-            page = self._page(status, self._site.pages.link(outcome.value, self.lang, link))
+            page = self._link_page(status, outcome.value, link)
             return page if outcome is Validation.EXPIRED else self._sent_on(page)
         if outcome is Validation.EXPIRED:
             return self.problem(status, "link_expired")
@@ -181,6 +181,7 @@ class Visit:
 
     def invalid(self, problems: Sequence[Problem]) -> Response:
         """Everything that is wrong with the fields; beside them, where a form sent them."""
+        problems = [Problem(one.code, _text(one.field)) for one in problems]
         if self.wants_page and self._request.path == "/users":
             page = self._site.pages.sign_up(self.lang, self._typed(), problems)
             return self._page(422, page)
@@ -218,6 +219,11 @@ class Visit:
             "Content-Security-Policy": self._site.pages.security_policy(),
         }
         return Response(str(page), headers, status)
+
+    def _link_page(self, status: int, name: str, link: Link) -> Response:
+        # What a button's POST has answered cannot be had again by a link, in whatever language.
+        in_other_languages = self._request.method == "GET"
+        return self._page(status, self._site.pages.link(name, self.lang, link, in_other_languages))
 
     def _sent_on(self, page: Response) -> Response:
         """``page``, or instead of it where the stage wants people who are validated."""
@@ -261,5 +267,5 @@ def _pointer(field: str) -> str:
     """A JSON pointer to ``field`` as a URI fragment (RFC 6901 §6); to the whole body if empty."""
     if not field:
         return "#"
-    escaped = _text(field[:_MAX_POINTER]).replace("~", "~0").replace("/", "~1")
+    escaped = field[:_MAX_POINTER].replace("~", "~0").replace("/", "~1")
     return "#/" + quote(escaped, safe="~")

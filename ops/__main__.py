@@ -14,8 +14,10 @@ from ops import local, preview
 from ops.cloud import connect
 from ops.deploy import deploy
 from ops.errors import OpsError
+from ops.options import setting
 from ops.progress import Progress
 from ops.project import Project
+from ops.rest_api import FIRST_BURST, FIRST_RATE, Throttle
 
 CHECKOUT = Path(__file__).parent.parent
 PREVIEW = CHECKOUT / "build" / "preview"
@@ -73,10 +75,20 @@ def ops(debug: bool) -> None:
     multiple=True,
     help="A setting of the stage, such as DEFAULT_LANG=en. May be repeated.",
 )
-def run(port: int, state: Path, settings: Sequence[str]) -> None:
+@click.option(
+    "--enforce-iam", is_flag=True, help="Allow the functions only what their roles do, as AWS does."
+)
+def run(port: int, state: Path, settings: Sequence[str], enforce_iam: bool) -> None:
     """Run everything on this machine, with a local cloud and a mailbox, until Ctrl-C."""
-    chosen = dict(_setting(text) for text in settings)
-    local.run(CHECKOUT, state.resolve(), port, chosen, Progress(sys.stdout), _welcome)
+    local.run(
+        CHECKOUT,
+        state.resolve(),
+        port,
+        dict(setting(text, taken=local.OWN_SETTINGS) for text in settings),
+        Progress(sys.stdout),
+        _welcome,
+        enforce_iam=enforce_iam,
+    )
     click.echo("\nStopped.")
 
 
@@ -84,14 +96,37 @@ def run(port: int, state: Path, settings: Sequence[str]) -> None:
 @click.option("--stage", required=True, help="The Chalice stage, for instance prod.")
 @click.option("--mail-from", help="Whom mail is from. The first deploy of a stage needs it.")
 @click.option("--base-url", help="Where links lead, if not to the API's own address.")
-def deploy_stage(stage: str, mail_from: str | None, base_url: str | None) -> None:
+@click.option(
+    "--throttle-rate",
+    type=click.FloatRange(0, min_open=True),
+    help=f"Requests a second that each route takes.  [default: as before; at first {FIRST_RATE:g}]",
+)
+@click.option(
+    "--throttle-burst",
+    type=click.IntRange(1),
+    help=f"Requests at once that each route takes.  [default: as before; at first {FIRST_BURST}]",
+)
+def deploy_stage(
+    stage: str,
+    mail_from: str | None,
+    base_url: str | None,
+    throttle_rate: float | None,
+    throttle_burst: int | None,
+) -> None:
     """Bring a stage in your AWS account to what this checkout says. Safe to run again."""
     project = Project(CHECKOUT, stage)
     progress = Progress(sys.stdout)
     with progress.step("Account") as say:
         cloud = connect()
         say(f"{cloud.account}, {cloud.region}")
-    deployed = deploy(cloud, project, progress, mail_from=mail_from, base_url=base_url)
+    deployed = deploy(
+        cloud,
+        project,
+        progress,
+        mail_from=mail_from,
+        base_url=base_url,
+        throttle=Throttle(throttle_rate, throttle_burst),
+    )
     click.echo(f"\n{stage} is up: {deployed.base_url}/")
     for what in deployed.left_to_do:
         click.echo(f"\nLeft for you to do: {what}")
@@ -109,20 +144,11 @@ def deploy_stage(stage: str, mail_from: str | None, base_url: str | None) -> Non
 @click.option("--open/--no-open", "opens", default=True, help="Whether to open it in a browser.")
 def preview_stage(stage: str, settings: Sequence[str], opens: bool) -> None:
     """Show every page and mail, in each language, light and dark, without deploying anything."""
-    environment = {**Project(CHECKOUT, stage).environment, **dict(map(_setting, settings))}
+    environment = {**Project(CHECKOUT, stage).environment, **dict(map(setting, settings))}
     index = preview.build(PREVIEW, environment)
     click.echo(index)
     if opens:
         webbrowser.open(index.as_uri())
-
-
-def _setting(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not (name and equals):
-        raise click.BadParameter(f"{text!r} is not NAME=VALUE.", param_hint="--set")
-    if name in local.OWN_SETTINGS:
-        raise click.BadParameter(f"{name} is what this run makes it.", param_hint="--set")
-    return name, value
 
 
 def _welcome(stack: local.Stack) -> None:

@@ -9,11 +9,17 @@ import botocore.session
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
+    CredentialRetrievalError,
+    HTTPClientError,
+    LoginError,
     NoCredentialsError,
     NoRegionError,
     PartialCredentialsError,
     ProfileNotFound,
+    SSOError,
+    TokenRetrievalError,
 )
+from botocore.exceptions import ConnectionError as NoConnection
 
 from ops.errors import DeployError
 
@@ -50,6 +56,8 @@ def connect() -> Cloud:
     """AWS with the operator's own credentials and region. Raises DeployError without them."""
     with in_plain_words():
         session = boto3.Session()
+        if not session.get_credentials():
+            raise NoCredentialsError
         region = session.region_name
         if not region:
             raise NoRegionError
@@ -80,10 +88,23 @@ def in_plain_words() -> Iterator[None]:
         raise DeployError(
             f"{error}: set AWS_PROFILE to one of those that `aws configure list-profiles` lists."
         ) from error
+    except (SSOError, TokenRetrievalError, LoginError, CredentialRetrievalError) as error:
+        raise DeployError(
+            f"These AWS credentials cannot be had ({_line(error)}): log in again, for instance by: "
+            "aws sso login"
+        ) from error
+    except (NoConnection, HTTPClientError) as error:
+        raise DeployError(
+            f"AWS did not answer ({_line(error)}): look at the network, and at the region's name."
+        ) from error
     except BotoCoreError as error:
-        raise DeployError(f"AWS did not answer: {error}. Try again when it does.") from error
+        raise DeployError(f"AWS could not be asked: {_line(error)}.") from error
     except ClientError as error:
         raise DeployError(_words(error)) from error
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split()).rstrip(".")
 
 
 def _words(error: ClientError) -> str:

@@ -9,11 +9,12 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from chalicelib import settings, templates
-from ops import event_source, mail_identity, rest_api, shipping, table
+from ops import dead_letters, event_source, mail_identity, rest_api, shipping, table
 from ops.cloud import Cloud, in_plain_words
 from ops.errors import DeployError
 from ops.progress import Progress
 from ops.project import Project
+from ops.rest_api import AS_IT_WAS, Throttle
 from ops.stack import Stack
 
 _STAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,31}")
@@ -37,16 +38,17 @@ def deploy(
     *,
     mail_from: str | None = None,
     base_url: str | None = None,
+    throttle: Throttle = AS_IT_WAS,
     extra: Mapping[str, str] | None = None,
 ) -> Deployed:
     """Deploy the stage of ``project``.
 
-    ``mail_from`` and ``base_url`` are remembered from one deploy to the next; the first needs
-    ``mail_from``, and without a ``base_url`` links lead to the REST API's own address. ``extra``
-    are further settings. Raises DeployError.
+    ``mail_from``, ``base_url`` and ``throttle`` are remembered from one deploy to the next; the
+    first needs ``mail_from``, and without a ``base_url`` links lead to the REST API's own address.
+    ``extra`` are further settings. Raises DeployError.
     """
     with in_plain_words():
-        return _deploy(cloud, project, progress, mail_from, base_url, extra or {})
+        return _deploy(cloud, project, progress, mail_from, base_url, throttle, extra or {})
 
 
 def _deploy(
@@ -55,6 +57,7 @@ def _deploy(
     progress: Progress,
     mail_from: str | None,
     base_url: str | None,
+    throttle: Throttle,
     extra: Mapping[str, str],
 ) -> Deployed:
     client = cloud.session.client
@@ -112,6 +115,12 @@ def _deploy(
 
     with progress.step("Stream to mailer") as say:
         event_source.configure(client("lambda"), project, outputs["DeadLettersArn"], say)
+
+    with progress.step("Feedback that fails") as say:
+        dead_letters.configure(client("lambda"), project, outputs["DeadLettersArn"], say)
+
+    with progress.step("Throttling") as say:
+        rest_api.throttle(client("apigateway"), api_id, project.api_stage, throttle, say)
 
     return Deployed(
         base_url=environment["BASE_URL"],

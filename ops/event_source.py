@@ -7,9 +7,8 @@ being lost or held up. It leaves them alone once they are made.
 import json
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import ClientError
-
 from ops.errors import DeployError
+from ops.lambda_settings import PATIENCE, holds, settled
 from ops.progress import Say
 from ops.project import Project
 from ops.waiting import until
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
 
 FUNCTION = "send_validation_mail"
 RESOURCE = f"{FUNCTION}-dynamodb-event-source"  # what Chalice records the mapping under
-PATIENCE = 120.0
 
 # As the handler itself decides, only sooner. Every INSERT, because `exists: false` for a typed
 # attribute such as `mail` is understood differently from cloud to cloud.
@@ -39,8 +37,6 @@ SETTINGS: dict[str, Any] = {
     "BisectBatchOnFunctionError": True,
     "ParallelizationFactor": 4,
 }
-# What Lambda answers while a mapping changes, or a role that was just made is not known everywhere.
-_SETTLING = ("ResourceInUseException", "InvalidParameterValueException")
 
 
 def reconcile(lambda_: "LambdaClient", project: Project, table: str, stream: str, say: Say) -> None:
@@ -62,7 +58,7 @@ def reconcile(lambda_: "LambdaClient", project: Project, table: str, stream: str
             )
         elif f":table/{table}/stream/" in source:
             say("the table was made anew; unsubscribing from its former stream")
-            _settled(lambda_.delete_event_source_mapping, UUID=mapping["UUID"])
+            settled(lambda_.delete_event_source_mapping, UUID=mapping["UUID"])
     if not kept:
         project.forget(RESOURCE)
 
@@ -75,9 +71,9 @@ def configure(lambda_: "LambdaClient", project: Project, dead_letters: str, say:
     wanted = {**SETTINGS, "DestinationConfig": {"OnFailure": {"Destination": dead_letters}}}
     uuid = recorded["event_uuid"]
     current: Any = lambda_.get_event_source_mapping(UUID=uuid)
-    changed = sorted(name for name, value in wanted.items() if not _holds(current.get(name), value))
+    changed = sorted(name for name, value in wanted.items() if not holds(current.get(name), value))
     if changed:
-        _settled(lambda_.update_event_source_mapping, UUID=uuid, **wanted)
+        settled(lambda_.update_event_source_mapping, UUID=uuid, **wanted)
     state = until(lambda: _state(lambda_, uuid), PATIENCE, _too_slow)
     said = "nothing to change"
     if changed:
@@ -98,32 +94,6 @@ def _mappings(
     except lambda_.exceptions.ResourceNotFoundException:  # no such function yet
         return []
     return [mapping for mapping in mappings if mapping.get("State") != "Deleting"]
-
-
-def _holds(current: Any, wanted: Any) -> bool:
-    """Whether ``current`` says all that ``wanted`` does; AWS may add to it."""
-    if isinstance(wanted, dict):
-        return isinstance(current, dict) and all(
-            _holds(current.get(name), value) for name, value in wanted.items()
-        )
-    return bool(current == wanted)
-
-
-def _settled(call: Any, **parameters: Any) -> None:
-    """Make a ``call``, again while it is refused for reasons that pass."""
-    refused: list[ClientError] = []
-
-    def look() -> bool | None:
-        try:
-            call(**parameters)
-        except ClientError as error:
-            if error.response["Error"]["Code"] not in _SETTLING:
-                raise
-            refused.append(error)
-            return None
-        return True
-
-    until(look, PATIENCE, lambda: refused[-1])
 
 
 def _state(lambda_: "LambdaClient", uuid: str) -> str | None:

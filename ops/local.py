@@ -16,24 +16,26 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import boto3
-from botocore.session import Session as BotocoreSession
-
-from ops import eager, files, gateway
-from ops.cloud import Cloud
+from ops import files
 from ops.deploy import deploy
 from ops.errors import RunError
+from ops.local_cloud import ACCOUNT, HOST, REGION, connect
 from ops.processes import STOPPING, Processes
 from ops.progress import Progress
 from ops.project import Project
+from ops.rest_api import Throttle
 from ops.waiting import until
 
-HOST = "127.0.0.1"
-REGION = "eu-west-3"
-ACCOUNT = "000000000000"
 STAGE = "local"
 MAIL_FROM = "bienvenue@example.org"
-OWN_SETTINGS = ("USERS_TABLE", "USERS_STREAM_ARN", "MAIL_FROM", "BASE_URL")
+OWN_SETTINGS = (
+    "USERS_TABLE",
+    "USERS_STREAM_ARN",
+    "MAIL_FROM",
+    "BASE_URL",
+    "MAIL_FEEDBACK_TOPIC_ARN",
+)
+UNTHROTTLED = Throttle(rate=10000, burst=5000)  # what AWS gives a whole account at the start
 PATIENCE = 30.0
 GLANCE = 0.25
 
@@ -88,11 +90,14 @@ def run(
     settings: Mapping[str, str],
     progress: Progress,
     ready: Callable[[Stack], None],
+    *,
+    enforce_iam: bool = False,
 ) -> None:
     """Run ``checkout`` until a signal says to stop, keeping all that it needs in ``state``.
 
     ``ready`` is called once it is up, after ``state``/stack.json was written. ``settings`` are
-    further ones of the stage. Raises RunError or DeployError.
+    further ones of the stage. With ``enforce_iam`` the functions may do only what their roles
+    allow, as on AWS. Raises RunError or DeployError.
     """
     ports = Ports(port)
     described = state / "stack.json"
@@ -101,8 +106,8 @@ def run(
         ports.check()
         with Processes(state / "logs", leftovers=[described]) as processes:
             with progress.step("Local cloud and mailbox"):
-                _start(processes, state, ports)
-            stack = _deploy(_copy(checkout, state / "project"), ports, settings, progress)
+                _start(processes, state, ports, enforce_iam)
+            stack = _deploy(copy(checkout, state / "project"), ports, settings, progress)
             files.write(described, asdict(stack))
             ready(stack)
             while True:
@@ -160,7 +165,7 @@ def _alone(state: Path) -> Iterator[None]:
         yield
 
 
-def _start(processes: Processes, state: Path, ports: Ports) -> None:
+def _start(processes: Processes, state: Path, ports: Ports, enforce_iam: bool) -> None:
     scratch = state / "tmp"
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir()
@@ -184,6 +189,7 @@ def _start(processes: Processes, state: Path, ports: Ports) -> None:
             "SMTP_HOST": f"{HOST}:{ports.smtp}",
             "IOT_MTLS_ENABLED": "0",  # or it listens on 0.0.0.0:8883
             "SFTP_ENABLED": "0",
+            "AUTH": str(enforce_iam).lower(),
         },
     )
     processes.start(
@@ -217,8 +223,8 @@ def _answers(port: int, path: str) -> bool:
         connection.close()
 
 
-def _copy(checkout: Path, folder: Path) -> Project:
-    """What Chalice packages, copied, so that no file of the checkout changes.
+def copy(checkout: Path, folder: Path) -> Project:
+    """What Chalice packages, copied to ``folder``, so that no file of the checkout changes.
 
     Chalice's built packages stay there from run to run; what it once deployed is gone for good.
     """
@@ -237,44 +243,15 @@ def _copy(checkout: Path, folder: Path) -> Project:
 def _deploy(
     project: Project, ports: Ports, settings: Mapping[str, str], progress: Progress
 ) -> Stack:
-    _know_no_other_cloud(ports.endpoint)
-
-    def address(api_id: str, api_stage: str) -> str:
-        return f"{ports.endpoint}/restapis/{api_id}/{api_stage}/_user_request_"
-
-    session = boto3.Session()
-    session.client("sesv2").create_email_identity(EmailIdentity=MAIL_FROM)
-    cloud = Cloud(session, ACCOUNT, REGION, address, prepare=_mend)
-    deployed = deploy(cloud, project, progress, mail_from=MAIL_FROM, extra=settings)
+    cloud = connect(ports.endpoint)
+    cloud.session.client("sesv2").create_email_identity(EmailIdentity=MAIL_FROM)
+    deployed = deploy(
+        cloud, project, progress, mail_from=MAIL_FROM, throttle=UNTHROTTLED, extra=settings
+    )
     return Stack(
         api=deployed.base_url,
         mailbox=f"http://{HOST}:{ports.mailbox}",
         aws=ports.endpoint,
-        region=REGION,
+        region=deployed.region,
         table=deployed.table,
-    )
-
-
-def _mend(session: BotocoreSession) -> None:
-    gateway.mend(session)
-    eager.mend(session)
-
-
-def _know_no_other_cloud(endpoint: str) -> None:
-    """Let this process, Chalice in it included, reach the local cloud and never an account."""
-    for name in [name for name in os.environ if name.startswith("AWS_")]:
-        del os.environ[name]
-    os.environ.update(
-        {
-            "AWS_ACCESS_KEY_ID": "test",
-            "AWS_SECRET_ACCESS_KEY": "test",
-            "AWS_DEFAULT_REGION": REGION,
-            "AWS_ENDPOINT_URL": endpoint,
-            "AWS_CONFIG_FILE": os.devnull,
-            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-            "AWS_EC2_METADATA_DISABLED": "true",
-            # pip may still need a proxy, and its exceptions, to download what is packaged.
-            "NO_PROXY": f"{HOST},{os.environ.get('NO_PROXY', '')}",
-            "no_proxy": f"{HOST},{os.environ.get('no_proxy', '')}",
-        }
     )

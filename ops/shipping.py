@@ -68,9 +68,12 @@ def _load(folder: Path) -> Chalice:
     try:
         app: Chalice = importlib.import_module("app").app
     except Exception as error:
-        raise DeployError(f"app.py does not load: {error or type(error).__name__}") from error
+        raise DeployError(
+            f"app.py does not load: {_line(error) or type(error).__name__}"
+        ) from error
     finally:
         del sys.path[:2]
+        sys.modules.pop("app", None)
         if loaded:
             sys.modules["app"] = loaded
     return app

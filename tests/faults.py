@@ -17,6 +17,7 @@ from typing import Any
 
 import boto3
 import pytest
+from moto.dynamodb.models import DynamoDBBackend
 from moto.dynamodb.models.table import StreamShard
 
 from chalicelib.stream import StillOwed
@@ -145,18 +146,22 @@ class Aws:
 
 class Stream:
     """What comes into moto's stream: taken where it is written, as reading it back takes longer
-    than all the rest of a test."""
+    than all the rest of a test. Updates are made one at a time: moto's are not atomic."""
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self._new: list[dict[str, Any]] = []
-        add, lock = StreamShard.add, threading.Lock()
+        add, update, lock = StreamShard.add, DynamoDBBackend.update_item, threading.Lock()
 
         def add_and_keep(shard: StreamShard, old: Any, new: Any) -> None:
-            with lock:  # moto gives two records that are written at once the same number
-                add(shard, old, new)
-                self._keep(shard.items[-1].to_json())
+            add(shard, old, new)
+            self._keep(shard.items[-1].to_json())
+
+        def update_alone(*arguments: Any, **named: Any) -> Any:
+            with lock:
+                return update(*arguments, **named)
 
         patch.setattr(StreamShard, "add", add_and_keep)
+        patch.setattr(DynamoDBBackend, "update_item", update_alone)
 
     def take(self) -> list[dict[str, Any]]:
         """All that is new since it was last asked."""

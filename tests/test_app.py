@@ -1,5 +1,6 @@
 """Whole journeys through the app, in process: requests in, stream records through, answers out."""
 
+import html
 import json
 from collections.abc import Iterator
 from urllib.parse import parse_qs, quote, urlsplit
@@ -7,6 +8,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 import pytest
 from botocore.awsrequest import AWSResponse
 
+from chalicelib import templates
 from tests.service import (
     ALEXIS,
     BROWSER,
@@ -376,7 +378,7 @@ def test_a_body_that_cannot_be_read_is_a_clear_problem(
     assert (service.calls, service.items()) == ([], [])
 
 
-@pytest.mark.parametrize(
+WRONG_FIELDS = pytest.mark.parametrize(
     ("fields", "errors"),
     [
         ({}, {"email": "field_missing", "prenom": "name_missing"}),
@@ -414,6 +416,21 @@ def test_a_body_that_cannot_be_read_is_a_clear_problem(
         ),
     ],
 )
+
+
+@WRONG_FIELDS
+def test_every_problem_of_a_sign_up_is_shown_on_the_page(
+    service: Service, fields: dict[str, object], errors: dict[str, str]
+) -> None:
+    answer = service.post_json("/users", fields, accept=BROWSER)
+    assert answer.status_code == 422
+    page = html.unescape(answer.body.decode())
+    for code in errors.values():
+        assert templates.texts("fr")[f"problem_{code}_detail"] in page
+    assert (service.calls, service.items()) == ([], [])
+
+
+@WRONG_FIELDS
 def test_every_problem_of_a_sign_up_is_listed_and_nothing_is_written(
     service: Service, fields: dict[str, object], errors: dict[str, str]
 ) -> None:

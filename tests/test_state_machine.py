@@ -140,6 +140,8 @@ class Life(RuleBasedStateMachine):
         assert self.users.record_feedback(self.email, what, self.now) == worse
         if worse:
             self._set(mail=what.value, mail_at=stored(self.now))
+            assert self.item is not None
+            self.item.pop("expires_at", None)
 
     @precondition(lambda self: "expires_at" in (self.item or {}))
     @rule(days=st.integers(1, 9))

@@ -1,0 +1,79 @@
+"""What an operator does to a stage of the local cloud, each time in a process of its own.
+
+``python -m tests.e2e.deploying ENDPOINT FOLDER COMMAND [OPERATION]``. COMMAND ``ops`` deploys as
+``python -m ops deploy`` does, and is killed as soon as AWS has answered OPERATION; ``chalice`` is
+``chalice deploy``. Both reach the local cloud as ``make run`` does.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from botocore.hooks import BaseEventHooks
+from botocore.session import Session
+from chalice import cli
+from chalice.cli import factory
+
+from ops.cloud import Cloud
+from ops.deploy import deploy
+from ops.local import MAIL_FROM, STAGE
+from ops.local_cloud import connect
+from ops.progress import Progress
+from ops.project import Project
+from tests.e2e.stack import ROOT
+
+
+def run(
+    endpoint: str, folder: Path, command: str, *operation: str
+) -> subprocess.CompletedProcess[str]:
+    """Run this file, and return what it printed and how it ended."""
+    return subprocess.run(
+        [sys.executable, "-m", __name__, endpoint, str(folder), command, *operation],
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+
+
+def _ops(cloud: Cloud, folder: str, last: str = "") -> None:
+    def prepare(session: Session) -> None:
+        cloud.prepare(session)
+        _die_after(last, session.get_component("event_emitter"))
+
+    _die_after(last, cloud.session.events)
+    deploy(
+        Cloud(cloud.session, cloud.account, cloud.region, cloud.address, prepare),
+        Project(Path(folder), STAGE),
+        Progress(sys.stdout),
+        mail_from=MAIL_FROM,
+    )
+
+
+def _die_after(operation: str, events: BaseEventHooks) -> None:
+    if operation:
+        events.register(f"after-call.{operation}", lambda **_: os.kill(os.getpid(), signal.SIGKILL))
+
+
+def _chalice(cloud: Cloud, folder: str) -> None:
+    make = factory.create_botocore_session
+
+    def mended(**options: object) -> Session:
+        session = make(**options)
+        cloud.prepare(session)
+        return session
+
+    factory.create_botocore_session = mended
+    sys.argv[1:] = ["--project-dir", folder, "deploy", "--stage", STAGE]
+    sys.exit(cli.main())
+
+
+if __name__ == "__main__":
+    endpoint, folder, command, *operation = sys.argv[1:]
+    {"ops": _ops, "chalice": _chalice}[command](connect(endpoint), folder, *operation)

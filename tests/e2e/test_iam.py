@@ -1,0 +1,213 @@
+"""The stack with IAM enforced: its roles allow the functions all that they do, and nothing idle."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import boto3
+import pytest
+
+from tests.e2e import test_feedback, test_journeys
+from tests.e2e.stack import ROOT, Stack, running, wait_for
+from tests.fakes import record
+from tests.test_feedback import bounce
+
+LONG_AGO = "2020-01-01T00:00:00.000000Z"
+# What the local cloud does by itself, without asking the function's role; AWS does ask it.
+UNASKED = {
+    "dynamodb:DescribeStream": "it reads the stream",
+    "dynamodb:GetRecords": "it reads the stream",
+    "dynamodb:GetShardIterator": "it reads the stream",
+    "dynamodb:ListStreams": "it reads the stream",
+    "logs:CreateLogGroup": "it writes the logs",
+    "logs:CreateLogStream": "it writes the logs",
+    "logs:PutLogEvents": "it writes the logs",
+    "sqs:SendMessage": "it puts dead letters into their queue",
+}
+HOURLY = {
+    "version": "0",
+    "id": "1",
+    "source": "aws.events",
+    "account": "000000000000",
+    "time": "2026-11-24T12:00:00Z",
+    "region": "eu-west-3",
+    "resources": [],
+    "detail-type": "Scheduled Event",
+    "detail": {},
+}
+_numbers = itertools.count()
+
+
+class Guarded(Stack):
+    """A stack that only the root's key and the functions' roles can do anything to."""
+
+    def client(self, service: str) -> Any:
+        if service not in self._clients:
+            self._clients[service] = boto3.client(
+                service,
+                endpoint_url=self.aws,
+                region_name=self.region,
+                aws_access_key_id="test",
+                aws_secret_access_key="test",
+            )
+        return self._clients[service]
+
+    def function(self, name: str) -> str:
+        return self.table.removesuffix("-users") + (f"-{name}" if name != "api_handler" else "")
+
+    def succeeds(self, function: str, event: dict[str, Any]) -> bool:
+        answer = self.client("lambda").invoke(
+            FunctionName=self.function(function), Payload=json.dumps(event).encode()
+        )
+        return "FunctionError" not in answer
+
+    def says(self, email: str, mail: str) -> bool:
+        return self.item(email)["mail"] == {"S": mail}
+
+    def owe_a_mail(self) -> str:
+        """Put somebody whose mail was begun on long ago; the stream's record of it wakes nobody."""
+        email = f"owed{next(_numbers)}@example.org"
+        item = {"email": email, "mail": "sending", "mail_at": LONG_AGO}
+        self.client("dynamodb").put_item(
+            TableName=self.table, Item={name: {"S": value} for name, value in item.items()}
+        )
+        return email
+
+    @contextmanager
+    def without(self, function: str, action: str) -> Iterator[None]:
+        """Meanwhile, the function's role allows everything that it did except ``action``."""
+        iam = self.client("iam")
+        about = self.client("lambda").get_function_configuration(
+            FunctionName=self.function(function)
+        )
+        role = about["Role"].rpartition("/")[2]
+        (name,) = iam.list_role_policies(RoleName=role)["PolicyNames"]
+        given = iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
+        left = copy.deepcopy(given)
+        for statement in left["Statement"]:
+            statement["Action"] = [one for one in actions(statement) if one != action]
+        left["Statement"] = [one for one in left["Statement"] if one["Action"]]
+        assert left != given
+
+        def put(policy: object) -> None:
+            iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps(policy))
+
+        put(left)
+        try:
+            yield
+        finally:
+            put(given)
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
+    with running(tmp_path_factory.mktemp("iam"), "--enforce-iam") as stack:
+        yield Guarded(**vars(stack))
+
+
+def actions(statement: dict[str, Any]) -> list[str]:
+    one_or_more = statement["Action"]
+    return [one_or_more] if isinstance(one_or_more, str) else one_or_more
+
+
+def permissions() -> Iterator[tuple[str, str]]:
+    """Every function and every action that its role allows, as ops/resources.json has them."""
+    resources = json.loads((ROOT / "ops" / "resources.json").read_text(encoding="utf-8"))[
+        "Resources"
+    ]
+    for function in USES:
+        role = resources[f"{function.title().replace('_', '')}Role"]["Properties"]
+        for policy in role["Policies"]:
+            for statement in policy["PolicyDocument"]["Statement"]:
+                for action in actions(statement):
+                    yield function, action
+
+
+def signs_up(stack: Guarded) -> bool:
+    email = f"new{next(_numbers)}@example.org"
+    return stack.post("/users", {"email": email, "nom": "Horn"}).status == 202
+
+
+def mails(stack: Guarded) -> bool:
+    email = stack.owe_a_mail()
+    event = {"Records": [record("INSERT", {"email": email, "mail": "owed"})]}
+    return stack.succeeds("send_validation_mail", event) and stack.says(email, "sent")
+
+
+def hears_of_a_bounce(stack: Guarded) -> bool:
+    email = stack.owe_a_mail()
+    event = notification(stack, email)
+    return stack.succeeds("record_mail_feedback", event) and stack.says(email, "bounced")
+
+
+def sweeps(stack: Guarded) -> bool:
+    email = stack.owe_a_mail()
+    asked_again = stack.succeeds("resend_owed_mail", HOURLY)
+    return asked_again and stack.item(email)["mail_at"] != {"S": LONG_AGO}
+
+
+def notification(stack: Guarded, bounced: str) -> dict[str, Any]:
+    """What SNS hands to the function when an address bounces."""
+    (topic,) = stack.client("sns").list_topics()["Topics"]
+    message = {
+        "TopicArn": topic["TopicArn"],
+        "Subject": "Amazon SES Email Event Notification",
+        "Message": json.dumps(bounce(bounced)),
+        "MessageAttributes": {},
+    }
+    return {"Records": [{"Sns": message}]}
+
+
+USES: dict[str, Callable[[Guarded], bool]] = {
+    "api_handler": signs_up,
+    "send_validation_mail": mails,
+    "record_mail_feedback": hears_of_a_bounce,
+    "resend_owed_mail": sweeps,
+}
+
+# The core of the journeys, once more: each is collected here, on this module's stack.
+test_sign_up_read_click = test_journeys.test_sign_up_read_the_mail_click_and_click_again
+test_the_articles_item = test_journeys.test_the_articles_own_item_gets_its_mail_and_a_working_link
+test_an_expired_link = test_journeys.test_an_expired_link_leads_to_a_new_one
+test_feedback_is_heard = test_feedback.test_an_address_that_bounces_or_complains_gets_no_more_mail
+test_the_sweep = test_feedback.test_the_sweep_finds_a_mail_that_the_stream_has_lost
+
+
+@pytest.mark.parametrize(
+    ("function", "action"), [one for one in permissions() if one[1] not in UNASKED]
+)
+def test_a_function_fails_without_any_one_of_its_permissions(
+    stack: Guarded, function: str, action: str
+) -> None:
+    works = USES[function]
+    assert works(stack)
+    with stack.without(function, action):
+        assert not works(stack)
+    assert works(stack)
+
+
+def test_what_the_local_cloud_does_not_ask_for_is_still_given() -> None:
+    """Else the list of what goes untried would hide more than it says."""
+    assert set(UNASKED) <= {action for _, action in permissions()}
+
+
+def test_feedback_that_fails_is_kept_as_a_dead_letter(stack: Guarded) -> None:
+    """Handed over as SNS does it on AWS; the local cloud's SNS takes no notice of failures."""
+    event = notification(stack, stack.owe_a_mail())
+    sqs = stack.client("sqs")
+    (queue,) = sqs.list_queues()["QueueUrls"]
+    with stack.without("record_mail_feedback", "dynamodb:UpdateItem"):
+        stack.client("lambda").invoke(
+            FunctionName=stack.function("record_mail_feedback"),
+            InvocationType="Event",
+            Payload=json.dumps(event).encode(),
+        )
+        (letter,) = wait_for(
+            lambda: sqs.receive_message(QueueUrl=queue).get("Messages"), 30, "a dead letter"
+        )
+    assert json.loads(letter["Body"])["requestPayload"] == event

@@ -1,0 +1,111 @@
+"""``python -m ops``: a sentence for whatever goes wrong, and a traceback only if asked for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from ops import __main__ as command_line
+from ops import local
+from ops.deploy import Deployed
+from ops.errors import RunError
+from ops.rest_api import AS_IT_WAS, Throttle
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(command_line.ops, arguments)
+
+
+def fail_with(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(local, "run", fail)
+
+
+def test_without_credentials_deploy_says_so_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    done = run("deploy", "--stage", "prod")
+    assert done.exit_code == 1
+    assert done.stdout == "✗ Account\n"
+    assert done.stderr == (
+        "Error: There are no AWS credentials here: set AWS_PROFILE, or run: aws configure\n"
+    )
+
+
+def test_an_error_of_ours_is_its_own_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    fail_with(monkeypatch, RunError("Port 8400 is taken."))
+    done = run("run")
+    assert (done.exit_code, done.stderr) == (1, "Error: Port 8400 is taken.\n")
+
+
+def test_an_error_that_nobody_foresaw_says_how_to_find_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    fail_with(monkeypatch, ValueError("boom"))
+    done = run("run")
+    assert done.exit_code == 1
+    assert done.stderr.startswith("Error: ValueError: boom. This should not happen; with --debug")
+
+
+@pytest.mark.parametrize("error", [RunError("ours"), ValueError("boom")])
+def test_with_debug_the_error_itself_comes_out(
+    monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    fail_with(monkeypatch, error)
+    assert run("--debug", "run").exception is error
+
+
+def test_an_interruption_is_no_failure_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    fail_with(monkeypatch, KeyboardInterrupt())
+    done = run("run")
+    assert done.exit_code == 130
+    assert "run it again to go on from here" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["deploy"], "Missing option '--stage'"),
+        (["run", "--port", "70000"], "Invalid value for '--port'"),
+        (["run", "--set", "DEFAULT_LNAG=en"], "is DEFAULT_LANG meant?"),
+        (["deploy", "--stage", "prod", "--throttle-rate", "0"], "Invalid value for"),
+        (["destroy"], "No such command 'destroy'"),
+    ],
+)
+def test_what_was_typed_wrong_is_said(arguments: list[str], words: str) -> None:
+    done = run(*arguments)
+    assert done.exit_code == 2
+    assert words in done.stderr
+    assert "Traceback" not in done.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "throttle"),
+    [
+        ([], AS_IT_WAS),
+        (["--throttle-rate", "2.5"], Throttle(rate=2.5)),
+        (["--throttle-rate", "5", "--throttle-burst", "10"], Throttle(5, 10)),
+    ],
+)
+def test_deploy_says_where_it_is_up_and_what_is_left_to_do(
+    monkeypatch: pytest.MonkeyPatch, arguments: list[str], throttle: Throttle
+) -> None:
+    asked: dict[str, Any] = {}
+
+    def deploy(*_: object, **options: Any) -> Deployed:
+        asked.update(options)
+        return Deployed("https://hello.example.org", "users", "eu-west-3", ["Leave the sandbox."])
+
+    monkeypatch.setattr(command_line, "deploy", deploy)
+    monkeypatch.setattr(command_line, "connect", lambda: type("Cloud", (), CLOUD))
+    done = run("deploy", "--stage", "prod", "--mail-from", "hello@example.org", *arguments)
+    assert done.exit_code == 0
+    assert "✓ Account: 123456789012, eu-west-3" in done.stdout
+    assert "prod is up: https://hello.example.org/\n" in done.stdout
+    assert "Left for you to do: Leave the sandbox.\n" in done.stdout
+    assert asked == {"mail_from": "hello@example.org", "base_url": None, "throttle": throttle}
+
+
+CLOUD = {"account": "123456789012", "region": "eu-west-3"}

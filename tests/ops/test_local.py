@@ -1,0 +1,95 @@
+"""What `make run` refuses to begin with, and what of the checkout it copies."""
+
+from __future__ import annotations
+
+import fcntl
+import io
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ops import local
+from ops.errors import RunError
+from ops.local import Ports
+from ops.progress import Progress
+
+
+@pytest.fixture
+def taken() -> Iterator[int]:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        yield listener.getsockname()[1]
+
+
+def test_ports_are_three_in_a_row() -> None:
+    ports = Ports(8640)
+    assert (ports.cloud, ports.mailbox, ports.smtp) == (8640, 8641, 8642)
+    assert ports.endpoint == "http://127.0.0.1:8640"
+
+
+@pytest.mark.parametrize("before", [0, 1, 2])
+def test_any_port_that_is_taken_is_named_with_a_way_to_others(taken: int, before: int) -> None:
+    with pytest.raises(RunError, match=f"Port {taken} is taken .*PORT=[0-9]+ make run"):
+        Ports(taken - before).check()
+
+
+def test_a_port_that_may_not_be_bound_is_told_with_the_reason(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(socket.socket, "bind", refuse)
+    with pytest.raises(RunError, match=r"Port 80 is taken \(Permission denied\)"):
+        Ports(80).check()
+
+
+def test_two_runs_do_not_share_a_folder(tmp_path: Path) -> None:
+    with (tmp_path / "lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(RunError, match=r"Another run is using .*--state"):
+            local.run(
+                tmp_path,
+                tmp_path,
+                8640,
+                {},
+                Progress(io.StringIO()),
+                lambda _: pytest.fail("it started"),
+            )
+
+
+def test_a_copy_holds_what_chalice_packages_and_nothing_of_an_earlier_one(tmp_path: Path) -> None:
+    checkout, folder = tmp_path / "checkout", tmp_path / "copy"
+    for path in (
+        "app.py",
+        "requirements.txt",
+        ".chalice/config.json",
+        ".chalice/deployed/local.json",
+        "chalicelib/web.py",
+        "chalicelib/__pycache__/web.pyc",
+        "chalicelib/templates/a.html",
+        "ops/deploy.py",
+    ):
+        (checkout / path).parent.mkdir(parents=True, exist_ok=True)
+        (checkout / path).write_text(path)
+    for path in (
+        ".chalice/deployed/local.json",
+        ".chalice/deployments/package.zip",
+        "chalicelib/gone.py",
+    ):
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text("old")
+
+    assert local.copy(checkout, folder).stage == "local"
+    found = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    assert found == {
+        "app.py",
+        "requirements.txt",
+        ".chalice/config.json",
+        ".chalice/deployments/package.zip",
+        "chalicelib/web.py",
+        "chalicelib/templates/a.html",
+    }

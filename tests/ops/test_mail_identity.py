@@ -1,0 +1,98 @@
+"""Which SES identity covers the sender, and what only a person can do before mail goes out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from ops import mail_identity
+from ops.mail_identity import MailIdentity
+
+SENDER = "hello@news.example.org"
+VERIFIED, PENDING = True, False
+
+
+class Ses:
+    """An account's identities, by whether SES has verified them; in the sandbox or out of it."""
+
+    class exceptions:  # noqa: N801 - boto3's name
+        class NotFoundException(ClientError):
+            pass
+
+    def __init__(self, identities: dict[str, bool], *, in_sandbox: bool = False) -> None:
+        self.identities = identities
+        self.in_sandbox = in_sandbox
+
+    def get_email_identity(self, EmailIdentity: str) -> Any:  # noqa: N803 - boto3's names
+        if EmailIdentity not in self.identities:
+            raise self.exceptions.NotFoundException({"Error": {}}, "")
+        tokens = {} if "@" in EmailIdentity else {"Tokens": ["one", "two"]}
+        return {
+            "VerifiedForSendingStatus": self.identities[EmailIdentity],
+            "DkimAttributes": tokens,
+        }
+
+    def get_account(self) -> Any:
+        return {"ProductionAccessEnabled": not self.in_sandbox}
+
+
+@pytest.mark.parametrize(
+    ("identities", "chosen"),
+    [
+        ({}, MailIdentity("news.example.org", is_ours=True)),
+        ({SENDER: VERIFIED}, MailIdentity(SENDER, is_ours=False)),
+        ({"news.example.org": VERIFIED}, MailIdentity("news.example.org", is_ours=False)),
+        ({"example.org": VERIFIED}, MailIdentity("example.org", is_ours=False)),
+        ({"org": VERIFIED}, MailIdentity("news.example.org", is_ours=True)),
+        ({"s.example.org": VERIFIED}, MailIdentity("news.example.org", is_ours=True)),
+        # The narrowest, unless only a wider one can send.
+        ({SENDER: VERIFIED, "example.org": VERIFIED}, MailIdentity(SENDER, is_ours=False)),
+        ({SENDER: PENDING, "example.org": VERIFIED}, MailIdentity("example.org", is_ours=False)),
+        ({SENDER: PENDING, "example.org": PENDING}, MailIdentity(SENDER, is_ours=False)),
+    ],
+)
+def test_what_the_account_has_is_used_before_anything_is_made(
+    identities: dict[str, bool], chosen: MailIdentity
+) -> None:
+    ses: Any = Ses(identities)
+    assert mail_identity.choose(ses, SENDER, "") == chosen
+
+
+def test_the_identity_that_the_stack_made_stays_the_stacks() -> None:
+    """Else the next deploy would take it out of the stack again."""
+    ses: Any = Ses({"news.example.org": PENDING})
+    chosen = mail_identity.choose(ses, SENDER, "news.example.org")
+    assert chosen == MailIdentity("news.example.org", is_ours=True)
+
+
+def test_a_domain_is_compared_in_lower_case() -> None:
+    ses: Any = Ses({"example.org": VERIFIED})
+    assert mail_identity.choose(ses, "Hello@Example.ORG", "").name == "example.org"
+
+
+def test_nothing_is_left_to_do_where_mail_can_go_to_anybody() -> None:
+    ses: Any = Ses({SENDER: VERIFIED})
+    assert mail_identity.left_to_do(ses, SENDER, SENDER) == []
+
+
+def test_a_domains_records_are_spelled_out() -> None:
+    ses: Any = Ses({"example.org": PENDING})
+    (todo,) = mail_identity.left_to_do(ses, SENDER, "example.org")
+    for token in ("one", "two"):
+        assert f"{token}._domainkey.example.org  CNAME  {token}.dkim.amazonses.com" in todo
+    assert f"aws sesv2 create-email-identity --email-identity {SENDER}" in todo
+
+
+def test_an_addresss_owner_is_sent_to_their_mailbox() -> None:
+    ses: Any = Ses({SENDER: PENDING})
+    (todo,) = mail_identity.left_to_do(ses, SENDER, SENDER)
+    assert f"the mail that AWS sent to {SENDER}" in todo
+
+
+def test_the_sandbox_is_told_with_the_way_out_of_it() -> None:
+    ses: Any = Ses({SENDER: VERIFIED}, in_sandbox=True)
+    (todo,) = mail_identity.left_to_do(ses, SENDER, SENDER)
+    assert "sandbox" in todo
+    assert "https://docs.aws.amazon.com/ses/" in todo

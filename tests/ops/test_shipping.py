@@ -1,0 +1,196 @@
+"""Chalice at work in this process: what it is given and leaves, and its errors as sentences."""
+
+from __future__ import annotations
+
+import os
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+from chalice.config import Config
+from chalice.deploy.deployer import ChaliceDeploymentError
+from chalice.deploy.packager import NoSuchPackageError
+from chalice.utils import UI
+
+from ops import shipping
+from ops.cloud import Cloud
+from ops.errors import DeployError
+from ops.project import Project
+from tests.ops.conftest import Ear
+
+APP = """
+import os
+from chalice import Chalice
+app = Chalice("bienvenue", configure_logs=False)
+seen = os.environ.get("DEFAULT_LANG")
+"""
+NOW = "0123456789abcdef0123456789abcdef-python3.11.zip"
+
+Deploy = Callable[[Config, UI], None]
+
+
+@pytest.fixture(autouse=True)
+def app(project: Project) -> None:
+    (project.folder / "app.py").write_text(APP, encoding="utf-8")
+    (project.folder / "requirements.txt").touch()
+    (project.folder / "chalicelib").mkdir()
+
+
+@pytest.fixture
+def ship(project: Project, say: Ear, monkeypatch: pytest.MonkeyPatch) -> Callable[[Deploy], None]:
+    """Ship with a deployer that does something else."""
+    cloud = Cloud(boto3.Session(), "123456789012", "eu-west-3", lambda api, stage: api + stage)
+    monkeypatch.setattr(
+        shipping.LambdaDeploymentPackager,
+        "deployment_package_filename",
+        lambda *_: str(package(project)),
+    )
+
+    def shipping_by(deploy: Deploy) -> None:
+        def make(_: object, __: object, ui: UI) -> Any:
+            return SimpleNamespace(deploy=lambda config, _: deploy(config, ui))
+
+        monkeypatch.setattr(shipping, "create_default_deployer", make)
+        shipping.ship(cloud, project, say)
+
+    return shipping_by
+
+
+def package(project: Project, name: str = NOW) -> Path:
+    folder = project.folder / ".chalice" / "deployments"
+    folder.mkdir(exist_ok=True)
+    return folder / name
+
+
+def make_package(path: Path) -> None:
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("app.py", APP)
+
+
+def test_the_app_finds_the_stages_settings_and_they_are_gone_afterwards(
+    ship: Callable[[Deploy], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DEFAULT_LANG", "fr")
+    seen: list[object] = []
+
+    def deploy(config: Config, _: UI) -> None:
+        seen.append((config.chalice_app.app_name, os.environ["DEFAULT_LANG"], config.chalice_stage))
+
+    before = sys.path[:], sys.modules.get("app")
+    ship(deploy)
+    assert seen == [("bienvenue", "en", "prod")]
+    assert os.environ["DEFAULT_LANG"] == "fr"
+    assert (sys.path, sys.modules.get("app")) == before
+
+
+def test_what_chalice_prints_is_told_as_it_comes(
+    ship: Callable[[Deploy], None], project: Project, say: Ear
+) -> None:
+    project.keep({"name": "api_handler", "resource_type": "lambda_function"})
+    ship(lambda _, ui: ui.write("Creating deployment package.\n\n"))
+    assert say.heard == ["Creating deployment package", "api_handler"]
+
+
+def test_no_cache_of_pythons_is_packaged_nor_made_meanwhile(
+    ship: Callable[[Deploy], None], project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    cache = project.folder / "chalicelib" / "__pycache__"
+    cache.mkdir()
+    seen: list[object] = []
+    ship(lambda *_: seen.append((cache.exists(), sys.dont_write_bytecode)))
+    assert seen == [(False, True)]
+    assert not sys.dont_write_bytecode
+
+
+def test_a_package_that_was_not_finished_is_never_used_again(
+    ship: Callable[[Deploy], None], project: Project
+) -> None:
+    """Chalice looks at a package's name alone, and would deploy half of it."""
+    package(project).write_bytes(b"PK half")
+    seen: list[bool] = []
+    ship(lambda *_: seen.append(package(project).exists()))
+    assert seen == [False]
+
+    def interrupted(*_: object) -> None:
+        package(project).write_bytes(b"PK half")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        ship(interrupted)
+    assert not package(project).exists()
+
+
+def test_a_finished_package_stays_and_older_ones_go(
+    ship: Callable[[Deploy], None], project: Project
+) -> None:
+    make_package(package(project))
+    make_package(package(project, "older.zip"))
+    with pytest.raises(DeployError):
+        ship(lambda *_: fail(ChaliceDeploymentError(RuntimeError("no"))))
+    assert package(project).exists()
+    ship(lambda *_: None)
+    assert package(project).exists()
+    assert not package(project, "older.zip").exists()
+
+
+def test_a_dependency_without_a_wheel_stops_the_deploy(ship: Callable[[Deploy], None]) -> None:
+    """Chalice itself would only mention it, and deploy a package that cannot start."""
+    with pytest.raises(DeployError, match=r"no wheel that Lambda can run: .*pydantic"):
+        ship(lambda _, ui: ui.write("\nCould not install dependencies:\npydantic==2.0\n"))
+
+
+def fail(error: Exception) -> None:
+    raise error
+
+
+def test_an_error_of_awss_comes_out_from_under_chalices_own(
+    ship: Callable[[Deploy], None],
+) -> None:
+    error = ClientError({"Error": {"Code": "AccessDenied"}}, "CreateFunction")
+    with pytest.raises(ClientError) as raised:
+        ship(lambda *_: fail(ChaliceDeploymentError(error)))
+    assert raised.value is error
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (
+            ChaliceDeploymentError(RuntimeError("the zip is\n  too big")),
+            "Chalice could not deploy: the zip is too big",
+        ),
+        (
+            NoSuchPackageError("nobody==1"),
+            r"cannot be downloaded \(Could not satisfy the requirement: nobody==1\)",
+        ),
+    ],
+)
+def test_an_error_of_chalices_becomes_a_sentence(
+    ship: Callable[[Deploy], None], error: Exception, words: str
+) -> None:
+    with pytest.raises(DeployError, match=words):
+        ship(lambda *_: fail(error))
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("raise ValueError('no table yet')", "app.py does not load: no table yet"),
+        ("raise RuntimeError", "app.py does not load: RuntimeError"),
+        ("import nowhere_at_all", "No module named 'nowhere_at_all'"),
+    ],
+)
+def test_an_app_that_does_not_load_is_told_in_its_own_words(
+    ship: Callable[[Deploy], None], project: Project, code: str, words: str
+) -> None:
+    (project.folder / "app.py").write_text(code, encoding="utf-8")
+    with pytest.raises(DeployError, match=words):
+        ship(lambda *_: pytest.fail("it was deployed"))
+    assert str(project.folder) not in sys.path

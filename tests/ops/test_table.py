@@ -1,0 +1,58 @@
+"""The users' table as it is found: what it lacks is turned on, its real stream is returned."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from ops import table
+from ops.errors import DeployError
+from tests import stores
+from tests.ops.conftest import Ear
+
+if TYPE_CHECKING:
+    from types_boto3_dynamodb import DynamoDBClient
+
+
+@pytest.fixture
+def dynamodb() -> Iterator[DynamoDBClient]:
+    with mock_aws():
+        yield boto3.client("dynamodb")
+
+
+def ttl(dynamodb: DynamoDBClient) -> Any:
+    return dynamodb.describe_time_to_live(TableName="users")["TimeToLiveDescription"]
+
+
+def test_a_table_that_lacks_nothing_is_left_alone(dynamodb: DynamoDBClient, say: Ear) -> None:
+    stores.create(dynamodb, "users")
+    stream = dynamodb.describe_table(TableName="users")["Table"]["LatestStreamArn"]
+    table.check(dynamodb, "users", say)
+    assert table.check(dynamodb, "users", say) == stream
+    assert say.last == "users"
+
+
+def test_a_table_restored_from_a_backup_gets_a_stream_and_its_time_to_live(
+    dynamodb: DynamoDBClient, say: Ear
+) -> None:
+    dynamodb.create_table(
+        TableName="users",
+        KeySchema=[{"AttributeName": "email", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "email", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    stream = table.check(dynamodb, "users", say)
+    assert say.last == "users, stream turned on, time to live turned on"
+    described = dynamodb.describe_table(TableName="users")["Table"]
+    assert described["LatestStreamArn"] == stream
+    assert described["StreamSpecification"]["StreamViewType"] == "NEW_IMAGE"
+    assert ttl(dynamodb) == {"TimeToLiveStatus": "ENABLED", "AttributeName": "expires_at"}
+
+
+def test_a_table_that_is_gone_is_told_with_what_to_do(dynamodb: DynamoDBClient, say: Ear) -> None:
+    with pytest.raises(DeployError, match=r"The table users is gone .*restore it from a backup"):
+        table.check(dynamodb, "users", say)
