@@ -107,7 +107,7 @@ def run(
         with Processes(state / "logs", leftovers=[described]) as processes:
             with progress.step("Local cloud and mailbox"):
                 _start(processes, state, ports, enforce_iam)
-            stack = _deploy(copy(checkout, state / "project"), ports, settings, progress)
+            stack = _deploy(copy(checkout, project(state)), ports, settings, progress)
             files.write(described, asdict(stack))
             ready(stack)
             while True:
@@ -221,6 +221,11 @@ def _answers(port: int, path: str) -> bool:
         return False
     finally:
         connection.close()
+
+
+def project(state: Path) -> Path:
+    """The folder of the project that a run deploys."""
+    return state / "project"
 
 
 def copy(checkout: Path, folder: Path) -> Project:

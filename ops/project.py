@@ -10,6 +10,8 @@ from typing import Any
 from ops import files
 from ops.errors import DeployError, OpsError
 
+CHECKOUT = Path(__file__).parent.parent
+
 
 class Project:
     """The Chalice project in ``folder``, for one of its stages."""

@@ -7,15 +7,16 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from ops import __main__ as command_line
-from ops import local
+from ops import local, stage
+from ops.__main__ import ops
+from ops.commands import deploy as deploy_command
 from ops.deploy import Deployed
 from ops.errors import RunError
 from ops.rest_api import AS_IT_WAS, Throttle
 
 
 def run(*arguments: str) -> Result:
-    return CliRunner().invoke(command_line.ops, arguments)
+    return CliRunner().invoke(ops, arguments)
 
 
 def fail_with(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
@@ -98,8 +99,8 @@ def test_deploy_says_where_it_is_up_and_what_is_left_to_do(
         asked.update(options)
         return Deployed("https://hello.example.org", "users", "eu-west-3", ["Leave the sandbox."])
 
-    monkeypatch.setattr(command_line, "deploy", deploy)
-    monkeypatch.setattr(command_line, "connect", lambda: type("Cloud", (), CLOUD))
+    monkeypatch.setattr(deploy_command, "bring_up", deploy)
+    monkeypatch.setattr(stage, "account", lambda: type("Cloud", (), CLOUD))
     done = run("deploy", "--stage", "prod", "--mail-from", "hello@example.org", *arguments)
     assert done.exit_code == 0
     assert "✓ Account: 123456789012, eu-west-3" in done.stdout

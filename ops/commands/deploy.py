@@ -1,0 +1,51 @@
+"""`deploy`: a stage in the operator's account."""
+
+import sys
+
+import click
+
+from ops import stage as stages
+from ops.deploy import deploy as bring_up
+from ops.progress import Progress
+from ops.project import CHECKOUT, Project
+from ops.rest_api import FIRST_BURST, FIRST_RATE, Throttle
+
+
+@click.command()
+@click.option("--stage", required=True, help="The Chalice stage, for instance prod.")
+@click.option("--mail-from", help="Whom mail is from. The first deploy of a stage needs it.")
+@click.option("--base-url", help="Where links lead, if not to the API's own address.")
+@click.option(
+    "--throttle-rate",
+    type=click.FloatRange(0, min_open=True),
+    help=f"Requests a second that each route takes.  [default: as before; at first {FIRST_RATE:g}]",
+)
+@click.option(
+    "--throttle-burst",
+    type=click.IntRange(1),
+    help=f"Requests at once that each route takes.  [default: as before; at first {FIRST_BURST}]",
+)
+def deploy(
+    stage: str,
+    mail_from: str | None,
+    base_url: str | None,
+    throttle_rate: float | None,
+    throttle_burst: int | None,
+) -> None:
+    """Bring a stage in your AWS account to what this checkout says. Safe to run again."""
+    project = Project(CHECKOUT, stage)
+    progress = Progress(sys.stdout)
+    with progress.step("Account") as say:
+        cloud = stages.account()
+        say(f"{cloud.account}, {cloud.region}")
+    deployed = bring_up(
+        cloud,
+        project,
+        progress,
+        mail_from=mail_from,
+        base_url=base_url,
+        throttle=Throttle(throttle_rate, throttle_burst),
+    )
+    click.echo(f"\n{stage} is up: {deployed.base_url}/")
+    for what in deployed.left_to_do:
+        click.echo(f"\nLeft for you to do: {what}")

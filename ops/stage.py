@@ -1,0 +1,68 @@
+"""A deployed stage as the operator's commands find it: in an account, or where `make run` runs."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from chalicelib.settings import LOOPBACK
+from ops import cloud, files, local, local_cloud
+from ops.cloud import Cloud
+from ops.errors import OpsError
+from ops.project import Project
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage that is deployed: the cloud that it lives in, and what the checkout knows of it."""
+
+    cloud: Cloud
+    project: Project
+
+    @property
+    def name(self) -> str:
+        return self.project.stage
+
+    @property
+    def users_table(self) -> str:
+        return self.project.environment["USERS_TABLE"]
+
+    @property
+    def base_url(self) -> str:
+        return self.project.environment["BASE_URL"]
+
+
+def account() -> Cloud:
+    """The account that the environment's credentials are for; or the local cloud, if that is where
+    AWS_ENDPOINT_URL leads. Raises DeployError without either."""
+    endpoint = os.environ.get("AWS_ENDPOINT_URL", "")
+    if urlsplit(endpoint).hostname in LOOPBACK:
+        return local_cloud.connect(endpoint)
+    return cloud.connect()
+
+
+def find(checkout: Path, name: str, state: Path) -> Stage:
+    """The stage ``name``. ``state`` is where a run on this machine keeps the local one.
+
+    Raises OpsError if it was never deployed, DeployError without credentials.
+    """
+    if name == local.STAGE:
+        return _running(state)
+    project = Project(checkout, name)
+    if not project.environment.get("USERS_TABLE"):
+        raise OpsError(
+            f"This checkout knows of no deployed stage {name}: deploy it first, with "
+            f"make deploy STAGE={name} MAIL_FROM=<address>, or fetch the .chalice/config.json "
+            "of who did."
+        )
+    return Stage(account(), project)
+
+
+def _running(state: Path) -> Stage:
+    try:
+        addresses = files.read(state / "stack.json")
+    except FileNotFoundError as error:
+        raise OpsError(
+            f"Nothing runs here ({state}/stack.json is not there): start it with make run."
+        ) from error
+    return Stage(local_cloud.connect(addresses["aws"]), Project(local.project(state), local.STAGE))
