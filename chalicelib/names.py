@@ -4,6 +4,7 @@ import re
 import unicodedata
 
 MAX_LENGTH = 64
+MAX_DIGITS = 4  # "Louis 14" and "Bob1984" are names; what is longer is a number to call
 
 # What mail programs turn into links by themselves: a scheme, an address, or two labels and a dot
 # (also the dots that IDNA reads as one). "J. R. R. Tolkien" and "Ph.D" are no links.
@@ -15,8 +16,8 @@ _BIDI_CONTROLS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u20
 
 
 class NameRefused(ValueError):
-    """A name that is refused. ``code`` says why: ``name_too_long``, ``name_control_character`` or
-    ``name_link``."""
+    """A name that is refused. ``code`` says why: ``name_too_long``, ``name_control_character``,
+    ``name_link`` or ``name_phone_number``."""
 
     def __init__(self, code: str) -> None:
         super().__init__(code)
@@ -30,8 +31,11 @@ def clean(text: str) -> str:
         raise NameRefused("name_too_long")
     if any(unicodedata.category(c) in _UNPRINTABLE or c in _BIDI_CONTROLS for c in name):
         raise NameRefused("name_control_character")
-    if _LINK.search(_bare(name)):
+    bare = _bare(name)
+    if _LINK.search(bare):
         raise NameRefused("name_link")
+    if sum(map(str.isdigit, bare)) > MAX_DIGITS:
+        raise NameRefused("name_phone_number")
     return name
 
 

@@ -35,6 +35,8 @@ like_names = st.text(
         "Martin Luther King, Jr.",
         "d'Ormesson",
         "X Æ A-12",
+        "Bob1984",
+        "Louis XIV",
         "毛泽东",
         "José‑María",
         "محمد",
@@ -103,6 +105,10 @@ def test_a_name_is_trimmed_and_composed(typed: str, stored: str) -> None:
         pytest.param("evilx\u0323.com", "name_link", id="a host with a mark before its dot"),
         pytest.param("evil\u200b.com", "name_link", id="nothing to be seen before the dot"),
         pytest.param("evil.\u00adcom", "name_link", id="nothing to be seen after the dot"),
+        pytest.param("Call 0800 123 456", "name_phone_number", id="a telephone number"),
+        pytest.param("1-2-3-4-5", "name_phone_number", id="five digits"),
+        pytest.param("Ring ٠١٢٣٤٥٦", "name_phone_number", id="digits of another script"),
+        pytest.param("①②③④⑤", "name_phone_number", id="digits in circles"),
     ],
 )
 def test_a_name_is_refused_with_its_reason(name: str, code: str) -> None:
