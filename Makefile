@@ -14,7 +14,7 @@ preview: $(INSTALLED)
 	@$(BIN)/python -m ops preview --stage $(STAGE)
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 check: $(INSTALLED)
 	$(BIN)/ruff format --check .

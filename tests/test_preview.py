@@ -10,8 +10,9 @@ import pytest
 from click.testing import CliRunner
 
 from chalicelib import templates
-from ops import __main__ as command_line
 from ops import preview
+from ops.__main__ import ops
+from ops.commands import preview as preview_command
 from ops.errors import OpsError
 
 
@@ -63,17 +64,15 @@ def test_the_command_says_where_it_is_and_opens_it(
 ) -> None:
     opened: list[str] = []
     monkeypatch.setattr(webbrowser, "open", opened.append)
-    monkeypatch.setattr(command_line, "PREVIEW", tmp_path)
-    done = CliRunner().invoke(
-        command_line.ops, ["preview", "--set", "PRODUCT_NAME=Acme", *arguments]
-    )
+    monkeypatch.setattr(preview_command, "FOLDER", tmp_path)
+    done = CliRunner().invoke(ops, ["preview", "--set", "PRODUCT_NAME=Acme", *arguments])
     assert (done.exit_code, done.output) == (0, f"{tmp_path}/index.html\n")
     assert opened == ([] if arguments else [(tmp_path / "index.html").as_uri()])
     assert "Acme" in (tmp_path / "index.html").read_text(encoding="utf-8")
 
 
 def test_the_command_tells_a_mistake_in_a_sentence() -> None:
-    done = CliRunner().invoke(command_line.ops, ["preview", "--set", "LOGO_URL=logo.png"])
+    done = CliRunner().invoke(ops, ["preview", "--set", "LOGO_URL=logo.png"])
     assert done.exit_code == 1
     assert "LOGO_URL must be https://host/path" in done.output
     assert "Traceback" not in done.output
