@@ -14,6 +14,10 @@ PACKAGE = Path(__file__).parent.parent
 _preferred: list[Path] = []
 
 
+class TemplateError(Exception):
+    """A stage's own template cannot be filled; the message names it."""
+
+
 class Html(str):
     """Markup that is safe as it stands; any other text is escaped on its way into a page."""
 
@@ -49,23 +53,32 @@ def unusable(folder: str) -> str:
 
 
 def fill_text(name: str, /, **values: str) -> str:
-    """The text template ``name`` with its ``$values``. Raises KeyError for one not given."""
-    return _template(name).substitute(values)
+    """The text template ``name`` with its ``$values``. Raises TemplateError."""
+    try:
+        return _template(name).substitute(values)
+    except KeyError as error:
+        raise TemplateError(f"{name} has ${error.args[0]}, which stands for nothing") from error
+    except ValueError as error:
+        raise TemplateError(f"{name} has a $ that stands for nothing: {error}") from error
 
 
 def fill_html(name: str, /, **values: str) -> Html:
-    """The HTML template ``name`` with its ``$values``, escaped unless they are Html already."""
-    return Html(_template(name).substitute({key: _markup(value) for key, value in values.items()}))
+    """The HTML template ``name`` with its ``$values``, escaped unless they are Html already.
+    Raises TemplateError."""
+    return Html(fill_text(name, **{key: _markup(value) for key, value in values.items()}))
 
 
 @cache
 def texts(lang: str) -> Mapping[str, str]:
-    """Short texts that pages and JSON answers share, by their name."""
+    """Short texts that pages and JSON answers share, by their name. Raises TemplateError."""
     name = f"pages/{lang}/texts.json"
     loaded: dict[str, str] = {}
     for folder in (ROOT, *_preferred):
         if (folder / name).is_file():
-            loaded.update(json.loads((folder / name).read_text(encoding="utf-8")))
+            try:
+                loaded.update(json.loads((folder / name).read_text(encoding="utf-8")))
+            except ValueError as error:
+                raise TemplateError(f"{name} is not JSON: {error}") from error
     return loaded
 
 

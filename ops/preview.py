@@ -61,11 +61,11 @@ def build(folder: Path, environment: Mapping[str, str]) -> Path:
     ``environment`` is the stage's; settings that it lacks are made up. Raises OpsError.
     """
     stage = read(environment)
-    templates.prefer(stage.templates_folder)
+    made = make(stage)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     found: dict[str, list[Specimen]] = {}
-    for specimen in specimens(stage):
+    for specimen in made:
         found.setdefault(specimen.name, []).append(specimen)
         for scheme in SCHEMES:
             html = _in_scheme(specimen.html, scheme)
@@ -81,6 +81,18 @@ def read(environment: Mapping[str, str]) -> settings.Settings:
         return settings.read({**_TO_COME, **environment}, templates.languages())
     except settings.SettingsError as error:
         raise OpsError(str(error)) from error
+
+
+def make(stage: settings.Settings) -> list[Specimen]:
+    """Every specimen of a stage, from its own templates where it has some. Raises OpsError if one
+    of these cannot be filled."""
+    templates.prefer(stage.templates_folder)
+    try:
+        return list(specimens(stage))
+    except templates.TemplateError as error:
+        raise OpsError(f"{stage.templates_folder}/{error}: mend that template.") from error
+    finally:
+        templates.prefer("")
 
 
 def specimens(stage: settings.Settings) -> Iterator[Specimen]:

@@ -52,6 +52,21 @@ def test_a_stages_settings_are_shown_and_a_wrong_one_is_told(tmp_path: Path) -> 
         preview.build(tmp_path, {"ACCENT_COLOUR": "red"})
 
 
+def test_a_template_with_a_mistake_is_told_and_leaves_what_was_shown_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(templates, "PACKAGE", tmp_path)
+    brand = tmp_path / "chalicelib" / "acme"
+    (brand / "mail/fr").mkdir(parents=True)
+    (brand / "mail/fr/subject.txt").write_text("Salut $nom")
+    shown = preview.build(tmp_path / "shown", {})
+    told = r"chalicelib/acme/mail/fr/subject\.txt has \$nom, .*: mend that template"
+    with pytest.raises(OpsError, match=told):
+        preview.build(tmp_path / "shown", {"TEMPLATES_FOLDER": "chalicelib/acme"})
+    assert shown.exists()
+    assert templates.read("mail/fr/subject.txt") != "Salut $nom"
+
+
 def test_what_is_no_longer_a_specimen_does_not_stay(tmp_path: Path) -> None:
     (tmp_path / "old.html").touch()
     preview.build(tmp_path, {})

@@ -50,7 +50,7 @@ def test_markup_of_our_own_stays_markup() -> None:
 @pytest.mark.parametrize("fill", [templates.fill_text, templates.fill_html])
 def test_a_value_that_is_not_given_is_a_mistake_of_ours(fill: object) -> None:
     assert callable(fill)
-    with pytest.raises(KeyError, match="name"):
+    with pytest.raises(templates.TemplateError, match=r"subject.txt has \$name, which stands for"):
         fill("mail/fr/subject.txt", link="x")
 
 
@@ -74,6 +74,29 @@ def brand(tmp_path: Path) -> Iterator[Path]:
     templates.prefer(str(tmp_path))
     yield tmp_path
     templates.prefer("")
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("Salut $nom !", r"mail/fr/subject\.txt has \$nom, which stands for nothing"),
+        ("5 $ de moins", r"mail/fr/subject\.txt has a \$ that stands for nothing: .*"),
+    ],
+)
+def test_a_template_that_cannot_be_filled_is_named_with_its_mistake(
+    brand: Path, content: str, words: str
+) -> None:
+    (brand / "mail/fr/subject.txt").write_text(content)
+    templates.prefer(str(brand))
+    with pytest.raises(templates.TemplateError, match=words):
+        templates.fill_text("mail/fr/subject.txt", name="")
+
+
+def test_texts_that_are_no_json_are_named_with_their_mistake(brand: Path) -> None:
+    (brand / "pages/fr/texts.json").write_text('{"sign_up_title": }')
+    templates.prefer(str(brand))
+    with pytest.raises(templates.TemplateError, match=r"pages/fr/texts\.json is not JSON: .* 19"):
+        templates.texts("fr")
 
 
 @pytest.mark.usefixtures("brand")
