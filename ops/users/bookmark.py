@@ -1,9 +1,8 @@
 """How far an import has come, in a small file: what an interrupted one goes on from."""
 
 import hashlib
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from ops import files
 from ops.errors import OpsError
@@ -63,12 +62,11 @@ class Bookmark:
             return Tally(), 0
         try:
             found = files.read(self.path)
-        except (FileNotFoundError, OpsError):  # whatever else it holds, the table knows who is in
-            return Tally(), 0
-        if (found.get("digest"), found.get("table")) != (self.digest, self.table):
-            return Tally(), 0
-        tally: dict[str, Any] = found["tally"]
-        return Tally(**{one.name: tally[one.name] for one in fields(Tally)}), found["rejects"]
+            if (found["digest"], found["table"]) == (self.digest, self.table):
+                return Tally(**found["tally"]), found["rejects"]
+        except (FileNotFoundError, OpsError, KeyError, TypeError):
+            pass  # from the start, then: the table knows who is in
+        return Tally(), 0
 
     def put(self, tally: Tally, rejects: int) -> None:
         """Remember that all is done up to here. Raises OpsError where it cannot be written."""

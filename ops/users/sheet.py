@@ -131,7 +131,8 @@ def _take(lines: _Lines, delimiter: str) -> tuple[Row | None, list[str]]:
 
     first = lines.number + 1
     try:
-        cells = next(csv.reader(some(), delimiter=delimiter, strict=True), None)
+        reader = csv.reader(some(), delimiter=delimiter, skipinitialspace=True, strict=True)
+        cells = next(reader, None)
     except csv.Error:
         # Only this line is lost. What a stray quote has swallowed is read for itself.
         lines.put_back(taken[1:])
