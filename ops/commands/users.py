@@ -56,7 +56,13 @@ class _Moment(click.ParamType[datetime]):
 
 @users.command("list")
 @on_stage
-@click.option("--validated", "states", flag_value="validated", multiple=True, help="Confirmed.")
+@click.option(
+    "--validated",
+    "states",
+    flag_value="validated",
+    multiple=True,
+    help="Confirmed; mail goes there.",
+)
 @click.option(
     "--pending", "states", flag_value="pending", multiple=True, help="Not yet; mail is under way."
 )
@@ -71,7 +77,9 @@ class _Moment(click.ParamType[datetime]):
     help="Mail bounced, or somebody complained: no more goes there.",
 )
 @click.option(
-    "--since", type=_Moment(), help="Who came since then: 7d, 12h, 2026-11-24 (UTC) or a moment."
+    "--since",
+    type=_Moment(),
+    help="Who came since then: 7d, 12h, 30m, 2026-11-24 (UTC) or a moment.",
 )
 @click.option(
     "--format",
@@ -171,7 +179,8 @@ def validate(stage: Stage, email: str) -> None:
     """
     key, change = _first_change(email, partial(clients.users(stage).validate_by_hand, now=_now()))
     already = change is Change.VALIDATED
-    click.echo(f"{key} {'was validated already' if already else 'is validated'}.")
+    done = "was validated already" if already else "is validated"
+    click.echo(f"{person.printable(key)} {done}.")
 
 
 @users.command()

@@ -90,7 +90,7 @@ def write_table(some: Iterable[Plain], say: Callable[[str], None], width: int) -
     count = 0
     for count, one in enumerate(some, 1):
         if count == 1:
-            titles = _line(("STATE", "EMAIL", "NAME", "SIGNED UP", "MAIL"), widths)
+            titles = _line(("STATE", "EMAIL", "NAME", "CAME", "MAIL"), widths)
             say(click.style(titles, dim=True))
         state, *rest = _line(
             (
@@ -107,16 +107,18 @@ def write_table(some: Iterable[Plain], say: Callable[[str], None], width: int) -
 
 
 def moment(text: str, now: datetime) -> datetime:
-    """What ``--since`` says: ``7d``, ``12h``, ``2026-11-24`` or a moment, in UTC unless it says
-    otherwise. Raises ValueError."""
-    units = {"d": timedelta(days=1), "h": timedelta(hours=1)}
+    """What ``--since`` says: ``7d``, ``12h``, ``30m``, ``2026-11-24`` or a moment, in UTC unless it
+    says otherwise. Raises ValueError."""
+    units = {"d": timedelta(days=1), "h": timedelta(hours=1), "m": timedelta(minutes=1)}
     number, unit = text[:-1], text[-1:]
     try:
         if number.isdecimal() and unit in units:
             return now - int(number) * units[unit]
         at = datetime.fromisoformat(text.replace("Z", "+00:00"))
     except (ValueError, OverflowError) as error:
-        raise ValueError(f"{text!r} is neither a date such as 2026-11-24 nor 7d or 12h") from error
+        raise ValueError(
+            f"{text!r} is neither a date such as 2026-11-24 nor 7d, 12h or 30m"
+        ) from error
     return at.replace(tzinfo=timezone.utc) if at.tzinfo is None else at
 
 

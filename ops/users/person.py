@@ -111,6 +111,8 @@ def moment(stored: object, now: datetime) -> str:
 
 def printable(text: str) -> str:
     """``text`` without what could move a terminal's cursor, colour it, or reorder what it shows."""
+    if text.isprintable():  # as almost all is
+        return text
     return "".join("\ufffd" if _is_control(c) else c for c in text)
 
 

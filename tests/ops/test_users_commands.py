@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -30,10 +31,17 @@ Users = Callable[..., Result]
 
 
 @pytest.fixture
-def users(store: Store, project: Project, monkeypatch: pytest.MonkeyPatch) -> Users:
+def session() -> boto3.Session:
+    return boto3.Session()
+
+
+@pytest.fixture
+def users(
+    store: Store, project: Project, session: boto3.Session, monkeypatch: pytest.MonkeyPatch
+) -> Users:
     """Types `python -m ops users --stage prod …`, in a folder of its own."""
     project.record({"USERS_TABLE": store.table, "BASE_URL": "https://hello.example.org"}, {})
-    cloud: Any = type("Cloud", (), {"session": boto3.Session()})
+    cloud: Any = type("Cloud", (), {"session": session})
     monkeypatch.setattr(stages, "find", lambda *_: Stage(cloud, project))
     monkeypatch.chdir(project.folder)
 
@@ -83,6 +91,39 @@ def test_the_stage_may_stand_before_the_command_or_after(
     assert asked == ["prod"]
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("list",),
+        ("show", EMAIL),
+        ("resend", EMAIL),
+        ("resend", "--failed", *UNLIMITED),
+        ("resend", "--owed", *UNLIMITED),
+        ("validate", EMAIL),
+        ("export", EMAIL),
+        ("delete", "--yes", EMAIL),
+        ("import", "-", *UNLIMITED),
+        ("import", "-", "--rate", "1"),
+    ],
+)
+def test_no_command_asks_aws_for_more_than_it_says(
+    store: Store, session: boto3.Session, users: Users, arguments: tuple[str, ...]
+) -> None:
+    asked: set[str] = set()
+
+    def note(event_name: str, **_: object) -> None:
+        asked.add(event_name.removeprefix("provide-client-params.").replace("sesv2.", "ses.", 1))
+
+    session.events.register("provide-client-params", note)
+    store.put(EMAIL, mail="failed")
+    store.put("owed@example.org")
+    users(*arguments, input="email,nom\na@example.org,A\n")
+    said = CliRunner().invoke(ops, ["users", arguments[0], "--help"]).output
+    stated = set(re.findall(r"(?:dynamodb|ses):\w+", said))
+    assert asked
+    assert {one.replace(".", ":") for one in asked} <= stated
+
+
 def test_a_list_that_is_piped_is_csv(store: Store, users: Users) -> None:
     store.put(EMAIL, nom="GÜNST HORN", mail="failed")
     store.put("other@example.org", validated_at=THEN)
@@ -105,7 +146,7 @@ def test_a_table_says_how_many_there_are(store: Store, users: Users) -> None:
 def test_a_since_that_is_no_moment_is_refused(users: Users) -> None:
     done = users("list", "--since", "yesterday")
     assert done.exit_code == 2
-    assert "neither a date such as 2026-11-24 nor 7d or 12h" in done.stderr
+    assert "neither a date such as 2026-11-24 nor 7d, 12h or 30m" in done.stderr
 
 
 def test_show_tells_of_one_however_the_address_is_typed(store: Store, users: Users) -> None:
