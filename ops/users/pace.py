@@ -59,7 +59,8 @@ class Pace:
         return self._left < 1
 
     def wait(self) -> float:
-        """The seconds until a mail may be asked for; 0 if it may be now, infinite if SPENT."""
+        """The seconds until a mail may be asked for; 0 if it may be now, infinite
+        if there are no more."""
         if self.spent:
             return math.inf
         now = self._now()

@@ -5,12 +5,16 @@ from __future__ import annotations
 import csv
 import io
 import threading
+import tracemalloc
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
 from typing import Any
 
+import boto3
 import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -211,16 +215,11 @@ def test_a_table_that_cannot_be_written_ends_it_at_the_row_before() -> None:
 
 
 def refused(code: str) -> Exception:
-    from botocore.exceptions import ClientError
-
     return ClientError({"Error": {"Code": code, "Message": "No."}}, "PutItem")
 
 
 def test_a_throttled_table_is_waited_for(store: Store) -> None:
     """Through the real client: what botocore retries costs nobody their place."""
-    import boto3
-    from botocore.config import Config
-
     patient = boto3.client("dynamodb", config=Config(retries={"total_max_attempts": 3}))
     users = OperatorsUsers(patient, store.table)
     busy = refusal(400, "ProvisionedThroughputExceededException")
@@ -273,7 +272,6 @@ def test_when_somebody_was_validated_is_read_in_utc(written: str, meant: datetim
 
 def test_an_import_holds_no_more_than_what_is_under_way() -> None:
     """The same memory for eight times as many people."""
-    import tracemalloc
 
     class Endless(io.TextIOBase):
         def __init__(self, count: int) -> None:

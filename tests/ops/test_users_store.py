@@ -8,7 +8,8 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from chalicelib.sign_up import SignUp
-from chalicelib.users import Users
+from chalicelib.stream import owed
+from ops.project import CHECKOUT, Project
 from ops.users.store import PATIENCE, Added, Change, Newcomer, OperatorsUsers
 from tests.fakes import inserted
 from tests.stores import Plain, Store
@@ -168,8 +169,6 @@ def test_a_sign_up_meanwhile_is_not_taken_for_the_imports_own(users: OperatorsUs
 def test_the_mailer_mails_a_newcomer_and_never_lets_them_lapse(
     store: Store, users: OperatorsUsers
 ) -> None:
-    from chalicelib.stream import owed
-
     users.add(ALEXIS, NOW)
     (one,) = owed([inserted(store, EMAIL)])
     assert users.claim(EMAIL, "1" * 64, NOW, lapses=one.signed_up) is not None
@@ -184,8 +183,6 @@ def test_the_mailer_mails_a_newcomer_and_never_lets_them_lapse(
 def test_the_mailer_asks_nothing_of_who_was_validated_elsewhere(
     store: Store, users: OperatorsUsers
 ) -> None:
-    from chalicelib.stream import owed
-
     users.add(Newcomer(ALEXIS.person, NOW), NOW)
     assert owed([inserted(store, EMAIL)]) == []
     assert list(users.owed_ones(NOW + timedelta(days=1))) == []
@@ -218,11 +215,5 @@ def test_a_mail_is_let_be_while_the_mailer_may_be_sending_it(
 
 
 def test_patience_outlasts_the_mailer() -> None:
-    from ops.project import CHECKOUT, Project
-
     functions = Project(CHECKOUT, "dev").config()["lambda_functions"]
     assert PATIENCE.total_seconds() > functions["send_validation_mail"]["lambda_timeout"]
-
-
-def test_the_store_of_the_functions_knows_nothing_of_this() -> None:
-    assert not hasattr(Users, "delete")
