@@ -11,6 +11,7 @@ from pathlib import Path
 
 import click
 
+from ops.cloud import in_plain_words
 from ops.commands import bars, sparing
 from ops.commands.on_stage import on_stage
 from ops.errors import OpsError
@@ -23,6 +24,7 @@ from ops.users.pace import Pace, Quota, quota
 from ops.users.rejects import Rejects
 from ops.users.sheet import Row, Sheet
 from ops.users.stopping import Ending, on_request
+from ops.users.store import OperatorsUsers
 
 SOME_REJECTED = 3
 SHOWN = 10
@@ -87,7 +89,8 @@ def import_users(
       4    the day's mails are used up; run it again tomorrow
       130  interrupted; run it again
 
-    Needs dynamodb:PutItem on the table; ses:GetAccount too, unless --rate and --mails are given.
+    Needs dynamodb:DescribeTable and dynamodb:PutItem on the table, and ses:GetAccount unless --rate
+    and --mails are given.
     """
     from_stdin = str(file) == "-"
     kept = kept or (Path("stdin.csv") if from_stdin else file).with_suffix(".rejects.csv")
@@ -102,9 +105,11 @@ def import_users(
         if dry_run:
             _check_only(rows, seen)
             return
-        mark = Bookmark(kept.with_suffix(".resume.json"), seen.digest, stage.users_table)
+        store = clients.users(stage)
+        with in_plain_words():
+            mark = Bookmark(kept.with_suffix(".resume.json"), seen.digest, store.identity())
         allowed = quota(clients.ses(stage), rate, mails)
-        ending, tally = _bring_in(stage, rows, seen, kept, mark, allowed)
+        ending, tally = _bring_in(store, rows, seen, kept, mark, allowed)
     click.echo(_summary(tally, kept))
     sparing.leave(ending, "Run the same command again to go on from here.")
     if tally.rejected:
@@ -123,10 +128,10 @@ def _opened(file: Path, from_stdin: bool, encoding: str) -> Iterator[TextIOWrapp
 
 
 def _bring_in(
-    stage: Stage, rows: Sheet, seen: Survey, kept: Path, mark: Bookmark, allowed: Quota
+    store: OperatorsUsers, rows: Sheet, seen: Survey, kept: Path, mark: Bookmark, allowed: Quota
 ) -> tuple[Ending, Tally]:
     tally, size = mark.find()
-    store, now = clients.users(stage), _now()
+    now = _now()
     with (
         Rejects(kept, rows, size) as rejects,
         bars.bar("Importing", seen.lines) as bar,

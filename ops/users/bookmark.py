@@ -48,8 +48,9 @@ def survey(path: Path) -> Survey:
 
 @dataclass(frozen=True)
 class Bookmark:
-    """The file ``path``, about the import of what has ``digest`` into ``table``; none without a
-    digest, for then nobody can tell what goes on from where."""
+    """The file ``path``, about the import of what has ``digest`` into the one ``table``: a name is
+    not enough, for a table that was made anew is empty. None without a digest, for then nobody can
+    tell what goes on from where."""
 
     path: Path
     digest: str

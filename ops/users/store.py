@@ -60,6 +60,11 @@ class OperatorsUsers(Users):
         )
         return answer.get("Item")
 
+    def identity(self) -> str:
+        """What tells this table from any other, also from one of the same name before or after."""
+        table = self._client.describe_table(TableName=self._table)["Table"]
+        return f"{table['TableArn']} of {iso(table['CreationDateTime'])}"
+
     def pages(
         self, attributes: tuple[str, ...], condition: str = "", values: Mapping[str, str] = {}
     ) -> Iterator[list[Item]]:

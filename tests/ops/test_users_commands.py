@@ -21,7 +21,7 @@ from ops.project import Project
 from ops.stage import Stage
 from ops.users import clients, importing
 from ops.users.store import Added, OperatorsUsers
-from tests.stores import Store
+from tests.stores import Store, create
 from tests.wire import Wire, refusal
 
 EMAIL = "alexis@example.org"
@@ -428,6 +428,18 @@ def test_an_import_that_spends_the_days_mails_goes_on_the_next_day(
     done = users("import", str(file), *UNLIMITED)
     assert (done.exit_code, done.stdout) == (0, "        5 imported, each owed a mail\n")
     assert "Going on after line 3." in done.stderr
+
+
+def test_a_table_that_was_made_anew_meanwhile_gets_everybody(
+    store: Store, users: Users, csv_file: Callable[..., Path]
+) -> None:
+    file = csv_file(*(f"p{n}@example.org,P,," for n in range(5)))
+    users("import", str(file), "--rate", "1000", "--mails", "2")
+    store.client.delete_table(TableName=store.table)
+    create(store.client, store.table)
+    done = users("import", str(file), *UNLIMITED)
+    assert (done.stdout, done.stderr) == ("        5 imported, each owed a mail\n", "")
+    assert store.item("p0@example.org")
 
 
 def test_ctrl_c_ends_an_import_where_it_can_go_on(

@@ -12,7 +12,7 @@ from chalicelib.stream import owed
 from ops.project import CHECKOUT, Project
 from ops.users.store import PATIENCE, Added, Change, Newcomer, OperatorsUsers
 from tests.fakes import inserted
-from tests.stores import Plain, Store
+from tests.stores import Plain, Store, create
 from tests.test_users import STATES
 
 NOW = datetime(2031, 5, 4, 12, 0, 0, 123456, tzinfo=timezone.utc)
@@ -186,6 +186,15 @@ def test_the_mailer_asks_nothing_of_who_was_validated_elsewhere(
     users.add(Newcomer(ALEXIS.person, NOW), NOW)
     assert owed([inserted(store, EMAIL)]) == []
     assert list(users.owed_ones(NOW + timedelta(days=1))) == []
+
+
+def test_a_table_that_was_made_anew_is_another(store: Store, users: OperatorsUsers) -> None:
+    before = users.identity()
+    assert users.identity() == before
+    store.client.delete_table(TableName=store.table)
+    assert (
+        OperatorsUsers(create(store.client, store.table).client, store.table).identity() != before
+    )
 
 
 def test_only_what_failed_is_retried_as_failed(store: Store, users: OperatorsUsers) -> None:
