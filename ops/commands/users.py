@@ -130,7 +130,7 @@ def show(stage: Stage, email: str) -> None:
 @click.option("--failed", "many", flag_value="failed", help="To all whose mail failed for good.")
 @click.option("--owed", "many", flag_value="owed", help="To all whose mail is owed for minutes.")
 @click.option(
-    "--even-bounced", is_flag=True, help="To EMAIL even if mail bounced there; see below."
+    "--even-bounced", is_flag=True, help="To EMAIL even if mail bounced there; see above."
 )
 @sparing.options
 def resend(
@@ -141,7 +141,7 @@ def resend(
     rate: float | None,
     mails: int | None,
 ) -> None:
-    """Mail somebody another link, or everybody.
+    """Mail another link, to one or to many.
 
     To EMAIL it goes at once and whatever the number of mails before: the limits of one a minute and
     five in all are for strangers' requests. Never to somebody who is validated, or who complained.
