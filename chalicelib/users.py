@@ -82,7 +82,7 @@ class Users:
         """
         assignments = ["mail = :owed", "mail_at = :now", "lang = :lang"]
         values = {":lang": sign_up.lang, **_owing(now)}
-        once = {"created_at": _iso(now), "prenom": sign_up.prenom, "nom": sign_up.nom}
+        once = {"created_at": iso(now), "prenom": sign_up.prenom, "nom": sign_up.nom}
         for name, value in once.items():
             if value:
                 assignments.append(f"{name} = if_not_exists({name}, :{name})")
@@ -130,7 +130,7 @@ class Users:
         values: dict[str, Any] = {
             ":owed": "owed",
             ":sending": "sending",
-            ":now": _iso(now),
+            ":now": iso(now),
             ":link_expires_at": _epoch(now + LINK_LIFE),
             ":link": {link_hash},
             ":max": MAX_LINKS,
@@ -171,7 +171,7 @@ class Users:
             email,
             "SET mail = :sent, mail_at = :now ADD mail_count :one REMOVE mail_error",
             "mail = :sending",
-            {":sending": "sending", ":sent": "sent", ":now": _iso(now), ":one": 1},
+            {":sending": "sending", ":sent": "sent", ":now": iso(now), ":one": 1},
         ).done
 
     def failed(self, email: str, error: str, now: datetime) -> bool:
@@ -183,7 +183,7 @@ class Users:
             {
                 ":sending": "sending",
                 ":failed": "failed",
-                ":now": _iso(now),
+                ":now": iso(now),
                 ":error": error[:MAX_ERROR_LENGTH],
             },
         ).done
@@ -195,7 +195,7 @@ class Users:
             "SET validated_at = :now REMOVE expires_at",
             "contains(link_hashes, :link) AND link_expires_at > :epoch"
             " AND attribute_not_exists(validated_at)",
-            {":now": _iso(now), ":epoch": _epoch(now), ":link": link_hash},
+            {":now": iso(now), ":epoch": _epoch(now), ":link": link_hash},
         )
         if not outcome.done and link_hash not in outcome.item.get("link_hashes", {}).get("SS", ()):
             return Click(Validation.INVALID, "")
@@ -215,7 +215,7 @@ class Users:
             # Kept for good: once forgotten, the next sign-up would mail them again.
             "SET mail = :verdict, mail_at = :now REMOVE expires_at",
             "attribute_exists(email) AND NOT mail IN (:verdict, :complained)",
-            {**weightier, ":now": _iso(now)},
+            {**weightier, ":now": iso(now)},
         )
 
     def still_owed(self, before: datetime, segment: int, segments: int) -> Iterator[list[str]]:
@@ -237,7 +237,7 @@ class Users:
             email,
             "SET mail = :owed, mail_at = :now",
             f"attribute_exists(email) AND {_STILL_OWED}",
-            {**_owed_since(now - patience), ":now": _iso(now)},
+            {**_owed_since(now - patience), ":now": iso(now)},
         ).done
 
     def _try(self, email: str, change: str, condition: str, values: Item) -> bool:
@@ -294,17 +294,17 @@ def _limits(now: datetime) -> dict[str, Any]:
     return {
         ":bounced": "bounced",
         ":complained": "complained",
-        ":cooled_down": _iso(now - COOLDOWN),
+        ":cooled_down": iso(now - COOLDOWN),
         ":max_mails": MAX_MAILS,
     }
 
 
 def _owing(now: datetime) -> dict[str, Any]:
-    return {":owed": "owed", ":now": _iso(now)}
+    return {":owed": "owed", ":now": iso(now)}
 
 
 def _owed_since(before: datetime) -> dict[str, Any]:
-    return {":owed": "owed", ":sending": "sending", ":before": _iso(before)}
+    return {":owed": "owed", ":sending": "sending", ":before": iso(before)}
 
 
 def _is_claimable(item: Item) -> bool:
@@ -331,7 +331,7 @@ def _typed(value: object) -> dict[str, Any]:
     raise TypeError(f"no DynamoDB type for {type(value).__name__}")
 
 
-def _iso(moment: datetime) -> str:
+def iso(moment: datetime) -> str:
     """ISO 8601 in UTC, always of the same width, so that DynamoDB orders moments by their text."""
     return moment.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 

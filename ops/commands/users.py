@@ -1,0 +1,313 @@
+"""`users`: the people of a stage, looked up, mended, brought in and handed out."""
+
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timezone
+from functools import partial
+from pathlib import Path
+from typing import Any, TextIO
+
+import click
+
+from chalicelib.users import Item, Unusable
+from ops import files
+from ops.cloud import in_plain_words
+from ops.commands import bars, sparing
+from ops.commands.import_users import import_users
+from ops.commands.on_stage import on_stage
+from ops.errors import OpsError
+from ops.stage import Stage
+from ops.users import clients, exporting, finding, listing, person
+from ops.users.pace import Pace, Quota, quota
+from ops.users.resending import ask_again
+from ops.users.stopping import on_request
+from ops.users.store import Change, OperatorsUsers
+
+
+@click.group(subcommand_metavar="COMMAND …")
+@click.option("--stage", "name", help="The Chalice stage; may also stand after the command.")
+@click.option("--state", type=click.Path(path_type=Path, file_okay=False), hidden=True)
+@click.pass_context
+def users(ctx: click.Context, /, **given: object) -> None:
+    """The people of a stage: look them up, help them, bring them in.
+
+    All of it is safe while the service runs: each change is one conditional write.
+    """
+    # What stands before a command is its default, so that `users list --help` needs no stage.
+    stage = {option: value for option, value in given.items() if value is not None}
+    ctx.default_map = dict.fromkeys(users.commands, stage)
+
+
+class _Moment(click.ParamType[datetime]):
+    name = "date"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> datetime:
+        try:
+            return listing.moment(value, _now())
+        except ValueError as error:
+            self.fail(f"{error}.", param, ctx)
+
+
+@users.command("list")
+@on_stage
+@click.option(
+    "--validated",
+    "states",
+    flag_value="validated",
+    multiple=True,
+    help="Confirmed; mail goes there.",
+)
+@click.option(
+    "--pending", "states", flag_value="pending", multiple=True, help="Not yet; mail is under way."
+)
+@click.option(
+    "--failed", "states", flag_value="failed", multiple=True, help="No mail can be delivered."
+)
+@click.option(
+    "--bounced",
+    "states",
+    flag_value="bounced",
+    multiple=True,
+    help="Mail bounced, or somebody complained: no more goes there.",
+)
+@click.option(
+    "--since",
+    type=_Moment(),
+    help="Who came since then: 7d, 12h, 30m, 2026-11-24 (UTC) or a moment.",
+)
+@click.option(
+    "--format",
+    "shape",
+    type=click.Choice(("table", "csv", "jsonl")),
+    help="[default: table on a terminal, else csv]",
+)
+def list_(stage: Stage, states: tuple[str, ...], since: datetime | None, shape: str | None) -> None:
+    """List people, however many, in no order.
+
+    Several states may be asked for at once: whoever is in one of them is listed.
+
+    In CSV, a cell that a spreadsheet would take for a formula starts with an apostrophe; `users
+    import` takes it off again. Other programs' people came at no known time unless they say so in
+    created_at, and --since leaves those out.
+
+    Needs dynamodb:Scan on the table.
+    """
+    some = listing.people(clients.users(stage), states, since)
+    out = sys.stdout
+    with _may_be_cut_off(out), in_plain_words():
+        if shape == "jsonl":
+            listing.write_jsonl(some, out)
+        elif shape == "csv" or (shape is None and not out.isatty()):
+            listing.write_csv(some, out)
+        else:
+            width = shutil.get_terminal_size().columns
+            count = listing.write_table(some, click.echo, width)
+            people = "Nobody" if not count else "1 person" if count == 1 else f"{count:,} people"
+            click.echo(click.style(f"{people}.", dim=True), err=True)
+
+
+@users.command()
+@on_stage
+@click.argument("email")
+def show(stage: Stage, email: str) -> None:
+    """Tell how somebody stands, and why.
+
+    Needs dynamodb:GetItem on the table.
+    """
+    _, item = _find(clients.users(stage), email)
+    _tell(person.plain(item))
+
+
+@users.command()
+@on_stage
+@click.argument("email", required=False)
+@click.option("--failed", "many", flag_value="failed", help="To all whose mail failed for good.")
+@click.option("--owed", "many", flag_value="owed", help="To all whose mail is owed for minutes.")
+@click.option(
+    "--even-bounced", is_flag=True, help="To EMAIL even if mail bounced there; see above."
+)
+@sparing.options
+def resend(
+    stage: Stage,
+    email: str | None,
+    many: str | None,
+    even_bounced: bool,
+    rate: float | None,
+    mails: int | None,
+) -> None:
+    """Mail another link, to one or to many.
+
+    To EMAIL it goes at once and whatever the number of mails before: the limits of one a minute and
+    five in all are for strangers' requests. Never to somebody who is validated, or who complained.
+    Where mail bounced, SES itself keeps the address on its suppression list: once the mailbox works
+    again, take it off there, then say --even-bounced.
+
+    \b
+    Exit status:
+      0    everybody's mail was asked for
+      4    the day's mails are used up; run it again tomorrow
+      130  interrupted; run it again
+
+    Needs dynamodb:UpdateItem on the table; for --failed and --owed also dynamodb:Scan, and
+    ses:GetAccount unless --rate and --mails are given.
+    """
+    if (email is None) == (many is None):
+        raise click.UsageError("Name one EMAIL, or --failed, or --owed.")
+    if many and even_bounced:
+        raise click.UsageError("--even-bounced is for one EMAIL.")
+    if email:
+        _resend_to(clients.users(stage), email, even_bounced)
+    else:
+        _resend_to_many(stage, many == "failed", quota(clients.ses(stage), rate, mails))
+
+
+@users.command()
+@on_stage
+@click.argument("email")
+def validate(stage: Stage, email: str) -> None:
+    """Confirm an address by hand, without a click.
+
+    The item says so for good, in validated_by. A mail that is owed is no longer sent.
+
+    Needs dynamodb:UpdateItem on the table.
+    """
+    key, change = _first_change(email, partial(clients.users(stage).validate_by_hand, now=_now()))
+    already = change is Change.VALIDATED
+    done = "was validated already" if already else "is validated"
+    click.echo(f"{person.printable(key)} {done}.")
+
+
+@users.command()
+@on_stage
+@click.argument("email")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def delete(stage: Stage, email: str, yes: bool) -> None:
+    """Forget somebody for good.
+
+    They may sign up again. What a backup of the table holds of them stays there until it ends.
+
+    Needs dynamodb:GetItem and dynamodb:DeleteItem on the table.
+    """
+    store = clients.users(stage)
+    key, item = _find(store, email)
+    if not yes:
+        _tell(person.plain(item))
+        click.confirm(f"Delete {person.printable(key)} from {stage.name}?", abort=True)
+    with in_plain_words():
+        change = store.delete(key)
+    gone = "is deleted" if change is Change.DONE else "was deleted by somebody else meanwhile"
+    click.echo(f"{person.printable(key)} {gone}.")
+
+
+@users.command()
+@on_stage
+@click.argument("email")
+@click.option(
+    "--output", type=click.Path(path_type=Path, dir_okay=False), help="A file.  [default: stdout]"
+)
+def export(stage: Stage, email: str, output: Path | None) -> None:
+    """Hand out all that is held on somebody, as JSON.
+
+    It says what each part means: for a request for access (GDPR, article 15). SES's suppression
+    list and the table's backups are not looked through.
+
+    Needs dynamodb:GetItem on the table.
+    """
+    _, item = _find(clients.users(stage), email)
+    held = files.dumps(exporting.everything(person.plain(item), stage.users_table, _now()))
+    if output is None:
+        click.echo(held, nl=False)
+        return
+    try:
+        output.write_text(held, encoding="utf-8")
+    except OSError as error:
+        raise OpsError(
+            f"{output} cannot be written ({error.strerror}): name another --output."
+        ) from error
+
+
+def _resend_to(store: OperatorsUsers, email: str, even_bounced: bool) -> None:
+    ask = partial(store.resend_by_hand, now=_now(), even_bounced=even_bounced)
+    key, change = _first_change(email, ask)
+    key = person.printable(key)
+    if change is Change.VALIDATED:
+        raise OpsError(f"{key} is validated already: there is nothing to mail.")
+    if change is Change.COMPLAINED:
+        raise OpsError(
+            f"{key} complained about our mail, so none is sent. If they want it after all: delete "
+            "them here, take them off SES's suppression list, and let them sign up again."
+        )
+    if change is Change.BOUNCED:
+        raise OpsError(
+            f"Mail to {key} bounced. If the mailbox works again: aws sesv2 "
+            f"delete-suppressed-destination --email-address {key}, then say --even-bounced."
+        )
+    click.echo(f"{key} is owed a mail again; the stream sends it within seconds.")
+
+
+def _resend_to_many(stage: Stage, failed: bool, allowed: Quota) -> None:
+    store, now = clients.users(stage), _now()
+    emails = store.failed_ones() if failed else store.owed_ones(now)
+    ask = store.retry_failed if failed else store.retry_owed
+    asked = 0
+
+    with bars.bar("Asking for mails", None) as bar, on_request() as stopping:
+
+        def told(count: int) -> None:
+            nonlocal asked
+            asked = count
+            bar.set(count)
+
+        pace = Pace(allowed, time.monotonic)
+        ending = ask_again(emails, lambda email: ask(email, _now()), pace, told, stopping)
+    mails = "1 mail was" if asked == 1 else f"{asked:,} mails were"
+    click.echo(f"{mails} asked for.")
+    sparing.leave(ending)
+
+
+def _find(store: OperatorsUsers, email: str) -> tuple[str, Item]:
+    with in_plain_words():
+        return finding.first(email, store.read)
+
+
+def _first_change(email: str, change: Callable[[str], Change]) -> tuple[str, Change]:
+    """The first spelling of ``email`` that anybody has, and what became of them."""
+
+    def look(key: str) -> Change | None:
+        return None if (made := change(key)) is Change.NOBODY else made
+
+    try:
+        with in_plain_words():
+            return finding.first(email, look)
+    except Unusable as error:
+        raise OpsError(f"This cannot be written down, as {error}: remove some of it.") from error
+
+
+def _tell(one: person.Plain) -> None:
+    click.echo(click.style(person.printable(str(one["email"])), bold=True))
+    for label, fact in person.facts(one, _now()):
+        click.echo(f"  {click.style(f'{label:<12}', dim=True)}{person.printable(fact)}")
+
+
+@contextmanager
+def _may_be_cut_off(out: TextIO) -> Iterator[None]:
+    """Whoever reads ``out``, such as `head`, may have had enough; that is nobody's failure."""
+    try:
+        yield
+        out.flush()
+    except BrokenPipeError:
+        # https://docs.python.org/3/library/signal.html#note-on-sigpipe
+        os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())
+
+
+def _now() -> datetime:
+    return datetime.now(timezone.utc)
+
+
+users.add_command(import_users)

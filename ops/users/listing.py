@@ -1,0 +1,135 @@
+"""Lists of people of any length: read a page at a time, written row by row, nothing held."""
+
+import json
+from collections.abc import Callable, Collection, Iterable, Iterator
+from datetime import datetime, timedelta, timezone
+from typing import TextIO
+
+import click
+from rich.cells import cell_len, set_cell_size
+
+from chalicelib.users import iso
+from ops.users import cells, person
+from ops.users.person import Plain
+from ops.users.store import OperatorsUsers
+
+ATTRIBUTES = (
+    "email",
+    "prenom",
+    "nom",
+    "lang",
+    "created_at",
+    "mail",
+    "mail_at",
+    "mail_count",
+    "mail_error",
+    "validated_at",
+    "validated_by",
+)
+"""What a list says of each; `export` says all."""
+
+_CONDITIONS = {
+    "validated": "attribute_exists(validated_at) AND NOT mail IN (:bounced, :complained)",
+    "pending": "attribute_not_exists(validated_at)"
+    " AND NOT mail IN (:failed, :bounced, :complained)",
+    "failed": "attribute_not_exists(validated_at) AND mail = :failed",
+    "bounced": "mail IN (:bounced, :complained)",
+}
+STATES = tuple(_CONDITIONS)
+"""What a list can be narrowed to; complaints count as bounces: no more mail goes there."""
+
+_COLOURS = {"validated": "green", "pending": "yellow"}
+_STATE, _DATE, _MAILS, _GAP = 10, 10, 10, 2
+_MINUTES_FROM = 110  # columns: where there is room for more than the date
+
+
+def people(
+    users: OperatorsUsers, states: Collection[str], since: datetime | None
+) -> Iterator[Plain]:
+    """Everybody in one of ``states``, or in any if there are none, who came ``since`` then."""
+    among = " OR ".join(_CONDITIONS[state] for state in states)
+    if since and len(states) > 1:  # and not otherwise: DynamoDB refuses what is redundant
+        among = f"({among})"
+    condition = " AND ".join(filter(None, ("created_at >= :since" if since else "", among)))
+    values = {f":{mail}": mail for mail in ("failed", "bounced", "complained")}
+    values |= {":since": iso(since)} if since else {}
+    used = {name: value for name, value in values.items() if name in condition}
+    for page in users.pages(ATTRIBUTES, condition, used):
+        for item in page:
+            one = person.plain(item)
+            yield {"state": person.state(one), **one}
+
+
+def write_csv(some: Iterable[Plain], out: TextIO) -> int:
+    """Rows under a header, in what `import` reads too; how many."""
+    columns = ("state", *ATTRIBUTES)
+    writer = cells.writer(out)
+    writer.writerow(columns)
+    count = 0
+    for count, one in enumerate(some, 1):  # noqa: B007 - the count is what is asked for
+        writer.writerow([cells.guard(str(one.get(name, ""))) for name in columns])
+    return count
+
+
+def write_jsonl(some: Iterable[Plain], out: TextIO) -> int:
+    """A JSON object a line, of the attributes that there are; how many."""
+    count = 0
+    for count, one in enumerate(some, 1):  # noqa: B007 - likewise
+        out.write(json.dumps(one, ensure_ascii=False) + "\n")
+    return count
+
+
+def write_table(some: Iterable[Plain], say: Callable[[str], None], width: int) -> int:
+    """A line each for a terminal ``width`` columns wide, cut off where there is no room; how many.
+
+    The widths are chosen before anybody is seen, so that nobody has to be remembered.
+    """
+    date = _DATE + 6 if width >= _MINUTES_FROM else _DATE
+    room = max(width - _STATE - date - _MAILS - 4 * _GAP, 20)
+    widths = (_STATE, room * 3 // 5, room - room * 3 // 5, date, _MAILS)
+    count = 0
+    for count, one in enumerate(some, 1):
+        if count == 1:
+            titles = _line(("STATE", "EMAIL", "NAME", "CAME", "MAIL"), widths)
+            say(click.style(titles, dim=True))
+        state, *rest = _line(
+            (
+                one["state"],
+                str(one["email"]),
+                person.name(one),
+                str(one.get("created_at", "")).replace("T", " ")[:date],
+                person.mails(one),
+            ),
+            widths,
+        ).partition(" ")
+        say(click.style(state, fg=_COLOURS.get(state, "red")) + "".join(rest))
+    return count
+
+
+def moment(text: str, now: datetime) -> datetime:
+    """What ``--since`` says: ``7d``, ``12h``, ``30m``, ``2026-11-24`` or a moment, in UTC unless it
+    says otherwise. Raises ValueError."""
+    units = {"d": timedelta(days=1), "h": timedelta(hours=1), "m": timedelta(minutes=1)}
+    number, unit = text[:-1], text[-1:]
+    try:
+        if number.isdecimal() and unit in units:
+            return now - int(number) * units[unit]
+        at = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    except (ValueError, OverflowError) as error:
+        raise ValueError(
+            f"{text!r} is neither a date such as 2026-11-24 nor 7d, 12h or 30m"
+        ) from error
+    return at.replace(tzinfo=timezone.utc) if at.tzinfo is None else at
+
+
+def _line(texts: tuple[str, ...], widths: tuple[int, ...]) -> str:
+    fitted = (_fit(person.printable(text), size) for text, size in zip(texts, widths, strict=True))
+    return (" " * _GAP).join(fitted).rstrip()
+
+
+def _fit(text: str, size: int) -> str:
+    """``text`` in exactly ``size`` columns of a terminal: some characters take two."""
+    text = text[: 4 * size]  # measuring takes its time
+    if cell_len(text) > size:
+        return set_cell_size(text, size - 1) + "…"
+    return set_cell_size(text, size)

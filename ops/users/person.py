@@ -1,0 +1,143 @@
+"""What an item says of a person, in words: whatever types and texts other programs put there."""
+
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta, timezone
+from decimal import Decimal
+from typing import Any
+
+from boto3.dynamodb.types import Binary, TypeDeserializer
+
+from chalicelib.logs import hashed
+from chalicelib.users import Item
+
+Plain = Mapping[str, Any]
+"""An item as JSON could have it: ``{"email": "…", "mail_count": 1}``."""
+
+_TO_PYTHON = TypeDeserializer()
+_NO_MORE_MAIL = ("bounced", "complained")
+_REORDERING = re.compile("[\u202a-\u202e\u2066-\u2069]")  # Unicode UAX #9, §2
+
+MEANINGS = {
+    "email": "the address, which is the key",
+    "prenom": "first name, as it was given",
+    "nom": "last name, as it was given",
+    "lang": "language of mails and pages",
+    "created_at": "when they signed up or were brought in",
+    "mail": "how the mail with the link stands: owed, sending, sent, failed, bounced or complained",
+    "mail_at": "when that last changed",
+    "mail_count": "mails sent so far",
+    "mail_error": "why the last attempt to mail failed",
+    "link_hashes": "SHA-256 of the tokens in mailed links; no token can be had from it",
+    "link_expires_at": "when the links stop working, in seconds since 1970",
+    "validated_at": "when the address was confirmed",
+    "validated_by": "who confirmed it, if not a click on a link: the operator, or an import",
+    "expires_at": "when all of this is deleted unless the address is confirmed, likewise",
+}
+"""Every attribute of ours, and what it means to the person whom it is about."""
+
+
+def plain(item: Item) -> Plain:
+    """``item`` in types that JSON has."""
+    return {name: _plain(_TO_PYTHON.deserialize(value)) for name, value in item.items()}
+
+
+def state(person: Plain) -> str:
+    """``validated``, ``pending``, ``failed``, ``bounced`` or ``complained``. The last two outweigh
+    that somebody is validated: whoever writes to them should know."""
+    mail = person.get("mail")
+    if mail in _NO_MORE_MAIL:
+        return str(mail)
+    if "validated_at" in person:
+        return "validated"
+    return "failed" if mail == "failed" else "pending"
+
+
+def name(person: Plain) -> str:
+    """The whole name, empty where none is stored."""
+    return " ".join(str(person[part]) for part in ("prenom", "nom") if person.get(part))
+
+
+def mails(person: Plain) -> str:
+    """How the mail stands, and how many were sent."""
+    stands = str(person.get("mail", "none" if "validated_at" in person else "owed"))
+    count = person.get("mail_count", 0)
+    return f"{stands} ({count})" if isinstance(count, int) and count > 1 else stands
+
+
+def facts(person: Plain, now: datetime) -> Iterator[tuple[str, str]]:
+    """What there is to tell, each with its label."""
+    since = person.get("validated_at")
+    told = state(person)
+    if since:
+        told += f", confirmed {moment(since, now)}" if told in _NO_MORE_MAIL else ""
+        told += f" {moment(since, now)}" if told == "validated" else ""
+        told += f", by the {person['validated_by']}" if "validated_by" in person else ""
+    yield "state", told
+    yield "name", name(person) or "none"
+    yield "language", str(person.get("lang", "the stage's"))
+    if "created_at" in person:
+        yield "came", moment(person["created_at"], now)
+    stands = str(person.get("mail", "none asked for" if since else "owed, and not yet begun"))
+    yield "mail", f"{stands} {moment(person['mail_at'], now)}" if "mail_at" in person else stands
+    if "mail_error" in person:
+        yield "why", str(person["mail_error"])
+    if count := person.get("mail_count"):
+        yield "mails sent", str(count)
+    hashes = person.get("link_hashes")
+    if isinstance(hashes, list) and not since:
+        works = "1 works" if len(hashes) == 1 else f"{len(hashes)} work"
+        yield "links", f"{works} until {moment(person.get('link_expires_at'), now)}"
+    if "expires_at" in person:
+        yield "forgotten", f"{moment(person['expires_at'], now)}, unless validated"
+    yield "in the logs", f"user={hashed(str(person['email']))}"
+    if others := [attribute for attribute in person if attribute not in MEANINGS]:
+        yield "also held", ", ".join(sorted(others))
+
+
+def moment(stored: object, now: datetime) -> str:
+    """A stored moment for people, with how long ago or ahead it is; anything else as it stands."""
+    try:
+        if isinstance(stored, int):
+            at = datetime.fromtimestamp(stored, timezone.utc)
+        else:
+            # The Z is not known to Python 3.10.
+            at = datetime.fromisoformat(str(stored).replace("Z", "+00:00")).astimezone(timezone.utc)
+    except (ValueError, OverflowError, OSError):
+        return str(stored)
+    return f"{at:%Y-%m-%d %H:%M:%S} UTC ({_distance(at - now)})"
+
+
+def printable(text: str) -> str:
+    """``text`` without what could move a terminal's cursor, colour it, or reorder what it shows."""
+    if text.isprintable():  # as almost all is
+        return text
+    return "".join("\ufffd" if _is_control(c) else c for c in text)
+
+
+def _is_control(c: str) -> bool:
+    return unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp") or bool(_REORDERING.match(c))
+
+
+def _distance(ahead: timedelta) -> str:
+    seconds = abs(ahead.total_seconds())
+    for unit, length in (("day", 86400), ("hour", 3600), ("minute", 60), ("second", 1)):
+        if count := int(seconds // length):
+            about = f"{count} {unit}{'s' if count > 1 else ''}"
+            return f"in {about}" if ahead > timedelta() else f"{about} ago"
+    return "now"
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    if isinstance(value, Binary):
+        return bytes(value).hex()  # type: ignore[call-overload]  # unknown to the stubs
+    if isinstance(value, set):
+        return sorted(map(_plain, value))
+    if isinstance(value, list):
+        return [_plain(one) for one in value]
+    if isinstance(value, dict):
+        return {name: _plain(one) for name, one in value.items()}
+    return value
