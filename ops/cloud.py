@@ -34,7 +34,9 @@ _BAD_CREDENTIALS = frozenset(
         "UnrecognizedClientException",
     )
 )
-_FORBIDDEN = frozenset(("AccessDenied", "AccessDeniedException", "UnauthorizedOperation"))
+_FORBIDDEN = frozenset(
+    ("AccessDenied", "AccessDeniedException", "AuthorizationError", "UnauthorizedOperation")
+)
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,11 @@ def in_plain_words() -> Iterator[None]:
         raise DeployError(_words(error)) from error
 
 
+def is_forbidden(error: ClientError) -> bool:
+    """Whether what is missing is a permission."""
+    return error.response["Error"]["Code"] in _FORBIDDEN
+
+
 def _line(error: Exception) -> str:
     return " ".join(str(error).split()).rstrip(".")
 
@@ -112,7 +119,7 @@ def _words(error: ClientError) -> str:
     message = error.response["Error"].get("Message", code).rstrip(".")
     if code in _BAD_CREDENTIALS:
         return f"AWS does not accept these credentials ({message}): renew them, or set AWS_PROFILE."
-    if code in _FORBIDDEN:
+    if is_forbidden(error):
         return (
             f"These credentials may not {error.operation_name} ({message}): "
             "deploy with ones that may."

@@ -97,7 +97,7 @@ class Stack:
             StackName=self.name,
             ChangeSetName=f"deploy-{uuid.uuid4().hex}",
             ChangeSetType=kind,
-            TemplateBody=_template(users_table),
+            TemplateBody=template(users_table),
             Parameters=[
                 {"ParameterKey": name, "ParameterValue": value}
                 for name, value in parameters.items()
@@ -183,12 +183,12 @@ class Stack:
         )
 
 
-def _template(users_table: str) -> str:
+def template(users_table: str) -> str:
     """resources.json with the table's name spelled out: only then does CloudFormation take over a
     table that an earlier stack left (its guide: "Import resources automatically")."""
-    template = json.loads(TEMPLATE.read_text(encoding="utf-8"))
-    template["Resources"]["Users"]["Properties"]["TableName"] = users_table
-    return json.dumps(template)
+    content = json.loads(TEMPLATE.read_text(encoding="utf-8"))
+    content["Resources"]["Users"]["Properties"]["TableName"] = users_table
+    return json.dumps(content)
 
 
 def _change(change: "ChangeTypeDef") -> tuple[str, str]:
