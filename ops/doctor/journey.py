@@ -66,6 +66,7 @@ class Journey:
     hops: list[Hop] = field(default_factory=list)
     stuck: str = ""
     untested: str = ""
+    _former_mails: set[int] = field(default_factory=set, init=False)
 
     def make(self) -> None:
         """Go all the way, telling each hop; then remove the user, however far they came.
