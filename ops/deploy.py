@@ -87,7 +87,6 @@ def _deploy(
                 "NewMailIdentity": identity.name if identity.is_ours else "",
                 "ConfigurationSet": _own_configuration_set({**before, **extra}, stack.name),
             },
-            users_table,
             say,
         )
 

@@ -7,7 +7,7 @@ from chalicelib import address
 from chalicelib.logs import hashed
 from ops import dead_letters, mail_identity
 from ops.doctor.check import Check, Finding, amber, green, listed, red
-from ops.doctor.facts import Facts
+from ops.doctor.facts import Facts, NotThere
 from ops.metrics import text
 
 LITTLE_LEFT = 0.2  # of a day's quota
@@ -35,6 +35,8 @@ def _identity(facts: Facts) -> Finding:
 def _dkim(facts: Facts) -> Finding:
     identity = facts.identity()
     name, dkim = identity["Name"], identity.get("DkimAttributes", {})
+    if not identity.get("VerifiedForSendingStatus"):
+        raise NotThere("not seen: the sender is not verified")
     if dkim.get("Status") == "SUCCESS" and dkim.get("SigningEnabled"):
         return green(f"mails are signed for {name}")
     if "@" in name:

@@ -42,7 +42,8 @@ def _template(facts: Facts) -> Finding:
     )["TemplateBody"]
     if isinstance(deployed, str):
         deployed = json.loads(deployed)
-    wanted = json.loads(stack.template(facts.stage.users_table))
+    parameters = {"AppName": facts.project.app_name, "Stage": facts.stage.name}
+    wanted = json.loads(stack.template(parameters))
     if names := _differing(deployed, wanted):
         return amber(f"not this checkout's: {listed(names)}", *facts.deploy_again)
     return green(f"this checkout's, {len(wanted['Resources'])} resources")

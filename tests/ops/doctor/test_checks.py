@@ -165,7 +165,7 @@ def waiting(*counts: int) -> dict[str, Any]:
 
 
 def template(**changes: Any) -> dict[str, Any]:
-    body = json.loads(stacks.template(TABLE))
+    body = json.loads(TEMPLATE)
     body["Resources"].update(changes)
     return {"TemplateBody": body}
 
@@ -198,6 +198,7 @@ def endless(*some: Mapping[str, Any]) -> Callable[[], dict[str, Any]]:
     return lambda: {**people(*some), "LastEvaluatedKey": {"email": {"S": str(next(numbers))}}}
 
 
+TEMPLATE = stacks.template({"AppName": "bienvenue", "Stage": "prod"})
 GONE = Refusal("ResourceNotFoundException", "gone")
 NO_STACK = Refusal("ValidationError", "Stack with id bienvenue-prod does not exist")
 CALM = [person("sent")] * 95
@@ -240,7 +241,7 @@ CASES: list[tuple[str, dict[str, Any], Light, str, str]] = [
     ),
     (
         "Stack/Template",
-        {"cloudformation__GetTemplate": {"TemplateBody": stacks.template(TABLE)}},
+        {"cloudformation__GetTemplate": {"TemplateBody": TEMPLATE}},
         GREEN,
         "this checkout's",
         "",
@@ -487,6 +488,13 @@ CASES: list[tuple[str, dict[str, Any], Light, str, str]] = [
         AMBER,
         "its domain is not",
         "aws sesv2 create-email-identity --email-identity example.org",
+    ),
+    (
+        "Mail/DKIM",
+        {"sesv2__GetEmailIdentity": {**dkim(Tokens=["a"]), "VerifiedForSendingStatus": False}},
+        GREY,
+        "the sender is not verified",
+        "",
     ),
     (
         "Mail/Sandbox",

@@ -114,7 +114,9 @@ def well() -> dict[str, Any]:
     return {
         "sts.GetCallerIdentity": {"Account": ACCOUNT, "Arn": f"arn:aws:iam::{ACCOUNT}:user/alexis"},
         "cloudformation.DescribeStacks": described_stack(),
-        "cloudformation.GetTemplate": {"TemplateBody": json.loads(stack.template(TABLE))},
+        "cloudformation.GetTemplate": {
+            "TemplateBody": json.loads(stack.template({"AppName": "bienvenue", "Stage": "prod"}))
+        },
         "cloudformation.DetectStackDrift": {"StackDriftDetectionId": "1"},
         "cloudformation.DescribeStackDriftDetectionStatus": {
             "DetectionStatus": "DETECTION_COMPLETE",
