@@ -120,8 +120,5 @@ def _words(error: ClientError) -> str:
     if code in _BAD_CREDENTIALS:
         return f"AWS does not accept these credentials ({message}): renew them, or set AWS_PROFILE."
     if is_forbidden(error):
-        return (
-            f"These credentials may not {error.operation_name} ({message}): "
-            "deploy with ones that may."
-        )
+        return f"These credentials may not {error.operation_name} ({message}): use ones that may."
     return f"AWS refused {error.operation_name}: {message} ({code})."

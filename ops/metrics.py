@@ -23,14 +23,16 @@ _ATTRIBUTES = ("created_at", "mail", "mail_at", "mail_count", "validated_at")
 
 @dataclass
 class Funnel:
-    """How many people came how far. One who validated was also mailed, and counts in both.
+    """How many people came how far. One who was mailed and validated counts in both.
 
-    ``owed`` are those whose first or next mail is under way.
+    ``unconfirmed`` are those who were mailed and have not validated, ``owed`` those whose first or
+    next mail is under way.
     """
 
     signed_up: int = 0
     mailed: int = 0
     validated: int = 0
+    unconfirmed: int = 0
     owed: int = 0
     failed: int = 0
     bounced: int = 0
@@ -40,9 +42,11 @@ class Funnel:
         """Count one person in."""
         mail = text(item, "mail")
         validated = "validated_at" in item
+        mailed = _mails(item) > 0 or mail in ("sent", "bounced", "complained")
         self.signed_up += 1
-        self.mailed += _mails(item) > 0 or mail in ("sent", "bounced", "complained")
+        self.mailed += mailed
         self.validated += validated
+        self.unconfirmed += mailed and not validated
         self.owed += not validated and mail in ("", "owed", "sending")
         self.failed += mail == "failed"
         self.bounced += mail == "bounced"

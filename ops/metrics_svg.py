@@ -104,11 +104,10 @@ def _days(metrics: Metrics, top: int) -> Iterator[str]:
 
 def parts(funnel: Funnel) -> dict[str, int]:
     """A day's people, each in one part: what the bars are made of."""
-    mailed_only = max(funnel.mailed - funnel.validated, 0)
     return {
         "validated": funnel.validated,
-        "mailed": mailed_only,
-        "neither": funnel.signed_up - funnel.validated - mailed_only,
+        "mailed": funnel.unconfirmed,
+        "neither": funnel.signed_up - funnel.validated - funnel.unconfirmed,
     }
 
 

@@ -62,7 +62,7 @@ def test_a_fresh_stack_is_not_red_and_what_cannot_be_seen_here_is_not_called_wel
     assert done.returncode == 0, done.stdout + done.stderr
     assert "✗" not in done.stdout
     assert "✓ Code              this checkout's" in done.stdout
-    assert "! DKIM              mails are not signed" in done.stdout
+    assert "! DKIM              mails are not signed: only the address" in done.stdout
     assert "· Lag               CloudWatch has measured nothing" in done.stdout
     assert "local: 1 amber." in done.stdout
     assert "Traceback" not in done.stderr

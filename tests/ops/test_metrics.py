@@ -101,6 +101,12 @@ def test_the_funnel_is_what_a_plain_count_says(people: list[dict[str, Any]]) -> 
         one.get("mail_count", 0) > 0 or one.get("mail") in ("sent", "bounced", "complained")
         for one in people
     )
+    assert everybody.unconfirmed == everybody.mailed - sum(
+        "validated_at" in one
+        and (one.get("mail_count", 0) > 0 or one.get("mail") in ("sent", "bounced", "complained"))
+        for one in people
+    )
+    assert sum(metrics_svg.parts(everybody).values()) == len(people)
     assert everybody.owed == sum(
         "validated_at" not in one and one.get("mail", "owed") in ("owed", "sending")
         for one in people
@@ -230,7 +236,7 @@ def test_the_picture_says_in_words_what_it_shows() -> None:
 @pytest.mark.parametrize("people", [0, 1, 7, 110, 12_345])
 def test_bars_are_to_scale_and_stay_in_the_picture(people: int) -> None:
     found = counted()
-    found.days[NOW.date()] = Funnel(people, people, people // 2)
+    found.days[NOW.date()] = Funnel(people, people, people // 2, people - people // 2)
     drawn = ElementTree.fromstring(metrics_svg.draw(found, "x"))  # noqa: S314
     bars = [one for group in drawn.findall("svg:g", SVG) for one in group.findall("svg:rect", SVG)]
     heights = {bar.get("class"): float(bar.get("height", 0)) for bar in bars}

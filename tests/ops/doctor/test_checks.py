@@ -486,8 +486,20 @@ CASES: list[tuple[str, dict[str, Any], Light, str, str]] = [
         "Mail/DKIM",
         {"sesv2__GetEmailIdentity": dkim(Status="NOT_STARTED", SigningEnabled=False)},
         AMBER,
-        "its domain is not",
+        "not its domain",
         "aws sesv2 create-email-identity --email-identity example.org",
+    ),
+    (
+        "Mail/DKIM",
+        {
+            "sesv2__GetEmailIdentity": [
+                *[dkim(Status="NOT_STARTED")] * 3,  # of all that cover the sender, then the chosen
+                dkim(Status="SUCCESS", SigningEnabled=True),
+            ]
+        },
+        GREEN,
+        "mails are signed for example.org",
+        "",
     ),
     (
         "Mail/DKIM",
