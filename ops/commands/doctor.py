@@ -9,6 +9,7 @@ from typing import Any
 import click
 from rich.console import Console
 from rich.padding import Padding
+from rich.table import Table
 from rich.text import Text
 
 from ops.commands.on_stage import on_stage
@@ -27,6 +28,7 @@ GLYPHS = {
     Light.RED: ("✗", "bold red"),
     Light.GREY: ("·", "dim"),
 }
+UNBROKEN = 1000  # columns: what goes into a file or a pipe is for others to wrap
 _INDENT = 31
 
 Made = Sequence[tuple[Check, Finding]]
@@ -60,7 +62,8 @@ def doctor(ctx: click.Context, stage: Stage, address: str | None, as_json: bool)
     made = _look(Facts(stage, CHECKOUT, lambda: datetime.now(timezone.utc)))
     light = check.worst([finding for _, finding in made])
     if not as_json:
-        show(Console(highlight=False), stage.name, made)
+        width = None if sys.stdout.isatty() else UNBROKEN
+        show(Console(highlight=False, width=width), stage.name, made)
     if journey:
         click.echo(f"\nA test with {journey.email}\n", err=as_json)
         journey.make()
@@ -91,15 +94,18 @@ def show(console: Console, stage: str, made: Made) -> None:
     group = ""
     for one, finding in made:
         glyph, colour = GLYPHS[finding.light]
-        console.print(
+        line = Table.grid()
+        line.add_column(width=_INDENT)
+        line.add_column(overflow="fold")
+        line.add_row(
             Text.assemble(
                 (f"{one.group if one.group != group else '':<11}", "bold"),
                 (f"{glyph} ", colour),
-                f"{one.name:<18}",
-                (finding.said, "" if finding.light is Light.GREEN else colour),
+                one.name,
             ),
-            soft_wrap=True,
+            Text(finding.said, "" if finding.light is Light.GREEN else colour),
         )
+        console.print(line)
         group = one.group
         if finding.mend:
             console.print(Padding(Text(finding.mend), (0, 0, 0, _INDENT), expand=False))
