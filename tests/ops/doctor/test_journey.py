@@ -58,7 +58,11 @@ class Service:
         if url == f"{MAILBOX}/messages/":
             return _json({"messages": self.mails})
         if url.startswith(MAILBOX):
-            return Answer(200, f"Hello\n\n{BASE_URL}/validate?email=a&token=b\n".encode(), 0.01)
+            number = url.rpartition("/")[2].removesuffix(".plain")
+            link = f"{BASE_URL}/validate?email=a&token={number}"
+            return Answer(200, f"Hello\n\n{link}\n".encode(), 0.01)
+        if url != f"{BASE_URL}/validate?email=a&token={len(self.mails)}":
+            return Answer(400, b"{}", 0.01)
         return _json({"status": "confirm"}) if self.needs_button else self._click()
 
     def _click(self) -> Answer:
@@ -157,7 +161,7 @@ def test_on_this_machine_the_link_is_opened_out_of_the_mailbox(
     assert one.stuck == ""
     assert hops(one) == [*TO_SES, "Mail in the mailbox", "Link opened", "Validated"]
     if needs_button:
-        assert service.posted[-1] == (f"{BASE_URL}/validate", {"email": "a", "token": "b"})
+        assert service.posted[-1] == (f"{BASE_URL}/validate", {"email": "a", "token": "3"})
 
 
 def test_the_simulator_takes_the_mail_and_what_that_leaves_untested_is_said(
