@@ -2,9 +2,6 @@
 
 import json
 
-from botocore.exceptions import ConnectionError as NoConnection
-from botocore.exceptions import HTTPClientError
-
 from ops.doctor import fetch
 from ops.doctor.check import Check, Finding, amber, green, red
 from ops.doctor.facts import Facts
@@ -14,9 +11,9 @@ def _answers(facts: Facts) -> Finding:
     base_url = facts.stage.base_url
     try:
         answer = fetch.get(f"{base_url}/openapi.json")
-    except (NoConnection, HTTPClientError) as error:
+    except fetch.NoAnswer as error:
         return red(
-            f"{base_url} does not answer ({type(error).__name__})",
+            str(error).rstrip("."),
             "Links lead there: look at its DNS, its certificate and what is in front of the API; "
             "or have them lead elsewhere by deploying with BASE_URL.",
         )

@@ -113,4 +113,5 @@ def _permission(error: ClientError, asks: Sequence[str]) -> str:
     """The permission that was missing, as AWS names it, or else as the check does."""
     if named := _DENIED.search(error.response["Error"].get("Message", "")):
         return named.group(1)
-    return next((one for one in asks if one.endswith(f":{error.operation_name}")), asks[0])
+    operation = error.operation_name
+    return next((one for one in asks if one.endswith(f":{operation}")), operation)

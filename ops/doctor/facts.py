@@ -1,8 +1,6 @@
 """What the checks look at, each thing asked of AWS once, however many checks need it."""
 
-import io
 import threading
-import zipfile
 from collections.abc import Callable
 from concurrent.futures import Future
 from datetime import datetime
@@ -15,7 +13,6 @@ from botocore.exceptions import ClientError
 
 from chalicelib.users import Item
 from ops import event_source, local, mail_identity, metrics
-from ops.doctor import fetch
 from ops.stage import Stage
 
 T = TypeVar("T")
@@ -25,7 +22,7 @@ MAX_PAGES = 20
 
 
 class NotThere(Exception):
-    """What a check is about does not exist, as another check says in red."""
+    """What a check is about does not exist, which is for another check to say."""
 
 
 def _once(look: Callable[["Facts"], T]) -> Callable[["Facts"], T]:
@@ -33,9 +30,9 @@ def _once(look: Callable[["Facts"], T]) -> Callable[["Facts"], T]:
 
     @wraps(look)
     def known(self: "Facts") -> T:
-        with self.lock:
-            is_first = look.__name__ not in self.known
-            future: Future[T] = self.known.setdefault(look.__name__, Future())
+        with self._lock:
+            is_first = look.__name__ not in self._known
+            future: Future[T] = self._known.setdefault(look.__name__, Future())
         if is_first:
             try:
                 future.set_result(look(self))
@@ -58,13 +55,13 @@ class Facts:
         self.project = stage.project
         self.checkout = checkout
         self.now = now
-        self.lock = threading.Lock()
-        self.known: dict[str, Future[Any]] = {}
+        self._lock = threading.Lock()
+        self._known: dict[str, Future[Any]] = {}
         self._clients: dict[str, Any] = {}
 
     def client(self, service: str) -> Any:
         """Sessions may not be shared by threads, but the clients made from them may."""
-        with self.lock:
+        with self._lock:
             if service not in self._clients:
                 session: Any = self.stage.cloud.session
                 self._clients[service] = session.client(service)
@@ -90,10 +87,6 @@ class Facts:
         credentials = "AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test"
         return f"{credentials} aws {words} --region {region} --endpoint-url {endpoint}"
 
-    def ops(self, words: str) -> str:
-        """A command line of ours."""
-        return f"python -m ops {words}"
-
     @property
     def stack_name(self) -> str:
         return f"{self.project.app_name}-{self.stage.name}"
@@ -101,10 +94,9 @@ class Facts:
     @_once
     def stack(self) -> Any:
         """The stack as CloudFormation describes it; None if there is none."""
+        cloudformation = self.client("cloudformation")
         try:
-            return self.client("cloudformation").describe_stacks(StackName=self.stack_name)[
-                "Stacks"
-            ][0]
+            return cloudformation.describe_stacks(StackName=self.stack_name)["Stacks"][0]
         except ClientError as error:
             if "does not exist" in error.response["Error"].get("Message", ""):
                 return None
@@ -152,22 +144,6 @@ class Facts:
                 found[name] = lambda_.get_function(FunctionName=self.project.function(name))
             except lambda_.exceptions.ResourceNotFoundException:
                 found[name] = None
-        return found
-
-    @_once
-    def packages(self) -> dict[str, dict[str, bytes]]:
-        """The files of each package that functions run, by the package's digest."""
-        found: dict[str, dict[str, bytes]] = {}
-        for function in self.functions().values():
-            digest = function["Configuration"]["CodeSha256"] if function else ""
-            if digest and digest not in found:
-                zipped = fetch.get(function["Code"]["Location"]).body
-                with zipfile.ZipFile(io.BytesIO(zipped)) as package:
-                    found[digest] = {
-                        one.filename: package.read(one)
-                        for one in package.infolist()
-                        if not one.is_dir()
-                    }
         return found
 
     @_once

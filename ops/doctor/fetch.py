@@ -8,12 +8,19 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from botocore.awsrequest import AWSRequest
+from botocore.exceptions import ConnectionError as NoConnection
+from botocore.exceptions import HTTPClientError
 from botocore.httpsession import URLLib3Session
 from botocore.utils import get_environ_proxies
 
 from chalicelib.settings import LOOPBACK
+from ops.errors import OpsError
 
 TIMEOUT = 15
+
+
+class NoAnswer(OpsError):
+    """Nothing was heard from an address: the message says which, and how."""
 
 
 @dataclass(frozen=True)
@@ -33,12 +40,12 @@ class Answer:
 
 
 def get(url: str) -> Answer:
-    """GET ``url``; a redirect is not followed. Raises botocore's errors where nothing answers."""
+    """GET ``url``; a redirect is not followed. Raises NoAnswer."""
     return _send("GET", url, {})
 
 
 def post(url: str, fields: Mapping[str, str]) -> Answer:
-    """POST ``fields`` as JSON."""
+    """POST ``fields`` as JSON. Raises NoAnswer."""
     return _send("POST", url, {"Content-Type": "application/json"}, json.dumps(fields).encode())
 
 
@@ -51,5 +58,8 @@ def _send(method: str, url: str, headers: dict[str, str], body: bytes = b"") -> 
     try:
         answer = session.send(request.prepare())
         return Answer(answer.status_code, answer.content, time.monotonic() - started)
+    except (NoConnection, HTTPClientError) as error:
+        place = urlsplit(url)._replace(path="", query="").geturl()  # the rest may be a secret
+        raise NoAnswer(f"{place} does not answer ({type(error).__name__}).") from error
     finally:
         session.close()

@@ -1,10 +1,13 @@
 """The functions: there, under their roles, with the stage's settings and this checkout's code."""
 
+import io
 import re
+import zipfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from ops.doctor import fetch
 from ops.doctor.check import Check, Finding, amber, green, listed, red
 from ops.doctor.facts import Facts, NotThere
 
@@ -72,7 +75,7 @@ def _code(facts: Facts) -> Finding:
     }
     if len(set(digests.values())) > 1:
         return amber("the functions run different packages", *facts.deploy_again)
-    (package,) = facts.packages().values()
+    package = _unzipped(fetch.get(_present(facts)[min(digests)]["Code"]["Location"]).body)
     checkout = dict(_files(facts.checkout))
     ours = {name: content for name, content in package.items() if _is_ours(name)}
     differing = sorted(
@@ -102,6 +105,11 @@ def _present(facts: Facts) -> dict[str, Any]:
 def _environment(function: Any) -> dict[str, str]:
     found: dict[str, str] = function["Configuration"].get("Environment", {}).get("Variables", {})
     return found
+
+
+def _unzipped(package: bytes) -> dict[str, bytes]:
+    with zipfile.ZipFile(io.BytesIO(package)) as files:
+        return {one.filename: files.read(one) for one in files.infolist() if not one.is_dir()}
 
 
 def _files(checkout: Path) -> Iterator[tuple[str, bytes]]:

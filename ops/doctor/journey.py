@@ -1,7 +1,7 @@
 """The whole journey for real: somebody invented signs up, is mailed, clicks, and is removed again.
 
 Seen from outside: the API's answers and the item in the table. Each hop's time is this machine's,
-and so includes the network and up to GLANCE.
+and so includes the network and the intervals at which it looks.
 """
 
 import re
@@ -69,17 +69,13 @@ class Journey:
     _former_mails: set[int] = field(default_factory=set, init=False)
 
     def make(self) -> None:
-        """Go all the way, telling each hop; then remove the user, however far they came.
-
-        Raises OpsError if the address is already somebody's.
-        """
-        with in_plain_words():
-            if self._item():
-                raise OpsError(
-                    f"{self.email} is a user already, and the test removes its user at the end: "
-                    f"take another address, such as {_labelled(self.email)}"
-                )
-            self._former_mails = self._mails()
+        """Go all the way, telling each hop; then remove the user, however far they came."""
+        try:
+            with in_plain_words():
+                self._set_out()
+        except OpsError as error:
+            self.stuck = str(error)
+            return
         try:
             with in_plain_words():
                 self._go()
@@ -87,6 +83,14 @@ class Journey:
             self.stuck = str(error)
         finally:
             self._remove()
+
+    def _set_out(self) -> None:
+        if self._item():
+            raise Stuck(
+                f"{self.email} is a user already, and the test removes its user at the end: "
+                f"take another address, such as {_labelled(self.email)}"
+            )
+        self._former_mails = self._mails()
 
     def _go(self) -> None:
         with self._hop("Sign-up answered") as say:
@@ -164,13 +168,15 @@ class Journey:
         return self._until(look, TO_SEND, otherwise)
 
     def _until(self, look: Callable[[], T | None], seconds: float, otherwise: str) -> T:
-        """What ``look`` finds, looking often: the time it takes is what is measured."""
-        deadline = time.monotonic() + seconds
+        """What ``look`` finds. The time it takes is what is measured, so it is looked for often: at
+        intervals of a twentieth of the time so far."""
+        started = time.monotonic()
         while (found := look()) is None:
-            if time.monotonic() > deadline:
+            taken = time.monotonic() - started
+            if taken > seconds:
                 error = _error(self._item() or {})
                 raise self._stuck(f"{otherwise}{f' ({error})' if error else ''}")
-            time.sleep(GLANCE)
+            time.sleep(max(GLANCE, taken / 20))
         return found
 
     @contextmanager

@@ -20,7 +20,10 @@ _DKIM = "https://docs.aws.amazon.com/ses/latest/dg/send-email-authentication-dki
 
 
 def _identity(facts: Facts) -> Finding:
-    identity = facts.identity()
+    try:
+        identity = facts.identity()
+    except NotThere:
+        return red(f"SES has no identity for {facts.sender}", *facts.deploy_again)
     name = identity["Name"]
     if not identity.get("VerifiedForSendingStatus"):
         tokens = identity.get("DkimAttributes", {}).get("Tokens")

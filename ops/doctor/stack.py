@@ -10,7 +10,8 @@ from ops.doctor.facts import Facts, NotThere
 from ops.waiting import until
 
 DRIFT_PATIENCE = 20.0
-STILL_TRUE = timedelta(minutes=10)  # of what CloudFormation last found
+STILL_TRUE = timedelta(minutes=10)
+_IN_SYNC = "nothing was changed by hand"
 
 
 def _state(facts: Facts) -> Finding:
@@ -55,21 +56,21 @@ def _drift(facts: Facts) -> Finding:
         raise NotThere("not seen: there is no stack")
     cloudformation = facts.client("cloudformation")
     known = described.get("DriftInformation", {})
-    if facts.now() - known.get("LastCheckTimestamp", facts.now() - 2 * STILL_TRUE) < STILL_TRUE:
-        status = known["StackDriftStatus"]
-    else:
-        started = cloudformation.detect_stack_drift(StackName=facts.stack_name)
-        try:
-            status = until(lambda: _detected(facts, started), DRIFT_PATIENCE, TimeoutError)
-        except TimeoutError:
-            return amber("CloudFormation is still comparing", "Ask again in a minute.")
-    if status not in ("IN_SYNC", "DRIFTED"):
+    checked = known.get("LastCheckTimestamp")
+    if checked and facts.now() - checked < STILL_TRUE and known["StackDriftStatus"] == "IN_SYNC":
+        return green(_IN_SYNC)
+    started = cloudformation.detect_stack_drift(StackName=facts.stack_name)
+    try:
+        status = until(lambda: _detected(facts, started), DRIFT_PATIENCE, TimeoutError)
+    except TimeoutError:
+        return amber("CloudFormation is still comparing", "Ask again in a minute.")
+    if status == "IN_SYNC":
+        return green(_IN_SYNC)
+    if status != "DRIFTED":
         return amber(
             f"CloudFormation could not compare everything ({status})",
             "It needs the permission to read what the stack holds.",
         )
-    if status == "IN_SYNC":
-        return green("nothing was changed by hand")
     drifts = cloudformation.describe_stack_resource_drifts(
         StackName=facts.stack_name, StackResourceDriftStatusFilters=["MODIFIED", "DELETED"]
     )["StackResourceDrifts"]

@@ -43,9 +43,7 @@ def _mapping(facts: Facts) -> Finding:
         return amber(
             f"its latest batch failed ({result})",
             "The mailer's log says why.",
-            facts.ops(
-                f"logs --stage {facts.stage.name} --function {event_source.FUNCTION} --since 1h"
-            ),
+            f"{_log(facts)} --since 1h",
         )
     return green(f"enabled, {result}" if result else "enabled")
 
@@ -83,7 +81,7 @@ def _lag(facts: Facts) -> Finding:
     return finding(
         said,
         "See in its log what holds the mailer up: SES's quota, its own concurrency, or a fault.",
-        facts.ops(f"logs --stage {facts.stage.name} --function {event_source.FUNCTION}"),
+        _log(facts),
     )
 
 
@@ -111,6 +109,10 @@ def _failed_feedback(facts: Facts) -> Finding:
     if dead_letters.is_configured(facts.client("lambda"), facts.project, queue):
         return green("goes to the dead letters")
     return red("would be lost", *facts.deploy_again)
+
+
+def _log(facts: Facts) -> str:
+    return f"python -m ops logs --stage {facts.stage.name} --function {event_source.FUNCTION}"
 
 
 _MAPPING = ("lambda:ListEventSourceMappings", "dynamodb:DescribeTable")

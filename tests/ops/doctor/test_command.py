@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from botocore.exceptions import EndpointConnectionError
 from click.testing import CliRunner, Result
 from rich.console import Console
 
@@ -88,7 +87,7 @@ def test_amber_alone_is_status_0(world: MakeWorld) -> None:
 
 
 def test_programs_get_every_check(world: MakeWorld) -> None:
-    world(http__API=EndpointConnectionError(endpoint_url="https://x"))
+    world(http__API=fetch.NoAnswer("https://x does not answer."))
     done = run("--json")
     assert done.exit_code == 1
     found = json.loads(done.stdout)
