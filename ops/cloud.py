@@ -110,6 +110,11 @@ def is_forbidden(error: ClientError) -> bool:
     return error.response["Error"]["Code"] in _FORBIDDEN
 
 
+def is_unaccepted(error: ClientError) -> bool:
+    """Whether it is the credentials themselves that AWS takes no longer, for anything."""
+    return error.response["Error"]["Code"] in _BAD_CREDENTIALS
+
+
 def _line(error: Exception) -> str:
     return " ".join(str(error).split()).rstrip(".")
 
@@ -117,7 +122,7 @@ def _line(error: Exception) -> str:
 def _words(error: ClientError) -> str:
     code = error.response["Error"]["Code"]
     message = error.response["Error"].get("Message", code).rstrip(".")
-    if code in _BAD_CREDENTIALS:
+    if is_unaccepted(error):
         return f"AWS does not accept these credentials ({message}): renew them, or set AWS_PROFILE."
     if is_forbidden(error):
         return f"These credentials may not {error.operation_name} ({message}): use ones that may."

@@ -8,8 +8,9 @@ from enum import Enum
 
 from botocore.exceptions import ClientError
 
-from ops.cloud import in_plain_words, is_forbidden
+from ops.cloud import in_plain_words, is_forbidden, is_unaccepted
 from ops.doctor.facts import Facts, NotThere
+from ops.doctor.fetch import NoAnswer
 from ops.errors import OpsError
 
 AT_ONCE = 12
@@ -87,7 +88,8 @@ def worst(findings: Sequence[Finding]) -> Light:
 
 
 def _made(check: Check, facts: Facts) -> Finding:
-    """What the check finds; or why it could not be made, which is never red: nothing was seen."""
+    """What the check finds; or why it could not be made. That is red only where AWS cannot be asked
+    at all: a program that reads the status must not take it for well."""
     try:
         with in_plain_words():
             return check.look(facts)
@@ -101,7 +103,9 @@ def _made(check: Check, facts: Facts) -> Finding:
                 f"not seen: {permission} is missing",
                 f"Allow these credentials {permission}, or use ones that may.",
             )
-        return amber(f"not seen: {error}", "Put that right, then ask again.")
+        one_answer = isinstance(cause, ClientError) and not is_unaccepted(cause)
+        finding = amber if one_answer or isinstance(error, NoAnswer) else red
+        return finding(f"not seen: {error}", "Put that right, then ask again.")
     except Exception as error:  # noqa: BLE001 - a mistake of ours in one check: the others count
         return amber(
             f"not seen: {type(error).__name__} ({error})",

@@ -136,10 +136,41 @@ def test_checks_are_made_at_the_same_time(world: MakeWorld) -> None:
     assert {finding.said for _, finding in check.make(checks, world().facts)} == {"together"}
 
 
-def test_a_network_that_is_down_is_a_sentence(world: MakeWorld) -> None:
-    down = EndpointConnectionError(endpoint_url="https://email.example.org")
-    found = look(world(sesv2__GetAccount=down), "Mail/Standing")
-    assert (found.light, found.said[:28]) == (AMBER, "not seen: AWS did not answer")
+@pytest.mark.parametrize(
+    ("changes", "name", "light", "words"),
+    [
+        (
+            {"sesv2__GetAccount": EndpointConnectionError(endpoint_url="https://email.x.org")},
+            "Mail/Standing",
+            RED,
+            "AWS did not answer",
+        ),
+        (
+            {"sesv2__GetAccount": Refusal("ExpiredTokenException", "expired")},
+            "Mail/Standing",
+            RED,
+            "AWS does not accept these credentials (expired)",
+        ),
+        (
+            {"sesv2__GetAccount": Refusal("TooManyRequestsException", "slow down")},
+            "Mail/Standing",
+            AMBER,
+            "AWS refused GetAccount: slow down",
+        ),
+        (
+            {"http__Package": NoAnswer("https://code.example.org does not answer.")},
+            "Functions/Code",
+            AMBER,
+            "https://code.example.org does not answer",
+        ),
+    ],
+)
+def test_what_cannot_be_seen_is_red_only_where_nothing_of_aws_can(
+    world: MakeWorld, changes: dict[str, Any], name: str, light: Light, words: str
+) -> None:
+    found = look(world(**changes), name)
+    assert (found.light, found.mend) == (light, "Put that right, then ask again.")
+    assert words in found.said
 
 
 def dkim(**attributes: Any) -> dict[str, Any]:
