@@ -5,6 +5,9 @@ from typing import Any
 import click
 
 from ops.commands.deploy import deploy
+from ops.commands.doctor import doctor
+from ops.commands.logs import logs
+from ops.commands.metrics import metrics
 from ops.commands.preview import preview
 from ops.commands.run import run
 from ops.commands.users import users
@@ -37,7 +40,7 @@ class PlainGroup(click.Group):
             ) from error
 
 
-@click.group(cls=PlainGroup, commands=[run, deploy, preview, users])
+@click.group(cls=PlainGroup, commands=[run, deploy, doctor, logs, metrics, users, preview])
 @click.option("--debug", is_flag=True, help="Show where an error came from.")
 def ops(debug: bool) -> None:
     """Run Bienvenue on this machine, and deploy it to AWS."""

@@ -34,7 +34,9 @@ _BAD_CREDENTIALS = frozenset(
         "UnrecognizedClientException",
     )
 )
-_FORBIDDEN = frozenset(("AccessDenied", "AccessDeniedException", "UnauthorizedOperation"))
+_FORBIDDEN = frozenset(
+    ("AccessDenied", "AccessDeniedException", "AuthorizationError", "UnauthorizedOperation")
+)
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,16 @@ def in_plain_words() -> Iterator[None]:
         raise DeployError(_words(error)) from error
 
 
+def is_forbidden(error: ClientError) -> bool:
+    """Whether what is missing is a permission."""
+    return error.response["Error"]["Code"] in _FORBIDDEN
+
+
+def is_unaccepted(error: ClientError) -> bool:
+    """Whether it is the credentials themselves that AWS takes no longer, for anything."""
+    return error.response["Error"]["Code"] in _BAD_CREDENTIALS
+
+
 def _line(error: Exception) -> str:
     return " ".join(str(error).split()).rstrip(".")
 
@@ -110,8 +122,8 @@ def _line(error: Exception) -> str:
 def _words(error: ClientError) -> str:
     code = error.response["Error"]["Code"]
     message = error.response["Error"].get("Message", code).rstrip(".")
-    if code in _BAD_CREDENTIALS:
+    if is_unaccepted(error):
         return f"AWS does not accept these credentials ({message}): renew them, or set AWS_PROFILE."
-    if code in _FORBIDDEN:
+    if is_forbidden(error):
         return f"These credentials may not {error.operation_name} ({message}): use ones that may."
     return f"AWS refused {error.operation_name}: {message} ({code})."

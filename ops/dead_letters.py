@@ -18,13 +18,24 @@ FUNCTION = "record_mail_feedback"
 
 def configure(lambda_: "LambdaClient", project: Project, queue: str, say: Say) -> None:
     """Have Lambda put what the function fails on into ``queue``, an ARN."""
-    wanted: Any = {"DestinationConfig": {"OnFailure": {"Destination": queue}}}
-    function = project.function(FUNCTION)
-    if holds(_current(lambda_, function), wanted):
+    if is_configured(lambda_, project, queue):
         say("nothing to change")
         return
-    settled(lambda_.put_function_event_invoke_config, FunctionName=function, **wanted)
+    settled(
+        lambda_.put_function_event_invoke_config,
+        FunctionName=project.function(FUNCTION),
+        **_wanted(queue),
+    )
     say("to the queue of dead letters")
+
+
+def is_configured(lambda_: "LambdaClient", project: Project, queue: str) -> bool:
+    """Whether what the function fails on goes there."""
+    return holds(_current(lambda_, project.function(FUNCTION)), _wanted(queue))
+
+
+def _wanted(queue: str) -> Any:
+    return {"DestinationConfig": {"OnFailure": {"Destination": queue}}}
 
 
 def _current(lambda_: "LambdaClient", function: str) -> Any:

@@ -87,7 +87,6 @@ def _deploy(
                 "NewMailIdentity": identity.name if identity.is_ours else "",
                 "ConfigurationSet": _own_configuration_set({**before, **extra}, stack.name),
             },
-            users_table,
             say,
         )
 
@@ -137,13 +136,21 @@ def _check_stage(project: Project, cloud: Cloud, recorded_stream: str) -> None:
             f"The stage {project.stage!r} must be letters, digits and hyphens, at most 32 of them: "
             "its stack is named after it."
         )
-    arn = recorded_stream.split(":")
-    if len(arn) > 5 and (arn[3], arn[4]) != (cloud.region, cloud.account):
+    if home := elsewhere(cloud, recorded_stream):
         raise DeployError(
-            f"The stage {project.stage} lives in account {arn[4]}, {arn[3]}, but these credentials "
+            f"The stage {project.stage} lives in {home}, but these credentials "
             f"are for {cloud.account}, {cloud.region}: set AWS_PROFILE and AWS_DEFAULT_REGION to "
             "its own, or choose another stage."
         )
+
+
+def elsewhere(cloud: Cloud, recorded_stream: str) -> str:
+    """The account and region that a stage lives in, by its table's stream; nothing if ``cloud`` is
+    there."""
+    arn = recorded_stream.split(":")
+    if len(arn) > 5 and (arn[3], arn[4]) != (cloud.region, cloud.account):
+        return f"account {arn[4]}, {arn[3]}"
+    return ""
 
 
 def _sender(mail_from: str | None) -> str:

@@ -43,7 +43,7 @@ def reconcile(lambda_: "LambdaClient", project: Project, table: str, stream: str
     """Leave Chalice no mapping but one of ``stream``, and have it recorded, so that it makes none
     twice and a new one for a table that was made anew."""
     kept = False
-    for mapping in _mappings(lambda_, project):
+    for mapping in mappings(lambda_, project):
         source = mapping["EventSourceArn"]
         if source == stream:
             kept = True
@@ -68,10 +68,9 @@ def configure(lambda_: "LambdaClient", project: Project, dead_letters: str, say:
     recorded = project.resource(RESOURCE)
     if recorded is None:
         raise DeployError(f"Chalice made no event source mapping: does app.py have {FUNCTION}?")
-    wanted = {**SETTINGS, "DestinationConfig": {"OnFailure": {"Destination": dead_letters}}}
     uuid = recorded["event_uuid"]
-    current: Any = lambda_.get_event_source_mapping(UUID=uuid)
-    changed = sorted(name for name, value in wanted.items() if not holds(current.get(name), value))
+    changed = differing(lambda_.get_event_source_mapping(UUID=uuid), dead_letters)
+    wanted = _wanted(dead_letters)
     if changed:
         settled(lambda_.update_event_source_mapping, UUID=uuid, **wanted)
     state = until(lambda: _state(lambda_, uuid), PATIENCE, _too_slow)
@@ -83,17 +82,28 @@ def configure(lambda_: "LambdaClient", project: Project, dead_letters: str, say:
     say(said if state == "Enabled" else f"{said}; it is {state.lower()}, so no mail is sent")
 
 
-def _mappings(
+def differing(mapping: Any, dead_letters: str) -> list[str]:
+    """The names of the settings that ``mapping`` does not have as they are to be."""
+    wanted = _wanted(dead_letters)
+    return sorted(name for name, value in wanted.items() if not holds(mapping.get(name), value))
+
+
+def mappings(
     lambda_: "LambdaClient", project: Project
 ) -> "list[EventSourceMappingConfigurationTypeDef]":
+    """All that bring anything to the mailer; none where there is no such function."""
     pages = lambda_.get_paginator("list_event_source_mappings").paginate(
         FunctionName=project.function(FUNCTION)
     )
     try:
-        mappings = [mapping for page in pages for mapping in page["EventSourceMappings"]]
+        found = [mapping for page in pages for mapping in page["EventSourceMappings"]]
     except lambda_.exceptions.ResourceNotFoundException:  # no such function yet
         return []
-    return [mapping for mapping in mappings if mapping.get("State") != "Deleting"]
+    return [mapping for mapping in found if mapping.get("State") != "Deleting"]
+
+
+def _wanted(dead_letters: str) -> dict[str, Any]:
+    return {**SETTINGS, "DestinationConfig": {"OnFailure": {"Destination": dead_letters}}}
 
 
 def _state(lambda_: "LambdaClient", uuid: str) -> str | None:

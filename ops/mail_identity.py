@@ -7,6 +7,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from types_boto3_sesv2 import SESV2Client
 
+LEAVE_THE_SANDBOX = (
+    "SES keeps this account in its sandbox: it mails verified addresses alone, 200 a day. "
+    "Ask to leave it: https://docs.aws.amazon.com/ses/latest/dg/request-production-access.html"
+)
+
 _DKIM_HOST = "dkim.amazonses.com"
 
 
@@ -36,13 +41,26 @@ def left_to_do(ses: "SESV2Client", mail_from: str, identity: str) -> list[str]:
     left = []
     described = ses.get_email_identity(EmailIdentity=identity)
     if not described.get("VerifiedForSendingStatus"):
-        left.append(_how_to_verify(mail_from, identity, described["DkimAttributes"].get("Tokens")))
+        left.append(how_to_verify(mail_from, identity, described["DkimAttributes"].get("Tokens")))
     if not ses.get_account().get("ProductionAccessEnabled"):
-        left.append(
-            "SES keeps this account in its sandbox: it mails verified addresses alone, 200 a day. "
-            "Ask to leave it: https://docs.aws.amazon.com/ses/latest/dg/request-production-access.html"
-        )
+        left.append(LEAVE_THE_SANDBOX)
     return left
+
+
+def how_to_verify(mail_from: str, identity: str, tokens: list[str] | None) -> str:
+    """What whoever owns ``identity`` has to do. ``tokens`` are those of its DKIM records."""
+    if "@" in identity:
+        return (
+            f"Open the link in the mail that AWS sent to {identity}, so that SES may send from it."
+        )
+    records = "".join(
+        f"\n  {token}._domainkey.{identity}  CNAME  {token}.{_DKIM_HOST}" for token in tokens or ()
+    )
+    return (
+        f"Add these records to the DNS of {identity}, so that SES may send from it:{records}\n"
+        "If the domain is not yours, verify the address alone instead: "
+        f"aws sesv2 create-email-identity --email-identity {mail_from}"
+    )
 
 
 def _covering(mail_from: str) -> Iterator[str]:
@@ -65,18 +83,3 @@ def _look(ses: "SESV2Client", identity: str) -> str:
     except ses.exceptions.NotFoundException:
         return ""
     return "verified" if described.get("VerifiedForSendingStatus") else "pending"
-
-
-def _how_to_verify(mail_from: str, identity: str, tokens: list[str] | None) -> str:
-    if "@" in identity:
-        return (
-            f"Open the link in the mail that AWS sent to {identity}, so that SES may send from it."
-        )
-    records = "".join(
-        f"\n  {token}._domainkey.{identity}  CNAME  {token}.{_DKIM_HOST}" for token in tokens or ()
-    )
-    return (
-        f"Add these records to the DNS of {identity}, so that SES may send from it:{records}\n"
-        "If the domain is not yours, verify the address alone instead: "
-        f"aws sesv2 create-email-identity --email-identity {mail_from}"
-    )

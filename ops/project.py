@@ -55,6 +55,13 @@ class Project:
         own = self._stage_of(config).get("environment_variables", {})
         return {**config.get("environment_variables", {}), **own}
 
+    @property
+    def roles(self) -> dict[str, str]:
+        """The ARN of the role that each of the stage's functions is to run under."""
+        functions = self._stage_of(self.config()).get("lambda_functions", {})
+        roles = {name: own.get("iam_role_arn") for name, own in functions.items()}
+        return {name: role for name, role in roles.items() if role}
+
     def function(self, name: str) -> str:
         """What Lambda calls the function that Chalice calls ``name``."""
         prefix = f"{self.app_name}-{self.stage}"

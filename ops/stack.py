@@ -36,14 +36,14 @@ class Stack:
         parameters = described.get("Parameters", []) if described else []
         return {one["ParameterKey"]: one["ParameterValue"] for one in parameters}
 
-    def deploy(self, parameters: Mapping[str, str], users_table: str, say: Say) -> dict[str, str]:
+    def deploy(self, parameters: Mapping[str, str], say: Say) -> dict[str, str]:
         """Make the stack what resources.json says it is, and return its outputs.
 
         Raises DeployError with CloudFormation's reason, and before anything is done if people's
         data would be lost.
         """
         exists = self._settle(say)
-        change_set = self._propose(parameters, users_table, "UPDATE" if exists else "CREATE")
+        change_set = self._propose(parameters, "UPDATE" if exists else "CREATE")
         if change_set is None:
             say("nothing to change")
         else:
@@ -91,13 +91,13 @@ class Stack:
 
         return until(look, PATIENCE, self._too_slow)
 
-    def _propose(self, parameters: Mapping[str, str], users_table: str, kind: Any) -> str | None:
+    def _propose(self, parameters: Mapping[str, str], kind: Any) -> str | None:
         """A change set, ready to be executed; None if there is nothing to change."""
         change_set = self._client.create_change_set(
             StackName=self.name,
             ChangeSetName=f"deploy-{uuid.uuid4().hex}",
             ChangeSetType=kind,
-            TemplateBody=_template(users_table),
+            TemplateBody=template(parameters),
             Parameters=[
                 {"ParameterKey": name, "ParameterValue": value}
                 for name, value in parameters.items()
@@ -183,12 +183,17 @@ class Stack:
         )
 
 
-def _template(users_table: str) -> str:
-    """resources.json with the table's name spelled out: only then does CloudFormation take over a
-    table that an earlier stack left (its guide: "Import resources automatically")."""
-    template = json.loads(TEMPLATE.read_text(encoding="utf-8"))
-    template["Resources"]["Users"]["Properties"]["TableName"] = users_table
-    return json.dumps(template)
+def template(parameters: Mapping[str, str]) -> str:
+    """resources.json as CloudFormation gets it, for a stack with these ``parameters``.
+
+    The table's name is spelled out: only then does CloudFormation take over a table that an earlier
+    stack left (its guide: "Import resources automatically").
+    """
+    content = json.loads(TEMPLATE.read_text(encoding="utf-8"))
+    content["Resources"]["Users"]["Properties"]["TableName"] = (
+        f"{parameters['AppName']}-{parameters['Stage']}-users"
+    )
+    return json.dumps(content)
 
 
 def _change(change: "ChangeTypeDef") -> tuple[str, str]:

@@ -14,10 +14,14 @@ from ops.project import Project
 
 @dataclass(frozen=True)
 class Stage:
-    """A stage that is deployed: the cloud that it lives in, and what the checkout knows of it."""
+    """A stage that is deployed: the cloud that it lives in, and what the checkout knows of it.
+
+    ``mailbox`` is the address of the page that shows all its mails; only a run here has one.
+    """
 
     cloud: Cloud
     project: Project
+    mailbox: str = ""
 
     @property
     def name(self) -> str:
@@ -65,4 +69,5 @@ def _running(state: Path) -> Stage:
         raise OpsError(
             f"Nothing runs here ({state}/stack.json is not there): start it with make run."
         ) from error
-    return Stage(local_cloud.connect(addresses["aws"]), Project(local.project(state), local.STAGE))
+    project = Project(local.project(state), local.STAGE)
+    return Stage(local_cloud.connect(addresses["aws"]), project, addresses["mailbox"])

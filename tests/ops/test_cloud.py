@@ -69,7 +69,7 @@ def refusal(code: str, message: str) -> ClientError:
         ),
         (
             refusal("AccessDenied", "User: me is not authorized"),
-            "These credentials may not CreateStack (User: me is not authorized): use ones",
+            "These credentials may not CreateStack (User: me is not authorized): use ones that",
         ),
         (
             refusal("LimitExceededException", "Too many stacks."),

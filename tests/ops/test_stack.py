@@ -16,7 +16,7 @@ from tests.ops.conftest import Ear
 
 NAME = "bienvenue-prod"
 USERS = "bienvenue-prod-users"
-PARAMETERS = {"Stage": "prod", "MailFrom": "hello@example.org"}
+PARAMETERS = {"AppName": "bienvenue", "Stage": "prod"}
 
 
 def change(name: str, action: str, replacement: str | None = None) -> dict[str, Any]:
@@ -93,7 +93,7 @@ class CloudFormation:
 
     def deploy(self, say: Ear) -> dict[str, str]:
         client: Any = self
-        return Stack(client, NAME).deploy(PARAMETERS, USERS, say)
+        return Stack(client, NAME).deploy(PARAMETERS, say)
 
 
 def test_a_first_deploy_makes_the_stack_and_returns_its_outputs(say: Ear) -> None:
@@ -102,8 +102,8 @@ def test_a_first_deploy_makes_the_stack_and_returns_its_outputs(say: Ear) -> Non
     assert cloud.called == ["create_change_set", "execute_change_set"]
     assert cloud.proposed["ChangeSetType"] == "CREATE"
     assert cloud.proposed["Parameters"] == [
+        {"ParameterKey": "AppName", "ParameterValue": "bienvenue"},
         {"ParameterKey": "Stage", "ParameterValue": "prod"},
-        {"ParameterKey": "MailFrom", "ParameterValue": "hello@example.org"},
     ]
     assert say.last == "Users made"
 

@@ -1,0 +1,142 @@
+"""`logs`: what all functions log, as one stream."""
+
+import contextlib
+import re
+import time
+from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
+
+import click
+from rich.console import Console
+from rich.text import Text
+
+from chalicelib import address
+from chalicelib.logs import hashed
+from ops import durations
+from ops.cloud import in_plain_words
+from ops.commands.on_stage import on_stage
+from ops.errors import OpsError
+from ops.logs import LEVELS, Entry, Logs
+from ops.stage import Stage
+
+_HASH = re.compile(r"[0-9a-f]{12}")
+_COLOURS = ("cyan", "magenta", "blue", "green")
+_LEVEL_COLOURS = {"WARNING": "yellow", "ERROR": "bold red", "CRITICAL": "bold red"}
+
+
+class Span(click.ParamType[timedelta]):
+    """A span of time such as 10m."""
+
+    name = "span"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> timedelta:
+        try:
+            return value if isinstance(value, timedelta) else durations.parse(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+@click.command()
+@on_stage
+@click.option(
+    "--since",
+    type=Span(),
+    default="10m",
+    show_default=True,
+    help="How far back to begin: 90s, 10m, 2h, 7d.",
+)
+@click.option("--follow/--no-follow", default=True, help="Whether to go on until Ctrl-C.")
+@click.option(
+    "--user",
+    metavar="HASH-OR-EMAIL",
+    help="Only lines about this user. An address is hashed here, and sent nowhere.",
+)
+@click.option("--function", "only", metavar="NAME", help="Only this function, as app.py names it.")
+@click.option(
+    "--level",
+    type=click.Choice(LEVELS, case_sensitive=False),
+    default="INFO",
+    show_default=True,
+    help="Only what is at least as grave.",
+)
+@click.option("--verbose", is_flag=True, help="Each invocation's start and end, too, and DEBUG.")
+def logs(
+    stage: Stage,
+    since: timedelta,
+    follow: bool,
+    user: str | None,
+    only: str | None,
+    level: str,
+    verbose: bool,
+) -> None:
+    """Follow the logs of all functions, in order of time. Times are UTC.
+
+    Permissions: logs:FilterLogEvents.
+    """
+    functions = list(stage.project.roles)
+    if only and only not in functions:
+        raise OpsError(f"There is no function {only}: take one of {', '.join(functions)}.")
+    groups = {
+        name: f"/aws/lambda/{stage.project.function(name)}"
+        for name in functions
+        if only in (None, name)
+    }
+    source = Logs(stage.cloud.session.client("logs"), groups, _now, time.sleep)
+    start = _now() - since
+    entries = source.follow(start) if follow else source.read(start)
+    least = LEVELS.index("DEBUG" if verbose else level.upper())
+    users = _hashes(user) if user else None
+    shown = (
+        entry
+        for entry in entries
+        if LEVELS.index(entry.level) >= least
+        and (verbose or not entry.is_platform)
+        and (users is None or any(f"user={one}" in entry.message for one in users))
+    )
+    with contextlib.suppress(KeyboardInterrupt), in_plain_words():
+        show(Console(highlight=False), shown, functions)
+
+
+def _now() -> datetime:
+    return datetime.now(timezone.utc)
+
+
+def _hashes(user: str) -> set[str]:
+    """How logs may name who was typed: another program may have put a spelling of its own."""
+    if _HASH.fullmatch(user):
+        return {user}
+    spellings = {user}
+    with contextlib.suppress(address.AddressError):
+        spellings.add(address.canonical(user))
+    return {hashed(one) for one in spellings}
+
+
+def show(console: Console, entries: Iterator[Entry], functions: list[str]) -> None:
+    """Print a line each, more for a stack trace, and the date where it changes."""
+    width = max(map(len, functions), default=0)
+    colours = {name: _COLOURS[n % len(_COLOURS)] for n, name in enumerate(functions)}
+    day = None
+    for entry in entries:
+        if entry.moment.date() != day:
+            day = entry.moment.date()
+            console.print(Text(f"{day:%A %d %B %Y}, UTC", "dim"), soft_wrap=True)
+        first, *more = _printable(entry.message).split("\n")
+        style = "dim" if entry.is_platform else _LEVEL_COLOURS.get(entry.level, "")
+        console.print(
+            Text.assemble(
+                (f"{entry.moment:%H:%M:%S}.{entry.moment.microsecond // 1000:03}  ", "dim"),
+                (f"{entry.function:<{width}}  ", colours.get(entry.function, "")),
+                ("" if entry.is_platform else f"{entry.level:<8}", style),
+                (first, style),
+            ),
+            soft_wrap=True,
+        )
+        for line in more:
+            console.print(Text(f"    {line}", "dim"), soft_wrap=True)
+
+
+def _printable(text: str) -> str:
+    """``text`` without what a terminal would take for orders."""
+    return "".join(c if c.isprintable() or c == "\n" else " " for c in text)

@@ -1,0 +1,15 @@
+"""All the checks, in the order of the screen, and the permissions that they need together."""
+
+from ops.doctor import account, api, functions, mail, stack, stream, table
+from ops.doctor.check import Check
+
+CHECKS: tuple[Check, ...] = (
+    *account.CHECKS,
+    *stack.CHECKS,
+    *functions.CHECKS,
+    *stream.CHECKS,
+    *mail.CHECKS,
+    *api.CHECKS,
+    *table.CHECKS,
+)
+PERMISSIONS = tuple(sorted({one for check in CHECKS for one in check.asks}))

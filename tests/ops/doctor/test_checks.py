@@ -1,0 +1,875 @@
+"""Each check, green, amber and red, with what mends it; and none that ends another."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import threading
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import EndpointConnectionError
+
+from ops import stack as stacks
+from ops.doctor import check, facts, fetch, mail, stack
+from ops.doctor.check import Check, Finding, Light
+from ops.doctor.checks import CHECKS, PERMISSIONS
+from ops.doctor.fetch import Answer, NoAnswer
+from ops.project import Project
+from ops.stage import Stage
+from tests.ops.doctor.world import (
+    ENVIRONMENT,
+    FORBIDDEN,
+    FORMER_STREAM,
+    FUNCTIONS,
+    NOW,
+    ROLES,
+    TABLE,
+    TOPIC,
+    Refusal,
+    World,
+    described_stack,
+    function,
+    iso,
+    mapping,
+    package,
+    person,
+)
+
+DEPLOY = "make deploy STAGE=prod"
+BY_NAME = {f"{one.group}/{one.name}": one for one in CHECKS}
+GREEN, AMBER, RED, GREY = Light.GREEN, Light.AMBER, Light.RED, Light.GREY
+
+MakeWorld = Callable[..., World]
+
+
+@pytest.fixture
+def world(project: Project, monkeypatch: pytest.MonkeyPatch) -> MakeWorld:
+    """Makes a world that is well but for the changes given."""
+
+    def make(**changes: Any) -> World:
+        made = World(
+            project.folder, {name.replace("__", "."): one for name, one in changes.items()}
+        )
+        monkeypatch.setattr(fetch, "get", made.get)
+        return made
+
+    return make
+
+
+def look(world: World, name: str) -> Finding:
+    ((_, finding),) = check.make([BY_NAME[name]], world.facts)
+    return finding
+
+
+def test_a_stage_that_is_well_is_green_all_over(world: MakeWorld) -> None:
+    made = dict(check.make(CHECKS, world().facts))
+    assert {one.name: finding for one, finding in made.items() if finding.light is not GREEN} == {}
+    assert not any(finding.mend or finding.command for finding in made.values())
+    assert len(made) == len(CHECKS)
+
+
+def test_what_many_checks_need_is_asked_once(world: MakeWorld) -> None:
+    one = world()
+    list(check.make(CHECKS, one.facts))
+    for operation in (
+        "sesv2.GetAccount",
+        "dynamodb.DescribeTable",
+        "cloudformation.DescribeStacks",
+    ):
+        assert one.asked.count(operation) == 1
+    assert one.asked.count("lambda.GetFunction") == len(FUNCTIONS)
+
+
+@pytest.mark.parametrize("one", CHECKS, ids=BY_NAME)
+def test_a_check_asks_for_no_more_than_it_says_and_tells_what_is_missing(
+    world: MakeWorld, one: Check
+) -> None:
+    well = world()
+    list(check.make([one], well.facts))
+    spoken = {
+        operation.replace("sesv2.", "ses:").replace(".", ":")
+        for operation in well.asked
+        if not operation.startswith("http.")
+    }
+    assert spoken <= set(one.asks)
+    for operation in set(well.asked):
+        ((_, finding),) = check.make([one], world(**{operation: FORBIDDEN}).facts)
+        permission = operation.replace("sesv2.", "ses:").replace(".", ":")
+        assert finding.light is AMBER
+        assert finding.said == f"not seen: {permission} is missing"
+        assert permission in finding.mend
+
+
+def test_the_permission_that_aws_names_is_believed(world: MakeWorld) -> None:
+    message = "User: me is not authorized to perform: kms:Decrypt on resource: x"
+    found = look(world(sesv2__GetAccount=Refusal("AccessDenied", message)), "Mail/Quota today")
+    assert found.said == "not seen: kms:Decrypt is missing"
+
+
+def test_all_permissions_are_named_once() -> None:
+    assert list(PERMISSIONS) == sorted({one for each in CHECKS for one in each.asks})
+
+
+def test_one_that_fails_ends_no_other(world: MakeWorld) -> None:
+    def fail(_: object) -> Finding:
+        raise ZeroDivisionError("oops")
+
+    broken = Check("Broken", "Check", (), fail)
+    made = dict(check.make([broken, *CHECKS], world().facts))
+    assert made[broken].light is AMBER
+    assert made[broken].said == "not seen: ZeroDivisionError (oops)"
+    assert len(made) == len(CHECKS) + 1
+
+
+def test_checks_are_made_at_the_same_time(world: MakeWorld) -> None:
+    together = threading.Barrier(4, timeout=10)
+
+    def wait(_: object) -> Finding:
+        together.wait()
+        return check.green("together")
+
+    checks = [Check("x", str(number), (), wait) for number in range(4)]
+    assert {finding.said for _, finding in check.make(checks, world().facts)} == {"together"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "name", "light", "words"),
+    [
+        (
+            {"sesv2__GetAccount": EndpointConnectionError(endpoint_url="https://email.x.org")},
+            "Mail/Standing",
+            RED,
+            "AWS did not answer",
+        ),
+        (
+            {"sesv2__GetAccount": Refusal("ExpiredTokenException", "expired")},
+            "Mail/Standing",
+            RED,
+            "AWS does not accept these credentials (expired)",
+        ),
+        (
+            {"sesv2__GetAccount": Refusal("TooManyRequestsException", "slow down")},
+            "Mail/Standing",
+            AMBER,
+            "AWS refused GetAccount: slow down",
+        ),
+        (
+            {"http__Package": NoAnswer("https://code.example.org does not answer.")},
+            "Functions/Code",
+            AMBER,
+            "https://code.example.org does not answer",
+        ),
+    ],
+)
+def test_what_cannot_be_seen_is_red_only_where_nothing_of_aws_can(
+    world: MakeWorld, changes: dict[str, Any], name: str, light: Light, words: str
+) -> None:
+    found = look(world(**changes), name)
+    assert (found.light, found.mend) == (light, "Put that right, then ask again.")
+    assert words in found.said
+
+
+def dkim(**attributes: Any) -> dict[str, Any]:
+    return {"VerifiedForSendingStatus": True, "DkimAttributes": attributes}
+
+
+def account(*, left: float = 49_900, most: float = 50_000, **more: Any) -> dict[str, Any]:
+    return {
+        "ProductionAccessEnabled": True,
+        "EnforcementStatus": "HEALTHY",
+        "SendingEnabled": True,
+        "SendQuota": {"Max24HourSend": most, "SentLast24Hours": most - left, "MaxSendRate": 1.0},
+        **more,
+    }
+
+
+def points(milliseconds: float) -> dict[str, Any]:
+    return {"Datapoints": [{"Timestamp": NOW, "Maximum": milliseconds}]}
+
+
+def waiting(*counts: int) -> dict[str, Any]:
+    return {"Attributes": {f"ApproximateNumberOfMessages{n}": str(c) for n, c in enumerate(counts)}}
+
+
+def template(**changes: Any) -> dict[str, Any]:
+    body = json.loads(TEMPLATE)
+    body["Resources"].update(changes)
+    return {"TemplateBody": body}
+
+
+def functions(**changes: Any) -> dict[str, Any]:
+    return {name: changes.get(name, function(name)) for name in FUNCTIONS}
+
+
+def drift(status: str, detection: str = "DETECTION_COMPLETE", **more: str) -> dict[str, str]:
+    return {"DetectionStatus": detection, "StackDriftStatus": status, **more}
+
+
+def destinations(**changes: Any) -> dict[str, Any]:
+    one = {
+        "Enabled": True,
+        "MatchingEventTypes": ["BOUNCE", "COMPLAINT"],
+        "SnsDestination": {"TopicArn": TOPIC},
+        **changes,
+    }
+    return {"EventDestinations": [one]}
+
+
+def people(*some: Mapping[str, Any]) -> dict[str, Any]:
+    return {"Items": [*some]}
+
+
+def endless(*some: Mapping[str, Any]) -> Callable[[], dict[str, Any]]:
+    """Pages of the same people, each with another page behind it."""
+    numbers = itertools.count()
+    return lambda: {**people(*some), "LastEvaluatedKey": {"email": {"S": str(next(numbers))}}}
+
+
+TEMPLATE = stacks.template({"AppName": "bienvenue", "Stage": "prod"})
+GONE = Refusal("ResourceNotFoundException", "gone")
+NO_STACK = Refusal("ValidationError", "Stack with id bienvenue-prod does not exist")
+CALM = [person("sent")] * 95
+
+# A check, what is changed, and then its light, what it says, and what mends it.
+CASES: list[tuple[str, dict[str, Any], Light, str, str]] = [
+    (
+        "Stack/State",
+        {"cloudformation__DescribeStacks": NO_STACK},
+        RED,
+        "no stack bienvenue",
+        DEPLOY,
+    ),
+    *(
+        (
+            "Stack/State",
+            {"cloudformation__DescribeStacks": described_stack(StackStatus=status)},
+            light,
+            status.lower().replace("_", " "),
+            mend,
+        )
+        for status, light, mend in (
+            ("UPDATE_IN_PROGRESS", AMBER, "once it is done"),
+            ("UPDATE_ROLLBACK_FAILED", RED, "aws cloudformation describe-stack-events"),
+            ("UPDATE_ROLLBACK_COMPLETE", AMBER, DEPLOY),
+            ("IMPORT_COMPLETE", GREEN, ""),
+        )
+    ),
+    ("Stack/Template", {"cloudformation__DescribeStacks": NO_STACK}, GREY, "there is no stack", ""),
+    (
+        "Stack/Template",
+        {
+            "cloudformation__GetTemplate": template(
+                Old={}, DeadLetters={}, Users={}, MailFeedback={}
+            )
+        },
+        AMBER,
+        "not this checkout's: DeadLetters, MailFeedback, Old and 1 more",
+        DEPLOY,
+    ),
+    (
+        "Stack/Template",
+        {"cloudformation__GetTemplate": {"TemplateBody": TEMPLATE}},
+        GREEN,
+        "this checkout's",
+        "",
+    ),
+    ("Stack/Drift", {"cloudformation__DescribeStacks": NO_STACK}, GREY, "there is no stack", ""),
+    (
+        "Stack/Drift",
+        {
+            "cloudformation__DescribeStackDriftDetectionStatus": drift("DRIFTED"),
+            "cloudformation__DescribeStackResourceDrifts": {
+                "StackResourceDrifts": [
+                    {"LogicalResourceId": "Users", "StackResourceDriftStatus": "MODIFIED"}
+                ]
+            },
+        },
+        AMBER,
+        "by hand: Users modified",
+        "aws cloudformation describe-stack-resource-drifts --stack-name bienvenue-prod",
+    ),
+    (
+        "Stack/Drift",
+        {
+            "cloudformation__DescribeStackDriftDetectionStatus": drift("DRIFTED"),
+            "cloudformation__DescribeStackResourceDrifts": {
+                "StackResourceDrifts": [
+                    {"LogicalResourceId": "DeadLetters", "StackResourceDriftStatus": "DELETED"}
+                ]
+            },
+        },
+        RED,
+        "DeadLetters deleted",
+        "change it back",
+    ),
+    (
+        "Stack/Drift",
+        {
+            "cloudformation__DescribeStackDriftDetectionStatus": drift(
+                "", "DETECTION_FAILED", DetectionStatusReason="may not read iam"
+            )
+        },
+        AMBER,
+        "may not read iam",
+        "permission",
+    ),
+    (
+        "Stack/Drift",
+        {
+            "cloudformation__DescribeStackDriftDetectionStatus": [
+                drift("", "DETECTION_IN_PROGRESS"),
+                drift("IN_SYNC"),
+            ]
+        },
+        GREEN,
+        "nothing was changed by hand",
+        "",
+    ),
+    ("Functions/State", {"lambda__GetFunction": GONE}, RED, "there is no api_handler", DEPLOY),
+    (
+        "Functions/State",
+        {
+            "lambda__GetFunction": functions(
+                api_handler=function("api_handler", LastUpdateStatus="Failed")
+            )
+        },
+        RED,
+        "could not start api_handler",
+        DEPLOY,
+    ),
+    (
+        "Functions/Roles",
+        {
+            "lambda__GetFunction": functions(
+                api_handler=function("api_handler", Role=ROLES["resend_owed_mail"])
+            )
+        },
+        RED,
+        "api_handler runs under resend_owed_mail-role",
+        DEPLOY,
+    ),
+    (
+        "Functions/Roles",
+        {"iam__GetRole": Refusal("NoSuchEntity")},
+        RED,
+        "api_handler is gone",
+        DEPLOY,
+    ),
+    (
+        "Functions/Settings",
+        {
+            "lambda__GetFunction": functions(
+                api_handler=function(
+                    "api_handler", Environment={"Variables": {**ENVIRONMENT, "MAIL_FROM": "x"}}
+                )
+            )
+        },
+        AMBER,
+        "not config.json's: MAIL_FROM",
+        DEPLOY,
+    ),
+    ("Functions/Settings", {"lambda__GetFunction": GONE}, GREY, "there are no functions", ""),
+    (
+        "Functions/Code",
+        {
+            "lambda__GetFunction": functions(
+                api_handler=function("api_handler", CodeSha256="another")
+            )
+        },
+        AMBER,
+        "different packages",
+        DEPLOY,
+    ),
+    *(
+        ("Functions/Code", {"http__Package": Answer(200, zipped, 0.1)}, AMBER, said, DEPLOY)
+        for zipped, said in (
+            (package(changed="chalicelib/users.py"), "not this checkout's: chalicelib/users.py"),
+            (package(missing="app.py"), "not this checkout's: app.py"),
+            (package(idna="2.0"), "not what requirements.txt says: idna 2.0"),
+        )
+    ),
+    (
+        "Stream/Source",
+        {"dynamodb__DescribeTable": {"Table": {"TableStatus": "ACTIVE"}}},
+        RED,
+        "the table has no stream",
+        DEPLOY,
+    ),
+    (
+        "Stream/Source",
+        {"lambda__ListEventSourceMappings": {"EventSourceMappings": []}},
+        RED,
+        "nothing reads the table's stream",
+        DEPLOY,
+    ),
+    (
+        "Stream/Source",
+        {
+            "lambda__ListEventSourceMappings": {
+                "EventSourceMappings": [mapping(EventSourceArn=FORMER_STREAM)]
+            }
+        },
+        RED,
+        "reads the stream of a former table",
+        DEPLOY,
+    ),
+    (
+        "Stream/Source",
+        {
+            "lambda__ListEventSourceMappings": {
+                "EventSourceMappings": [mapping(), mapping(EventSourceArn=FORMER_STREAM)]
+            }
+        },
+        AMBER,
+        "a former table is left",
+        DEPLOY,
+    ),
+    ("Stream/Source", {"dynamodb__DescribeTable": GONE}, GREY, "there is no users' table", ""),
+    *(
+        (
+            "Stream/Mapping",
+            {"lambda__ListEventSourceMappings": {"EventSourceMappings": [mapping(**changed)]}},
+            light,
+            said,
+            mend,
+        )
+        for changed, light, said, mend in (
+            (
+                {"State": "Disabled"},
+                RED,
+                "disabled, so no mail is sent",
+                "aws lambda update-event-source-mapping --uuid a-uuid --enabled --region eu-west-3",
+            ),
+            ({"State": "Updating"}, AMBER, "updating", "in a minute"),
+            (
+                {"LastProcessingResult": "PROBLEM: Function call failed"},
+                AMBER,
+                "latest batch failed",
+                "python -m ops logs --stage prod --function send_validation_mail",
+            ),
+            ({"EventSourceArn": FORMER_STREAM}, GREY, "nothing reads the table's stream", ""),
+        )
+    ),
+    *(
+        (
+            "Stream/Settings",
+            {"lambda__ListEventSourceMappings": {"EventSourceMappings": [mapping(**changed)]}},
+            RED,
+            next(iter(changed)),
+            DEPLOY,
+        )
+        for changed in (
+            {"MaximumRetryAttempts": 3},
+            {"FilterCriteria": {"Filters": []}},
+            {"DestinationConfig": {"OnFailure": {}}},
+        )
+    ),
+    ("Stream/Lag", {"cloudwatch__GetMetricStatistics": points(59_000)}, GREEN, "59 s behind", ""),
+    (
+        "Stream/Lag",
+        {"cloudwatch__GetMetricStatistics": points(120_000)},
+        AMBER,
+        "2 min behind",
+        "ops logs",
+    ),
+    (
+        "Stream/Lag",
+        {"cloudwatch__GetMetricStatistics": points(900_000)},
+        RED,
+        "15 min behind",
+        "ops logs",
+    ),
+    ("Stream/Lag", {"cloudwatch__GetMetricStatistics": {"Datapoints": []}}, GREY, "nothing", ""),
+    (
+        "Stream/Dead letters",
+        {"sqs__GetQueueAttributes": waiting(1, 2)},
+        RED,
+        "3 waiting",
+        "aws sqs receive-message --queue-url https://sqs/dead-letters",
+    ),
+    ("Stream/Dead letters", {"cloudformation__DescribeStacks": NO_STACK}, GREY, "DeadLetters", ""),
+    (
+        "Stream/Failed feedback",
+        {"lambda__GetFunctionEventInvokeConfig": GONE},
+        RED,
+        "would be lost",
+        DEPLOY,
+    ),
+    (
+        "Mail/Sender",
+        {"sesv2__GetEmailIdentity": {**dkim(Tokens=["a"]), "VerifiedForSendingStatus": False}},
+        RED,
+        "hello@example.org is not verified",
+        "the mail that AWS sent to hello@example.org",
+    ),
+    (
+        "Mail/Sender",
+        {"sesv2__GetEmailIdentity": Refusal("NotFoundException")},
+        RED,
+        "no identity for hello@example.org",
+        DEPLOY,
+    ),
+    (
+        "Mail/DKIM",
+        {"sesv2__GetEmailIdentity": Refusal("NotFoundException")},
+        GREY,
+        "not seen: SES has no identity",
+        "",
+    ),
+    (
+        "Mail/DKIM",
+        {"sesv2__GetEmailIdentity": dkim(Status="NOT_STARTED", SigningEnabled=False)},
+        AMBER,
+        "not its domain",
+        "aws sesv2 create-email-identity --email-identity example.org",
+    ),
+    (
+        "Mail/DKIM",
+        {
+            "sesv2__GetEmailIdentity": [
+                *[dkim(Status="NOT_STARTED")] * 3,  # of all that cover the sender, then the chosen
+                dkim(Status="SUCCESS", SigningEnabled=True),
+            ]
+        },
+        GREEN,
+        "mails are signed for example.org",
+        "",
+    ),
+    (
+        "Mail/DKIM",
+        {"sesv2__GetEmailIdentity": {**dkim(Tokens=["a"]), "VerifiedForSendingStatus": False}},
+        GREY,
+        "the sender is not verified",
+        "",
+    ),
+    (
+        "Mail/Sandbox",
+        {"sesv2__GetAccount": account(ProductionAccessEnabled=False)},
+        AMBER,
+        "the account is in it",
+        "https://docs.aws.amazon.com/ses/",
+    ),
+    ("Mail/Quota today", {"sesv2__GetAccount": account(most=-1)}, GREEN, "unlimited", ""),
+    (
+        "Mail/Quota today",
+        {"sesv2__GetAccount": account(left=20, most=200)},
+        AMBER,
+        "20 of 200 mails left, 1 a second",
+        "Ask SES for more",
+    ),
+    (
+        "Mail/Quota today",
+        {"sesv2__GetAccount": account(left=0, most=200)},
+        RED,
+        "0 of 200 mails left",
+        "Ask SES for more",
+    ),
+    (
+        "Mail/Standing",
+        {"sesv2__GetAccount": account(EnforcementStatus="PROBATION")},
+        AMBER,
+        "probation",
+        "https://docs.aws.amazon.com/ses/",
+    ),
+    (
+        "Mail/Standing",
+        {"sesv2__GetAccount": account(EnforcementStatus="SHUTDOWN")},
+        RED,
+        "shutdown",
+        "https://docs.aws.amazon.com/ses/",
+    ),
+    (
+        "Mail/Standing",
+        {"sesv2__GetAccount": account(SendingEnabled=False)},
+        RED,
+        "sending is paused",
+        "aws sesv2 put-account-sending-attributes --sending-enabled",
+    ),
+    (
+        "Mail/Feedback",
+        {"sesv2__GetConfigurationSet": Refusal("NotFoundException")},
+        RED,
+        "bienvenue-prod is gone",
+        DEPLOY,
+    ),
+    (
+        "Mail/Feedback",
+        {"sesv2__GetConfigurationSet": {"SendingOptions": {"SendingEnabled": False}}},
+        RED,
+        "paused by the configuration set bienvenue-prod",
+        "--configuration-set-name bienvenue-prod",
+    ),
+    *(
+        (
+            "Mail/Feedback",
+            {"sesv2__GetConfigurationSetEventDestinations": destinations(**changed)},
+            RED,
+            said,
+            DEPLOY,
+        )
+        for changed, said in (
+            ({"Enabled": False}, "of bounces and complaints"),
+            ({"MatchingEventTypes": ["BOUNCE", "SEND"]}, "of complaints"),
+            ({"SnsDestination": {"TopicArn": "another"}}, "of bounces and complaints"),
+        )
+    ),
+    (
+        "Mail/Feedback",
+        {
+            "sns__ListSubscriptionsByTopic": {
+                "Subscriptions": [{"Endpoint": "somebody@example.org"}]
+            }
+        },
+        RED,
+        "nothing listens",
+        DEPLOY,
+    ),
+    (
+        "API/Answer",
+        {"http__API": NoAnswer("https://hello.example.org does not answer (SSLError).")},
+        RED,
+        "https://hello.example.org does not answer (SSLError)",
+        "look at its DNS",
+    ),
+    (
+        "API/Answer",
+        {"http__API": Answer(200, b'{"info": {"title": "Bienvenue", "version": "0"}}', 0.1)},
+        AMBER,
+        "as another version",
+        DEPLOY,
+    ),
+    *(
+        ("API/Answer", {"http__API": answer}, RED, "and not as this app", "the setting BASE_URL")
+        for answer in (
+            Answer(200, b"<html>parked</html>", 0.1),
+            Answer(200, b'{"info": {"title": "Petstore"}}', 0.1),
+            Answer(200, b"[]", 0.1),
+            Answer(403, b'{"message": "Forbidden"}', 0.1),
+        )
+    ),
+    (
+        "Users/Table",
+        {"dynamodb__DescribeTable": GONE},
+        RED,
+        f"there is no {TABLE}",
+        "from a backup under that name",
+    ),
+    *(
+        (
+            "Users/Table",
+            {"dynamodb__DescribeTimeToLive": {"TimeToLiveDescription": ttl}},
+            AMBER,
+            said,
+            mend,
+        )
+        for ttl, said, mend in (
+            ({"TimeToLiveStatus": "DISABLED"}, "who never confirms is not deleted", DEPLOY),
+            (
+                {"TimeToLiveStatus": "ENABLED", "AttributeName": "ttl"},
+                "by ttl, not",
+                "deploy again",
+            ),
+        )
+    ),
+    *(
+        ("Users/Mails owed", {"dynamodb__Scan": people(*some)}, light, said, mend)
+        for some, light, said, mend in (
+            ([person("owed", ago=timedelta(minutes=59))], GREEN, "none for over an hour", ""),
+            ([person("owed", ago=timedelta(minutes=61))], RED, "1 for over an hour", "--owed"),
+            ([person("sending", ago=timedelta(days=3))], RED, "1 for over an hour", "--owed"),
+            ([person("owed", mail_at={"NULL": True})], RED, "1 for over an hour", "--owed"),
+            (
+                [person("owed", ago=timedelta(days=1), validated_at=iso(timedelta(0)))],
+                GREEN,
+                "none for over an hour",
+                "",
+            ),
+            ([{}, {"nom": {"S": "x"}}], AMBER, "2 put by other programs", "in a minute"),
+        )
+    ),
+    (
+        "Users/Mails owed",
+        {"dynamodb__Scan": endless(person("owed", ago=timedelta(days=1)))},
+        RED,
+        "20 for over an hour, of the first 20 people at least",
+        "python -m ops users",
+    ),
+    (
+        "Users/Mails failed",
+        {"dynamodb__Scan": people(person("failed"))},
+        AMBER,
+        "1, of 1",
+        "--failed",
+    ),
+    *(
+        ("Users/Bounces", {"dynamodb__Scan": people(*some)}, light, said, mend)
+        for some, light, said, mend in (
+            ([person("bounced")] * 4, GREEN, "4 bounced", ""),
+            ([person("bounced")] * 5 + CALM, AMBER, "5 bounced, 0 complained, of 100", "review"),
+            ([person("bounced")] * 11 + CALM, RED, "11 bounced", "review"),
+            ([person("bounced")] * 4 + CALM, GREEN, "4 bounced", ""),
+            ([person("complained")] * 5 + CALM * 20, AMBER, "5 complained", "review"),
+            ([person("complained")] * 5 + CALM, RED, "5 complained", "review"),
+        )
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "changes", "light", "said", "mend"), CASES)
+def test_what_is_found_is_said_with_what_mends_it(
+    world: MakeWorld, name: str, changes: dict[str, Any], light: Light, said: str, mend: str
+) -> None:
+    found = look(world(**changes), name)
+    assert found.light is light, found
+    assert said in found.said
+    assert mend in f"{found.mend} {found.command}"
+    assert bool(found.mend) == (light in (AMBER, RED))
+    assert "@" not in found.said or name in ("Mail/Sender", "Mail/DKIM")
+
+
+def test_every_check_is_seen_to_find_something() -> None:
+    assert {name for name, *_ in CASES} | {"Account/Credentials", "Mail/Suppression"} == set(
+        BY_NAME
+    )
+
+
+@pytest.mark.parametrize(
+    ("status", "signing", "said", "mend"),
+    [
+        ("PENDING", True, "not signed (pending)", "one._domainkey.example.org  CNAME"),
+        ("FAILED", True, "not signed (failed)", "one._domainkey.example.org  CNAME"),
+        ("SUCCESS", False, "signing is off", "put-email-identity-dkim-attributes"),
+    ],
+)
+def test_a_domain_that_does_not_sign_is_told_how(
+    world: MakeWorld, status: str, signing: bool, said: str, mend: str
+) -> None:
+    found = look(
+        world(
+            sesv2__GetEmailIdentity=[
+                Refusal("NotFoundException"),
+                dkim(Status=status, SigningEnabled=signing, Tokens=["one"]),
+            ]
+        ),
+        "Mail/DKIM",
+    )
+    assert found.light is AMBER
+    assert said in found.said
+    assert mend in f"{found.mend} {found.command}"
+
+
+def test_credentials_of_another_account_are_red(world: MakeWorld) -> None:
+    one = world()
+    stream = ENVIRONMENT["USERS_STREAM_ARN"].replace("eu-west-3", "us-east-1")
+    one.stage.project.record({"USERS_STREAM_ARN": stream}, {})
+    found = look(one, "Account/Credentials")
+    assert found.light is RED
+    assert found.said.endswith("but the stage lives in account 123456789012, us-east-1")
+    assert "AWS_DEFAULT_REGION" in found.mend
+
+
+def test_a_stream_that_config_json_does_not_know_is_red(world: MakeWorld) -> None:
+    one = world()
+    one.stage.project.record({"USERS_STREAM_ARN": FORMER_STREAM}, {})
+    found = look(one, "Stream/Source")
+    assert (found.light, found.command) == (RED, DEPLOY)
+    assert "config.json records" in found.said
+
+
+def test_what_cloudformation_compared_a_moment_ago_is_not_compared_again(world: MakeWorld) -> None:
+    for minutes, status, asks in (
+        (9, "IN_SYNC", False),
+        (11, "IN_SYNC", True),
+        (9, "DRIFTED", True),  # it may be mended by now
+    ):
+        known = {
+            "StackDriftStatus": status,
+            "LastCheckTimestamp": NOW - timedelta(minutes=minutes),
+        }
+        one = world(cloudformation__DescribeStacks=described_stack(DriftInformation=known))
+        assert look(one, "Stack/Drift").light is GREEN
+        assert ("cloudformation.DetectStackDrift" in one.asked) is asks
+
+
+def test_a_slow_comparison_is_not_waited_for(
+    world: MakeWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stack, "DRIFT_PATIENCE", 0.0)
+    slow = drift("", "DETECTION_IN_PROGRESS")
+    found = look(world(cloudformation__DescribeStackDriftDetectionStatus=slow), "Stack/Drift")
+    assert (found.light, found.said) == (AMBER, "CloudFormation is still comparing")
+
+
+SUPPRESSED = {"SuppressedDestinationSummaries": [{"EmailAddress": "alexis@xn--bcher-kva.example"}]}
+
+
+@pytest.mark.parametrize(
+    ("item", "light"),
+    [
+        (person("sent"), AMBER),
+        (person("owed"), AMBER),
+        ({}, AMBER),
+        (person("bounced"), GREEN),
+        (person("sent", validated_at=iso(timedelta(0))), GREEN),
+    ],
+)
+def test_who_waits_for_a_mail_in_vain_is_found(
+    world: MakeWorld, item: dict[str, Any], light: Light
+) -> None:
+    found = look(
+        world(
+            sesv2__ListSuppressedDestinations=[{**SUPPRESSED, "NextToken": "2"}, SUPPRESSED],
+            dynamodb__BatchGetItem=[
+                {"Responses": {}, "UnprocessedKeys": {TABLE: {"Keys": [{"email": {"S": "x"}}]}}},
+                {"Responses": {TABLE: [{"email": {"S": "alexis@bücher.example"}, **item}]}},
+            ],
+        ),
+        "Mail/Suppression",
+    )
+    assert found.light is light
+    assert "alexis" not in found.said
+    if light is AMBER:
+        assert "aws sesv2 delete-suppressed-destination" in found.command
+
+
+def test_a_long_list_of_suppressed_addresses_is_not_read_to_its_end(
+    world: MakeWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mail, "MAX_SUPPRESSED", 3)
+    endless = {**SUPPRESSED, "NextToken": "more"}
+    one = world(sesv2__ListSuppressedDestinations=endless)
+    assert look(one, "Mail/Suppression").said.endswith("SES's list of 3 looked at")
+    assert one.asked.count("sesv2.ListSuppressedDestinations") == 4
+
+
+def test_a_large_table_is_not_read_to_its_end(
+    world: MakeWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(facts, "MAX_PAGES", 2)
+    one = world(dynamodb__Scan=endless(person("sent")))
+    assert look(one, "Users/Mails failed").said == "none, of the first 2 people at least"
+    assert one.asked.count("dynamodb.Scan") == 3
+
+
+def test_on_this_machine_the_run_is_started_again_and_aws_is_the_local_cloud(
+    world: MakeWorld, tmp_path: Path
+) -> None:
+    one = world(lambda__ListEventSourceMappings={"EventSourceMappings": []})
+    local = Project(tmp_path, "local")
+    local.record(ENVIRONMENT, ROLES)
+    one.stage = Stage(one.stage.cloud, local)
+    found = look(one, "Stream/Source")
+    assert (found.light, found.command) == (RED, "make run")
+    assert "--endpoint-url https://sts." in one.facts.aws("sqs list-queues")
+
+
+@pytest.mark.parametrize(
+    ("lights", "worst"),
+    [([], GREEN), ([GREEN, GREY], GREEN), ([GREEN, AMBER, GREY], AMBER), ([AMBER, RED], RED)],
+)
+def test_the_worst_light_is_the_stages(lights: list[Light], worst: Light) -> None:
+    assert check.worst([Finding(light, "") for light in lights]) is worst

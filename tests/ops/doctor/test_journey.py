@@ -1,0 +1,255 @@
+"""The doctor's own journey: where it is stuck it says so, and it leaves nobody behind."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from collections.abc import Callable, Mapping
+from datetime import datetime, timezone
+from typing import Any
+
+import boto3
+import pytest
+
+from chalicelib.logs import hashed
+from chalicelib.sign_up import SignUp
+from chalicelib.users import Verdict
+from ops.cloud import Cloud
+from ops.doctor import fetch, journey
+from ops.doctor.fetch import Answer
+from ops.doctor.journey import Journey
+from ops.errors import OpsError
+from ops.progress import Progress
+from ops.project import Project
+from ops.stage import Stage
+from tests.stores import Store
+
+BASE_URL = "https://hello.example.org"
+MAILBOX = "http://127.0.0.1:8401"
+YOU = "you@example.org"
+
+
+def now() -> datetime:
+    return datetime.now(timezone.utc)
+
+
+class Service:
+    """The service as the journey meets it: each time the journey looks, one more thing happens."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.to_come: list[Callable[[str], object]] = []
+        self.status = 202
+        self.posted: list[tuple[str, Mapping[str, str]]] = []
+        self.mails: list[dict[str, Any]] = []
+        self.needs_button = False
+        self.email = ""
+
+    def post(self, url: str, fields: Mapping[str, str]) -> Answer:
+        self.posted.append((url, fields))
+        if url == f"{BASE_URL}/validate":
+            return self._click()
+        self.email = fields["email"]
+        if self.status == 202:
+            self.store.users.sign_up(SignUp(self.email, fields["prenom"], "", "en"), now())
+        return Answer(self.status, b"{}", 0.01)
+
+    def get(self, url: str) -> Answer:
+        if url == f"{MAILBOX}/messages/":
+            return _json({"messages": self.mails})
+        if url.startswith(MAILBOX):
+            number = url.rpartition("/")[2].removesuffix(".plain")
+            link = f"{BASE_URL}/validate?email=a&token={number}"
+            return Answer(200, f"Hello\n\n{link}\n".encode(), 0.01)
+        if url != f"{BASE_URL}/validate?email=a&token={len(self.mails)}":
+            return Answer(400, b"{}", 0.01)
+        return _json({"status": "confirm"}) if self.needs_button else self._click()
+
+    def _click(self) -> Answer:
+        self.validate(self.email)
+        return _json({"status": "validated"})
+
+    def sleep(self, _: float) -> None:
+        if self.to_come:
+            self.to_come.pop(0)(self.email)
+
+    def claim(self, email: str) -> None:
+        self.store.users.claim(email, "hash", now(), lapses=True)
+
+    def send(self, email: str) -> None:
+        self.store.users.sent(email, now())
+
+    def fail(self, email: str) -> None:
+        self.store.users.failed(email, "MessageRejected: no", now())
+
+    def take_back(self, email: str) -> None:
+        self.store.users.take_back(email, "hash", "SendingPausedException: paused")
+
+    def bounce(self, email: str) -> None:
+        self.store.users.record_feedback(email, Verdict.BOUNCED, now())
+
+    def complain(self, email: str) -> None:
+        self.store.users.record_feedback(email, Verdict.COMPLAINED, now())
+
+    def arrive(self, email: str) -> None:
+        self.mails.append({"id": len(self.mails) + 1, "recipients": {"to": [email]}})
+
+    def validate(self, email: str) -> None:
+        self.store.users.validate(email, "hash", now())
+
+    @property
+    def people(self) -> int:
+        return self.store.client.scan(TableName=self.store.table)["Count"]
+
+
+def _json(content: object) -> Answer:
+    return Answer(200, json.dumps(content).encode(), 0.01)
+
+
+@pytest.fixture
+def service(moto_store: Store, monkeypatch: pytest.MonkeyPatch) -> Service:
+    found = Service(moto_store)
+    monkeypatch.setattr(fetch, "get", found.get)
+    monkeypatch.setattr(fetch, "post", found.post)
+    monkeypatch.setattr(journey.time, "sleep", found.sleep)
+    for name in ("TO_STORE", "TO_SEND", "TO_REPORT", "TO_CLICK"):
+        monkeypatch.setattr(journey, name, 0.3)
+    return found
+
+
+@pytest.fixture
+def stage(project: Project, moto_store: Store) -> Stage:
+    project.record({"USERS_TABLE": moto_store.table, "BASE_URL": BASE_URL}, {})
+    session: Any = type("Session", (), {"client": lambda *_: moto_store.client})()
+    return Stage(Cloud(session, "1", "eu-west-3", lambda *_: ""), project)
+
+
+def made(stage: Stage, email: str) -> Journey:
+    one = journey.begin(stage, email, Progress(io.StringIO()))
+    one.make()
+    return one
+
+
+def hops(one: Journey) -> list[str]:
+    assert all(hop.seconds >= 0 for hop in one.hops)
+    return [hop.name for hop in one.hops]
+
+
+TO_SES = ["Sign-up answered", "Item written", "Mail claimed", "SES took it"]
+
+
+def test_a_person_who_opens_the_link_is_waited_for(service: Service, stage: Stage) -> None:
+    service.to_come = [service.claim, service.send, service.validate]
+    one = made(stage, YOU)
+    assert (one.stuck, one.untested) == ("", "")
+    assert hops(one) == [*TO_SES, "Validated"]
+    assert service.posted == [
+        (f"{BASE_URL}/users", {"email": YOU, "prenom": "Doctor", "nom": "prod"})
+    ]
+    assert service.people == 0
+
+
+@pytest.mark.parametrize("needs_button", [False, True])
+def test_on_this_machine_the_link_is_opened_out_of_the_mailbox(
+    service: Service, stage: Stage, needs_button: bool
+) -> None:
+    service.needs_button = needs_button
+    service.arrive(YOU)  # of a former test: its link is dead
+    service.arrive("somebody." + YOU)
+    service.to_come = [service.claim, service.send, service.arrive]
+    one = made(Stage(stage.cloud, stage.project, MAILBOX), YOU)
+    assert one.stuck == ""
+    assert hops(one) == [*TO_SES, "Mail in the mailbox", "Link opened", "Validated"]
+    if needs_button:
+        assert service.posted[-1] == (f"{BASE_URL}/validate", {"email": "a", "token": "3"})
+
+
+def test_the_simulator_takes_the_mail_and_what_that_leaves_untested_is_said(
+    service: Service, stage: Stage
+) -> None:
+    service.to_come = [service.claim, service.send]
+    one = made(stage, journey.SUCCESS)
+    assert hops(one) == TO_SES
+    assert one.email.startswith("success+doctor-")
+    assert "The link was not opened" in one.untested
+
+
+@pytest.mark.parametrize(
+    ("kind", "verdict"),
+    [("bounce", "bounced"), ("complaint", "complained"), ("suppressionlist", "bounced")],
+)
+def test_the_simulators_reports_are_waited_for(
+    service: Service, stage: Stage, kind: str, verdict: str
+) -> None:
+    report = service.complain if verdict == "complained" else service.bounce
+    service.to_come = [service.claim, service.send, report]
+    one = made(stage, f"{kind}@simulator.amazonses.com")
+    assert hops(one)[-1] == f"Recorded as {verdict}"
+    assert one.stuck == ""
+    assert service.people == 0
+
+
+def test_a_bounce_that_comes_at_once_is_no_failure(service: Service, stage: Stage) -> None:
+    service.to_come = [
+        lambda email: (service.claim(email), service.send(email), service.bounce(email))
+    ]
+    assert made(stage, "bounce+mine@simulator.amazonses.com").stuck == ""
+
+
+@pytest.mark.parametrize(
+    ("status", "to_come", "reached", "words"),
+    [
+        (503, [], [], "POST https://hello.example.org/users answers 503, not 202"),
+        (202, [], TO_SES[:2], "nothing takes the mail on"),
+        (202, ["claim"], TO_SES[:3], "SES does not take the mail"),
+        (202, ["claim", "take_back"], TO_SES[:3], "(SendingPausedException: paused)"),
+        (202, ["claim", "fail"], TO_SES[:3], "SES refuses the mail: MessageRejected: no"),
+        (202, ["claim", "send"], TO_SES, "nobody opened the link"),
+    ],
+)
+def test_where_it_is_stuck_is_said_and_nobody_is_left(
+    service: Service, stage: Stage, status: int, to_come: list[str], reached: list[str], words: str
+) -> None:
+    service.status = status
+    service.to_come = [getattr(service, name) for name in to_come]
+    one = made(stage, YOU)
+    assert hops(one) == reached
+    assert words in one.stuck
+    assert f"python -m ops logs --stage prod --user {hashed(YOU)}" in one.stuck
+    assert service.people == 0
+
+
+def test_somebody_who_is_there_already_is_neither_mailed_nor_removed(
+    service: Service, stage: Stage
+) -> None:
+    service.store.put(YOU, nom="Horn", validated_at="2026")
+    one = made(stage, "You@Example.org")
+    assert re.search(r"is a user already.*you\+doctor-", one.stuck)
+    assert service.posted == []
+    assert service.people == 1
+
+
+def test_somebody_elses_item_is_not_removed(service: Service, stage: Stage) -> None:
+    """Another program puts the same person while the test is under way."""
+    service.to_come = [lambda email: service.store.put(email, prenom="Alexis", mail="failed")]
+    one = made(stage, YOU)
+    assert "SES refuses the mail" in one.stuck
+    assert service.people == 1
+
+
+def test_what_is_no_address_is_said(stage: Stage) -> None:
+    with pytest.raises(OpsError, match="'you' is no address"):
+        journey.begin(stage, "you", Progress(io.StringIO()))
+
+
+def test_a_test_user_that_cannot_be_removed_is_told(service: Service, stage: Stage) -> None:
+    service.to_come = [service.claim, service.send]
+    one = journey.begin(stage, journey.SUCCESS, Progress(io.StringIO()))
+    one._dynamodb = boto3.client("dynamodb")
+    one._dynamodb.meta.events.register_first(
+        "provide-client-params.dynamodb.DeleteItem",
+        lambda params, **_: params.update(TableName="another"),
+    )
+    one.make()
+    assert one.stuck.startswith(f"The test user {one.email} is left: AWS refused DeleteItem")

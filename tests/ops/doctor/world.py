@@ -1,0 +1,268 @@
+"""An account that answers what a test says, through real clients: a misspelt parameter fails."""
+
+from __future__ import annotations
+
+import copy
+import io
+import json
+import re
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
+
+from ops import event_source, stack
+from ops.cloud import Cloud
+from ops.doctor.facts import Facts
+from ops.doctor.fetch import Answer
+from ops.project import Project
+from ops.stage import Stage
+from tests.e2e.stack import ROOT
+
+NOW = datetime(2026, 11, 24, 12, tzinfo=timezone.utc)
+ACCOUNT, REGION = "123456789012", "eu-west-3"
+TABLE = "bienvenue-prod-users"
+TABLE_ARN = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{TABLE}"
+STREAM = f"{TABLE_ARN}/stream/2026"
+FORMER_STREAM = f"{TABLE_ARN}/stream/2025"
+TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:bienvenue-prod-mail-feedback"
+QUEUE = f"arn:aws:sqs:{REGION}:{ACCOUNT}:dead-letters"
+FUNCTIONS = ("api_handler", "send_validation_mail", "record_mail_feedback", "resend_owed_mail")
+ROLES = {name: f"arn:aws:iam::{ACCOUNT}:role/{name}-role" for name in FUNCTIONS}
+ENVIRONMENT = {
+    "USERS_TABLE": TABLE,
+    "USERS_STREAM_ARN": STREAM,
+    "MAIL_FROM": "hello@example.org",
+    "BASE_URL": "https://hello.example.org",
+    "MAIL_FEEDBACK_TOPIC_ARN": TOPIC,
+    "MAIL_CONFIGURATION_SET": "bienvenue-prod",
+    "DEFAULT_LANG": "en",
+}
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """What AWS says instead of answering."""
+
+    code: str
+    message: str = ""
+
+
+FORBIDDEN = Refusal("AccessDeniedException", "no")
+
+
+def iso(ago: timedelta) -> dict[str, str]:
+    return {"S": (NOW - ago).strftime("%Y-%m-%dT%H:%M:%S.%fZ")}
+
+
+def person(mail: str, *, ago: timedelta = timedelta(minutes=5), **more: Any) -> dict[str, Any]:
+    return {"mail": {"S": mail}, "mail_at": iso(ago), "mail_count": {"N": "1"}, **more}
+
+
+def function(name: str, **configuration: Any) -> dict[str, Any]:
+    return {
+        "Configuration": {
+            "FunctionName": name,
+            "Role": ROLES[name],
+            "Runtime": "python3.11",
+            "LastModified": "2026-11-20T10:11:12.000+0000",
+            "CodeSha256": "digest",
+            "State": "Active",
+            "LastUpdateStatus": "Successful",
+            "Environment": {"Variables": {**ENVIRONMENT, "MORE": "is fine"}},
+            **configuration,
+        },
+        "Code": {"Location": "https://code.example.org/package"},
+    }
+
+
+def mapping(**settings: Any) -> dict[str, Any]:
+    return {
+        **event_source.SETTINGS,
+        "UUID": "a-uuid",
+        "EventSourceArn": STREAM,
+        "State": "Enabled",
+        "LastProcessingResult": "OK",
+        "DestinationConfig": {"OnFailure": {"Destination": QUEUE}, "OnSuccess": {}},
+        **settings,
+    }
+
+
+def described_stack(**more: Any) -> dict[str, Any]:
+    outputs = {"DeadLettersArn": QUEUE, "MailFeedbackArn": TOPIC}
+    return {
+        "Stacks": [
+            {
+                "StackName": "bienvenue-prod",
+                "StackStatus": "UPDATE_COMPLETE",
+                "Outputs": [{"OutputKey": k, "OutputValue": v} for k, v in outputs.items()],
+                **more,
+            }
+        ]
+    }
+
+
+def well() -> dict[str, Any]:
+    """Every answer that a stage in the best of health gives, by service and operation."""
+    return {
+        "sts.GetCallerIdentity": {"Account": ACCOUNT, "Arn": f"arn:aws:iam::{ACCOUNT}:user/alexis"},
+        "cloudformation.DescribeStacks": described_stack(),
+        "cloudformation.GetTemplate": {
+            "TemplateBody": json.loads(stack.template({"AppName": "bienvenue", "Stage": "prod"}))
+        },
+        "cloudformation.DetectStackDrift": {"StackDriftDetectionId": "1"},
+        "cloudformation.DescribeStackDriftDetectionStatus": {
+            "DetectionStatus": "DETECTION_COMPLETE",
+            "StackDriftStatus": "IN_SYNC",
+        },
+        "cloudformation.DescribeStackResourceDrifts": {"StackResourceDrifts": []},
+        "lambda.GetFunction": {name: function(name) for name in FUNCTIONS},
+        "lambda.ListEventSourceMappings": {"EventSourceMappings": [mapping()]},
+        "lambda.GetFunctionEventInvokeConfig": {
+            "DestinationConfig": {"OnFailure": {"Destination": QUEUE}}
+        },
+        "iam.GetRole": {"Role": {}},
+        "dynamodb.DescribeTable": {
+            "Table": {
+                "TableStatus": "ACTIVE",
+                "LatestStreamArn": STREAM,
+                "StreamSpecification": {"StreamEnabled": True},
+            }
+        },
+        "dynamodb.DescribeTimeToLive": {
+            "TimeToLiveDescription": {
+                "TimeToLiveStatus": "ENABLED",
+                "AttributeName": "expires_at",
+            }
+        },
+        "dynamodb.Scan": {"Items": [person("sent")]},
+        "dynamodb.BatchGetItem": {"Responses": {}, "UnprocessedKeys": {}},
+        "cloudwatch.GetMetricStatistics": {
+            "Datapoints": [
+                {"Timestamp": NOW - timedelta(minutes=9), "Maximum": 9_000_000.0},
+                {"Timestamp": NOW - timedelta(minutes=2), "Maximum": 800.0},
+            ]
+        },
+        "sqs.GetQueueUrl": {"QueueUrl": "https://sqs/dead-letters"},
+        "sqs.GetQueueAttributes": {"Attributes": {"ApproximateNumberOfMessages": "0"}},
+        "sns.ListSubscriptionsByTopic": {
+            "Subscriptions": [{"Endpoint": "arn:x:function:bienvenue-prod-record_mail_feedback"}]
+        },
+        "sesv2.GetAccount": {
+            "ProductionAccessEnabled": True,
+            "EnforcementStatus": "HEALTHY",
+            "SendingEnabled": True,
+            "SendQuota": {
+                "Max24HourSend": 50000.0,
+                "SentLast24Hours": 100.0,
+                "MaxSendRate": 14.0,
+            },
+        },
+        "sesv2.GetEmailIdentity": {
+            "VerifiedForSendingStatus": True,
+            "DkimAttributes": {"Status": "SUCCESS", "SigningEnabled": True, "Tokens": ["one"]},
+        },
+        "sesv2.GetConfigurationSet": {"SendingOptions": {"SendingEnabled": True}},
+        "sesv2.GetConfigurationSetEventDestinations": {
+            "EventDestinations": [
+                {
+                    "Enabled": True,
+                    "MatchingEventTypes": ["BOUNCE", "COMPLAINT"],
+                    "SnsDestination": {"TopicArn": TOPIC},
+                }
+            ]
+        },
+        "sesv2.ListSuppressedDestinations": {"SuppressedDestinationSummaries": []},
+        "http.API": Answer(200, (ROOT / "chalicelib/openapi.json").read_bytes(), 0.034),
+        "http.Package": Answer(200, package(), 0.1),
+    }
+
+
+@cache
+def package(changed: str = "", missing: str = "", idna: str = "") -> bytes:
+    """What Chalice makes of this checkout; with another content of one file, or without one."""
+    pins = dict(re.findall(r"([\w-]+)==(\S+)", (ROOT / "requirements.txt").read_text()))
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w") as zipped:
+        for path in [ROOT / "app.py", *sorted((ROOT / "chalicelib").rglob("*"))]:
+            name = path.relative_to(ROOT).as_posix()
+            if path.is_file() and "__pycache__" not in name and name != missing:
+                zipped.writestr(name, b"changed" if name == changed else path.read_bytes())
+        for name, version in {**pins, **({"idna": idna} if idna else {})}.items():
+            zipped.writestr(f"{name.replace('-', '_')}-{version}.dist-info/METADATA", "")
+        zipped.writestr("chalicelib/__pycache__/users.cpython-311.pyc", b"compiled elsewhere")
+    return made.getvalue()
+
+
+class _Session:
+    """Real clients, made once for all tests, which is what takes time; ``world`` answers them."""
+
+    def __init__(self) -> None:
+        self.world: World
+        self._clients: dict[str, Any] = {}
+
+    def client(self, service: str) -> Any:
+        if service not in self._clients:
+            self._clients[service] = boto3.client(service)
+            self._clients[service].meta.events.register("before-call", self._answer)
+        return self._clients[service]
+
+    def _answer(self, **call: Any) -> Any:
+        return self.world.answer(**call)
+
+
+_session = _Session()
+
+
+class World:
+    """The account, the project that was deployed into it, and what it was asked."""
+
+    def __init__(self, folder: Path, changes: Mapping[str, Any]) -> None:
+        self.answers = {**copy.deepcopy(well()), **changes}
+        self.asked: list[str] = []
+        _session.world = self
+        session: Any = _session
+        cloud = Cloud(session, ACCOUNT, REGION, lambda *_: "")
+        project = Project(folder, "prod")
+        project.record(ENVIRONMENT, ROLES)
+        self.stage = Stage(cloud, project)
+
+    @property
+    def facts(self) -> Facts:
+        """As one run of the doctor has them."""
+        return Facts(self.stage, ROOT, lambda: NOW)
+
+    def get(self, url: str) -> Answer:
+        """In place of fetch.get."""
+        name = "http.API" if url.endswith("/openapi.json") else "http.Package"
+        answer = self.answers[name]
+        if isinstance(answer, Exception):
+            raise answer
+        found: Answer = answer
+        return found
+
+    def answer(self, event_name: str, params: Any, **_: Any) -> Any:
+        """In place of AWS: what botocore takes for a response, and what it parsed out of it."""
+        operation = event_name.removeprefix("before-call.")
+        self.asked.append(operation)
+        answer = self.answers[operation]
+        if operation == "lambda.GetFunction" and isinstance(answer, dict):
+            lambdas_name = params["url_path"].rpartition("/")[2]
+            answer = answer[lambdas_name.removeprefix("bienvenue-prod").lstrip("-") or FUNCTIONS[0]]
+        if isinstance(answer, list):  # one after the other, the last for good
+            answer = answer.pop(0) if len(answer) > 1 else answer[0]
+        if callable(answer):
+            answer = answer()
+        if isinstance(answer, Exception):
+            raise answer
+        if isinstance(answer, Refusal):
+            error = {"Error": {"Code": answer.code, "Message": answer.message}}
+            return AWSResponse("", 400, HTTPHeaders(), None), error
+        return AWSResponse("", 200, HTTPHeaders(), None), answer
