@@ -55,10 +55,19 @@ class Project:
         own = self._stage_of(config).get("environment_variables", {})
         return {**config.get("environment_variables", {}), **own}
 
+    @property
+    def full_name(self) -> str:
+        """The app and the stage: what everything of the stage is called, or starts with."""
+        return f"{self.app_name}-{self.stage}"
+
+    @property
+    def users_table(self) -> str:
+        """What a deploy calls the stage's table of users."""
+        return f"{self.full_name}-users"
+
     def function(self, name: str) -> str:
         """What Lambda calls the function that Chalice calls ``name``."""
-        prefix = f"{self.app_name}-{self.stage}"
-        return prefix if name == "api_handler" else f"{prefix}-{name}"
+        return self.full_name if name == "api_handler" else f"{self.full_name}-{name}"
 
     def record(self, environment: Mapping[str, str], roles: Mapping[str, str]) -> None:
         """Write the stage's settings and its functions' role ARNs into config.json.

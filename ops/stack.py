@@ -17,9 +17,12 @@ if TYPE_CHECKING:
     from types_boto3_cloudformation.type_defs import ChangeTypeDef, StackTypeDef
 
 TEMPLATE = Path(__file__).with_name("resources.json")
+DASHBOARD = Path(__file__).with_name("dashboard.json")
 PATIENCE = 900.0
+MANY = 6
 
 _ACTIONS = {"Add": "made", "Modify": "changed", "Remove": "removed", "Import": "taken over"}
+_STARTS = ("CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "DELETE_IN_PROGRESS")
 _NO_CHANGES = ("didn't contain changes", "No updates are to be performed")
 
 
@@ -36,14 +39,14 @@ class Stack:
         parameters = described.get("Parameters", []) if described else []
         return {one["ParameterKey"]: one["ParameterValue"] for one in parameters}
 
-    def deploy(self, parameters: Mapping[str, str], users_table: str, say: Say) -> dict[str, str]:
+    def deploy(self, parameters: Mapping[str, str], say: Say) -> dict[str, str]:
         """Make the stack what resources.json says it is, and return its outputs.
 
         Raises DeployError with CloudFormation's reason, and before anything is done if people's
         data would be lost.
         """
         exists = self._settle(say)
-        change_set = self._propose(parameters, users_table, "UPDATE" if exists else "CREATE")
+        change_set = self._propose(parameters, "UPDATE" if exists else "CREATE")
         if change_set is None:
             say("nothing to change")
         else:
@@ -52,6 +55,21 @@ class Stack:
             self._execute(change_set)
             say(_words(self._made(changes)))
         return self._outputs()
+
+    def delete(self, say: Say) -> None:
+        """Delete the stack; what its template retains stays. Raises DeployError if it cannot."""
+        status = self._wait(say)
+        if status in ("", "DELETE_COMPLETE"):
+            say("nothing to remove")
+            return
+        self._client.delete_stack(StackName=self.name)
+        status = self._wait(say)
+        if status not in ("", "DELETE_COMPLETE"):
+            raise DeployError(
+                f"CloudFormation could not delete the stack {self.name} ({self._reason()}): "
+                "put that right, then run this again."
+            )
+        say(f"{self.name} removed")
 
     def _describe(self) -> "StackTypeDef | None":
         try:
@@ -91,13 +109,13 @@ class Stack:
 
         return until(look, PATIENCE, self._too_slow)
 
-    def _propose(self, parameters: Mapping[str, str], users_table: str, kind: Any) -> str | None:
+    def _propose(self, parameters: Mapping[str, str], kind: Any) -> str | None:
         """A change set, ready to be executed; None if there is nothing to change."""
         change_set = self._client.create_change_set(
             StackName=self.name,
             ChangeSetName=f"deploy-{uuid.uuid4().hex}",
             ChangeSetType=kind,
-            TemplateBody=_template(users_table),
+            TemplateBody=template(parameters),
             Parameters=[
                 {"ParameterKey": name, "ParameterValue": value}
                 for name, value in parameters.items()
@@ -171,7 +189,7 @@ class Stack:
             resource = event.get("LogicalResourceId", "")
             if event.get("ResourceStatus", "").endswith("_FAILED") and resource != self.name:
                 reason = f"{resource}: {event.get('ResourceStatusReason', 'no reason given')}"
-            started = event.get("ResourceStatus") in ("CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS")
+            started = event.get("ResourceStatus") in _STARTS
             if started and resource == self.name:
                 break
         return reason.rstrip(".")
@@ -183,12 +201,38 @@ class Stack:
         )
 
 
-def _template(users_table: str) -> str:
-    """resources.json with the table's name spelled out: only then does CloudFormation take over a
-    table that an earlier stack left (its guide: "Import resources automatically")."""
-    template = json.loads(TEMPLATE.read_text(encoding="utf-8"))
-    template["Resources"]["Users"]["Properties"]["TableName"] = users_table
-    return json.dumps(template)
+def template(parameters: Mapping[str, str]) -> str:
+    """resources.json as CloudFormation gets it, for a stack with these ``parameters``.
+
+    The names of what outlives a stack are spelled out: only then does CloudFormation take over what
+    an earlier stack, or Lambda, has left (its guide: "Import resources automatically").
+    """
+    content = json.loads(TEMPLATE.read_text(encoding="utf-8"))
+    resources = content["Resources"]
+    for resource in resources.values():
+        if resource.get("DeletionPolicy") == "RetainExceptOnCreate":
+            properties = resource["Properties"]
+            properties.update(
+                {
+                    name: _spelled_out(value["Fn::Sub"], parameters)
+                    for name, value in properties.items()
+                    if isinstance(value, dict) and "Fn::Sub" in value
+                }
+            )
+    dashboard = json.loads(DASHBOARD.read_text(encoding="utf-8"))
+    resources["Dashboard"]["Properties"]["DashboardBody"] = {"Fn::Sub": _dense(dashboard)}
+    return _dense(content)
+
+
+def _spelled_out(text: str, parameters: Mapping[str, str]) -> str:
+    for name in ("AppName", "Stage"):
+        text = text.replace(f"${{{name}}}", parameters[name])
+    return text
+
+
+def _dense(content: object) -> str:
+    """JSON without a space: a template that is sent along may have 51,200 bytes."""
+    return json.dumps(content, ensure_ascii=False, separators=(",", ":"))
 
 
 def _change(change: "ChangeTypeDef") -> tuple[str, str]:
@@ -200,8 +244,13 @@ def _change(change: "ChangeTypeDef") -> tuple[str, str]:
 
 
 def _words(changes: Mapping[str, str]) -> str:
-    """The changes as a line: ``Users made; ApiHandlerRole, DeadLetters changed``."""
+    """The changes as a line: ``Users made; ApiHandlerRole, DeadLetters changed``; or, of many,
+    ``40 resources made``."""
     by_kind: dict[str, list[str]] = {}
     for name, what in changes.items():
         by_kind.setdefault(what, []).append(name)
-    return "; ".join(f"{', '.join(names)} {what}" for what, names in by_kind.items())
+    return "; ".join(f"{_listed(names)} {what}" for what, names in by_kind.items())
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names) if len(names) <= MANY else f"{len(names)} resources"

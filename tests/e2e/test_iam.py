@@ -24,7 +24,6 @@ UNASKED = {
     "dynamodb:GetRecords": "it reads the stream",
     "dynamodb:GetShardIterator": "it reads the stream",
     "dynamodb:ListStreams": "it reads the stream",
-    "logs:CreateLogGroup": "it writes the logs",
     "logs:CreateLogStream": "it writes the logs",
     "logs:PutLogEvents": "it writes the logs",
     "sqs:SendMessage": "it puts dead letters into their queue",
