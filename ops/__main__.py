@@ -5,6 +5,7 @@ from typing import Any
 import click
 
 from ops.commands.deploy import deploy
+from ops.commands.destroy import destroy
 from ops.commands.preview import preview
 from ops.commands.run import run
 from ops.errors import OpsError
@@ -36,7 +37,7 @@ class PlainGroup(click.Group):
             ) from error
 
 
-@click.group(cls=PlainGroup, commands=[run, deploy, preview])
+@click.group(cls=PlainGroup, commands=[run, deploy, destroy, preview])
 @click.option("--debug", is_flag=True, help="Show where an error came from.")
 def ops(debug: bool) -> None:
     """Run Bienvenue on this machine, and deploy it to AWS."""

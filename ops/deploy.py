@@ -85,7 +85,7 @@ def _deploy(
 ) -> Deployed:
     client = cloud.session.client
     before = project.environment
-    check_stage(project, cloud)
+    check_stage(project, cloud, before.get("USERS_STREAM_ARN", ""))
     told = None if alarms_to is None else alarms.check(alarms_to)
     sender = _sender(mail_from or before.get("MAIL_FROM"))
     environment = {
@@ -165,14 +165,14 @@ def _deploy(
     )
 
 
-def check_stage(project: Project, cloud: Cloud) -> None:
+def check_stage(project: Project, cloud: Cloud, recorded_stream: str) -> None:
     """Raise DeployError unless the stage may live here: one is never moved by mistake."""
     if not _STAGE.fullmatch(project.stage):
         raise DeployError(
             f"The stage {project.stage!r} must be letters, digits and hyphens, at most 32 of them: "
             "its stack is named after it."
         )
-    arn = project.environment.get("USERS_STREAM_ARN", "").split(":")
+    arn = recorded_stream.split(":")
     if len(arn) > 5 and (arn[3], arn[4]) != (cloud.region, cloud.account):
         raise DeployError(
             f"The stage {project.stage} lives in account {arn[4]}, {arn[3]}, but these credentials "

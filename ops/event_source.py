@@ -43,7 +43,7 @@ def reconcile(lambda_: "LambdaClient", project: Project, table: str, stream: str
     """Leave Chalice no mapping but one of ``stream``, and have it recorded, so that it makes none
     twice and a new one for a table that was made anew."""
     kept = False
-    for mapping in _mappings(lambda_, project):
+    for mapping in mappings(lambda_, project):
         source = mapping["EventSourceArn"]
         if source == stream:
             kept = True
@@ -83,17 +83,18 @@ def configure(lambda_: "LambdaClient", project: Project, dead_letters: str, say:
     say(said if state == "Enabled" else f"{said}; it is {state.lower()}, so no mail is sent")
 
 
-def _mappings(
+def mappings(
     lambda_: "LambdaClient", project: Project
 ) -> "list[EventSourceMappingConfigurationTypeDef]":
+    """All that bring anything to the mailer; none where there is no such function."""
     pages = lambda_.get_paginator("list_event_source_mappings").paginate(
         FunctionName=project.function(FUNCTION)
     )
     try:
-        mappings = [mapping for page in pages for mapping in page["EventSourceMappings"]]
+        found = [mapping for page in pages for mapping in page["EventSourceMappings"]]
     except lambda_.exceptions.ResourceNotFoundException:  # no such function yet
         return []
-    return [mapping for mapping in mappings if mapping.get("State") != "Deleting"]
+    return [mapping for mapping in found if mapping.get("State") != "Deleting"]
 
 
 def _state(lambda_: "LambdaClient", uuid: str) -> str | None:
