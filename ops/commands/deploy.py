@@ -45,7 +45,10 @@ def deploy(
     alarms_to: str | None,
     log_days: str | None,
 ) -> None:
-    """Bring a stage in your AWS account to what this checkout says. Safe to run again."""
+    """Bring a stage in your AWS account to what this checkout says. Safe to run again.
+
+    Permissions: docs/deploy-policy.json.
+    """
     project = Project(CHECKOUT, stage)
     progress = Progress(sys.stdout)
     with progress.step("Account") as say:

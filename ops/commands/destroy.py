@@ -28,7 +28,7 @@ def destroy(stage: str, yes: bool, delete_users: str | None) -> None:
     """Take a stage in your AWS account down: page, API, functions, logs and alarms. Its users stay,
     unless you say otherwise. Safe to run again.
 
-    Needs the permissions that deploying needs.
+    Permissions: docs/deploy-policy.json.
     """
     project = Project(CHECKOUT, stage)
     progress = Progress(sys.stdout)

@@ -3,7 +3,8 @@
 ``python -m tests.e2e.deploying ENDPOINT FOLDER COMMAND [OPERATION]``. COMMAND ``ops`` deploys as
 ``python -m ops deploy`` does, ``destroy`` takes down as ``python -m ops destroy`` does; either is
 killed as soon as AWS has answered OPERATION. ``destroy-users`` takes the users along, and
-``chalice`` is ``chalice deploy``. All reach the local cloud as ``make run`` does.
+``chalice`` is ``chalice deploy``. All reach the local cloud as ``make run`` does. What they ask of
+AWS stands in FOLDER/asked, a permission a line.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from functools import partial
 from pathlib import Path
 
 from botocore.hooks import BaseEventHooks
+from botocore.model import OperationModel
 from botocore.session import Session
 from chalice import cli
 from chalice.cli import factory
@@ -30,6 +32,9 @@ from ops.project import Project
 from tests.e2e.stack import ROOT
 
 ALARMS_TO = "ops@example.org"
+ASKED = "asked"
+PREFIXES = {"monitoring": "cloudwatch"}
+"""Where IAM calls a service otherwise than its requests are signed."""
 
 
 def run(
@@ -49,7 +54,7 @@ def run(
 
 def _ops(cloud: Cloud, folder: str, last: str = "") -> None:
     deploy(
-        _dying(cloud, last),
+        _watched(cloud, Path(folder), last),
         Project(Path(folder), STAGE),
         Progress(sys.stdout),
         mail_from=MAIL_FROM,
@@ -60,19 +65,32 @@ def _ops(cloud: Cloud, folder: str, last: str = "") -> None:
 def _destroy(cloud: Cloud, folder: str, last: str = "", *, delete_users: bool = False) -> None:
     project = Project(Path(folder), STAGE)
     progress = Progress(sys.stdout)
-    for left in destroy(_dying(cloud, last), project, progress, delete_users=delete_users):
+    watched = _watched(cloud, project.folder, last)
+    for left in destroy(watched, project, progress, delete_users=delete_users):
         sys.stdout.write(f"{left}\n")
 
 
-def _dying(cloud: Cloud, last: str) -> Cloud:
-    """``cloud``, until it has answered the operation ``last``."""
+def _watched(cloud: Cloud, folder: Path, last: str) -> Cloud:
+    """``cloud``, until it has answered the operation ``last``; it writes down what it is asked."""
+
+    def watch(events: BaseEventHooks) -> None:
+        _die_after(last, events)
+        events.register("before-call", partial(_write_down, folder / ASKED))
 
     def prepare(session: Session) -> None:
+        watch(session.get_component("event_emitter"))
         cloud.prepare(session)
-        _die_after(last, session.get_component("event_emitter"))
 
-    _die_after(last, cloud.session.events)
+    watch(cloud.session.events)
     return Cloud(cloud.session, cloud.account, cloud.region, cloud.address, prepare)
+
+
+def _write_down(asked: Path, model: OperationModel, **_: object) -> None:
+    """The permission that an operation needs."""
+    service = model.service_model.signing_name
+    verb = model.http["method"] if service == "apigateway" else model.name
+    with asked.open("a", encoding="utf-8") as file:
+        file.write(f"{PREFIXES.get(service, service)}:{verb}\n")
 
 
 def _die_after(operation: str, events: BaseEventHooks) -> None:

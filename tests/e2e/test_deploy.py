@@ -259,7 +259,7 @@ def test_a_stage_taken_down_leaves_its_users_and_a_deploy_finds_them_again(stage
     assert local.STAGE not in stage.project.config()["stages"]
     assert "nothing to remove" in stage.deploy("destroy")
 
-    assert "Users taken over; " in stage.deploy()
+    assert "Users taken over" in stage.deploy()
     assert stage.item("faithful@example.org") == before
     assert len(stage.mails("faithful@example.org")) == 1
     stage.journey("returned@example.org")
@@ -269,6 +269,16 @@ def test_users_that_are_to_go_go_too(stage: Stage) -> None:
     printed = stage.deploy("destroy-users")
     assert f"{stage.project.users_table} deleted" in printed
     assert set(left(stage)) == {"identities"}
+
+
+def test_neither_way_needs_a_permission_that_the_operators_policy_does_not_give(
+    stage: Stage,
+) -> None:
+    policy = json.loads((ROOT / "docs" / "deploy-policy.json").read_text(encoding="utf-8"))
+    given = {action for statement in policy["Statement"] for action in statement["Action"]}
+    asked = set((stage.folder / deploying.ASKED).read_text(encoding="utf-8").split())
+    assert {"cloudformation:CreateChangeSet", "lambda:CreateFunction", "apigateway:POST"} <= asked
+    assert asked <= given
 
 
 def test_plain_chalice_says_what_to_run_first_where_there_is_no_table_yet(tmp_path: Path) -> None:

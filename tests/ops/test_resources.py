@@ -108,6 +108,14 @@ def test_what_cloudformation_gets_is_right_and_within_its_limit() -> None:
     assert len(sent.encode()) < 51_200
 
 
+def test_the_operators_policy_fits_into_one_of_iams() -> None:
+    """https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html"""
+    policy = json.loads((ROOT / "docs" / "deploy-policy.json").read_text(encoding="utf-8"))
+    assert len(json.dumps(policy, separators=(",", ":"))) < 6_144
+    for statement in policy["Statement"]:
+        assert not any("*" in action for action in statement["Action"])
+
+
 def made_before(name: str) -> set[str]:
     """What CloudFormation makes before the resource ``name``."""
     text = json.dumps(RESOURCES[name])
