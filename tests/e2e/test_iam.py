@@ -152,9 +152,8 @@ def sweeps(stack: Guarded) -> bool:
 
 def notification(stack: Guarded, bounced: str) -> dict[str, Any]:
     """What SNS hands to the function when an address bounces."""
-    (topic,) = stack.client("sns").list_topics()["Topics"]
     message = {
-        "TopicArn": topic["TopicArn"],
+        "TopicArn": test_feedback.feedback_topic(stack),
         "Subject": "Amazon SES Email Event Notification",
         "Message": json.dumps(bounce(bounced)),
         "MessageAttributes": {},
