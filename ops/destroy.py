@@ -58,7 +58,8 @@ def _destroy(cloud: Cloud, project: Project, progress: Progress, delete_users: b
         if delete_users:
             table.delete(client("dynamodb"), project.users_table, say)
         else:
-            say("kept")
+            exists = table.exists(client("dynamodb"), project.users_table)
+            say(f"{project.users_table} kept" if exists else "there is none")
 
     with progress.step("Settings") as say:
         recorded = [*_RECORDED]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from ops import log_settings
 from ops.project import Project
@@ -24,12 +25,16 @@ class Cloud:
         }
         self.days: dict[str, int | None] = {PREFIX: 90, f"{PREFIX}-2": 7}
         self.calls: list[str] = []
+        self.busy = 0
 
     def get_function_configuration(self, FunctionName: str) -> Any:  # noqa: N803 - boto3's names
         return {"LoggingConfig": self.logging[FunctionName]}
 
     def update_function_configuration(self, FunctionName: str, LoggingConfig: Any) -> None:  # noqa: N803
         self.calls.append("update_function_configuration")
+        if self.busy:
+            self.busy -= 1
+            raise ClientError({"Error": {"Code": "ResourceConflictException"}}, "")
         self.logging[FunctionName] = {"SystemLogLevel": "INFO", **LoggingConfig}
 
     def get_paginator(self, operation: str) -> Any:
@@ -96,6 +101,16 @@ def test_a_retention_that_a_taken_over_group_does_not_have_is_set(
     configure(cloud, deployed, 90, say)
     assert cloud.days[PREFIX] == 90
     assert cloud.calls == ["put_retention_policy"]
+
+
+def test_a_function_that_chalice_has_just_changed_is_waited_for(
+    deployed: Project, say: Ear
+) -> None:
+    cloud = Cloud()
+    cloud.busy = 2
+    configure(cloud, deployed, 90, say)
+    assert cloud.calls.count("update_function_configuration") == 4
+    assert {one["LogFormat"] for one in cloud.logging.values()} == {"JSON"}
 
 
 def test_what_an_operator_set_beside_the_format_stays(deployed: Project, say: Ear) -> None:
