@@ -133,6 +133,8 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         stage = Stage(endpoint, tmp_path / "project")
         local.copy(ROOT, stage.folder)
         stage.client("sesv2").create_email_identity(EmailIdentity=local.MAIL_FROM)
+        # As Lambda made them before the stack did: without an end.
+        stage.client("logs").create_log_group(logGroupName="/aws/lambda/bienvenue-local")
         for last_answer in LAST_ANSWERS:
             killed = deploying.run(endpoint, stage.folder, "ops", last_answer)
             assert killed.returncode == -signal.SIGKILL, killed.stdout
