@@ -27,7 +27,7 @@ format: $(INSTALLED)
 	$(BIN)/ruff check --fix .
 
 deploy: $(INSTALLED)
-	@$(BIN)/python -m ops deploy --stage $(STAGE) $(if $(MAIL_FROM),--mail-from "$(MAIL_FROM)") $(if $(BASE_URL),--base-url "$(BASE_URL)")
+	@$(BIN)/python -m ops deploy --stage $(STAGE) $(if $(MAIL_FROM),--mail-from "$(MAIL_FROM)") $(if $(BASE_URL),--base-url "$(BASE_URL)") $(if $(ALARMS_TO),--alarms-to "$(ALARMS_TO)")
 
 clean:
 	rm -rf .venv .local build .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage

@@ -2,8 +2,10 @@
 
 Each transition is a single conditional UpdateItem: the condition is the state machine, and why it
 refused is read from the item that the refusal returns. Nothing here reads first and writes later.
+What came of a transition is logged here, where it is known; metric filters count those lines.
 """
 
+import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
@@ -12,10 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from chalicelib.logs import hashed
 from chalicelib.sign_up import SignUp
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
+
+log = logging.getLogger(__name__)
 
 Item = Mapping[str, Any]
 """An item as DynamoDB's JSON has it: ``{"email": {"S": "…"}}``."""
@@ -87,21 +92,24 @@ class Users:
             if value:
                 assignments.append(f"{name} = if_not_exists({name}, :{name})")
                 values[f":{name}"] = value
-        return self._try(
+        outcome = self._try(
             sign_up.email,
             "SET " + ", ".join(assignments),
             f"attribute_not_exists(email) OR ({_MAY_BE_OWED})",
             {**values, **_limits(now)},
         )
+        is_new = outcome.item.get("created_at") == {"S": iso(now)}
+        return _asked(sign_up.email, outcome, "signed up" if is_new else "resend asked for")
 
     def resend(self, email: str, now: datetime) -> bool:
         """Owe a known user another mail; False where there is none, or limits forbid it."""
-        return self._try(
+        outcome = self._try(
             email,
             "SET mail = :owed, mail_at = :now",
             f"attribute_exists(email) AND {_MAY_BE_OWED}",
             {**_owing(now), **_limits(now)},
         )
+        return _asked(email, outcome, "resend asked for")
 
     def claim(self, email: str, link_hash: str, now: datetime, *, lapses: bool) -> User | None:
         """Take on the mail that is owed to a user; None where none is.
@@ -201,6 +209,7 @@ class Users:
             return Click(Validation.INVALID, "")
         lang = outcome.item.get("lang", {}).get("S", "")
         if outcome.done:
+            log.info("validated user=%s", hashed(email))
             return Click(Validation.VALIDATED, lang)
         if "validated_at" in outcome.item:
             return Click(Validation.ALREADY_VALIDATED, lang)
@@ -210,13 +219,16 @@ class Users:
         """Send no more mail to a known user; False where there is none or nothing changes. A
         complaint outweighs a bounce: somebody reads that mailbox, and wants no mail."""
         weightier = {":verdict": verdict.value, ":complained": Verdict.COMPLAINED.value}
-        return self._try(
+        outcome = self._try(
             email,
             # Kept for good: once forgotten, the next sign-up would mail them again.
             "SET mail = :verdict, mail_at = :now REMOVE expires_at",
             "attribute_exists(email) AND NOT mail IN (:verdict, :complained)",
             {**weightier, ":now": iso(now)},
         )
+        if outcome.done:
+            log.info("mail %s user=%s", verdict.value, hashed(email))
+        return outcome.done
 
     def still_owed(self, before: datetime, segment: int, segments: int) -> Iterator[list[str]]:
         """Pages of users, of one segment of the table, whose mail is owed since ``before``."""
@@ -233,19 +245,22 @@ class Users:
 
     def ask_again(self, email: str, now: datetime, patience: timedelta) -> bool:
         """Have the stream woken for a mail that is owed for longer than ``patience``."""
-        return self._update(
+        outcome = self._update(
             email,
             "SET mail = :owed, mail_at = :now",
             f"attribute_exists(email) AND {_STILL_OWED}",
             {**_owed_since(now - patience), ":now": iso(now)},
-        ).done
+        )
+        if outcome.done:
+            log.info("asked again user=%s", hashed(email))
+        return outcome.done
 
-    def _try(self, email: str, change: str, condition: str, values: Item) -> bool:
-        """Whether an update was made that another writer's item may have no room for."""
+    def _try(self, email: str, change: str, condition: str, values: Item) -> "_Outcome":
+        """What came of an update that another writer's item may have no room for."""
         try:
-            return self._update(email, change, condition, values).done
+            return self._update(email, change, condition, values)
         except Unusable:
-            return False
+            return _Outcome(False, {})
 
     def _update(self, email: str, change: str, condition: str, values: Item) -> "_Outcome":
         try:
@@ -274,6 +289,12 @@ class _Outcome:
 
     done: bool
     item: Item
+
+
+def _asked(email: str, outcome: _Outcome, what: str) -> bool:
+    """Log ``what`` somebody asked for; as much is logged, and as late, for who asked in vain."""
+    log.info("%s user=%s", what if outcome.done else "asked in vain", hashed(email))
+    return outcome.done
 
 
 _MAY_BE_OWED = (

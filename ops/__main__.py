@@ -5,6 +5,7 @@ from typing import Any
 import click
 
 from ops.commands.deploy import deploy
+from ops.commands.destroy import destroy
 from ops.commands.doctor import doctor
 from ops.commands.logs import logs
 from ops.commands.metrics import metrics
@@ -40,7 +41,7 @@ class PlainGroup(click.Group):
             ) from error
 
 
-@click.group(cls=PlainGroup, commands=[run, deploy, doctor, logs, metrics, users, preview])
+@click.group(cls=PlainGroup, commands=[run, deploy, doctor, logs, metrics, users, preview, destroy])
 @click.option("--debug", is_flag=True, help="Show where an error came from.")
 def ops(debug: bool) -> None:
     """Run Bienvenue on this machine, and deploy it to AWS."""

@@ -9,7 +9,16 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from chalicelib import settings, templates
-from ops import dead_letters, event_source, mail_identity, rest_api, shipping, table
+from ops import (
+    alarms,
+    dead_letters,
+    event_source,
+    log_settings,
+    mail_identity,
+    rest_api,
+    shipping,
+    table,
+)
 from ops.cloud import Cloud, in_plain_words
 from ops.errors import DeployError
 from ops.progress import Progress
@@ -39,16 +48,28 @@ def deploy(
     mail_from: str | None = None,
     base_url: str | None = None,
     throttle: Throttle = AS_IT_WAS,
+    alarms_to: str | None = None,
+    log_days: int | None = None,
     extra: Mapping[str, str] | None = None,
 ) -> Deployed:
     """Deploy the stage of ``project``.
 
-    ``mail_from``, ``base_url`` and ``throttle`` are remembered from one deploy to the next; the
-    first needs ``mail_from``, and without a ``base_url`` links lead to the REST API's own address.
-    ``extra`` are further settings. Raises DeployError.
+    All but ``extra``, which are further settings, is remembered from one deploy to the next. The
+    first needs ``mail_from``; without a ``base_url`` links lead to the REST API's own address.
+    ``alarms_to`` is whom alarms are mailed to, nobody if empty. Raises DeployError.
     """
     with in_plain_words():
-        return _deploy(cloud, project, progress, mail_from, base_url, throttle, extra or {})
+        return _deploy(
+            cloud,
+            project,
+            progress,
+            mail_from,
+            base_url,
+            throttle,
+            alarms_to,
+            log_days,
+            extra or {},
+        )
 
 
 def _deploy(
@@ -58,11 +79,14 @@ def _deploy(
     mail_from: str | None,
     base_url: str | None,
     throttle: Throttle,
+    alarms_to: str | None,
+    log_days: int | None,
     extra: Mapping[str, str],
 ) -> Deployed:
     client = cloud.session.client
     before = project.environment
-    _check_stage(project, cloud, before.get("USERS_STREAM_ARN", ""))
+    check_stage(project, cloud, before.get("USERS_STREAM_ARN", ""))
+    told = None if alarms_to is None else alarms.check(alarms_to)
     sender = _sender(mail_from or before.get("MAIL_FROM"))
     environment = {
         **extra,
@@ -72,26 +96,32 @@ def _deploy(
     _check_settings({**before, **environment})
 
     with progress.step("Sender") as say:
-        stack = Stack(client("cloudformation"), f"{project.app_name}-{project.stage}")
-        made_before = stack.parameters().get("NewMailIdentity", "")
-        identity = mail_identity.choose(client("sesv2"), sender, made_before)
+        stack = Stack(client("cloudformation"), project.full_name)
+        parameters = stack.parameters()
+        identity = mail_identity.choose(
+            client("sesv2"), sender, parameters.get("NewMailIdentity", "")
+        )
         say(sender if identity.name == sender else f"{sender}, covered by {identity.name}")
 
     with progress.step("Backing resources") as say:
-        users_table = f"{project.app_name}-{project.stage}-users"
+        days = log_days or int(parameters.get("LogDays", log_settings.FIRST_DAYS))
+        told = parameters.get("AlarmsTo", "") if told is None else told
         outputs = stack.deploy(
             {
                 "AppName": project.app_name,
                 "Stage": project.stage,
                 "MailFrom": sender,
                 "NewMailIdentity": identity.name if identity.is_ours else "",
-                "ConfigurationSet": _own_configuration_set({**before, **extra}, stack.name),
+                "ConfigurationSet": own_configuration_set({**before, **extra}, stack.name),
+                "LogDays": str(days),
+                "AlarmsTo": told,
+                "ApiStage": project.api_stage,
             },
             say,
         )
 
     with progress.step("Users' table") as say:
-        environment["USERS_TABLE"] = users_table
+        users_table = environment["USERS_TABLE"] = project.users_table
         environment["USERS_STREAM_ARN"] = table.check(client("dynamodb"), users_table, say)
         environment["MAIL_FEEDBACK_TOPIC_ARN"] = outputs["MailFeedbackArn"]
         environment["MAIL_CONFIGURATION_SET"] = outputs["ConfigurationSet"]
@@ -112,6 +142,9 @@ def _deploy(
         )
         shipping.ship(cloud, project, say)
 
+    with progress.step("Logs") as say:
+        log_settings.configure(client("lambda"), client("logs"), project, days, say)
+
     with progress.step("Stream to mailer") as say:
         event_source.configure(client("lambda"), project, outputs["DeadLettersArn"], say)
 
@@ -125,11 +158,14 @@ def _deploy(
         base_url=environment["BASE_URL"],
         table=users_table,
         region=cloud.region,
-        left_to_do=mail_identity.left_to_do(client("sesv2"), sender, identity.name),
+        left_to_do=[
+            *mail_identity.left_to_do(client("sesv2"), sender, identity.name),
+            *alarms.left_to_do(client("sns"), outputs["AlarmsArn"], told),
+        ],
     )
 
 
-def _check_stage(project: Project, cloud: Cloud, recorded_stream: str) -> None:
+def check_stage(project: Project, cloud: Cloud, recorded_stream: str) -> None:
     """Raise DeployError unless the stage may live here: one is never moved by mistake."""
     if not _STAGE.fullmatch(project.stage):
         raise DeployError(
@@ -169,7 +205,7 @@ def _own_address(recorded: str) -> str:
     return "" if ".execute-api." in host else recorded
 
 
-def _own_configuration_set(environment: Mapping[str, str], ours: str) -> str:
+def own_configuration_set(environment: Mapping[str, str], ours: str) -> str:
     """The configuration set that an operator once gave; nothing for the one that we make."""
     recorded = environment.get("MAIL_CONFIGURATION_SET", "")
     return "" if recorded == ours else recorded

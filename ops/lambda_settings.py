@@ -8,8 +8,13 @@ from ops.waiting import until
 
 PATIENCE = 120.0
 
-# What Lambda answers while a mapping changes, or a role that was just made is not known everywhere.
-_SETTLING = ("ResourceInUseException", "InvalidParameterValueException")
+# What Lambda answers while a mapping or a function changes, or a role that was just made is not
+# known everywhere.
+_SETTLING = (
+    "ResourceConflictException",
+    "ResourceInUseException",
+    "InvalidParameterValueException",
+)
 
 
 def holds(current: Any, wanted: Any) -> bool:

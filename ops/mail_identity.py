@@ -29,11 +29,16 @@ def choose(ses: "SESV2Client", mail_from: str, made_before: str) -> MailIdentity
 
     ``made_before`` is the one that the stack has made already, if any.
     """
-    found = {name: state for name in _covering(mail_from) if (state := _look(ses, name))}
-    best = [name for name, state in found.items() if state == "verified"] or list(found)
-    if best:
-        return MailIdentity(best[0], is_ours=best[0] == made_before)
+    if name := find(ses, mail_from):
+        return MailIdentity(name, is_ours=name == made_before)
     return MailIdentity(_domain(mail_from), is_ours=True)
+
+
+def find(ses: "SESV2Client", mail_from: str) -> str:
+    """The account's identity for ``mail_from``, a verified one if it can be; empty if none is."""
+    found = {name: state for name in _covering(mail_from) if (state := _look(ses, name))}
+    verified = [name for name, state in found.items() if state == "verified"]
+    return next(iter(verified or found), "")
 
 
 def left_to_do(ses: "SESV2Client", mail_from: str, identity: str) -> list[str]:

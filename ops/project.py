@@ -3,7 +3,7 @@
 Chalice reads both; anything in them that is not named here is kept as it is.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -62,10 +62,24 @@ class Project:
         roles = {name: own.get("iam_role_arn") for name, own in functions.items()}
         return {name: role for name, role in roles.items() if role}
 
+    @property
+    def full_name(self) -> str:
+        """The app and the stage: what everything of the stage is called, or starts with."""
+        return f"{self.app_name}-{self.stage}"
+
+    @property
+    def users_table(self) -> str:
+        """What a deploy calls the stage's table of users."""
+        return f"{self.full_name}-users"
+
+    @property
+    def mail_feedback_topic(self) -> str:
+        """What the stage's stack calls the topic that SES reports to."""
+        return f"{self.full_name}-mail-feedback"
+
     def function(self, name: str) -> str:
         """What Lambda calls the function that Chalice calls ``name``."""
-        prefix = f"{self.app_name}-{self.stage}"
-        return prefix if name == "api_handler" else f"{prefix}-{name}"
+        return self.full_name if name == "api_handler" else f"{self.full_name}-{name}"
 
     def record(self, environment: Mapping[str, str], roles: Mapping[str, str]) -> None:
         """Write the stage's settings and its functions' role ARNs into config.json.
@@ -82,6 +96,31 @@ class Project:
         if files.dumps(config) != before:
             files.write(self._config, config)
 
+    def erase(self, settings: Collection[str]) -> None:
+        """Take back what ``record`` wrote, these ``settings`` and all roles, and what Chalice
+        recorded. What a person wrote stays; an entry with nothing left in it goes."""
+        config = self.config()
+        before = files.dumps(config)
+        stage = self._stage_of(config)
+        _pop(stage.get("environment_variables", {}), settings)
+        for function in stage.get("lambda_functions", {}).values():
+            _pop(function, ["iam_role_arn"])
+        if "stages" in config:
+            config["stages"][self.stage] = _without_nothing(stage)
+            config["stages"] = {
+                name: one for name, one in config["stages"].items() if one or name != self.stage
+            }
+        if files.dumps(config) != before:
+            files.write(self._config, config)
+        self._deployed.unlink(missing_ok=True)
+
+    def named_functions(self) -> list[str]:
+        """The functions that config.json or Chalice's record names, deployed or not."""
+        config = self.config()
+        named = (config, self._stage_of(config))
+        configured = [name for one in named for name in one.get("lambda_functions", {})]
+        return list(dict.fromkeys([*configured, *self.functions()]))
+
     def functions(self) -> list[str]:
         """The functions that are deployed, by their names in app.py."""
         kind = "lambda_function"
@@ -95,6 +134,10 @@ class Project:
         """Have Chalice take ``resource`` for one that it deployed itself."""
         others = [one for one in self._resources() if one["name"] != resource["name"]]
         self._write_resources([*others, dict(resource)])
+
+    def replace(self, resources: Iterable[Mapping[str, Any]]) -> None:
+        """Have Chalice take these for all that it ever deployed."""
+        self._write_resources([dict(one) for one in resources])
 
     def forget(self, name: str) -> None:
         """Have Chalice take ``name`` for something that it never deployed."""
@@ -120,3 +163,17 @@ class Project:
         # The versions that Chalice 1.34 writes and expects (chalice/deploy/deployer.py).
         content = {"resources": resources, "schema_version": "2.0", "backend": "api"}
         files.write(self._deployed, content)
+
+
+def _pop(values: dict[str, Any], names: Iterable[str]) -> None:
+    for name in names:
+        values.pop(name, None)
+
+
+def _without_nothing(content: dict[str, Any]) -> dict[str, Any]:
+    """``content`` without the objects in it, and in those, that hold nothing."""
+    kept = {
+        name: _without_nothing(value) if isinstance(value, dict) else value
+        for name, value in content.items()
+    }
+    return {name: value for name, value in kept.items() if value != {}}

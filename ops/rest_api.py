@@ -36,43 +36,56 @@ FIRST_BURST = 100
 
 
 def provide(gateway: "APIGatewayClient", project: Project, say: Say) -> str:
-    """The id of the stage's REST API, which is made if there is none.
+    """The id of the stage's REST API, which is made if there is none."""
+    api_id = find(gateway, project)
+    if api_id is None:
+        api_id = gateway.create_rest_api(
+            name=project.app_name,
+            endpointConfiguration={"types": ["REGIONAL"]},
+            tags={TAG: project.full_name},
+        )["id"]
+        say(f"{api_id}, new")
+    elif api_id == _recorded_id(project):
+        say(f"{api_id}, as before")
+    else:
+        say(f"{api_id}, made on another machine")
+    return api_id
+
+
+def find(gateway: "APIGatewayClient", project: Project) -> str | None:
+    """The id of the stage's REST API, if there is one.
 
     Chalice's record is not kept in git, so an API that another machine made is found by its tag.
     """
-    tag = f"{project.app_name}-{project.stage}"
     existing = {
         api["id"]: api.get("tags", {})
         for page in gateway.get_paginator("get_rest_apis").paginate()
         for api in page["items"]
     }
-    recorded = (project.resource(NAME) or {}).get("rest_api_id")
-    if recorded in existing:
-        say(f"{recorded}, as before")
-        return str(recorded)
-    api_id = next((found for found, tags in existing.items() if tags.get(TAG) == tag), None)
-    if api_id:
-        say(f"{api_id}, made on another machine")
-    else:
-        api_id = gateway.create_rest_api(
-            name=project.app_name,
-            endpointConfiguration={"types": ["REGIONAL"]},
-            tags={TAG: tag},
-        )["id"]
-        say(f"{api_id}, new")
-    return api_id
+    if (api_id := _recorded_id(project)) in existing:
+        return api_id
+    return next(
+        (found for found, tags in existing.items() if tags.get(TAG) == project.full_name), None
+    )
 
 
 def record(project: Project, api_id: str, address: str) -> None:
     """Have Chalice fill that API rather than make another."""
-    project.keep(
-        {
-            "name": NAME,
-            "resource_type": "rest_api",
-            "rest_api_id": api_id,
-            "rest_api_url": f"{address}/",
-        }
-    )
+    project.keep(recorded(api_id, address))
+
+
+def recorded(api_id: str, address: str) -> dict[str, str]:
+    """The API as Chalice records it."""
+    return {
+        "name": NAME,
+        "resource_type": "rest_api",
+        "rest_api_id": api_id,
+        "rest_api_url": f"{address}/",
+    }
+
+
+def _recorded_id(project: Project) -> str:
+    return str((project.resource(NAME) or {}).get("rest_api_id", ""))
 
 
 def throttle(

@@ -1,4 +1,4 @@
-"""The code itself: packaged and deployed by Chalice, in this process, as `chalice deploy` would.
+"""The code itself: packaged, deployed and deleted by Chalice, in this process, as `chalice` would.
 
 Without chalice.cli, though: importing that asks the terminal what it is, and waits ten seconds for
 one that does not answer (chalice.cli.newproj, by way of inquirer and blessed).
@@ -18,10 +18,14 @@ from typing import cast
 import botocore.session
 from botocore.exceptions import BotoCoreError, ClientError
 from chalice.app import Chalice
-from chalice.awsclient import LambdaClientError
+from chalice.awsclient import LambdaClientError, TypedAWSClient
 from chalice.config import Config
 from chalice.constants import DEFAULT_APIGATEWAY_STAGE_NAME, DEFAULT_ENDPOINT_TYPE
-from chalice.deploy.deployer import ChaliceDeploymentError, create_default_deployer
+from chalice.deploy.deployer import (
+    ChaliceDeploymentError,
+    create_default_deployer,
+    create_deletion_deployer,
+)
 from chalice.deploy.packager import (
     DependencyBuilder,
     LambdaDeploymentPackager,
@@ -35,6 +39,11 @@ from ops.errors import DeployError
 from ops.progress import Say
 from ops.project import Project
 
+_DEFAULTS = {
+    "api_gateway_stage": DEFAULT_APIGATEWAY_STAGE_NAME,
+    "api_gateway_endpoint_type": DEFAULT_ENDPOINT_TYPE,
+    "autogen_policy": True,
+}
 # Chalice tells of a dependency that it has no wheel for, and goes on to deploy without it.
 _INCOMPLETE = "Could not install dependencies"
 
@@ -59,6 +68,28 @@ def ship(cloud: Cloud, project: Project, say: Say) -> None:
                     f"({_line(error)}): look at the network, and at pip's settings."
                 ) from error
     say(", ".join(project.functions()))
+
+
+def unship(cloud: Cloud, project: Project, say: Say) -> None:
+    """Delete all that Chalice has recorded. Raises DeployError; the account's errors pass through.
+
+    Its deleter goes by the record alone, so that an app that no longer loads need not.
+    """
+    config = Config(
+        chalice_stage=project.stage,
+        user_provided_params={"chalice_app": Chalice(project.app_name, configure_logs=False)},
+        config_from_disk={"version": "2.0", "app_name": project.app_name},
+        default_params={"project_dir": str(project.folder), **_DEFAULTS},
+    )
+    session = botocore.session.Session()
+    cloud.prepare(session)
+    teller = _Teller(say)
+    try:
+        create_deletion_deployer(TypedAWSClient(session), UI(teller, teller)).deploy(
+            config, project.stage
+        )
+    except ChaliceDeploymentError as error:
+        raise _cause(error) from error
 
 
 def _load(folder: Path) -> Chalice:
@@ -87,9 +118,7 @@ def _config(project: Project, app: Chalice) -> Config:
         config_from_disk=project.config(),
         default_params={
             "project_dir": str(project.folder),
-            "api_gateway_stage": DEFAULT_APIGATEWAY_STAGE_NAME,
-            "api_gateway_endpoint_type": DEFAULT_ENDPOINT_TYPE,
-            "autogen_policy": True,
+            **_DEFAULTS,
         },
     )
 
@@ -119,7 +148,7 @@ def _cause(error: ChaliceDeploymentError) -> Exception:
         cause = cause.original_error
     if isinstance(cause, (BotoCoreError, ClientError)):
         return cause
-    return DeployError(f"Chalice could not deploy: {_line(cause)}")
+    return DeployError(f"Chalice could not go on: {_line(cause)}")
 
 
 def _line(text: object) -> str:

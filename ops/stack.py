@@ -17,9 +17,12 @@ if TYPE_CHECKING:
     from types_boto3_cloudformation.type_defs import ChangeTypeDef, StackTypeDef
 
 TEMPLATE = Path(__file__).with_name("resources.json")
+DASHBOARD = Path(__file__).with_name("dashboard.json")
 PATIENCE = 900.0
+MANY = 6
 
 _ACTIONS = {"Add": "made", "Modify": "changed", "Remove": "removed", "Import": "taken over"}
+_STARTS = ("CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "DELETE_IN_PROGRESS")
 _NO_CHANGES = ("didn't contain changes", "No updates are to be performed")
 
 
@@ -52,6 +55,21 @@ class Stack:
             self._execute(change_set)
             say(_words(self._made(changes)))
         return self._outputs()
+
+    def delete(self, say: Say) -> None:
+        """Delete the stack; what its template retains stays. Raises DeployError if it cannot."""
+        status = self._wait(say)
+        if status in ("", "DELETE_COMPLETE"):
+            say("nothing to remove")
+            return
+        self._client.delete_stack(StackName=self.name)
+        status = self._wait(say)
+        if status not in ("", "DELETE_COMPLETE"):
+            raise DeployError(
+                f"CloudFormation could not delete the stack {self.name} ({self._reason()}): "
+                "put that right, then run this again."
+            )
+        say(f"{self.name} removed")
 
     def _describe(self) -> "StackTypeDef | None":
         try:
@@ -171,7 +189,7 @@ class Stack:
             resource = event.get("LogicalResourceId", "")
             if event.get("ResourceStatus", "").endswith("_FAILED") and resource != self.name:
                 reason = f"{resource}: {event.get('ResourceStatusReason', 'no reason given')}"
-            started = event.get("ResourceStatus") in ("CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS")
+            started = event.get("ResourceStatus") in _STARTS
             if started and resource == self.name:
                 break
         return reason.rstrip(".")
@@ -186,14 +204,35 @@ class Stack:
 def template(parameters: Mapping[str, str]) -> str:
     """resources.json as CloudFormation gets it, for a stack with these ``parameters``.
 
-    The table's name is spelled out: only then does CloudFormation take over a table that an earlier
-    stack left (its guide: "Import resources automatically").
+    The names of what outlives a stack are spelled out: only then does CloudFormation take over what
+    an earlier stack, or Lambda, has left (its guide: "Import resources automatically").
     """
     content = json.loads(TEMPLATE.read_text(encoding="utf-8"))
-    content["Resources"]["Users"]["Properties"]["TableName"] = (
-        f"{parameters['AppName']}-{parameters['Stage']}-users"
-    )
-    return json.dumps(content)
+    resources = content["Resources"]
+    for resource in resources.values():
+        if resource.get("DeletionPolicy") == "RetainExceptOnCreate":
+            properties = resource["Properties"]
+            properties.update(
+                {
+                    name: _spelled_out(value["Fn::Sub"], parameters)
+                    for name, value in properties.items()
+                    if isinstance(value, dict) and "Fn::Sub" in value
+                }
+            )
+    dashboard = json.loads(DASHBOARD.read_text(encoding="utf-8"))
+    resources["Dashboard"]["Properties"]["DashboardBody"] = {"Fn::Sub": _dense(dashboard)}
+    return _dense(content)
+
+
+def _spelled_out(text: str, parameters: Mapping[str, str]) -> str:
+    for name in ("AppName", "Stage"):
+        text = text.replace(f"${{{name}}}", parameters[name])
+    return text
+
+
+def _dense(content: object) -> str:
+    """JSON without a space: a template that is sent along may have 51,200 bytes."""
+    return json.dumps(content, ensure_ascii=False, separators=(",", ":"))
 
 
 def _change(change: "ChangeTypeDef") -> tuple[str, str]:
@@ -205,8 +244,13 @@ def _change(change: "ChangeTypeDef") -> tuple[str, str]:
 
 
 def _words(changes: Mapping[str, str]) -> str:
-    """The changes as a line: ``Users made; ApiHandlerRole, DeadLetters changed``."""
+    """The changes as a line: ``Users made; ApiHandlerRole, DeadLetters changed``; or, of many,
+    ``40 resources made``."""
     by_kind: dict[str, list[str]] = {}
     for name, what in changes.items():
         by_kind.setdefault(what, []).append(name)
-    return "; ".join(f"{', '.join(names)} {what}" for what, names in by_kind.items())
+    return "; ".join(f"{_listed(names)} {what}" for what, names in by_kind.items())
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names) if len(names) <= MANY else f"{len(names)} resources"

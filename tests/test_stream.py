@@ -620,6 +620,7 @@ def test_logs_follow_a_user_and_name_nobody(
     composed: list[Mail] = []
     outbox.on_send = composed.append
     batch = list(everything_that_can_happen(store, outbox))
+    caplog.clear()
 
     with pytest.raises(StillOwed) as raised:
         handler(*batch)

@@ -4,6 +4,7 @@ import sys
 
 import click
 
+from ops import log_settings
 from ops import stage as stages
 from ops.deploy import deploy as bring_up
 from ops.progress import Progress
@@ -25,14 +26,29 @@ from ops.rest_api import FIRST_BURST, FIRST_RATE, Throttle
     type=click.IntRange(1),
     help=f"Requests at once that each route takes.  [default: as before; at first {FIRST_BURST}]",
 )
+@click.option(
+    "--alarms-to", help="Whom alarms are mailed to, nobody if empty.  [default: as before]"
+)
+@click.option(
+    "--log-days",
+    type=click.Choice([str(days) for days in log_settings.DAYS]),
+    metavar="DAYS",
+    help="How long logs are kept, one of CloudWatch's choices such as 30, 365 or 3653.  "
+    f"[default: as before; at first {log_settings.FIRST_DAYS}]",
+)
 def deploy(
     stage: str,
     mail_from: str | None,
     base_url: str | None,
     throttle_rate: float | None,
     throttle_burst: int | None,
+    alarms_to: str | None,
+    log_days: str | None,
 ) -> None:
-    """Bring a stage in your AWS account to what this checkout says. Safe to run again."""
+    """Bring a stage in your AWS account to what this checkout says. Safe to run again.
+
+    Permissions: docs/deploy-policy.json.
+    """
     project = Project(CHECKOUT, stage)
     progress = Progress(sys.stdout)
     with progress.step("Account") as say:
@@ -45,6 +61,8 @@ def deploy(
         mail_from=mail_from,
         base_url=base_url,
         throttle=Throttle(throttle_rate, throttle_burst),
+        alarms_to=alarms_to,
+        log_days=int(log_days) if log_days else None,
     )
     click.echo(f"\n{stage} is up: {deployed.base_url}/")
     for what in deployed.left_to_do:

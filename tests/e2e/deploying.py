@@ -1,8 +1,10 @@
 """What an operator does to a stage of the local cloud, each time in a process of its own.
 
 ``python -m tests.e2e.deploying ENDPOINT FOLDER COMMAND [OPERATION]``. COMMAND ``ops`` deploys as
-``python -m ops deploy`` does, and is killed as soon as AWS has answered OPERATION; ``chalice`` is
-``chalice deploy``. Both reach the local cloud as ``make run`` does.
+``python -m ops deploy`` does, ``destroy`` takes down as ``python -m ops destroy`` does; either is
+killed as soon as AWS has answered OPERATION. ``destroy-users`` takes the users along, and
+``chalice`` is ``chalice deploy``. All reach the local cloud as ``make run`` does. What they ask of
+AWS stands in FOLDER/asked, a permission a line.
 """
 
 from __future__ import annotations
@@ -11,20 +13,28 @@ import os
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 from botocore.hooks import BaseEventHooks
+from botocore.model import OperationModel
 from botocore.session import Session
 from chalice import cli
 from chalice.cli import factory
 
 from ops.cloud import Cloud
 from ops.deploy import deploy
+from ops.destroy import destroy
 from ops.local import MAIL_FROM, STAGE
 from ops.local_cloud import connect
 from ops.progress import Progress
 from ops.project import Project
 from tests.e2e.stack import ROOT
+
+ALARMS_TO = "ops@example.org"
+ASKED = "asked"
+PREFIXES = {"monitoring": "cloudwatch"}
+"""Where IAM calls a service otherwise than its requests are signed."""
 
 
 def run(
@@ -43,17 +53,44 @@ def run(
 
 
 def _ops(cloud: Cloud, folder: str, last: str = "") -> None:
-    def prepare(session: Session) -> None:
-        cloud.prepare(session)
-        _die_after(last, session.get_component("event_emitter"))
-
-    _die_after(last, cloud.session.events)
     deploy(
-        Cloud(cloud.session, cloud.account, cloud.region, cloud.address, prepare),
+        _watched(cloud, Path(folder), last),
         Project(Path(folder), STAGE),
         Progress(sys.stdout),
         mail_from=MAIL_FROM,
+        alarms_to=ALARMS_TO,
     )
+
+
+def _destroy(cloud: Cloud, folder: str, last: str = "", *, delete_users: bool = False) -> None:
+    project = Project(Path(folder), STAGE)
+    progress = Progress(sys.stdout)
+    watched = _watched(cloud, project.folder, last)
+    for left in destroy(watched, project, progress, delete_users=delete_users):
+        sys.stdout.write(f"{left}\n")
+
+
+def _watched(cloud: Cloud, folder: Path, last: str) -> Cloud:
+    """``cloud``, until it has answered the operation ``last``; it writes down what it is asked."""
+
+    def watch(events: BaseEventHooks) -> None:
+        _die_after(last, events)
+        events.register("before-call", partial(_write_down, folder / ASKED))
+
+    def prepare(session: Session) -> None:
+        watch(session.get_component("event_emitter"))
+        cloud.prepare(session)
+
+    watch(cloud.session.events)
+    return Cloud(cloud.session, cloud.account, cloud.region, cloud.address, prepare)
+
+
+def _write_down(asked: Path, model: OperationModel, **_: object) -> None:
+    """The permission that an operation needs."""
+    service = model.service_model.signing_name
+    verb = model.http["method"] if service == "apigateway" else model.name
+    with asked.open("a", encoding="utf-8") as file:
+        file.write(f"{PREFIXES.get(service, service)}:{verb}\n")
 
 
 def _die_after(operation: str, events: BaseEventHooks) -> None:
@@ -76,4 +113,9 @@ def _chalice(cloud: Cloud, folder: str) -> None:
 
 if __name__ == "__main__":
     endpoint, folder, command, *operation = sys.argv[1:]
-    {"ops": _ops, "chalice": _chalice}[command](connect(endpoint), folder, *operation)
+    {
+        "ops": _ops,
+        "destroy": _destroy,
+        "destroy-users": partial(_destroy, delete_users=True),
+        "chalice": _chalice,
+    }[command](connect(endpoint), folder, *operation)

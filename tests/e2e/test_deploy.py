@@ -1,8 +1,10 @@
 """One stage deployed again and again, as an operator's days go: interrupted, with new code, with a
-table made anew, by `python -m ops deploy` and by plain `chalice deploy`."""
+table made anew, by `python -m ops deploy` and by plain `chalice deploy`; taken down in the end, and
+brought back."""
 
 from __future__ import annotations
 
+import json
 import re
 import signal
 from collections.abc import Iterator
@@ -13,7 +15,7 @@ from typing import Any
 import boto3
 import pytest
 
-from ops import dead_letters, event_source, local
+from ops import dead_letters, event_source, local, log_settings
 from ops.local_cloud import REGION
 from ops.project import Project
 from tests import local_cloud, stores
@@ -26,6 +28,13 @@ LAST_ANSWERS = (
     "apigateway.CreateRestApi",
     "lambda.CreateEventSourceMapping",
     "apigateway.CreateDeployment",
+)
+# Where taking it down is killed.
+LAST_REMOVALS = (
+    "apigateway.DeleteRestApi",
+    "lambda.DeleteFunction",
+    "cloudformation.DeleteStack",
+    "logs.DeleteLogGroup",
 )
 VOLATILE = ("LastModified", "LastProcessingResult", "ResponseMetadata", "StateTransitionReason")
 
@@ -74,11 +83,19 @@ class Stage:
         (api,) = self.client("apigateway").get_rest_apis()["items"]
         stage = self.client("apigateway").get_stage(restApiId=api["id"], stageName="api")
         on_failure = self.client("lambda").get_function_event_invoke_config(FunctionName=function)
+        functions = self.client("lambda").list_functions()["Functions"]
         return {
+            "logging": {one["FunctionName"]: one["LoggingConfig"] for one in functions},
+            "retention": self.retention(),
             "mappings": self.mappings(),
             "on failure": stable(on_failure),
             "methods": stage["methodSettings"],
         }
+
+    def retention(self) -> dict[str, int]:
+        """The log groups, and the days that each keeps its logs."""
+        groups = self.client("logs").describe_log_groups()["logGroups"]
+        return {one["logGroupName"]: one["retentionInDays"] for one in groups}
 
     def mails(self, to: str) -> list[str]:
         """The texts of the mails to an address."""
@@ -116,6 +133,8 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         stage = Stage(endpoint, tmp_path / "project")
         local.copy(ROOT, stage.folder)
         stage.client("sesv2").create_email_identity(EmailIdentity=local.MAIL_FROM)
+        # As Lambda made them before the stack did: without an end.
+        stage.client("logs").create_log_group(logGroupName="/aws/lambda/bienvenue-local")
         for last_answer in LAST_ANSWERS:
             killed = deploying.run(endpoint, stage.folder, "ops", last_answer)
             assert killed.returncode == -signal.SIGKILL, killed.stdout
@@ -129,8 +148,8 @@ def test_a_deploy_takes_up_what_interrupted_ones_left_and_makes_nothing_twice(
     assert len(stage.client("apigateway").get_rest_apis()["items"]) == 1
     assert len(stage.client("lambda").list_functions()["Functions"]) == 4
     assert len(stage.client("events").list_rules()["Rules"]) == 1
-    (topic,) = stage.client("sns").list_topics()["Topics"]
-    subscribed = stage.client("sns").list_subscriptions_by_topic(TopicArn=topic["TopicArn"])
+    topic = stage.project.environment["MAIL_FEEDBACK_TOPIC_ARN"]
+    subscribed = stage.client("sns").list_subscriptions_by_topic(TopicArn=topic)
     assert len(subscribed["Subscriptions"]) == 1
     (mapping,) = stage.mappings()
     assert mapping["State"] == "Enabled"
@@ -139,11 +158,36 @@ def test_a_deploy_takes_up_what_interrupted_ones_left_and_makes_nothing_twice(
     stage.journey("interrupted@example.org")
 
 
+def test_alarms_reach_who_was_named_and_the_dashboard_is_one(stage: Stage) -> None:
+    cloudwatch, sns = stage.client("cloudwatch"), stage.client("sns")
+    (topic,) = [one["TopicArn"] for one in sns.list_topics()["Topics"] if "alarms" in str(one)]
+    alarms = cloudwatch.describe_alarms()["MetricAlarms"]
+    assert len(alarms) == 12
+    for alarm in alarms:
+        assert alarm["AlarmName"].startswith(f"{stage.project.full_name}-")
+        assert alarm["AlarmActions"] == [topic]
+    (subscribed,) = sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
+    assert (subscribed["Protocol"], subscribed["Endpoint"]) == ("email", deploying.ALARMS_TO)
+    body = cloudwatch.get_dashboard(DashboardName=stage.project.full_name)["DashboardBody"]
+    assert "${" not in body
+    assert len(json.loads(body)["widgets"]) == 14
+
+
+def test_logs_are_in_json_kept_for_a_time_and_counted(stage: Stage) -> None:
+    functions = stage.client("lambda").list_functions()["Functions"]
+    groups = {f"/aws/lambda/{one['FunctionName']}" for one in functions}
+    assert stage.retention() == dict.fromkeys(groups, log_settings.FIRST_DAYS)
+    for function in functions:
+        assert log_settings.holds(function["LoggingConfig"], log_settings.FORMAT)
+    filters = stage.client("logs").describe_metric_filters()["metricFilters"]
+    assert {one["logGroupName"] for one in filters} == groups
+
+
 def test_deploying_again_ships_the_code_and_changes_nothing_else(stage: Stage) -> None:
     before = stage.beyond_chalice()
     stage.add_route("/again")
     printed = stage.deploy()
-    for step in ("Backing resources", "Stream to mailer", "Feedback that fails"):
+    for step in ("Backing resources", "Logs", "Stream to mailer", "Feedback that fails"):
         assert f"✓ {step}: nothing to change" in printed
     assert stage.get("/again") == b"/again"
     assert stage.beyond_chalice() == before
@@ -153,6 +197,7 @@ def test_plain_chalice_ships_the_code_and_keeps_what_it_knows_nothing_of(stage: 
     before = stage.beyond_chalice()
     assert before["methods"]["*/*"]["throttlingRateLimit"] == 50
     assert before["on failure"]["DestinationConfig"]["OnFailure"]
+    assert {one["LogFormat"] for one in before["logging"].values()} == {"JSON"}
     stage.add_route("/plain")
     stage.deploy("chalice")
     assert stage.get("/plain") == b"/plain"
@@ -176,6 +221,66 @@ def test_a_table_made_anew_is_noticed_and_mails_go_out_again(stage: Stage) -> No
     ttl = dynamodb.describe_time_to_live(TableName=table)["TimeToLiveDescription"]
     assert ttl["TimeToLiveStatus"] == "ENABLED"
     stage.journey("anew@example.org")
+
+
+def left(stage: Stage) -> dict[str, list[str]]:
+    """Everything in the account that a deploy could have made."""
+    found = {
+        "functions": stage.client("lambda").list_functions()["Functions"],
+        "mappings": stage.client("lambda").list_event_source_mappings()["EventSourceMappings"],
+        "apis": stage.client("apigateway").get_rest_apis()["items"],
+        "rules": stage.client("events").list_rules()["Rules"],
+        "topics": stage.client("sns").list_topics()["Topics"],
+        "subscriptions": stage.client("sns").list_subscriptions()["Subscriptions"],
+        "queues": stage.client("sqs").list_queues().get("QueueUrls", []),
+        "roles": stage.client("iam").list_roles()["Roles"],
+        "alarms": stage.client("cloudwatch").describe_alarms()["MetricAlarms"],
+        "dashboards": stage.client("cloudwatch").list_dashboards()["DashboardEntries"],
+        "logs": stage.client("logs").describe_log_groups()["logGroups"],
+        "configuration sets": stage.client("sesv2").list_configuration_sets()["ConfigurationSets"],
+        "tables": stage.client("dynamodb").list_tables()["TableNames"],
+        "identities": stage.client("sesv2").list_email_identities()["EmailIdentities"],
+    }
+    return {name: those for name, those in found.items() if those}
+
+
+def test_a_stage_taken_down_leaves_its_users_and_a_deploy_finds_them_again(stage: Stage) -> None:
+    """Killed again and again on the way down, too, and without Chalice's record of what it made."""
+    users = stage.project.users_table
+    stage.journey("faithful@example.org")
+    before = stage.item("faithful@example.org")
+    (stage.folder / ".chalice" / "deployed" / f"{local.STAGE}.json").unlink()
+    for last_answer in LAST_REMOVALS:
+        killed = deploying.run(stage.endpoint, stage.folder, "destroy", last_answer)
+        assert killed.returncode == -signal.SIGKILL, killed.stdout
+    printed = stage.deploy("destroy")
+    assert f"still in the table {users}" in printed
+    remains = left(stage)
+    assert set(remains) == {"tables", "identities"}
+    assert remains["tables"] == [users]
+    assert local.STAGE not in stage.project.config()["stages"]
+    assert "nothing to remove" in stage.deploy("destroy")
+
+    assert "Users taken over" in stage.deploy()
+    assert stage.item("faithful@example.org") == before
+    assert len(stage.mails("faithful@example.org")) == 1
+    stage.journey("returned@example.org")
+
+
+def test_users_that_are_to_go_go_too(stage: Stage) -> None:
+    printed = stage.deploy("destroy-users")
+    assert f"{stage.project.users_table} deleted" in printed
+    assert set(left(stage)) == {"identities"}
+
+
+def test_neither_way_needs_a_permission_that_the_operators_policy_does_not_give(
+    stage: Stage,
+) -> None:
+    policy = json.loads((ROOT / "docs" / "deploy-policy.json").read_text(encoding="utf-8"))
+    given = {action for statement in policy["Statement"] for action in statement["Action"]}
+    asked = set((stage.folder / deploying.ASKED).read_text(encoding="utf-8").split())
+    assert {"cloudformation:CreateChangeSet", "lambda:CreateFunction", "apigateway:POST"} <= asked
+    assert asked <= given
 
 
 def test_plain_chalice_says_what_to_run_first_where_there_is_no_table_yet(tmp_path: Path) -> None:

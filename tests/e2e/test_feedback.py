@@ -17,12 +17,16 @@ def signed_up(stack: Stack, email: str) -> None:
     stack.wait_for_item(email, "sent")
 
 
-def report(stack: Stack, message: dict[str, Any]) -> None:
+def feedback_topic(stack: Stack) -> str:
     topics = stack.client("sns").list_topics()["Topics"]
     (topic,) = [one["TopicArn"] for one in topics if one["TopicArn"].endswith("-mail-feedback")]
+    return topic
+
+
+def report(stack: Stack, message: dict[str, Any]) -> None:
     # Chalice reads all four fields, which SNS always sends and the local cloud only when given.
     stack.client("sns").publish(
-        TopicArn=topic,
+        TopicArn=feedback_topic(stack),
         Subject="Amazon SES Email Event Notification",
         Message=json.dumps(message),
         MessageAttributes={"any": {"DataType": "String", "StringValue": "any"}},

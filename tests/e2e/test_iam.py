@@ -24,7 +24,6 @@ UNASKED = {
     "dynamodb:GetRecords": "it reads the stream",
     "dynamodb:GetShardIterator": "it reads the stream",
     "dynamodb:ListStreams": "it reads the stream",
-    "logs:CreateLogGroup": "it writes the logs",
     "logs:CreateLogStream": "it writes the logs",
     "logs:PutLogEvents": "it writes the logs",
     "sqs:SendMessage": "it puts dead letters into their queue",
@@ -153,9 +152,8 @@ def sweeps(stack: Guarded) -> bool:
 
 def notification(stack: Guarded, bounced: str) -> dict[str, Any]:
     """What SNS hands to the function when an address bounces."""
-    (topic,) = stack.client("sns").list_topics()["Topics"]
     message = {
-        "TopicArn": topic["TopicArn"],
+        "TopicArn": test_feedback.feedback_topic(stack),
         "Subject": "Amazon SES Email Event Notification",
         "Message": json.dumps(bounce(bounced)),
         "MessageAttributes": {},

@@ -72,7 +72,9 @@ def test_an_interruption_is_no_failure_of_ours(monkeypatch: pytest.MonkeyPatch) 
         (["run", "--port", "70000"], "Invalid value for '--port'"),
         (["run", "--set", "DEFAULT_LNAG=en"], "is DEFAULT_LANG meant?"),
         (["deploy", "--stage", "prod", "--throttle-rate", "0"], "Invalid value for"),
-        (["destroy"], "No such command 'destroy'"),
+        (["deploy", "--stage", "prod", "--log-days", "91"], "Invalid value for '--log-days'"),
+        (["destroy"], "Missing option '--stage'"),
+        (["remove"], "No such command 'remove'"),
     ],
 )
 def test_what_was_typed_wrong_is_said(arguments: list[str], words: str) -> None:
@@ -83,15 +85,17 @@ def test_what_was_typed_wrong_is_said(arguments: list[str], words: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "throttle"),
+    ("arguments", "options"),
     [
-        ([], AS_IT_WAS),
-        (["--throttle-rate", "2.5"], Throttle(rate=2.5)),
-        (["--throttle-rate", "5", "--throttle-burst", "10"], Throttle(5, 10)),
+        ([], {}),
+        (["--throttle-rate", "2.5"], {"throttle": Throttle(rate=2.5)}),
+        (["--throttle-rate", "5", "--throttle-burst", "10"], {"throttle": Throttle(5, 10)}),
+        (["--alarms-to", ""], {"alarms_to": ""}),
+        (["--log-days", "365"], {"log_days": 365}),
     ],
 )
 def test_deploy_says_where_it_is_up_and_what_is_left_to_do(
-    monkeypatch: pytest.MonkeyPatch, arguments: list[str], throttle: Throttle
+    monkeypatch: pytest.MonkeyPatch, arguments: list[str], options: dict[str, Any]
 ) -> None:
     asked: dict[str, Any] = {}
 
@@ -106,7 +110,8 @@ def test_deploy_says_where_it_is_up_and_what_is_left_to_do(
     assert "✓ Account: 123456789012, eu-west-3" in done.stdout
     assert "prod is up: https://hello.example.org/\n" in done.stdout
     assert "Left for you to do: Leave the sandbox.\n" in done.stdout
-    assert asked == {"mail_from": "hello@example.org", "base_url": None, "throttle": throttle}
+    as_it_was = {"base_url": None, "throttle": AS_IT_WAS, "alarms_to": None, "log_days": None}
+    assert asked == {"mail_from": "hello@example.org", **as_it_was, **options}
 
 
 CLOUD = {"account": "123456789012", "region": "eu-west-3"}

@@ -72,6 +72,7 @@ def test_a_stage_is_never_moved_to_another_account_or_region_by_mistake(
     [
         ({"mail_from": "Hello <hello@example.org>"}, "MAIL_FROM must be a bare address"),
         ({"base_url": "http://example.org"}, "BASE_URL must be https://"),
+        ({"alarms_to": "ops at example.org"}, "give a bare address"),
         ({"extra": {"DEFAULT_LANG": "xx"}}, "DEFAULT_LANG must be one of en, fr"),
     ],
 )
@@ -101,6 +102,7 @@ class Account:
         self.api_id = "first"
         self.parameters: dict[str, str] = {}
         self.shipped: list[dict[str, str]] = []
+        self.log_days: list[int] = []
 
         for module, name, does in (
             (steps, "Stack", lambda _, name: SimpleNamespace(name=name, **stack)),
@@ -112,6 +114,8 @@ class Account:
             (steps.event_source, "reconcile", lambda *_: None),
             (steps.event_source, "configure", lambda *_: None),
             (steps.dead_letters, "configure", lambda *_: None),
+            (steps.log_settings, "configure", lambda *given: self.log_days.append(given[3])),
+            (steps.alarms, "left_to_do", lambda _, topic, to: [f"{to} at {topic}."]),
             (steps.shipping, "ship", lambda _, project, __: self.ship(project)),
         ):
             monkeypatch.setattr(module, name, does)
@@ -122,6 +126,7 @@ class Account:
         return {
             "MailFeedbackArn": TOPIC,
             "DeadLettersArn": "queue",
+            "AlarmsArn": "topic",
             "ConfigurationSet": parameters["ConfigurationSet"] or OWN_SET,
             "ApiHandlerRoleArn": "role-of-api",
             "SendValidationMailRoleArn": "role-of-mailer",
@@ -166,7 +171,8 @@ def test_what_chalice_ships_finds_its_settings_and_roles_in_config_json(
         "api_handler": {"iam_role_arn": "role-of-api"},
         "send_validation_mail": {"iam_role_arn": "role-of-mailer"},
     }
-    assert deployed == Deployed(own_address, "bienvenue-prod-users", REGION, ["Wait."])
+    left_to_do = ["Wait.", " at topic."]
+    assert deployed == Deployed(own_address, "bienvenue-prod-users", REGION, left_to_do)
 
 
 def test_a_base_url_is_remembered_but_never_an_address_of_awss(
@@ -201,3 +207,21 @@ def test_the_stack_makes_an_identity_only_if_it_is_to_be_the_stacks(
     monkeypatch.setattr(steps.mail_identity, "choose", lambda *_: theirs)
     account.deploy(project)
     assert account.parameters["NewMailIdentity"] == ""
+
+
+def test_whom_alarms_go_to_and_how_long_logs_are_kept_is_remembered(
+    account: Account, project: Project
+) -> None:
+    account.deploy(project, mail_from=MAIL_FROM)
+    assert account.parameters["AlarmsTo"] == ""
+    assert account.log_days == [90]
+    account.deploy(project, alarms_to="ops@example.org", log_days=365)
+    deployed = account.deploy(project)
+    assert (account.parameters["AlarmsTo"], account.parameters["LogDays"]) == (
+        "ops@example.org",
+        "365",
+    )
+    assert account.log_days == [90, 365, 365]
+    assert "ops@example.org at topic." in deployed.left_to_do
+    account.deploy(project, alarms_to="")
+    assert account.parameters["AlarmsTo"] == ""

@@ -10,6 +10,7 @@ import pytest
 from ops import files
 from ops.errors import DeployError, OpsError
 from ops.project import Project
+from tests.e2e.stack import ROOT
 from tests.ops.conftest import CONFIG
 
 ROLE = "arn:aws:iam::123456789012:role/api"
@@ -138,3 +139,27 @@ def test_half_of_chalices_record_is_as_good_as_none(project: Project) -> None:
 def test_forgetting_what_is_not_there_writes_no_file(project: Project) -> None:
     project.forget("rest_api")
     assert not (project.folder / ".chalice" / "deployed").exists()
+
+
+def test_a_stage_that_comes_and_goes_leaves_the_checkouts_own_file_as_it_was(
+    project: Project,
+) -> None:
+    config = project.folder / ".chalice" / "config.json"
+    before = (ROOT / ".chalice" / "config.json").read_text(encoding="utf-8")
+    config.write_text(before, encoding="utf-8")
+    demo = Project(project.folder, "demo")
+    demo.record({"USERS_TABLE": "users"}, {"api_handler": ROLE})
+    demo.keep({"name": "api_handler", "resource_type": "lambda_function"})
+    assert demo.named_functions() == [*project.config()["lambda_functions"]]
+    demo.erase(["USERS_TABLE"])
+    assert config.read_text(encoding="utf-8") == before
+    assert demo.functions() == []
+
+
+def test_what_a_person_wrote_of_a_stage_outlives_it(project: Project) -> None:
+    own = {"api_handler": {"lambda_timeout": 20}}
+    stage = {"environment_variables": {"DEFAULT_LANG": "en"}, "lambda_functions": own}
+    write_config(project, {**CONFIG, "stages": {"prod": stage}})
+    project.record({"USERS_TABLE": "users"}, {"api_handler": ROLE, "resend_owed_mail": ROLE})
+    project.erase(["USERS_TABLE", "MAIL_FROM"])
+    assert config_of(project)["stages"] == {"prod": stage}

@@ -1,14 +1,18 @@
-"""The template's promises: roles by the least, and users that outlive their stack."""
+"""The template's promises: roles by the least, users that outlive their stack, alarms that say what
+to do."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
 
-from ops.stack import TEMPLATE
+from cfnlint.api import lint
+
+from ops.stack import TEMPLATE, template
 from tests.e2e.stack import ROOT
 
 RESOURCES: dict[str, Any] = json.loads(TEMPLATE.read_text(encoding="utf-8"))["Resources"]
+RESOURCES_SENT = json.loads(template({"AppName": "bienvenue", "Stage": "prod"}))["Resources"]
 FUNCTIONS = json.loads((ROOT / ".chalice" / "config.json").read_text())["lambda_functions"]
 
 # The statements, by their Sid, whose resources hold an asterisk, and why they must.
@@ -16,7 +20,6 @@ WILDCARDS = {
     "Stream": "a table that is made anew has a stream of another name",
     "Streams": "ListStreams knows no resources",
     "Mail": "SES asks about sender, recipient and more; the condition pins the sender",
-    "Logs": "Lambda chooses the names of a group's streams",
 }
 ANYTHING = {"Streams", "Mail"}
 
@@ -75,17 +78,17 @@ def test_mail_may_be_sent_from_the_one_sender_only() -> None:
 
 
 def test_a_role_reaches_the_logs_of_its_own_function_only() -> None:
-    for name, role in roles().items():
+    for function in FUNCTIONS:
+        name = function.title().replace("_", "")
         (logs,) = [
             one
-            for one in role["Policies"][0]["PolicyDocument"]["Statement"]
+            for one in roles()[f"{name}Role"]["Policies"][0]["PolicyDocument"]["Statement"]
             if one["Sid"] == "Logs"
         ]
-        (function,) = [one for one in FUNCTIONS if one.title().replace("_", "") + "Role" == name]
+        assert logs["Resource"] == {"Fn::GetAtt": [f"{name}Logs", "Arn"]}
         suffix = "" if function == "api_handler" else f"-{function}"
-        group = f"log-group:/aws/lambda/${{AppName}}-${{Stage}}{suffix}"
-        named = [resource["Fn::Sub"] for resource in listed(logs["Resource"])]
-        assert [arn.partition("${AWS::AccountId}:")[2] for arn in named] == [group, f"{group}:*"]
+        group = RESOURCES[f"{name}Logs"]["Properties"]["LogGroupName"]
+        assert group == {"Fn::Sub": f"/aws/lambda/${{AppName}}-${{Stage}}{suffix}"}
 
 
 def test_the_users_outlive_their_stack_and_can_be_brought_back() -> None:
@@ -97,3 +100,79 @@ def test_the_users_outlive_their_stack_and_can_be_brought_back() -> None:
     assert properties["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
     assert properties["SSESpecification"] == {"SSEEnabled": True}
     assert properties["StreamSpecification"] == {"StreamViewType": "NEW_IMAGE"}
+
+
+def test_what_cloudformation_gets_is_right_and_within_its_limit() -> None:
+    sent = template({"AppName": "a" * 32, "Stage": "s" * 32})
+    assert lint(sent, regions=["eu-west-3"]) == []
+    assert len(sent.encode()) < 51_200
+
+
+def test_the_operators_policy_fits_into_one_of_iams() -> None:
+    """https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html"""
+    policy = json.loads((ROOT / "docs" / "deploy-policy.json").read_text(encoding="utf-8"))
+    assert len(json.dumps(policy, separators=(",", ":"))) < 6_144
+    for statement in policy["Statement"]:
+        assert not any("*" in action for action in statement["Action"])
+
+
+def made_before(name: str) -> set[str]:
+    """What CloudFormation makes before the resource ``name``."""
+    text = json.dumps(RESOURCES[name])
+    named = {
+        other
+        for other in RESOURCES
+        if f'"Ref": "{other}"' in text or f'"Fn::GetAtt": ["{other}"' in text
+    } | set(listed(RESOURCES[name].get("DependsOn", [])))
+    return named.union(*map(made_before, named)) if named else set()
+
+
+def test_the_users_are_made_when_all_else_is() -> None:
+    """A protected table cannot be taken back: what fails after it leaves a stack that is stuck."""
+    unconditional = {name for name, one in RESOURCES.items() if "Condition" not in one}
+    assert unconditional - made_before("Users") <= {"Users"}
+
+
+def alarms() -> dict[str, Any]:
+    return {
+        name: one["Properties"]
+        for name, one in RESOURCES.items()
+        if one["Type"] == "AWS::CloudWatch::Alarm"
+    }
+
+
+def test_every_alarm_tells_the_topic_and_says_where_help_is() -> None:
+    book = (ROOT / "docs" / "operating.md").read_text(encoding="utf-8")
+    headings = {line.strip("# ") for line in book.splitlines() if line.startswith("#")}
+    for alarm in alarms().values():
+        assert alarm["AlarmActions"] == alarm["OKActions"] == [{"Ref": "Alarms"}]
+        assert alarm["TreatMissingData"] in ("notBreaching", "ignore")
+        _, pointer, heading = alarm["AlarmDescription"].partition(". docs/operating.md: ")
+        assert pointer
+        assert heading in headings
+
+
+def test_every_function_is_watched_for_errors() -> None:
+    watched = {
+        dimension["Value"]["Fn::Sub"]
+        for alarm in alarms().values()
+        if alarm["MetricName"] == "Errors"
+        for dimension in alarm["Dimensions"]
+    }
+    suffixes = ["" if name == "api_handler" else f"-{name}" for name in FUNCTIONS]
+    assert watched == {f"${{AppName}}-${{Stage}}{suffix}" for suffix in suffixes}
+
+
+def test_alarms_come_before_ses_acts() -> None:
+    """SES reviews an account at 5 % and 0.1 %:
+    https://docs.aws.amazon.com/ses/latest/dg/reputationdashboard-messages.html"""
+    assert alarms()["BounceRate"]["Threshold"] < 0.05
+    assert alarms()["ComplaintRate"]["Threshold"] < 0.001
+
+
+def test_the_dashboard_shows_every_count_that_is_made() -> None:
+    shown = RESOURCES_SENT["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
+    for one in RESOURCES.values():
+        if one["Type"] == "AWS::Logs::MetricFilter":
+            (counted,) = one["Properties"]["MetricTransformations"]
+            assert f'"{counted["MetricNamespace"]["Fn::Sub"]}","{counted["MetricName"]}"' in shown

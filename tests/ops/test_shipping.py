@@ -17,8 +17,9 @@ from chalice.config import Config
 from chalice.deploy.deployer import ChaliceDeploymentError
 from chalice.deploy.packager import NoSuchPackageError
 from chalice.utils import UI
+from moto import mock_aws
 
-from ops import shipping
+from ops import rest_api, shipping
 from ops.cloud import Cloud
 from ops.errors import DeployError
 from ops.project import Project
@@ -164,7 +165,7 @@ def test_an_error_of_awss_comes_out_from_under_chalices_own(
     [
         (
             ChaliceDeploymentError(RuntimeError("the zip is\n  too big")),
-            "Chalice could not deploy: the zip is too big",
+            "Chalice could not go on: the zip is too big",
         ),
         (
             NoSuchPackageError("nobody==1"),
@@ -194,3 +195,29 @@ def test_an_app_that_does_not_load_is_told_in_its_own_words(
     with pytest.raises(DeployError, match=words):
         ship(lambda *_: pytest.fail("it was deployed"))
     assert str(project.folder) not in sys.path
+
+
+def test_what_is_recorded_is_deleted_even_if_the_app_does_not_load(
+    project: Project, say: Ear
+) -> None:
+    (project.folder / "app.py").write_text("import nowhere_at_all", encoding="utf-8")
+    cloud = Cloud(boto3.Session(), "123456789012", "eu-west-3", lambda api, stage: api + stage)
+    with mock_aws():
+        api_id = boto3.client("apigateway").create_rest_api(name="bienvenue")["id"]
+        rest_api.record(project, api_id, "https://address")
+        shipping.unship(cloud, project, say)
+        assert boto3.client("apigateway").get_rest_apis()["items"] == []
+    assert say.last == f"Deleting Rest API: {api_id}"
+    assert project.resource(rest_api.NAME) is None
+
+
+def test_a_deletion_that_aws_refuses_is_its_own_error(
+    project: Project, say: Ear, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    error = ClientError({"Error": {"Code": "AccessDenied"}}, "DeleteFunction")
+    deleter = SimpleNamespace(deploy=lambda *_: fail(ChaliceDeploymentError(error)))
+    monkeypatch.setattr(shipping, "create_deletion_deployer", lambda *_: deleter)
+    cloud = Cloud(boto3.Session(), "123456789012", "eu-west-3", lambda api, stage: api + stage)
+    with pytest.raises(ClientError) as raised:
+        shipping.unship(cloud, project, say)
+    assert raised.value is error

@@ -108,14 +108,22 @@ def test_a_first_deploy_makes_the_stack_and_returns_its_outputs(say: Ear) -> Non
     assert say.last == "Users made"
 
 
-def test_a_table_that_outlived_its_stack_can_be_taken_over(say: Ear) -> None:
-    """CloudFormation takes over resources whose names are spelled out in the template."""
+def test_what_outlived_its_stack_can_be_taken_over(say: Ear) -> None:
+    """CloudFormation takes over resources that are retained and whose names are spelled out."""
     cloud = CloudFormation("", changes=[change("Users", "Import")])
     cloud.then = ["IMPORT_COMPLETE"]
     cloud.deploy(say)
     assert cloud.proposed["ImportExistingResources"] is True
-    template = json.loads(cloud.proposed["TemplateBody"])
-    assert template["Resources"]["Users"]["Properties"]["TableName"] == USERS
+    resources = json.loads(cloud.proposed["TemplateBody"])["Resources"]
+    assert resources["Users"]["Properties"]["TableName"] == USERS
+    logs = {
+        one["Properties"]["LogGroupName"]
+        for one in resources.values()
+        if one["Type"] == "AWS::Logs::LogGroup"
+    }
+    group = "/aws/lambda/bienvenue-prod"
+    functions = ("send_validation_mail", "record_mail_feedback", "resend_owed_mail")
+    assert logs == {group, *(f"{group}-{name}" for name in functions)}
     assert say.last == "Users taken over"
 
 
@@ -133,6 +141,11 @@ def test_changes_are_told_by_kind(say: Ear) -> None:
     cloud.deploy(say)
     assert cloud.proposed["ChangeSetType"] == "UPDATE"
     assert say.last == "DeadLetters, Users changed; MailEvents removed; MailFeedback replaced"
+
+
+def test_of_many_changes_the_number_is_told(say: Ear) -> None:
+    CloudFormation("", changes=[change(f"Alarm{n}", "Add") for n in range(40)]).deploy(say)
+    assert say.last == "40 resources made"
 
 
 @pytest.mark.parametrize(
@@ -240,3 +253,40 @@ def test_what_a_stack_was_deployed_with_is_known_afterwards() -> None:
     assert Stack(client, NAME).parameters() == PARAMETERS
     nothing: Any = CloudFormation("")
     assert Stack(nothing, NAME).parameters() == {}
+
+
+def delete(cloud: CloudFormation, say: Ear) -> None:
+    client: Any = cloud
+    Stack(client, NAME).delete(say)
+
+
+@pytest.mark.parametrize("status", ["CREATE_COMPLETE", "ROLLBACK_COMPLETE", "REVIEW_IN_PROGRESS"])
+def test_a_stack_is_deleted_in_whatever_state_it_was_left(say: Ear, status: str) -> None:
+    cloud = CloudFormation(status)
+    delete(cloud, say)
+    assert cloud.called == ["delete_stack"]
+    assert say.last == f"{NAME} removed"
+
+
+def test_a_deletion_that_was_interrupted_is_waited_for(say: Ear) -> None:
+    cloud = CloudFormation("DELETE_IN_PROGRESS", "")
+    delete(cloud, say)
+    assert cloud.called == []
+    assert say.heard == ["waiting for CloudFormation (delete in progress)", "nothing to remove"]
+
+
+def test_a_stack_that_cannot_be_deleted_is_told_with_the_reason(
+    say: Ear, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cloud = CloudFormation("CREATE_COMPLETE")
+    cloud.events = [
+        event(NAME, "DELETE_FAILED"),
+        event("Alarms", "DELETE_FAILED", "no permission to delete it."),
+        event(NAME, "DELETE_IN_PROGRESS", "User Initiated"),
+        event("Users", "CREATE_FAILED", "of another day"),
+    ]
+    monkeypatch.setattr(
+        cloud, "delete_stack", lambda **_: setattr(cloud, "statuses", ["DELETE_FAILED"])
+    )
+    with pytest.raises(DeployError, match=r"\(Alarms: no permission to delete it\)"):
+        delete(cloud, say)

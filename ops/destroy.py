@@ -1,0 +1,125 @@
+"""A stage taken down: all that a deploy made, but never the users by mistake.
+
+Every step may be repeated, and takes up whatever an interrupted one left: the checkout forgets the
+stage last.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from ops import inventory, log_settings, mail_identity, shipping, table
+from ops.cloud import Cloud, in_plain_words
+from ops.deploy import check_stage, own_configuration_set
+from ops.progress import Progress, Say
+from ops.project import Project
+from ops.stack import Stack
+
+if TYPE_CHECKING:
+    from types_boto3_dynamodb import DynamoDBClient
+    from types_boto3_sesv2 import SESV2Client
+
+# What every deploy records.
+_RECORDED = (
+    "USERS_TABLE",
+    "USERS_STREAM_ARN",
+    "MAIL_FROM",
+    "BASE_URL",
+    "MAIL_FEEDBACK_TOPIC_ARN",
+)
+
+
+def destroy(
+    cloud: Cloud, project: Project, progress: Progress, *, delete_users: bool = False
+) -> list[str]:
+    """Take the stage of ``project`` down, and its users' table only with ``delete_users``.
+
+    Returns what is left, a paragraph each: how to use it again, and how to be rid of it. Raises
+    DeployError.
+    """
+    with in_plain_words():
+        return _destroy(cloud, project, progress, delete_users)
+
+
+def _destroy(cloud: Cloud, project: Project, progress: Progress, delete_users: bool) -> list[str]:
+    client = cloud.session.client
+    before = project.environment
+    check_stage(project, cloud, before.get("USERS_STREAM_ARN", ""))
+    stack = Stack(client("cloudformation"), project.full_name)
+
+    with progress.step("Functions and API") as say:
+        _remove_deployed(cloud, project, say)
+
+    with progress.step("Backing resources") as say:
+        stack.delete(say)
+
+    with progress.step("Logs") as say:
+        _delete_logs(client("logs"), project, say)
+
+    with progress.step("Users' table") as say:
+        if delete_users:
+            table.delete(client("dynamodb"), project.users_table, say)
+        else:
+            exists = table.exists(client("dynamodb"), project.users_table)
+            say(f"{project.users_table} kept" if exists else "there is none")
+
+    with progress.step("Settings") as say:
+        recorded = [*_RECORDED]
+        if not own_configuration_set(before, stack.name):
+            recorded.append("MAIL_CONFIGURATION_SET")
+        project.erase(recorded)
+        say("the checkout has forgotten what was deployed")
+
+    sender = before.get("MAIL_FROM", "")
+    left = [
+        _users_left(client("dynamodb"), project, sender, deleted=delete_users),
+        _identity_left(client("sesv2"), sender),
+    ]
+    return [what for what in left if what]
+
+
+def _remove_deployed(cloud: Cloud, project: Project, say: Say) -> None:
+    found = inventory.look_up(cloud, project)
+    if not found:
+        say("nothing to remove")
+        return
+    project.replace(found)
+    shipping.unship(cloud, project, say)
+    functions = [one["name"] for one in found if one["resource_type"] == "lambda_function"]
+    say(f"{', '.join(functions) or 'what was left of them'} removed")
+
+
+def _delete_logs(logs: Any, project: Project, say: Say) -> None:
+    named = {log_settings.group_of(project, name) for name in project.named_functions()}
+    found = sorted(named & set(log_settings.groups(logs, project)))
+    for group in found:
+        logs.delete_log_group(logGroupName=group)
+    say(f"{len(found)} log groups deleted" if found else "nothing to remove")
+
+
+def _users_left(dynamodb: "DynamoDBClient", project: Project, sender: str, *, deleted: bool) -> str:
+    users = project.users_table
+    if deleted:
+        return (
+            f"DynamoDB keeps a backup of {users} for 35 days, and deletes it then: "
+            f"aws dynamodb list-backups --backup-type SYSTEM --table-name {users}"
+        )
+    if not table.exists(dynamodb, users):
+        return ""
+    return (
+        f"The users are still in the table {users}, which is protected from deletion.\n"
+        "To serve them again:     python -m ops deploy "
+        f"--stage {project.stage} --mail-from {sender or '<address>'}\n"
+        "To delete them for good: python -m ops destroy "
+        f"--stage {project.stage} --delete-users {users}"
+    )
+
+
+def _identity_left(ses: "SESV2Client", sender: str) -> str:
+    """What still lets SES send from ``sender``. Other programs may by now, too, and its records are
+    in somebody's DNS: so it is never deleted here, whoever made it."""
+    identity = mail_identity.find(ses, sender) if sender else ""
+    if not identity:
+        return ""
+    return (
+        f"SES still knows {identity}, which other programs may send from. If none does: "
+        f"aws sesv2 delete-email-identity --email-identity {identity}"
+    )
