@@ -8,13 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from chalicelib import settings, templates
 from ops import (
     alarms,
     dead_letters,
     event_source,
     log_settings,
     mail_identity,
+    preview,
     rest_api,
     shipping,
     table,
@@ -212,18 +212,10 @@ def own_configuration_set(environment: Mapping[str, str], ours: str) -> str:
 
 
 def _check_settings(environment: Mapping[str, str]) -> None:
-    """Raise DeployError for settings that the functions would refuse, before anything is made."""
-    to_come = {
-        "USERS_TABLE": "to-come",
-        "USERS_STREAM_ARN": "arn:aws:dynamodb:::table/to-come/stream/1",
-        "BASE_URL": "https://to-come",
-        "MAIL_FEEDBACK_TOPIC_ARN": "arn:aws:sns:::to-come",
-    }
+    """Raise OpsError for settings that the functions would refuse, and for templates of the stage's
+    own that cannot be filled, before anything is made."""
     given = {name: value for name, value in environment.items() if value}
-    try:
-        settings.read({**to_come, **given}, templates.languages())
-    except settings.SettingsError as error:
-        raise DeployError(str(error)) from error
+    preview.make(preview.read(given))
 
 
 def _roles(outputs: Mapping[str, str]) -> dict[str, str]:

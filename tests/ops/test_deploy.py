@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from chalicelib import templates
 from ops import deploy as steps
 from ops.cloud import Cloud
 from ops.deploy import Deployed, deploy
-from ops.errors import DeployError
+from ops.errors import DeployError, OpsError
 from ops.mail_identity import MailIdentity
 from ops.progress import Progress
 from ops.project import Project
@@ -79,14 +81,25 @@ def test_a_stage_is_never_moved_to_another_account_or_region_by_mistake(
 def test_settings_that_the_functions_would_refuse_are_refused_before_anything_is_made(
     project: Project, arguments: dict[str, Any], problem: str
 ) -> None:
-    with pytest.raises(DeployError, match=problem):
+    with pytest.raises(OpsError, match=problem):
         attempt(project, **{"mail_from": MAIL_FROM, **arguments})
     assert project.environment == {"DEFAULT_LANG": "en"}
 
 
 def test_a_wrong_setting_in_config_json_is_refused_too(project: Project) -> None:
     project.record({"VALIDATE_ON_GET": "perhaps"}, {})
-    with pytest.raises(DeployError, match="VALIDATE_ON_GET must be true or false"):
+    with pytest.raises(OpsError, match="VALIDATE_ON_GET must be true or false"):
+        attempt(project, mail_from=MAIL_FROM)
+
+
+def test_a_template_of_the_stages_own_that_cannot_be_filled_is_refused_too(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(templates, "PACKAGE", tmp_path)
+    (tmp_path / "chalicelib/acme/mail/en").mkdir(parents=True)
+    (tmp_path / "chalicelib/acme/mail/en/body.html").write_text("<p>$lien")
+    project.record({"TEMPLATES_FOLDER": "chalicelib/acme"}, {})
+    with pytest.raises(OpsError, match=r"acme/mail/en/body.html has \$lien, which stands for"):
         attempt(project, mail_from=MAIL_FROM)
 
 

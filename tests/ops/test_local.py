@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import io
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,14 +13,7 @@ from ops import local
 from ops.errors import RunError
 from ops.local import Ports
 from ops.progress import Progress
-
-
-@pytest.fixture
-def taken() -> Iterator[int]:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen()
-        yield listener.getsockname()[1]
+from tests.e2e.stack import PORTS, free_ports
 
 
 def test_ports_are_three_in_a_row() -> None:
@@ -30,10 +22,15 @@ def test_ports_are_three_in_a_row() -> None:
     assert ports.endpoint == "http://127.0.0.1:8640"
 
 
-@pytest.mark.parametrize("before", [0, 1, 2])
-def test_any_port_that_is_taken_is_named_with_a_way_to_others(taken: int, before: int) -> None:
-    with pytest.raises(RunError, match=f"Port {taken} is taken .*PORT=[0-9]+ make run"):
-        Ports(taken - before).check()
+@pytest.mark.parametrize("which", range(PORTS))
+def test_any_port_that_is_taken_is_named_with_a_way_to_others(which: int) -> None:
+    first = free_ports()
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", first + which))
+        listener.listen()
+        with pytest.raises(RunError, match=f"Port {first + which} is taken .*PORT=[0-9]+ make run"):
+            Ports(first).check()
 
 
 def test_a_port_that_may_not_be_bound_is_told_with_the_reason(
