@@ -52,8 +52,9 @@ Made = Sequence[tuple[Check, Finding]]
 @click.option("--json", "as_json", is_flag=True, help="Print it for programs instead.")
 @click.pass_context
 def doctor(ctx: click.Context, stage: Stage, address: str | None, as_json: bool) -> None:
-    """Look at everything that a stage needs, and say how to mend what is not well.
+    """Say whether a stage is well, and what mends it.
 
+    Looks at everything that it stands on, from the credentials to mails that are owed for too long.
     Ends with status 1 if anything is red or the test gets stuck, else with 0. Changes nothing but
     by the test.
     """

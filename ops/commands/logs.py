@@ -57,7 +57,7 @@ class Span(click.ParamType[timedelta]):
 @click.option(
     "--level",
     type=click.Choice(LEVELS, case_sensitive=False),
-    default="INFO",
+    default="info",
     show_default=True,
     help="Only what is at least as grave.",
 )

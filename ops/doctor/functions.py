@@ -27,7 +27,7 @@ def _state(facts: Facts) -> Finding:
     broken = [
         name
         for name, state in states.items()
-        if state.get("State", "Active") in ("Failed", "Inactive")
+        if state.get("State") == "Failed"  # one that is Inactive starts when it is called
         or state.get("LastUpdateStatus") == "Failed"
     ]
     if broken:
@@ -75,7 +75,7 @@ def _code(facts: Facts) -> Finding:
     }
     if len(set(digests.values())) > 1:
         return amber("the functions run different packages", *facts.deploy_again)
-    package = _unzipped(fetch.get(_present(facts)[min(digests)]["Code"]["Location"]).body)
+    package = _unzipped(fetch.get(_present(facts)[next(iter(digests))]["Code"]["Location"]).body)
     checkout = dict(_files(facts.checkout))
     ours = {name: content for name, content in package.items() if _is_ours(name)}
     differing = sorted(

@@ -1,5 +1,6 @@
 """SES: whether it lets the stage send, how much, and tells it what became of the mail."""
 
+import shlex
 from collections.abc import Iterator
 from itertools import islice
 
@@ -155,14 +156,15 @@ def _suppressed(facts: Facts) -> Finding:
     """SES takes a mail to a suppressed address, and does not deliver it."""
     addresses = list(islice(_suppressed_addresses(facts), MAX_SUPPRESSED + 1))
     is_all = len(addresses) <= MAX_SUPPRESSED
-    waiting = sorted(_waiting(facts, addresses[:MAX_SUPPRESSED]))
+    waiting = list(_waiting(facts, addresses[:MAX_SUPPRESSED]))
     those = f"{len(addresses):,}" if is_all else f"{MAX_SUPPRESSED:,} looked at"
     if not waiting:
         return green(f"nobody who waits for a mail is on SES's list of {those}")
+    hashes = listed(sorted(hashed(one) for one in waiting))
     return amber(
-        f"on SES's list, so mailed in vain: {listed([hashed(one) for one in waiting])}",
-        "If one is there by mistake, take the address off, and ask for the mail again.",
-        facts.aws("sesv2 delete-suppressed-destination --email-address ADDRESS"),
+        f"mailed in vain, for they are on SES's list: {hashes}",
+        "If one is there by mistake, take the address off, then have the mail sent again.",
+        facts.aws(f"sesv2 delete-suppressed-destination --email-address {shlex.quote(waiting[0])}"),
     )
 
 
@@ -180,11 +182,12 @@ def _suppressed_addresses(facts: Facts) -> Iterator[str]:
 def _waiting(facts: Facts, addresses: list[str]) -> Iterator[str]:
     """Those of ``addresses`` that a user waits for a mail at."""
     table, dynamodb = facts.stage.users_table, facts.client("dynamodb")
-    keys = list(dict.fromkeys(key for one in addresses for key in address.keys(one)))
-    for start in range(0, len(keys), _AT_A_TIME):
+    mailed = {key: one for one in addresses for key in address.keys(one)}
+    keys = iter(mailed)
+    while some := list(islice(keys, _AT_A_TIME)):
         asked = {
             table: {
-                "Keys": [{"email": {"S": key}} for key in keys[start : start + _AT_A_TIME]],
+                "Keys": [{"email": {"S": key}} for key in some],
                 "ProjectionExpression": "email, mail, validated_at",
             }
         }
@@ -192,7 +195,7 @@ def _waiting(facts: Facts, addresses: list[str]) -> Iterator[str]:
             answer = dynamodb.batch_get_item(RequestItems=asked)
             for item in answer["Responses"].get(table, []):
                 if "validated_at" not in item and text(item, "mail") not in _HOPELESS:
-                    yield item["email"]["S"]
+                    yield mailed[item["email"]["S"]]
             asked = answer.get("UnprocessedKeys")
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
+from chalicelib.logs import hashed
 from ops import stack as stacks
 from ops.doctor import check, facts, fetch, mail, stack
 from ops.doctor.check import Check, Finding, Light
@@ -340,6 +341,17 @@ CASES: list[tuple[str, dict[str, Any], Light, str, str]] = [
         RED,
         "could not start api_handler",
         DEPLOY,
+    ),
+    (
+        "Functions/State",
+        {
+            "lambda__GetFunction": functions(
+                record_mail_feedback=function("record_mail_feedback", State="Inactive")
+            )
+        },
+        GREEN,
+        "4, python3.11, last changed 2026-11-20 10:11",
+        "",
     ),
     (
         "Functions/Roles",
@@ -833,7 +845,8 @@ def test_who_waits_for_a_mail_in_vain_is_found(
     assert found.light is light
     assert "alexis" not in found.said
     if light is AMBER:
-        assert "aws sesv2 delete-suppressed-destination" in found.command
+        assert hashed("alexis@xn--bcher-kva.example") in found.said
+        assert "--email-address alexis@xn--bcher-kva.example" in found.command
 
 
 def test_a_long_list_of_suppressed_addresses_is_not_read_to_its_end(
