@@ -1,12 +1,21 @@
-"""Who is told of alarms, and what a person still has to do before they are."""
+"""The alarms by their names, who is told of them, and what a person has to do before they are."""
 
+import json
 from typing import TYPE_CHECKING
 
 from chalicelib import address
 from ops.errors import DeployError
+from ops.stack import TEMPLATE
 
 if TYPE_CHECKING:
     from types_boto3_sns import SNSClient
+
+
+def names(stack: str) -> list[str]:
+    """What the alarms of ``stack`` are called."""
+    resources = json.loads(TEMPLATE.read_text(encoding="utf-8"))["Resources"].values()
+    found = [one["Properties"] for one in resources if one["Type"] == "AWS::CloudWatch::Alarm"]
+    return [one["AlarmName"]["Fn::Sub"].replace("${AppName}-${Stage}", stack) for one in found]
 
 
 def check(email: str) -> str:

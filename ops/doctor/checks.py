@@ -1,6 +1,6 @@
 """All the checks, in the order of the screen, and the permissions that they need together."""
 
-from ops.doctor import account, api, functions, mail, stack, stream, table
+from ops.doctor import account, alarms, api, functions, mail, stack, stream, table
 from ops.doctor.check import Check
 
 CHECKS: tuple[Check, ...] = (
@@ -11,5 +11,6 @@ CHECKS: tuple[Check, ...] = (
     *mail.CHECKS,
     *api.CHECKS,
     *table.CHECKS,
+    *alarms.CHECKS,
 )
 PERMISSIONS = tuple(sorted({one for check in CHECKS for one in check.asks}))

@@ -110,6 +110,12 @@ class Facts:
             raise NotThere(f"not seen: the stack {self.stack_name} has no {name}")
         return str(values[name])
 
+    def parameter(self, name: str) -> str:
+        """What the stack was deployed with; empty for what it knows nothing of."""
+        parameters = (self.stack() or {}).get("Parameters", [])
+        values = {one["ParameterKey"]: one["ParameterValue"] for one in parameters}
+        return str(values.get(name, ""))
+
     @_once
     def table(self) -> Any:
         """The users' table as DynamoDB describes it. Raises NotThere."""

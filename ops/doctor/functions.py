@@ -7,9 +7,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from ops import log_settings
 from ops.doctor import fetch
 from ops.doctor.check import Check, Finding, amber, green, listed, red
 from ops.doctor.facts import Facts, NotThere
+from ops.lambda_settings import holds
 
 _PIN = re.compile(r"([\w.-]+)==(\S+)")
 _DIST_INFO = re.compile(r"([^/]+)-([^/-]+)\.dist-info/.*")
@@ -67,6 +69,18 @@ def _settings(facts: Facts) -> Finding:
     if differing:
         return amber(f"not config.json's: {listed(differing)}", *facts.deploy_again)
     return green(f"config.json's, {len(wanted)} of them")
+
+
+def _logs(facts: Facts) -> Finding:
+    other = [
+        name
+        for name, function in _present(facts).items()
+        if not holds(function["Configuration"].get("LoggingConfig"), log_settings.FORMAT)
+    ]
+    if other:
+        said = f"not as what is counted from them needs it: {listed(other)}"
+        return amber(said, *facts.deploy_again)
+    return green("in JSON, and counted")
 
 
 def _code(facts: Facts) -> Finding:
@@ -147,5 +161,6 @@ CHECKS = (
     Check("Functions", "State", _ASKS, _state),
     Check("Functions", "Roles", (*_ASKS, "iam:GetRole"), _roles),
     Check("Functions", "Settings", _ASKS, _settings),
+    Check("Functions", "Logs", _ASKS, _logs),
     Check("Functions", "Code", _ASKS, _code),
 )

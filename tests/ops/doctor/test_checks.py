@@ -38,6 +38,7 @@ from tests.ops.doctor.world import (
     mapping,
     package,
     person,
+    rung,
 )
 
 DEPLOY = "make deploy STAGE=prod"
@@ -385,6 +386,55 @@ CASES: list[tuple[str, dict[str, Any], Light, str, str]] = [
         DEPLOY,
     ),
     ("Functions/Settings", {"lambda__GetFunction": GONE}, GREY, "there are no functions", ""),
+    *(
+        (
+            "Functions/Logs",
+            {
+                "lambda__GetFunction": functions(
+                    api_handler=function("api_handler", LoggingConfig=config)
+                )
+            },
+            AMBER,
+            "not as what is counted from them needs it: api_handler",
+            DEPLOY,
+        )
+        for config in ({"LogFormat": "Text"}, {"LogFormat": "JSON", "ApplicationLogLevel": "WARN"})
+    ),
+    (
+        "Alarms/Ringing",
+        {"cloudwatch__DescribeAlarms": rung(dead_letters="ALARM", bounce_rate="INSUFFICIENT_DATA")},
+        RED,
+        "dead-letters",
+        "What bienvenue-prod-dead-letters means.",
+    ),
+    (
+        "Alarms/Ringing",
+        {"cloudwatch__DescribeAlarms": {"MetricAlarms": []}},
+        GREY,
+        "there are no alarms",
+        "",
+    ),
+    (
+        "Alarms/Heard",
+        {"cloudformation__DescribeStacks": described_stack(Parameters=[])},
+        AMBER,
+        "by nobody",
+        "--alarms-to ops@example.org",
+    ),
+    (
+        "Alarms/Heard",
+        {
+            "sns__ListSubscriptionsByTopic": {
+                "Subscriptions": [
+                    {"Endpoint": "ops@example.org", "SubscriptionArn": "PendingConfirmation"}
+                ]
+            }
+        },
+        AMBER,
+        "not by ops@example.org",
+        "Open the link in the mail that AWS sent to ops@example.org",
+    ),
+    ("Alarms/Heard", {"cloudformation__DescribeStacks": NO_STACK}, GREY, "has no AlarmsArn", ""),
     (
         "Functions/Code",
         {
@@ -740,7 +790,7 @@ def test_what_is_found_is_said_with_what_mends_it(
     assert said in found.said
     assert mend in f"{found.mend} {found.command}"
     assert bool(found.mend) == (light in (AMBER, RED))
-    assert "@" not in found.said or name in ("Mail/Sender", "Mail/DKIM")
+    assert "@" not in found.said or name in ("Mail/Sender", "Mail/DKIM", "Alarms/Heard")
 
 
 def test_every_check_is_seen_to_find_something() -> None:

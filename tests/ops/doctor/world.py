@@ -18,7 +18,7 @@ import boto3
 from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
 
-from ops import event_source, stack
+from ops import alarms, event_source, log_settings, stack
 from ops.cloud import Cloud
 from ops.doctor.facts import Facts
 from ops.doctor.fetch import Answer
@@ -33,6 +33,7 @@ TABLE_ARN = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{TABLE}"
 STREAM = f"{TABLE_ARN}/stream/2026"
 FORMER_STREAM = f"{TABLE_ARN}/stream/2025"
 TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:bienvenue-prod-mail-feedback"
+ALARMS = f"arn:aws:sns:{REGION}:{ACCOUNT}:bienvenue-prod-alarms"
 QUEUE = f"arn:aws:sqs:{REGION}:{ACCOUNT}:dead-letters"
 FUNCTIONS = ("api_handler", "send_validation_mail", "record_mail_feedback", "resend_owed_mail")
 ROLES = {name: f"arn:aws:iam::{ACCOUNT}:role/{name}-role" for name in FUNCTIONS}
@@ -76,6 +77,7 @@ def function(name: str, **configuration: Any) -> dict[str, Any]:
             "CodeSha256": "digest",
             "State": "Active",
             "LastUpdateStatus": "Successful",
+            "LoggingConfig": {**log_settings.FORMAT, "SystemLogLevel": "INFO"},
             "Environment": {"Variables": {**ENVIRONMENT, "MORE": "is fine"}},
             **configuration,
         },
@@ -95,13 +97,30 @@ def mapping(**settings: Any) -> dict[str, Any]:
     }
 
 
+def rung(**states: str) -> dict[str, Any]:
+    """All alarms, silent but for those named, without hyphens, with another state."""
+    return {
+        "MetricAlarms": [
+            {
+                "AlarmName": name,
+                "AlarmDescription": f"What {name} means.",
+                "StateValue": states.get(
+                    name.removeprefix("bienvenue-prod-").replace("-", "_"), "OK"
+                ),
+            }
+            for name in alarms.names("bienvenue-prod")
+        ]
+    }
+
+
 def described_stack(**more: Any) -> dict[str, Any]:
-    outputs = {"DeadLettersArn": QUEUE, "MailFeedbackArn": TOPIC}
+    outputs = {"DeadLettersArn": QUEUE, "MailFeedbackArn": TOPIC, "AlarmsArn": ALARMS}
     return {
         "Stacks": [
             {
                 "StackName": "bienvenue-prod",
                 "StackStatus": "UPDATE_COMPLETE",
+                "Parameters": [{"ParameterKey": "AlarmsTo", "ParameterValue": "ops@example.org"}],
                 "Outputs": [{"OutputKey": k, "OutputValue": v} for k, v in outputs.items()],
                 **more,
             }
@@ -150,10 +169,14 @@ def well() -> dict[str, Any]:
                 {"Timestamp": NOW - timedelta(minutes=2), "Maximum": 800.0},
             ]
         },
+        "cloudwatch.DescribeAlarms": rung(),
         "sqs.GetQueueUrl": {"QueueUrl": "https://sqs/dead-letters"},
         "sqs.GetQueueAttributes": {"Attributes": {"ApproximateNumberOfMessages": "0"}},
         "sns.ListSubscriptionsByTopic": {
-            "Subscriptions": [{"Endpoint": "arn:x:function:bienvenue-prod-record_mail_feedback"}]
+            "Subscriptions": [
+                {"Endpoint": "arn:x:function:bienvenue-prod-record_mail_feedback"},
+                {"Endpoint": "ops@example.org", "SubscriptionArn": f"{ALARMS}:1"},
+            ]
         },
         "sesv2.GetAccount": {
             "ProductionAccessEnabled": True,
