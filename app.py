@@ -20,7 +20,7 @@ from chalice.app import (
 
 from chalicelib import aws, body, feedback, links, logs, mail, settings, sign_up, templates
 from chalicelib.delivery import Delivery
-from chalicelib.stream import MAX_CONCURRENT, Mailer
+from chalicelib.stream import BATCH, MAX_CONCURRENT, Mailer
 from chalicelib.sweep import Sweep
 from chalicelib.users import Users
 from chalicelib.web import Site, Visit
@@ -109,7 +109,7 @@ def description(visit: Visit) -> Response:
 
 @app.on_dynamodb_record(
     stream_arn=stage.users_stream_arn,
-    batch_size=MAX_CONCURRENT,
+    batch_size=BATCH,
     starting_position="TRIM_HORIZON",  # LATEST would miss what is written while polling starts
 )
 def send_validation_mail(event: DynamoDBEvent) -> None:

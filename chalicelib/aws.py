@@ -8,7 +8,7 @@ from collections.abc import Callable
 from threading import Lock
 from typing import Any
 
-from botocore.loaders import JSONFileLoader
+from botocore import httpsession
 from botocore.session import Session  # not boto3: that makes the same clients, a tenth later
 
 
@@ -20,7 +20,7 @@ class QuickSession(Session):
         super().__init__()
         self._tls: Any = None
         loader: Any = self.get_component("data_loader")
-        loader.file_loader = _PlainFiles()
+        loader.file_loader = _PlainFiles(loader.file_loader)
         # Or botocore looks into the folders of all its services for whether ours is among them.
         loader.list_available_services = lambda _type: list(services)
 
@@ -37,13 +37,15 @@ class QuickSession(Session):
         return client
 
     def _share_authorities(self, client: Any) -> None:
-        """Have all connections of all clients believe one bundle of authorities, read once.
+        """Have all connections of all clients believe one bundle of authorities, read now and once.
 
-        Else each reads it for itself, which takes a processor 30 ms, or a batch of 100 mails six
-        seconds. https://github.com/urllib3/urllib3/issues/3623
+        Else each connection reads it, which takes a processor 30 ms, or a batch of mails seconds.
+        https://github.com/urllib3/urllib3/issues/3623
         """
         try:
-            pools = client._endpoint.http_session._manager.connection_pool_kw
+            http = client._endpoint.http_session
+            bundle = httpsession.get_cert_path(http._verify)
+            pools = http._manager.connection_pool_kw
             context = pools["ssl_context"]
         except (AttributeError, KeyError):
             return
@@ -51,10 +53,16 @@ class QuickSession(Session):
             context.load_verify_locations = _once(context.load_verify_locations)
             self._tls = context
         pools["ssl_context"] = self._tls
+        if bundle and client.meta.endpoint_url.startswith("https:"):
+            self._tls.load_verify_locations(bundle, None, None)  # as urllib3 will ask for it
 
 
-class _PlainFiles(JSONFileLoader):
+class _PlainFiles:
     """botocore's descriptions of services, in plain dicts: its ordered ones take twice as long."""
+
+    def __init__(self, files: Any) -> None:
+        self._files = files
+        self.exists = files.exists
 
     def load_file(self, file_path: str) -> Any:
         for suffix, opened in ((".json", open), (".json.gz", gzip.open)):
@@ -63,7 +71,7 @@ class _PlainFiles(JSONFileLoader):
                     return json.load(file)
             except FileNotFoundError:
                 pass
-        return super().load_file(file_path)
+        return self._files.load_file(file_path)
 
 
 def _once(load: Callable[..., None]) -> Callable[..., None]:

@@ -333,7 +333,9 @@ def _typed(value: object) -> dict[str, Any]:
 
 def _iso(moment: datetime) -> str:
     """ISO 8601 in UTC, always of the same width, so that DynamoDB orders moments by their text."""
-    return moment.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return (
+        moment.astimezone(timezone.utc).isoformat(timespec="microseconds")[: -len("+00:00")] + "Z"
+    )
 
 
 def _epoch(moment: datetime) -> int:

@@ -101,9 +101,17 @@ def test_authorities_are_read_once_for_all_connections_of_all_clients(
         with pytest.raises((SSLError, ConnectionClosedError)):
             users.list_tables() if number % 2 else mails.get_account()
 
+    assert len(loads) == 1
     with ThreadPoolExecutor(20) as pool:
         list(pool.map(connect, range(20)))
     assert len(loads) == 1
+
+
+def test_no_authorities_are_read_for_what_is_not_encrypted(
+    session: QuickSession, loads: list[object]
+) -> None:
+    session.create_client("dynamodb", endpoint_url="http://127.0.0.1:1")
+    assert loads == []
 
 
 def test_another_bundle_of_authorities_is_read_too(
