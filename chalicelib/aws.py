@@ -18,7 +18,7 @@ class QuickSession(Session):
 
     def __init__(self, *services: str) -> None:
         super().__init__()
-        self._tls: Any = None
+        self._tls: dict[Any, Any] = {}  # by the bundle of authorities that is believed
         loader: Any = self.get_component("data_loader")
         loader.file_loader = _PlainFiles(loader.file_loader)
         # Or botocore looks into the folders of all its services for whether ours is among them.
@@ -37,7 +37,7 @@ class QuickSession(Session):
         return client
 
     def _share_authorities(self, client: Any) -> None:
-        """Have all connections of all clients believe one bundle of authorities, read now and once.
+        """Have all connections of all clients share their authorities, which are read now and once.
 
         Else each connection reads it, which takes a processor 30 ms, or a batch of mails seconds.
         https://github.com/urllib3/urllib3/issues/3623
@@ -49,12 +49,14 @@ class QuickSession(Session):
             context = pools["ssl_context"]
         except (AttributeError, KeyError):
             return
-        if self._tls is None:
+        if bundle not in self._tls:
             context.load_verify_locations = _once(context.load_verify_locations)
-            self._tls = context
-        pools["ssl_context"] = self._tls
+            self._tls[bundle] = context
+        pools["ssl_context"] = self._tls[bundle]
         if bundle and client.meta.endpoint_url.startswith("https:"):
-            self._tls.load_verify_locations(bundle, None, None)  # as urllib3 will ask for it
+            self._tls[bundle].load_verify_locations(
+                bundle, None, None
+            )  # as urllib3 will ask for it
 
 
 class _PlainFiles:
