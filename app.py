@@ -89,7 +89,7 @@ def post_resend(visit: Visit) -> Response:
 @app.route("/validate", methods=["GET", "HEAD"], content_types=[])
 @site.view
 def open_link(visit: Visit) -> Response:
-    link = links.read(visit.query())
+    link = links.read(visit.query)
     if link and visit.changes_nothing:
         return visit.confirm(link)
     return _validate(visit, link)

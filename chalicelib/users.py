@@ -81,8 +81,8 @@ class Users:
         Names are stored only where there are none: this request is anybody's.
         """
         assignments = ["mail = :owed", "mail_at = :now", "lang = :lang"]
-        values = {":lang": sign_up.lang, **_owing(now)}
-        once = {"created_at": _iso(now), "prenom": sign_up.prenom, "nom": sign_up.nom}
+        values = {":lang": sign_up.lang, **_owing(now), **_limits(now)}
+        once = {"created_at": values[":now"], "prenom": sign_up.prenom, "nom": sign_up.nom}
         for name, value in once.items():
             if value:
                 assignments.append(f"{name} = if_not_exists({name}, :{name})")
@@ -91,7 +91,7 @@ class Users:
             sign_up.email,
             "SET " + ", ".join(assignments),
             f"attribute_not_exists(email) OR ({_MAY_BE_OWED})",
-            {**values, **_limits(now)},
+            values,
         )
 
     def resend(self, email: str, now: datetime) -> bool:

@@ -3,7 +3,7 @@
 import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache, wraps
+from functools import cache, cached_property, wraps
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import quote
@@ -45,6 +45,7 @@ _VALIDATION_STATUS = {
     Validation.INVALID: 400,
 }
 _MAX_POINTER = 64
+_ENCODER = json.JSONEncoder(ensure_ascii=False)
 
 View = Callable[["Visit"], Response]
 Headers = dict[str, str | list[str]]
@@ -105,7 +106,7 @@ class Visit:
             templates.languages(),
             site.settings.default_lang,
         )
-        self._lang_is_chosen = self._speak(self.query().get("lang"))
+        self._lang_is_chosen = self._speak(self.query.get("lang"))
 
     @property
     def changes_nothing(self) -> bool:
@@ -113,6 +114,7 @@ class Visit:
         safe_get = self._request.method == "GET" and not self._site.settings.validate_on_get
         return self._request.method == "HEAD" or safe_get
 
+    @cached_property
     def query(self) -> dict[str, object]:
         """The query's parameters; one that comes twice is body.REPEATED."""
         params = self._request.query_params
@@ -210,7 +212,7 @@ class Visit:
 
     def _json(self, status: int, content: Mapping[str, Any], media_type: str) -> Response:
         headers: Headers = {"Content-Type": media_type, "Content-Language": self.lang}
-        return Response(json.dumps(content, ensure_ascii=False) + "\n", headers, status)
+        return Response(_ENCODER.encode(content) + "\n", headers, status)
 
     def _page(self, status: int, page: str) -> Response:
         headers: Headers = {
