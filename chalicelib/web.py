@@ -3,7 +3,7 @@
 import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache, cached_property, wraps
+from functools import cache, wraps
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import quote
@@ -106,6 +106,7 @@ class Visit:
             templates.languages(),
             site.settings.default_lang,
         )
+        self.query = _query(request)
         self._lang_is_chosen = self._speak(self.query.get("lang"))
 
     @property
@@ -113,14 +114,6 @@ class Visit:
         """Whether the method promises to be safe: a HEAD, and a GET where the stage says so."""
         safe_get = self._request.method == "GET" and not self._site.settings.validate_on_get
         return self._request.method == "HEAD" or safe_get
-
-    @cached_property
-    def query(self) -> dict[str, object]:
-        """The query's parameters; one that comes twice is body.REPEATED."""
-        params = self._request.query_params
-        if params is None:
-            return {}
-        return body.once([(name, value) for name in params for value in params.getlist(name)])
 
     def fields(self) -> dict[str, object]:
         """The body's fields. Raises BodyError."""
@@ -245,6 +238,14 @@ class Visit:
             self.lang = lang
             return True
         return False
+
+
+def _query(request: Request) -> dict[str, object]:
+    """The query's parameters; one that comes twice is body.REPEATED."""
+    params = request.query_params
+    if params is None:
+        return {}
+    return body.once([(name, value) for name in params for value in params.getlist(name)])
 
 
 @cache
