@@ -5,7 +5,6 @@ What is measured stands in ``measures``: a name, and what to run once for every 
 
 import hashlib
 import json
-import os
 import subprocess
 import sys
 import time
@@ -23,6 +22,7 @@ from benchmarks import events
 from benchmarks.contest import Result
 from benchmarks.packages import Deployed
 from benchmarks.processes import RUNTIME
+from benchmarks.runtime import most_held
 
 SIZES = (1_000, 10_000, 100_000)
 REQUESTS = 50
@@ -33,7 +33,8 @@ PAGE = 25  # BatchWriteItem's limit
 @dataclass(frozen=True)
 class Measure:
     """Seconds that something took and, where a process of its own did it, the megabytes that it
-    held at the most. ``each`` says that the seconds grow with the users, so are told for 1,000."""
+    held at the most (0 where the system cannot tell). ``each`` says that the seconds grow with the
+    users, and so are told for 1,000 of them."""
 
     run: Callable[[], tuple[float, float | None]]
     each: bool = False
@@ -83,11 +84,13 @@ def timed(command: Sequence[str], environment: Mapping[str, str]) -> tuple[float
     """The seconds that a command took, and the most megabytes that it held."""
     started = time.perf_counter()
     process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
+    held = 0.0
+    while process.poll() is None:
+        held = max(held, most_held(str(process.pid)))
+        time.sleep(0.01)
     if process.returncode:
         raise SystemExit(f"{' '.join(command)} failed")
-    return time.perf_counter() - started, usage.ru_maxrss / 1024
+    return time.perf_counter() - started, held
 
 
 def _requests(stack: Deployed, request: Callable[[Deployed, int], int]) -> float:

@@ -68,6 +68,4 @@ def run(
     if process.returncode or not report:
         raise SystemExit(f"{function.handler} in {function.code} failed:\n{errors}")
     told = json.loads(report)
-    return Run(
-        whole, told["load"], told["cpu"], told["events"], told["kilobytes"] / 1024, told["modules"]
-    )
+    return Run(whole, told["load"], told["cpu"], told["events"], told["megabytes"], told["modules"])
