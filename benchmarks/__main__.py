@@ -1,7 +1,6 @@
 """``make bench``: everything measured in one run, into build/bench.md and build/bench.png."""
 
 import shutil
-import sys
 from collections.abc import Iterable
 from contextlib import ExitStack
 
@@ -51,7 +50,6 @@ def bench(against: str | None, rounds: int, seconds: int, only: tuple[str, ...])
     take("calls", functions.calls(field))
     take("size", functions.sizes(field))
     _write(results, against)
-    sys.exit(any(one.met is False for one in results))
 
 
 def _write(results: list[Result], against: str | None) -> None:

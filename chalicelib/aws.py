@@ -20,7 +20,8 @@ class QuickSession(Session):
         super().__init__()
         self._tls: dict[Any, Any] = {}  # by the bundle of authorities that is believed
         loader: Any = self.get_component("data_loader")
-        loader.file_loader = _PlainFiles(loader.file_loader)
+        if files := getattr(loader, "file_loader", None):
+            loader.file_loader = _PlainFiles(files)
         # Or botocore looks into the folders of all its services for whether ours is among them.
         loader.list_available_services = lambda _type: list(services)
 
@@ -39,7 +40,7 @@ class QuickSession(Session):
     def _share_authorities(self, client: Any) -> None:
         """Have all connections of all clients share their authorities, which are read now and once.
 
-        Else each connection reads it, which takes a processor 30 ms, or a batch of mails seconds.
+        Else each connection reads them: 30 ms of a processor, so seconds for a batch of mails.
         https://github.com/urllib3/urllib3/issues/3623
         """
         try:
@@ -52,11 +53,9 @@ class QuickSession(Session):
         if bundle not in self._tls:
             context.load_verify_locations = _once(context.load_verify_locations)
             self._tls[bundle] = context
-        pools["ssl_context"] = self._tls[bundle]
+        shared = pools["ssl_context"] = self._tls[bundle]
         if bundle and client.meta.endpoint_url.startswith("https:"):
-            self._tls[bundle].load_verify_locations(
-                bundle, None, None
-            )  # as urllib3 will ask for it
+            shared.load_verify_locations(bundle, None, None)  # as urllib3 will ask for it
 
 
 class _PlainFiles:
@@ -64,7 +63,9 @@ class _PlainFiles:
 
     def __init__(self, files: Any) -> None:
         self._files = files
-        self.exists = files.exists
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._files, name)
 
     def load_file(self, file_path: str) -> Any:
         for suffix, opened in ((".json", open), (".json.gz", gzip.open)):

@@ -21,8 +21,9 @@ from chalicelib.users import Unusable, User, Users
 log = logging.getLogger(__name__)
 
 BATCH = 100
-# A mail waits for SES for 60 ms, and keeps a whole processor busy for 3: more threads would only
-# cost their connections.
+"""The most records that the stream hands over at a time."""
+# A mail waits for SES for some 60 ms, and keeps a whole processor busy for 3: more threads would
+# only cost their connections.
 MAX_CONCURRENT = 32
 # Longer than one mail takes at its slowest (three tries at SES, two at DynamoDB before and after),
 # so that what is started is also written down.

@@ -333,9 +333,8 @@ def _typed(value: object) -> dict[str, Any]:
 
 def _iso(moment: datetime) -> str:
     """ISO 8601 in UTC, always of the same width, so that DynamoDB orders moments by their text."""
-    return (
-        moment.astimezone(timezone.utc).isoformat(timespec="microseconds")[: -len("+00:00")] + "Z"
-    )
+    utc = moment.astimezone(timezone.utc)
+    return utc.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def _epoch(moment: datetime) -> int:
