@@ -5,7 +5,7 @@ STAGE ?= dev
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: run preview test check format deploy clean
+.PHONY: run preview test check format bench deploy clean
 
 run: $(INSTALLED)
 	@exec $(BIN)/python -m ops run --port $(PORT)
@@ -26,6 +26,10 @@ format: $(INSTALLED)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+# AGAINST=<commit> measures that one as well.
+bench: .venv/benchmarks
+	@$(BIN)/python -m benchmarks $(if $(AGAINST),--against $(AGAINST))
+
 deploy: $(INSTALLED)
 	@$(BIN)/python -m ops deploy --stage $(STAGE) $(if $(MAIL_FROM),--mail-from "$(MAIL_FROM)") $(if $(BASE_URL),--base-url "$(BASE_URL)") $(if $(ALARMS_TO),--alarms-to "$(ALARMS_TO)")
 
@@ -37,4 +41,8 @@ $(INSTALLED): requirements.txt requirements-dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Bienvenue needs Python 3.10 or later; this is " + sys.version)'
 	@$(PYTHON) -m venv --clear .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+.venv/benchmarks: $(INSTALLED) benchmarks/requirements.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r benchmarks/requirements.txt
 	@touch $@

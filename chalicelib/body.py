@@ -1,6 +1,7 @@
 """Request bodies: JSON or a form, made into fields. What the fields mean is not known here."""
 
 import json
+from collections import Counter
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -8,6 +9,7 @@ MAX_BYTES = 16 * 1024  # ten times what the longest honest sign-up needs
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
 TYPES = (JSON, FORM)
+BYTE_ORDER_MARK = "\ufeff"
 
 REPEATED = object()
 """Stands for the value of a field that was sent twice: which of them counts, nobody can tell."""
@@ -35,7 +37,7 @@ def fields(content_type: str, raw: bytes) -> dict[str, object]:
     if len(raw) > MAX_BYTES:
         raise BodyError("body_too_large")
     try:
-        text = raw.decode("utf-8-sig")
+        text = raw.decode().removeprefix(BYTE_ORDER_MARK)
         # RecursionError: some thousand brackets are enough for Python's parser.
         return _form(text) if kind == FORM else _json(text)
     except (ValueError, RecursionError) as error:
@@ -44,10 +46,14 @@ def fields(content_type: str, raw: bytes) -> dict[str, object]:
 
 def once(pairs: list[tuple[str, Any]]) -> dict[str, object]:
     """``pairs`` as a mapping in which a name that comes twice is REPEATED."""
-    found: dict[str, object] = {}
-    for name, value in pairs:
-        found[name] = REPEATED if name in found else value
+    found: dict[str, object] = dict(pairs)
+    if len(found) < len(pairs):
+        counts = Counter(name for name, _ in pairs)
+        found.update((name, REPEATED) for name, count in counts.items() if count > 1)
     return found
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=once)
 
 
 def _form(text: str) -> dict[str, object]:
@@ -57,7 +63,7 @@ def _form(text: str) -> dict[str, object]:
 
 
 def _json(text: str) -> dict[str, object]:
-    parsed = json.loads(text, object_pairs_hook=once)
+    parsed = _DECODER.decode(text)
     if not isinstance(parsed, dict):
         raise BodyError("body_malformed")
     return parsed

@@ -29,7 +29,8 @@ def clean(text: str) -> str:
     name = unicodedata.normalize("NFC", text).strip()
     if len(name) > MAX_LENGTH:
         raise NameRefused("name_too_long")
-    if any(unicodedata.category(c) in _UNPRINTABLE or c in _BIDI_CONTROLS for c in name):
+    # isprintable() alone would refuse more, such as the joiners of some scripts.
+    if not name.isprintable() and any(map(_is_control, name)):
         raise NameRefused("name_control_character")
     bare = _bare(name)
     if _LINK.search(bare):
@@ -47,8 +48,14 @@ def safe(text: str) -> str:
         return ""
 
 
+def _is_control(character: str) -> bool:
+    return unicodedata.category(character) in _UNPRINTABLE or character in _BIDI_CONTROLS
+
+
 def _bare(name: str) -> str:
     """``name`` as a mail program may read it: compatibility forms resolved (NFKC), and without
     marks and invisible characters, which are no letters to ``_LINK`` but may stand in a host."""
     plain = unicodedata.normalize("NFKC", name)
+    if plain.isascii():
+        return plain
     return "".join(c for c in plain if unicodedata.category(c) not in _NOT_BARE)

@@ -1,10 +1,13 @@
 """What a client prefers, by its Accept and Accept-Language headers (RFC 9110 §12.5)."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
+from functools import lru_cache
 
 MAX_PREFERENCES = 32  # of one header; browsers send six at the most
+REMEMBERED = 64  # headers: a few browsers send almost all of them
 
 
+@lru_cache(REMEMBERED)
 def prefers_html(accept: str) -> bool:
     """Whether a page is liked better than JSON. Who has no preference gets JSON."""
     liked = dict(_preferences(accept))
@@ -21,7 +24,8 @@ def prefers_html(accept: str) -> bool:
     return html > json
 
 
-def language(accept_language: str, languages: Collection[str], default: str) -> str:
+@lru_cache(REMEMBERED)
+def language(accept_language: str, languages: frozenset[str], default: str) -> str:
     """The best liked of ``languages``, of equals the first named; ``default`` where none is."""
     liked = [
         (quality, tag.partition("-")[0])

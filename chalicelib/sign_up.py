@@ -79,6 +79,10 @@ class _Reader:
     def __init__(self, fields: Mapping[str, object]) -> None:
         self.fields = fields
         self.problems: list[Problem] = []
+        self._sent: dict[str, dict[str, object]] = {}  # by what they are stored as
+        for name, value in fields.items():
+            if value not in (None, ""):
+                self._sent.setdefault(FIELDS.get(name, name), {})[name] = value
 
     def refuse_unknown(self, known: Collection[str]) -> None:
         unknown = [name for name in self.fields if name not in known]
@@ -86,8 +90,7 @@ class _Reader:
 
     def take(self, stored_as: str, clean: Callable[[str], str], *, required: bool = False) -> str:
         """The cleaned value, or nothing where there is none or it is refused."""
-        sent = [name for name in self.fields if FIELDS.get(name, name) == stored_as]
-        values = {name: self.fields[name] for name in sent if self.fields[name] not in (None, "")}
+        values = self._sent.get(stored_as, {})
         if len(values) > 1 or REPEATED in values.values():
             self.problems.append(Problem("field_repeated", list(values)[-1]))
             return ""

@@ -20,7 +20,11 @@ from chalicelib.users import Unusable, User, Users
 
 log = logging.getLogger(__name__)
 
-MAX_CONCURRENT = 100  # one batch's worth: SES answers in tens of milliseconds, all of them waiting
+BATCH = 100
+"""The most records that the stream hands over at a time."""
+# A mail waits for SES for some 60 ms, and keeps a whole processor busy for 3: more threads would
+# only cost their connections.
+MAX_CONCURRENT = 32
 # Longer than one mail takes at its slowest (three tries at SES, two at DynamoDB before and after),
 # so that what is started is also written down.
 TIME_FOR_A_MAIL = 35.0

@@ -86,8 +86,8 @@ class Users:
         Names are stored only where there are none: this request is anybody's.
         """
         assignments = ["mail = :owed", "mail_at = :now", "lang = :lang"]
-        values = {":lang": sign_up.lang, **_owing(now)}
-        once = {"created_at": iso(now), "prenom": sign_up.prenom, "nom": sign_up.nom}
+        values = {":lang": sign_up.lang, **_owing(now), **_limits(now)}
+        once = {"created_at": values[":now"], "prenom": sign_up.prenom, "nom": sign_up.nom}
         for name, value in once.items():
             if value:
                 assignments.append(f"{name} = if_not_exists({name}, :{name})")
@@ -96,9 +96,9 @@ class Users:
             sign_up.email,
             "SET " + ", ".join(assignments),
             f"attribute_not_exists(email) OR ({_MAY_BE_OWED})",
-            {**values, **_limits(now)},
+            values,
         )
-        is_new = outcome.item.get("created_at") == {"S": iso(now)}
+        is_new = outcome.item.get("created_at") == {"S": values[":now"]}
         return _asked(sign_up.email, outcome, "signed up" if is_new else "resend asked for")
 
     def resend(self, email: str, now: datetime) -> bool:
@@ -354,7 +354,8 @@ def _typed(value: object) -> dict[str, Any]:
 
 def iso(moment: datetime) -> str:
     """ISO 8601 in UTC, always of the same width, so that DynamoDB orders moments by their text."""
-    return moment.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    utc = moment.astimezone(timezone.utc)
+    return utc.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def _epoch(moment: datetime) -> int:

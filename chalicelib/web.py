@@ -45,6 +45,7 @@ _VALIDATION_STATUS = {
     Validation.INVALID: 400,
 }
 _MAX_POINTER = 64
+_ENCODER = json.JSONEncoder(ensure_ascii=False)
 
 View = Callable[["Visit"], Response]
 Headers = dict[str, str | list[str]]
@@ -105,20 +106,14 @@ class Visit:
             templates.languages(),
             site.settings.default_lang,
         )
-        self._lang_is_chosen = self._speak(self.query().get("lang"))
+        self.query = _query(request)
+        self._lang_is_chosen = self._speak(self.query.get("lang"))
 
     @property
     def changes_nothing(self) -> bool:
         """Whether the method promises to be safe: a HEAD, and a GET where the stage says so."""
         safe_get = self._request.method == "GET" and not self._site.settings.validate_on_get
         return self._request.method == "HEAD" or safe_get
-
-    def query(self) -> dict[str, object]:
-        """The query's parameters; one that comes twice is body.REPEATED."""
-        params = self._request.query_params
-        if params is None:
-            return {}
-        return body.once([(name, value) for name in params for value in params.getlist(name)])
 
     def fields(self) -> dict[str, object]:
         """The body's fields. Raises BodyError."""
@@ -210,7 +205,7 @@ class Visit:
 
     def _json(self, status: int, content: Mapping[str, Any], media_type: str) -> Response:
         headers: Headers = {"Content-Type": media_type, "Content-Language": self.lang}
-        return Response(json.dumps(content, ensure_ascii=False) + "\n", headers, status)
+        return Response(_ENCODER.encode(content) + "\n", headers, status)
 
     def _page(self, status: int, page: str) -> Response:
         headers: Headers = {
@@ -243,6 +238,14 @@ class Visit:
             self.lang = lang
             return True
         return False
+
+
+def _query(request: Request) -> dict[str, object]:
+    """The query's parameters; one that comes twice is body.REPEATED."""
+    params = request.query_params
+    if params is None:
+        return {}
+    return body.once([(name, value) for name in params for value in params.getlist(name)])
 
 
 @cache

@@ -13,7 +13,7 @@ import sys
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import botocore.session
 from botocore.exceptions import BotoCoreError, ClientError
@@ -21,6 +21,7 @@ from chalice.app import Chalice
 from chalice.awsclient import LambdaClientError, TypedAWSClient
 from chalice.config import Config
 from chalice.constants import DEFAULT_APIGATEWAY_STAGE_NAME, DEFAULT_ENDPOINT_TYPE
+from chalice.deploy import deployer as deployers
 from chalice.deploy.deployer import (
     ChaliceDeploymentError,
     create_default_deployer,
@@ -34,6 +35,7 @@ from chalice.deploy.packager import (
 )
 from chalice.utils import UI, OSUtils
 
+from ops import bytecode
 from ops.cloud import Cloud
 from ops.errors import DeployError
 from ops.progress import Say
@@ -55,7 +57,7 @@ def ship(cloud: Cloud, project: Project, say: Say) -> None:
         session = botocore.session.Session()
         cloud.prepare(session)
         teller = _Teller(say)
-        with _whole_package(config), contextlib.redirect_stdout(teller):
+        with _whole_package(config), _compiled_package(), contextlib.redirect_stdout(teller):
             # Made in here, because it gives its packager a UI of its own, on what is now stdout.
             deployer = create_default_deployer(session, config, UI(teller, teller))
             try:
@@ -203,3 +205,21 @@ def _whole_package(config: Config) -> Iterator[None]:
     for other in package.parent.glob("*.zip"):
         if other != package:
             other.unlink()
+
+
+class _Packager(LambdaDeploymentPackager):
+    def create_deployment_package(self, project_dir: str, python_version: str) -> str:
+        package: str = super().create_deployment_package(project_dir, python_version)
+        bytecode.add(Path(package))
+        return package
+
+
+@contextlib.contextmanager
+def _compiled_package() -> Iterator[None]:
+    """Have Chalice's deployer, which takes no packager, make its package by ours."""
+    module: Any = deployers
+    module.LambdaDeploymentPackager = _Packager
+    try:
+        yield
+    finally:
+        module.LambdaDeploymentPackager = LambdaDeploymentPackager

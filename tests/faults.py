@@ -75,7 +75,7 @@ class Aws:
         self._dead = False
         self._asked: Counter[str] = Counter()
         self._lock = threading.Lock()
-        events = service.app.boto3.events
+        events = service.app.session.get_component("event_emitter")
         # moto listens to the same event: all listeners are asked, and the first answer counts.
         events.register_first("before-send.sesv2.SendEmail", self._send_email)
         events.register_first("before-send.dynamodb.UpdateItem", self._update_item)

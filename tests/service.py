@@ -212,7 +212,7 @@ def running(**settings: str) -> Iterator[Service]:
 
 
 def _watch(service: Service) -> None:
-    """Write down what the app asks of AWS: its clients are made from the session that we hook."""
+    """Write down what the app asks of AWS: its session hands our hook on to its clients."""
 
     def called(event_name: str, params: dict[str, Any], **_: Any) -> None:
         operation = event_name.removeprefix("provide-client-params.")
@@ -220,6 +220,4 @@ def _watch(service: Service) -> None:
         if operation == "sesv2.SendEmail":
             service.mails.append(params)
 
-    session = boto3.Session()
-    session.events.register("provide-client-params", called)
-    service.app.boto3 = session
+    service.app.session.register("provide-client-params", called)

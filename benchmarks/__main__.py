@@ -1,0 +1,68 @@
+"""``make bench``: everything measured in one run, into build/bench.md and build/bench.png."""
+
+import shutil
+from collections.abc import Iterable
+from contextlib import ExitStack
+
+import click
+
+from benchmarks import functions, growth, load, packages, report
+from benchmarks.contest import Result
+from benchmarks.functions import Field
+
+BUILD = packages.CHECKOUT / "build"
+SCRATCH = BUILD / "bench"
+PARTS = ("cold", "warm", "batch", "calls", "size", "load", "growth")
+
+
+@click.command()
+@click.option("--against", metavar="COMMIT", help="An earlier commit to measure as well.")
+@click.option("--rounds", type=click.IntRange(1), default=15, show_default=True)
+@click.option("--seconds", type=click.IntRange(1), default=30, show_default=True, help="Of load.")
+@click.option("--only", type=click.Choice(PARTS), multiple=True, help="A part. May be repeated.")
+def bench(against: str | None, rounds: int, seconds: int, only: tuple[str, ...]) -> None:
+    """Measure Bienvenue beside what people write without it."""
+    parts = only or PARTS
+    shutil.rmtree(SCRATCH, ignore_errors=True)
+    libraries = packages.libraries(SCRATCH / "libraries")
+    others = packages.contestants(SCRATCH / "others")
+    results: list[Result] = []
+
+    def take(part: str, found: Iterable[Result]) -> None:
+        if part in parts:
+            for one in found:
+                results.append(one)
+                click.echo(report.table([one]).splitlines()[-1])
+
+    before = None
+    if against:
+        former = packages.checkout(against, SCRATCH / "former" / "checkout")
+        with packages.deployed(former, SCRATCH / "former" / "state") as deployed:
+            before = deployed.package
+    with ExitStack() as stacks:
+        stack = stacks.enter_context(packages.deployed(packages.CHECKOUT, SCRATCH / "state"))
+        take("load", load.under_load(stack, SCRATCH / "load", seconds))
+        take("growth", growth.growth(stack, libraries, SCRATCH / "growth"))
+    field = Field(stack.package, before, others, libraries, SCRATCH)
+    take("cold", functions.cold_starts(field, rounds))
+    take("warm", functions.warm_requests(field, rounds))
+    take("batch", functions.batches(field, max(rounds // 3, 1)))
+    take("calls", functions.calls(field))
+    take("size", functions.sizes(field))
+    _write(results, against)
+
+
+def _write(results: list[Result], against: str | None) -> None:
+    text = f"{report.machine()}.{f' Before: commit {against}.' if against else ''}\n\n"
+    text += report.table(results)
+    counted = {one.what: one.figures for one in results if one.section == "AWS calls a user"}
+    if counted:
+        ours = {what: figures[functions.OURS] for what, figures in counted.items()}
+        text += f"\n{report.cost_of_a_million(ours['writes'], ours['mails'])}\n"
+    (BUILD / "bench.md").write_text(text, encoding="utf-8")
+    report.plot(results, BUILD / "bench.png")
+    click.echo(f"\n{text}\n{BUILD / 'bench.md'}, {BUILD / 'bench.png'}")
+
+
+if __name__ == "__main__":
+    bench(prog_name="python -m benchmarks")

@@ -1,0 +1,236 @@
+"""The functions, alone, against a fake AWS: cold start, warm request, batch, calls and size."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks import events, fake_aws
+from benchmarks.contest import BEFORE, OURS, Result, in_turn
+from benchmarks.fake_aws import FakeAws
+from benchmarks.packages import Package
+from benchmarks.processes import Function, Run, run
+
+STUBBED = Path(__file__).with_name("stubbed.py")
+BARE = "(i) bare boto3"
+POWERTOOLS = "(ii) Powertools"
+ARTICLE = "(iii) the article's"
+CHALICE = "bare Chalice"
+POOL = "pool, sends only"
+POOL_OF_THREE = "pool, same calls"
+SES_SECONDS = 0.06
+BATCH = 100
+
+
+@dataclass(frozen=True)
+class Field:
+    """Who takes part: our package, one of an earlier commit if there is one, and the others'."""
+
+    ours: Package
+    before: Package | None
+    others: Path
+    libraries: Path
+    scratch: Path
+
+    def entrants(self, handler: str) -> dict[str, Function]:
+        """Ours, and the earlier one if it takes part, by ``handler``."""
+        found = {OURS: Function(self.ours.code, handler)}
+        if self.before:
+            found[BEFORE] = Function(self.before.code, handler)
+        return found
+
+    def other(self, handler: str, package: str = "") -> Function:
+        return Function(self.others / (package or handler.partition(".")[0]), handler)
+
+    def run(self, function: Function, event: Any, aws: FakeAws, times: int = 1) -> Run:
+        return run(function, [event] * times, self.libraries, aws.environment, self.scratch)
+
+
+def cold_starts(field: Field, rounds: int) -> Iterator[Result]:
+    """From a new process to its first answered event."""
+    api = "app.app"
+    starts: list[tuple[str, Any, str, dict[str, Function], float | None]] = [
+        (
+            "API, POST /users",
+            events.post_user(),
+            api,
+            {
+                BARE: field.other("bare.post_user"),
+                POWERTOOLS: field.other("powertools.api"),
+                CHALICE: field.other("chalice_bare.app"),
+            },
+            0.9,
+        ),
+        (
+            "API, GET /validate",
+            events.open_link(),
+            api,
+            {
+                BARE: field.other("bare.open_link"),
+                POWERTOOLS: field.other("powertools.api"),
+                CHALICE: field.other("chalice_bare.app"),
+            },
+            0.9,
+        ),
+        (
+            "mailer, one mail",
+            events.inserted(1),
+            "app.send_validation_mail",
+            {
+                BARE: field.other("bare_mailer.send_validation_mail", "bare"),
+                POWERTOOLS: field.other("powertools.send_validation_mail"),
+                ARTICLE: field.other("article.send_validation_mail"),
+            },
+            1.0,
+        ),
+        (
+            "feedback, a bounce",
+            events.bounced(),
+            "app.record_mail_feedback",
+            {BARE: field.other("bare.record_mail_feedback")},
+            None,
+        ),
+        (
+            "sweep, nothing owed",
+            events.every_hour(),
+            "app.resend_owed_mail",
+            {BARE: field.other("bare.resend_owed_mail")},
+            None,
+        ),
+    ]
+    with fake_aws.running(field.scratch / "aws") as aws:
+        for what, event, handler, others, target in starts:
+
+            def start(function: Function, event: Any = event) -> Callable[[], Run]:
+                return lambda: field.run(function, event, aws)
+
+            contestants = {**field.entrants(handler), **others}
+            cpu, wall = _both(rounds, {name: start(one) for name, one in contestants.items()})
+            yield Result("Cold start", what, "ms", wall, "less", BARE, target)
+            yield Result("Cold start, processor", what, "ms", cpu, "less", BARE)
+
+
+def _both(
+    rounds: int, contestants: Mapping[str, Callable[[], Run]]
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Medians of the processor's and of the clock's milliseconds, of the same runs."""
+    cpu: dict[str, list[float]] = {name: [] for name in contestants}
+
+    def measured(name: str, start: Callable[[], Run]) -> Callable[[], float]:
+        def measure() -> float:
+            done = start()
+            cpu[name].append(done.cpu * 1000)
+            return done.whole * 1000
+
+        return measure
+
+    wall = in_turn(rounds, {name: measured(name, start) for name, start in contestants.items()})
+    return {name: sorted(seen[1:])[len(seen) // 2 - 1] for name, seen in cpu.items()}, wall
+
+
+def warm_requests(field: Field, rounds: int) -> Iterator[Result]:
+    """A request's own work, with nothing behind it."""
+    for what, event, bare in (
+        ("POST /users", events.post_user(), "bare.post_user"),
+        ("GET /validate", events.open_link(), "bare.open_link"),
+    ):
+        file = field.scratch / "event.json"
+        file.write_text(json.dumps(event), encoding="utf-8")
+        contestants = {
+            **field.entrants("app.app"),
+            CHALICE: field.other("chalice_bare.app"),
+            BARE: field.other(bare),
+            POWERTOOLS: field.other("powertools.api"),
+        }
+
+        def measured(function: Function, file: Path = file) -> Callable[[], float]:
+            return lambda: _stubbed(function, file, field.libraries)
+
+        figures = in_turn(rounds, {name: measured(one) for name, one in contestants.items()})
+        yield Result("Warm request", what, "µs", figures, "less", CHALICE, 1.5)
+
+
+def _stubbed(function: Function, event: Path, libraries: Path) -> float:
+    command = [sys.executable, "-I", "-S", str(STUBBED), str(function.code), str(libraries)]
+    done = subprocess.run(
+        [*command, function.handler, str(event)],
+        env={**events.SETTINGS, "AWS_DEFAULT_REGION": "eu-west-3", **fake_aws.KEYS},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise SystemExit(done.stderr)
+    return float(done.stdout.splitlines()[-1])
+
+
+def batches(field: Field, rounds: int) -> Iterator[Result]:
+    """Mails a second through an SES that answers in SES_SECONDS: the first batch of a new process,
+    with all the connections to be made, and those after it."""
+    mailer = "app.send_validation_mail"
+    contestants = {
+        **field.entrants(mailer),
+        ARTICLE: field.other("article.send_validation_mail"),
+        POOL: field.other("pool.sends_only"),
+        POOL_OF_THREE: field.other("pool.same_calls"),
+    }
+    first: dict[str, float] = {}
+    later: dict[str, float] = {}
+    memory: dict[str, float] = {}
+    with fake_aws.running(field.scratch / "aws", SES_SECONDS) as aws:
+
+        def measured(name: str, function: Function) -> Callable[[], Run]:
+            times = 2 if name == ARTICLE else 6
+            return lambda: field.run(function, events.inserted(BATCH), aws, times)
+
+        runs: dict[str, list[Run]] = {name: [] for name in contestants}
+        for _ in range(rounds):
+            for name, function in contestants.items():
+                runs[name].append(measured(name, function)())
+    for name, seen in runs.items():
+        first[name] = BATCH / _median([one.events[0] for one in seen])
+        later[name] = BATCH / _median([lap for one in seen for lap in one.events[1:]])
+        memory[name] = max(one.megabytes for one in seen)
+    unit = "mails/s"
+    yield Result("Batch of 100", "first", unit, first, "more", ARTICLE)
+    yield Result("Batch of 100", "first, by the limit", unit, first, "more", POOL, 0.8)
+    yield Result("Batch of 100", "later", unit, later, "more", ARTICLE, 15)
+    yield Result("Batch of 100", "later, by the limit", unit, later, "more", POOL, 0.8)
+    yield Result(
+        "Batch of 100", "later, by its three calls", unit, later, "more", POOL_OF_THREE, 0.8
+    )
+    yield Result("Batch of 100", "memory", "MB", memory, "less", "", 128)
+
+
+def _median(figures: list[float]) -> float:
+    return sorted(figures)[len(figures) // 2]
+
+
+def calls(field: Field) -> Iterator[Result]:
+    """What one user asks of AWS, from sign-up to a validated address, by the requests that come."""
+    journey = [
+        ("app.app", events.post_user()),
+        ("app.send_validation_mail", events.inserted(1)),
+        ("app.app", events.open_link()),
+    ]
+    totals: dict[str, dict[str, float]] = {}
+    with fake_aws.running(field.scratch / "aws") as aws:
+        for name in field.entrants("app.app"):
+            for handler, event in journey:
+                field.run(field.entrants(handler)[name], event, aws)
+            counted = aws.counts()
+            writes, sends = counted.pop("UpdateItem", 0), counted.pop("outbound-emails", 0)
+            totals[name] = {"writes": writes, "reads": sum(counted.values()), "mails": sends}
+    for what, target in (("writes", 4), ("reads", 0), ("mails", 1)):
+        figures = {name: found[what] for name, found in totals.items()}
+        yield Result("AWS calls a user", what, "", figures, "less", "", target)
+
+
+def sizes(field: Field) -> Iterator[Result]:
+    packages = {OURS: field.ours, **({BEFORE: field.before} if field.before else {})}
+    size = {name: package.size / 1e6 for name, package in packages.items()}
+    yield Result("Package", "size", "MB", size, "less", "", 1.5)
+    yield Result("Package", "files", "", {name: one.files for name, one in packages.items()})

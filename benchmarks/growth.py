@@ -1,0 +1,167 @@
+"""The same work with ever more users in the table of the local cloud: time and memory.
+
+What is measured stands in ``measures``: a name, and what to run once for every size of the table.
+"""
+
+import hashlib
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import boto3
+import urllib3
+
+from benchmarks import events
+from benchmarks.contest import Result
+from benchmarks.packages import Deployed
+from benchmarks.processes import RUNTIME
+from benchmarks.runtime import most_held
+
+SIZES = (1_000, 10_000, 100_000)
+REQUESTS = 50
+WRITERS = 4
+PAGE = 25  # BatchWriteItem's limit
+
+
+@dataclass(frozen=True)
+class Measure:
+    """Seconds that something took and, where a process of its own did it, the megabytes that it
+    held at the most (0 where the system cannot tell). ``each`` says that the seconds grow with the
+    users, and so are told for 1,000 of them."""
+
+    run: Callable[[], tuple[float, float | None]]
+    each: bool = False
+
+
+def growth(stack: Deployed, libraries: Path, folder: Path) -> Iterator[Result]:
+    """Each measure at each of SIZES, as contestants of one another."""
+    folder.mkdir(parents=True, exist_ok=True)
+    _stop_mailing(stack)
+    seconds: dict[str, dict[str, float]] = {}
+    megabytes: dict[str, dict[str, float]] = {}
+    measured = measures(stack, libraries, folder)
+    there = 0
+    for size in SIZES:
+        _fill(stack, there, size)
+        there = size
+        for name, measure in measured.items():
+            took, held = measure.run()
+            told = took / size * 1000 if measure.each else took
+            seconds.setdefault(name, {})[f"{size:,}"] = told * 1000
+            if held is not None:
+                megabytes.setdefault(name, {})[f"{size:,}"] = held
+    for name, figures in seconds.items():
+        unit = "ms per 1,000" if measured[name].each else "ms"
+        yield Result("Growth", name, unit, figures)
+    for name, figures in megabytes.items():
+        yield Result("Growth", f"{name}, memory", "MB", figures)
+
+
+def measures(stack: Deployed, libraries: Path, folder: Path) -> Mapping[str, Measure]:
+    """What is measured. A command is one line: ``Measure(lambda: timed([…], …), each=True)``."""
+    every_hour = folder / "every_hour.json"
+    every_hour.write_text(json.dumps([events.every_hour()]), encoding="utf-8")
+    code = str(stack.package.code)
+    sweep = [sys.executable, "-I", "-S", str(RUNTIME), code, str(libraries), "app.resend_owed_mail"]
+    return {
+        "sign-up": Measure(lambda: (_requests(stack, _sign_up), None)),
+        "validate": Measure(lambda: (_requests(stack, _click), None)),
+        "sweep": Measure(
+            lambda: timed([*sweep, str(every_hour)], {**events.SETTINGS, **_local(stack)}),
+            each=True,
+        ),
+    }
+
+
+def timed(command: Sequence[str], environment: Mapping[str, str]) -> tuple[float, float]:
+    """The seconds that a command took, and the most megabytes that it held."""
+    started = time.perf_counter()
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
+    held = 0.0
+    while process.poll() is None:
+        held = max(held, most_held(str(process.pid)))
+        time.sleep(0.01)
+    if process.returncode:
+        raise SystemExit(f"{' '.join(command)} failed")
+    return time.perf_counter() - started, held
+
+
+def _requests(stack: Deployed, request: Callable[[Deployed, int], int]) -> float:
+    """The median seconds of REQUESTS requests, after one that is not counted."""
+    took: list[float] = []
+    for number in range(REQUESTS + 1):
+        started = time.perf_counter()
+        status = request(stack, number)
+        took.append(time.perf_counter() - started)
+        if status not in (200, 202):
+            raise SystemExit(f"{request.__name__} was answered {status}")
+    return median(took[1:])
+
+
+def _sign_up(stack: Deployed, number: int) -> int:
+    person = {"email": f"{time.time_ns()}@example.org", "prenom": "Alexis", "nom": str(number)}
+    return HTTP.request("POST", f"{stack.api}/users", json=person).status
+
+
+def _click(stack: Deployed, number: int) -> int:
+    query = {"email": _email(number), "token": events.TOKEN}
+    return HTTP.request("GET", f"{stack.api}/validate", fields=query).status
+
+
+HTTP = urllib3.PoolManager(timeout=30)
+
+
+def _email(number: int) -> str:
+    return f"user.{number}@example.org"
+
+
+def _local(stack: Deployed) -> dict[str, str]:
+    return {
+        "USERS_TABLE": stack.table,
+        "AWS_ENDPOINT_URL": stack.aws,
+        "AWS_DEFAULT_REGION": stack.region,
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+    }
+
+
+def _stop_mailing(stack: Deployed) -> None:
+    """Have the stream wake nobody: who is put into the table has been mailed."""
+    client = boto3.client("lambda", **stack.credentials)
+    for mapping in client.list_event_source_mappings()["EventSourceMappings"]:
+        client.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
+
+
+def _fill(stack: Deployed, first: int, size: int) -> None:
+    client = boto3.client("dynamodb", **stack.credentials)
+
+    def write(start: int) -> None:
+        numbers = range(start, min(start + PAGE, size))
+        requests = [{"PutRequest": {"Item": _item(number)}} for number in numbers]
+        client.batch_write_item(RequestItems={stack.table: requests})
+
+    with ThreadPoolExecutor(WRITERS) as pool:
+        list(pool.map(write, range(first, size, PAGE)))
+
+
+def _item(number: int) -> dict[str, Any]:
+    """Somebody who has been mailed, and not clicked yet."""
+    return {
+        "email": {"S": _email(number)},
+        "prenom": {"S": "Alexis"},
+        "nom": {"S": "GÜNST HORN"},
+        "lang": {"S": "fr"},
+        "created_at": {"S": "2026-11-24T12:00:00.000000Z"},
+        "mail": {"S": "sent"},
+        "mail_at": {"S": "2026-11-24T12:00:01.000000Z"},
+        "mail_count": {"N": "1"},
+        "link_hashes": {"SS": [hashlib.sha256(events.TOKEN.encode()).hexdigest()]},
+        "link_expires_at": {"N": str(int(time.time()) + 86_400)},
+    }

@@ -1,0 +1,158 @@
+"""The contestants as Lambda unpacks them, and the libraries that Lambda's Python brings along.
+
+Packages hold no bytecode but what their maker put there, as pip's and Chalice's do not; libraries
+have theirs, as AWS's do. Both matter more to a cold start than most code.
+"""
+
+import importlib.metadata
+import json
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from zipfile import ZipFile
+
+CHECKOUT = Path(__file__).parent.parent
+LAMBDA_HAS = ("boto3", "botocore", "s3transfer", "jmespath", "python-dateutil", "six", "urllib3")
+NEEDS = {
+    "powertools": (
+        *("aws-lambda-powertools", "pydantic", "pydantic-core", "annotated-types"),
+        *("typing-extensions", "typing-inspection", "jinja2", "markupsafe"),
+        *("email-validator", "dnspython", "idna"),
+    ),
+}
+TIME_TO_START = 120.0
+
+
+@dataclass(frozen=True)
+class Package:
+    """An unpacked package: its zip's bytes and files, where it has a zip."""
+
+    code: Path
+    size: int = 0
+    files: int = 0
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """A checkout that runs on the local cloud: its addresses, its state and its package."""
+
+    api: str
+    mailbox: str
+    aws: str
+    region: str
+    table: str
+    state: Path
+    package: Package
+
+    @property
+    def credentials(self) -> dict[str, str]:
+        """What a client of the local cloud is made with."""
+        return {
+            "endpoint_url": self.aws,
+            "region_name": self.region,
+            "aws_access_key_id": "test",
+            "aws_secret_access_key": "test",
+        }
+
+
+def libraries(folder: Path) -> Path:
+    """What Lambda's Python has: links, so that the bytecode is there too."""
+    folder.mkdir(parents=True)
+    for name in LAMBDA_HAS:
+        for top, path in _tops(name).items():
+            (folder / top).symlink_to(path)
+    return folder
+
+
+def contestants(folder: Path) -> Path:
+    """The handlers to compare with, each in a package of its own name."""
+    source = Path(__file__).parent / "contestants"
+    for name in ("bare", "pool", "article", "powertools", "chalice_bare"):
+        package = folder / name
+        package.mkdir(parents=True)
+        shutil.copy(source / f"{name}.py", package)
+        for needed in NEEDS.get(name, ()):
+            _copy(needed, package)
+    for name in ("bare", "pool"):
+        shutil.copy(source / "bare.py", folder / name)
+        shutil.copy(source / "bare_mailer.py", folder / name)
+    chalice = folder / "chalice_bare" / "chalice"
+    chalice.mkdir()
+    for name in ("__init__.py", "app.py"):
+        shutil.copy(_tops("chalice")["chalice"] / name, chalice)
+    return folder
+
+
+@contextmanager
+def deployed(checkout: Path, state: Path) -> Iterator[Deployed]:
+    """``checkout`` as `make run` deploys it, for as long as the block lasts."""
+    state.mkdir(parents=True, exist_ok=True)
+    port = str(_free_ports())
+    command = [sys.executable, "-m", "ops", "run", "--port", port, "--state", str(state)]
+    with (state / "output").open("wb") as output:
+        process = subprocess.Popen(command, cwd=checkout, stdout=output, stderr=output)
+        try:
+            described = state / "stack.json"
+            deadline = time.monotonic() + TIME_TO_START
+            while not described.exists():
+                if process.poll() is not None or time.monotonic() > deadline:
+                    raise SystemExit((state / "output").read_text())
+                time.sleep(0.1)
+            addresses = json.loads(described.read_text())
+            yield Deployed(**addresses, state=state, package=_unpacked(state))
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait(30)
+
+
+def checkout(commit: str, folder: Path) -> Path:
+    """The files of ``commit``, without touching the repository."""
+    folder.mkdir(parents=True)
+    archive = subprocess.run(
+        ["git", "archive", commit], cwd=CHECKOUT, check=True, capture_output=True
+    )
+    subprocess.run(["tar", "-x", "-C", str(folder)], input=archive.stdout, check=True)
+    return folder
+
+
+def _free_ports() -> int:
+    """The first of three free ports in a row: the cloud's, the mailbox's and its SMTP."""
+    return next(port for port in range(9600, 9900, 3) if all(map(_is_free, range(port, port + 3))))
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as listener:
+        return listener.connect_ex(("127.0.0.1", port)) != 0
+
+
+def _unpacked(state: Path) -> Package:
+    (found,) = (state / "project" / ".chalice" / "deployments").glob("*.zip")
+    code = state / "package"
+    shutil.rmtree(code, ignore_errors=True)
+    with ZipFile(found) as package:
+        package.extractall(code)
+        return Package(code, found.stat().st_size, len(package.namelist()))
+
+
+def _tops(distribution: str) -> dict[str, Path]:
+    """What a distribution has put into site-packages, without what leads out of there."""
+    found = importlib.metadata.distribution(distribution)
+    site = Path(str(found.locate_file("")))
+    tops = {Path(str(file)).parts[0] for file in found.files or ()} - {"..", "__pycache__"}
+    return {top: site / top for top in tops}
+
+
+def _copy(distribution: str, folder: Path) -> None:
+    for top, path in _tops(distribution).items():
+        if path.is_dir():
+            ignored = shutil.ignore_patterns("__pycache__")
+            shutil.copytree(path, folder / top, ignore=ignored, dirs_exist_ok=True)
+        else:
+            shutil.copy(path, folder)

@@ -1,0 +1,125 @@
+"""The results as a table in Markdown and a plot."""
+
+import os
+import platform
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.contest import BEFORE, OURS, Result
+
+# What AWS asks in eu-west-3, in dollars, as known in 2025: assumptions, as is the time that Lambda
+# bills for. Reads of a stream by Lambda are free.
+WRITE = 0.74e-6  # a write request unit of DynamoDB on demand; our items take one each
+MAIL = 0.10e-3
+INVOCATION = 0.20e-6
+GB_SECOND = 16.6667e-6
+API_REQUEST = 3.50e-6
+GB = 0.5
+
+
+def cost_of_a_million(writes: float, mails: float) -> str:
+    """The arithmetic, in words, of a million signed-up, mailed and validated users."""
+    requests, invocations, seconds = 2, 3, 3 * 0.05
+    parts = {
+        f"{writes:g} writes": writes * WRITE,
+        f"{mails:g} mail": mails * MAIL,
+        f"{requests} API requests": requests * API_REQUEST,
+        f"{invocations} invocations at the most (a batch has up to 100 mails)": (
+            invocations * INVOCATION
+        ),
+        f"{seconds:g} s of {GB:g} GB": seconds * GB * GB_SECOND,
+    }
+    told = " + ".join(f"{what} {part * 1e6:.2f}" for what, part in parts.items())
+    return f"A million users cost ${sum(parts.values()) * 1e6:.2f}: {told}."
+
+
+def table(results: Sequence[Result]) -> str:
+    """A row a figure: ours, before, the others, our ratio, and whether it meets its target."""
+    rows = [
+        "| what | Bienvenue | before | others | ratio | target |",
+        "|---|--:|--:|---|--:|---|",
+    ]
+    rows += [_row(one) for one in results]
+    return "\n".join(rows) + "\n"
+
+
+def _row(one: Result) -> str:
+    others = {name: f for name, f in one.figures.items() if name not in (OURS, BEFORE)}
+    ours = _figure(one.figures.get(OURS), one.unit)
+    before = _figure(one.figures.get(BEFORE), one.unit)
+    told = " · ".join(f"{name} {_figure(figure)}" for name, figure in others.items())
+    ratio = _ratio(one, OURS)
+    if BEFORE in one.figures and ratio:
+        ratio += f" (was {_ratio(one, BEFORE)})"
+    return f"| {one.section}: {one.what} | {ours} | {before} | {told} | {ratio} | {_target(one)} |"
+
+
+def _ratio(one: Result, contestant: str) -> str:
+    ratio = one.ratio(contestant)
+    return f"{ratio:.2f} of {one.against}" if ratio is not None else ""
+
+
+def _target(one: Result) -> str:
+    if one.target is None:
+        return ""
+    sign = "≤" if one.better == "less" else "≥"
+    verdict = "met" if one.met else "**missed**"
+    return f"{sign} {one.target:g}: {verdict}"
+
+
+def _figure(figure: float | None, unit: str = "") -> str:
+    if figure is None:
+        return ""
+    digits = 0 if figure >= 100 or figure == int(figure) else 1 if figure >= 10 else 2
+    return f"{figure:.{digits}f} {unit}".strip()
+
+
+def machine() -> str:
+    """What all of it was measured on."""
+    model = platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        lines = cpuinfo.read_text(encoding="utf-8").splitlines()
+        models = (line.partition(": ")[2] for line in lines if line.startswith("model name"))
+        model = next(models, model)
+    load = os.getloadavg()[0]
+    python = f"{platform.system()}, Python {platform.python_version()}"
+    return f"{os.cpu_count()} processors ({model}), {python}; load average {load:.1f} at the end"
+
+
+def plot(results: Sequence[Result], file: Path) -> None:
+    """A bar a contestant for what has others to be compared with, ours first."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    shown = [
+        one
+        for one in results
+        if OURS in one.figures
+        and len(one.figures) > 1
+        and one.section in ("Cold start", "Warm request", "Batch of 100")
+        and "limit" not in one.what
+        and "three calls" not in one.what
+    ]
+    columns = 2
+    rows = -(-len(shown) // columns)
+    figure, axes = plt.subplots(rows, columns, figsize=(11, 1.9 * rows), squeeze=False)
+    for axis, one in zip(axes.flat, shown, strict=False):
+        names = list(one.figures)
+        colours = [{OURS: "#0a5f4d", BEFORE: "#8fb8ad"}.get(name, "#b9b4a6") for name in names]
+        bars = axis.barh(names, list(one.figures.values()), color=colours)
+        axis.bar_label(bars, fmt="%.0f", padding=3, fontsize=8)
+        axis.invert_yaxis()
+        axis.margins(x=0.15)
+        arrow = "less is better" if one.better == "less" else "more is better"
+        axis.set_title(f"{one.section}: {one.what} ({one.unit}; {arrow})", fontsize=9, loc="left")
+        axis.tick_params(labelsize=8)
+        axis.spines[["top", "right"]].set_visible(False)
+    for axis in axes.flat[len(shown) :]:
+        axis.axis("off")
+    figure.tight_layout()
+    file.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(file, dpi=110)
+    plt.close(figure)

@@ -1,0 +1,151 @@
+"""The session that clients are made from: botocore's own clients, with what is slow done once."""
+
+from __future__ import annotations
+
+import gc
+import os
+import shutil
+import socket
+import ssl
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ConnectionClosedError, SSLError, UnknownServiceError
+from botocore.httpsession import where
+from botocore.session import Session
+
+from chalicelib.aws import QuickSession
+
+ONCE = Config(retries={"total_max_attempts": 1}, max_pool_connections=20)
+
+
+@pytest.fixture
+def session() -> QuickSession:
+    return QuickSession("dynamodb", "sesv2")
+
+
+@pytest.fixture
+def hung_up() -> Iterator[str]:
+    """The address of something that answers calls and hangs up at once."""
+    with socket.create_server(("127.0.0.1", 0), backlog=50) as listener:
+
+        def hang_up() -> None:
+            while True:
+                try:
+                    listener.accept()[0].close()
+                except OSError:
+                    return
+
+        thread = threading.Thread(target=hang_up)
+        thread.start()
+        yield f"https://127.0.0.1:{listener.getsockname()[1]}"
+        listener.shutdown(socket.SHUT_RDWR)
+    thread.join()
+
+
+@pytest.fixture
+def loads(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """What authorities are read from, each time that they are."""
+    read: list[object] = []
+    load = ssl.SSLContext.load_verify_locations
+
+    def counted(context: ssl.SSLContext, *what: Any, **named: Any) -> None:
+        read.append((what, named))
+        load(context, *what, **named)
+
+    monkeypatch.setattr(ssl.SSLContext, "load_verify_locations", counted)
+    return read
+
+
+def test_only_the_services_named_are_looked_for(
+    session: QuickSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """botocore looks into the folder of each of some 450 services otherwise."""
+    looked: list[object] = []
+    listdir = os.listdir
+    monkeypatch.setattr(os, "listdir", lambda path: looked.append(path) or listdir(path))
+    assert session.create_client("dynamodb").meta.service_model.service_name == "dynamodb"
+    assert len(looked) < 10
+    with pytest.raises(UnknownServiceError):
+        session.create_client("s3")
+
+
+@pytest.mark.parametrize(
+    "name", ["endpoints", "dynamodb/2012-08-10/service-2", "sesv2/2019-09-27/service-2"]
+)
+def test_what_describes_a_service_is_what_botocore_reads(session: QuickSession, name: str) -> None:
+    theirs = Session().get_component("data_loader").load_data(name)
+    ours = session.get_component("data_loader").load_data(name)
+    assert ours == theirs
+    assert list(ours) == list(theirs)
+
+
+def test_a_description_that_is_not_there_is_not_made_up(session: QuickSession) -> None:
+    assert session.get_component("data_loader").file_loader.load_file("/nowhere") is None
+
+
+def test_authorities_are_read_once_for_all_connections_of_all_clients(
+    session: QuickSession, hung_up: str, loads: list[object]
+) -> None:
+    """Each connection reads them otherwise: 30 ms of a processor, two hundred times a batch."""
+    users = session.create_client("dynamodb", endpoint_url=hung_up, config=ONCE)
+    mails = session.create_client("sesv2", endpoint_url=hung_up, config=ONCE)
+
+    def connect(number: int) -> None:
+        with pytest.raises((SSLError, ConnectionClosedError)):
+            users.list_tables() if number % 2 else mails.get_account()
+
+    assert len(loads) == 1
+    with ThreadPoolExecutor(20) as pool:
+        list(pool.map(connect, range(20)))
+    assert len(loads) == 1
+
+
+def test_no_authorities_are_read_for_what_is_not_encrypted(
+    session: QuickSession, loads: list[object]
+) -> None:
+    session.create_client("dynamodb", endpoint_url="http://127.0.0.1:1")
+    assert loads == []
+
+
+def test_another_bundle_of_authorities_is_read_too(
+    session: QuickSession, hung_up: str, loads: list[object], tmp_path: Path
+) -> None:
+    own = tmp_path / "own.pem"
+    shutil.copyfile(where(), own)
+    users = session.create_client("dynamodb", endpoint_url=hung_up, config=ONCE)
+    mails = session.create_client("sesv2", endpoint_url=hung_up, config=ONCE, verify=str(own))
+    for call in (users.list_tables, mails.get_account, mails.get_account):
+        with pytest.raises((SSLError, ConnectionClosedError)):
+            call()
+    assert len(loads) == 2
+    assert str(own) in str(loads[1])
+
+
+def test_a_client_that_is_made_otherwise_is_left_as_it_is(session: QuickSession) -> None:
+    other = SimpleNamespace(_endpoint=SimpleNamespace(http_session=object()))
+    session._share_authorities(other)
+    assert vars(other) == {"_endpoint": other._endpoint}
+
+
+@pytest.mark.parametrize("service", ["dynamodb", "s3"], ids=["made", "failed"])
+@pytest.mark.parametrize("enabled", [True, False])
+def test_garbage_is_collected_afterwards_as_before(
+    session: QuickSession, service: str, enabled: bool
+) -> None:
+    was_enabled = gc.isenabled()
+    try:
+        (gc.enable if enabled else gc.disable)()
+        try:
+            session.create_client(service)
+        except UnknownServiceError:
+            assert service == "s3"
+        assert gc.isenabled() == enabled
+    finally:
+        (gc.enable if was_enabled else gc.disable)()
