@@ -5,6 +5,7 @@ What is measured stands in ``measures``: a name, and what to run once for every 
 
 import hashlib
 import json
+import os
 import subprocess
 import sys
 import time
@@ -32,11 +33,11 @@ PAGE = 25  # BatchWriteItem's limit
 
 @dataclass(frozen=True)
 class Measure:
-    """Seconds that something took and, where a process of its own did it, the megabytes that it
-    held at the most (0 where the system cannot tell). ``each`` says that the seconds grow with the
-    users, and so are told for 1,000 of them."""
+    """Seconds that something took with so many users and, where a process of its own did it, the
+    megabytes that it held at the most (0 where the system cannot tell). ``each`` says that the
+    seconds grow with the users, and so are told for 1,000 of them."""
 
-    run: Callable[[], tuple[float, float | None]]
+    run: Callable[[int], tuple[float, float | None]]
     each: bool = False
 
 
@@ -52,7 +53,7 @@ def growth(stack: Deployed, libraries: Path, folder: Path) -> Iterator[Result]:
         _fill(stack, there, size)
         there = size
         for name, measure in measured.items():
-            took, held = measure.run()
+            took, held = measure.run(size)
             told = took / size * 1000 if measure.each else took
             seconds.setdefault(name, {})[f"{size:,}"] = told * 1000
             if held is not None:
@@ -65,16 +66,28 @@ def growth(stack: Deployed, libraries: Path, folder: Path) -> Iterator[Result]:
 
 
 def measures(stack: Deployed, libraries: Path, folder: Path) -> Mapping[str, Measure]:
-    """What is measured. A command is one line: ``Measure(lambda: timed([…], …), each=True)``."""
+    """What is measured, by its name."""
     every_hour = folder / "every_hour.json"
     every_hour.write_text(json.dumps([events.every_hour()]), encoding="utf-8")
     code = str(stack.package.code)
     sweep = [sys.executable, "-I", "-S", str(RUNTIME), code, str(libraries), "app.resend_owed_mail"]
+
+    def users(*words: str) -> tuple[float, float]:
+        stage = ["--stage", "local", "--state", str(stack.state)]
+        return timed([sys.executable, "-m", "ops", "users", *words, *stage], os.environ)
+
     return {
-        "sign-up": Measure(lambda: (_requests(stack, _sign_up), None)),
-        "validate": Measure(lambda: (_requests(stack, _click), None)),
+        "sign-up": Measure(lambda _: (_requests(stack, _sign_up), None)),
+        "validate": Measure(lambda _: (_requests(stack, _click), None)),
+        "users list": Measure(lambda _: users("list", "--format", "csv"), each=True),
+        "users import of 1,000 more": Measure(
+            lambda size: users("import", _sheet(folder, f"more{size}", 1000))
+        ),
+        "users import, checked only": Measure(
+            lambda size: users("import", "--dry-run", _sheet(folder, "checked", size)), each=True
+        ),
         "sweep": Measure(
-            lambda: timed([*sweep, str(every_hour)], {**events.SETTINGS, **_local(stack)}),
+            lambda _: timed([*sweep, str(every_hour)], {**events.SETTINGS, **_local(stack)}),
             each=True,
         ),
     }
@@ -91,6 +104,16 @@ def timed(command: Sequence[str], environment: Mapping[str, str]) -> tuple[float
     if process.returncode:
         raise SystemExit(f"{' '.join(command)} failed")
     return time.perf_counter() - started, held
+
+
+def _sheet(folder: Path, name: str, rows: int) -> str:
+    """A file of people to import, who were validated elsewhere and so get no mail."""
+    path = folder / f"{name}.csv"
+    with path.open("w", encoding="utf-8") as file:
+        file.write("email,prenom,nom,validated_at\n")
+        for number in range(rows):
+            file.write(f"{name}.{number}@example.org,Alexis,GÜNST HORN,2026-11-24T12:00:00Z\n")
+    return str(path)
 
 
 def _requests(stack: Deployed, request: Callable[[Deployed, int], int]) -> float:
