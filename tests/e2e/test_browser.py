@@ -367,7 +367,7 @@ def test_a_branded_stage_asks_for_one_more_click_and_sends_people_on(
         visitor.open_mail(email)
         _sees_the_logo(visitor.page)
         look(visitor.page, f"branded-mail.{lang}", is_mail=True)
-        (mail,) = branded_stack.mails(email)
+        (mail,) = branded_stack.wait_for_mails(email)
         assert mail["From"].addresses[0].display_name == "Acme & Söhne"
 
         visitor.click_in_mail()

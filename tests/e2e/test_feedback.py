@@ -45,7 +45,7 @@ def test_an_address_that_bounces_or_complains_gets_no_more_mail(stack: Stack) ->
         assert stack.post("/resend", {"email": email}).status == 202
         assert stack.post("/users", {"email": email, "nom": "Horn"}).status == 202
         assert stack.item(email)["mail"] == {"S": verdict}
-        assert len(stack.mails(email)) == 1
+        assert len(stack.wait_for_mails(email)) == 1
 
 
 def test_the_sweep_finds_a_mail_that_the_stream_has_lost(stack: Stack) -> None:

@@ -143,7 +143,7 @@ def test_many_at_once_get_one_mail_each(stack: Stack) -> None:
     assert {answer.status for answer in answers} == {202}
     for email in people:
         stack.wait_for_item(email, "sent")
-    assert {len(stack.mails(email)) for email in people[::8]} == {1}
+    assert {len(stack.wait_for_mails(email)) for email in people[::8]} == {1}
     assert {stack.item(email)["mail_count"]["N"] for email in people} == {"1"}
 
 

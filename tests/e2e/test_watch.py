@@ -174,7 +174,7 @@ def test_the_doctors_own_journey_goes_all_the_way_and_leaves_nobody(stack: Stack
         "Validated",
     ]
     assert stack.item(email) == {}
-    assert len(stack.mails(email)) == 1
+    assert len(stack.wait_for_mails(email)) == 1
 
 
 def test_a_journey_that_is_stuck_says_where(stack: Stack, tmp_path: Path) -> None:
