@@ -77,4 +77,4 @@ class Rejects:
         return row[len(OURS) :] if self._repeats and len(row) > 1 else row
 
     def _write(self, row: tuple[str, ...]) -> None:
-        cells.writer(self._file, self._sheet.delimiter).writerow(map(cells.guard, row))  # type: ignore[arg-type]
+        self._file.write(cells.line(row, self._sheet.delimiter))  # type: ignore[union-attr]

@@ -13,7 +13,7 @@ from tests.e2e.stack import ROOT
 
 BOOK = (ROOT / "docs" / "operating.md").read_text(encoding="utf-8")
 SUMS = re.findall(r"(\d[^|:=\n]*) = \$(\d+\.\d\d)", BOOK)
-ROWS = re.findall(r"^\| (.+?) \|.*?\$([\d.]+)\**+ \| \**+\$([\d.]+)", BOOK, re.MULTILINE)
+ROWS = re.findall(r"^\| (.+?) \|.*?\$([\d.]+)\** \| \**\$([\d.]+)", BOOK, re.MULTILINE)
 
 
 def reckon(words: str) -> float:

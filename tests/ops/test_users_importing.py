@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import threading
 import tracemalloc
@@ -128,18 +127,16 @@ def test_everybody_is_in_there_twice_or_rejected() -> None:
 
 cell = st.sampled_from(
     ("a@b.example", "A@B.example", "there@b.example", "@", "", " ", "Zoé", "fr", "xx", "=1", "2030")
-) | st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
+) | st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=8)
 
 
 @given(st.lists(st.lists(cell, max_size=5), max_size=12), st.sampled_from(",;\t|"))
 def test_whatever_the_file_holds_each_row_has_its_fate(
     rows: list[list[str]], delimiter: str
 ) -> None:
-    out = io.StringIO(newline="")
-    writer = csv.writer(out, delimiter=delimiter)
-    writer.writerows([["email", "nom", "lang", "validated_at"], *rows])
+    file = [["email", "nom", "lang", "validated_at"], *rows]
     table = Table(then={"there@b.example"})
-    done = run(out.getvalue(), table)
+    done = run("".join(cells.line(row, delimiter) for row in file), table)
     written = sum(any(cell.strip() for cell in row) for row in rows)
     tally = done.tally
     assert tally.imported + tally.there + tally.twice + tally.rejected == written

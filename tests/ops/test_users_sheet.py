@@ -110,16 +110,21 @@ def test_every_line_belongs_to_one_row_and_none_is_lost(body: str) -> None:
         assert number in covered or not line.replace('"', "").replace(",", "").strip()
 
 
-@given(st.lists(st.lists(st.text(st.characters(exclude_categories=["Cs"])), min_size=1)))
-def test_what_is_written_guarded_is_read_as_it_was(table: list[list[str]]) -> None:
-    out = io.StringIO(newline="")
-    cells.writer(out).writerows([[cells.guard(cell) for cell in row] for row in table])
-    written = list(csv.reader(io.StringIO(out.getvalue(), newline=""), strict=True))
+# No NUL: before Python 3.11 csv can read none.
+text = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
+
+
+@given(st.lists(st.lists(text, min_size=1)))
+def test_what_is_written_is_read_as_it_was(table: list[list[str]]) -> None:
+    out = "".join(map(cells.line, table))
+    written = list(csv.reader(io.StringIO(out, newline=""), strict=True))
     assert [[cells.unguard(cell) for cell in row] for row in written] == table
     assert not any(cell[:1] in tuple("=+-@\t\r\n\0") for row in written for cell in row if cell)
 
 
 def test_no_other_delimiter_makes_new_cells_of_one() -> None:
-    out = io.StringIO()
-    cells.writer(out).writerow(["a;=1+1", "b"])
-    assert out.getvalue() == '"a;=1+1","b"\n'
+    assert cells.line(["a;=1+1", 'b "c"']) == '"a;=1+1","b ""c"""\n'
+
+
+def test_a_nul_is_written_and_starts_no_formula_either() -> None:
+    assert cells.line(["a\0b", "\0=1"], ";") == '"a\0b";"\'\0=1"\n'
