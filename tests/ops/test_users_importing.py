@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from chalicelib import address
 from ops.errors import DeployError
-from ops.users import newcomers, sheet
+from ops.users import cells, newcomers, sheet
 from ops.users.bookmark import Tally
 from ops.users.importing import Import
 from ops.users.newcomers import COLUMNS, Rejected
