@@ -40,7 +40,7 @@ DYNAMODB = Config(
     max_pool_connections=MAX_CONCURRENT,
     user_agent=app.app_name,  # else each call describes botocore anew: a tenth of its work
 )
-# Three tries, 18 s at the worst: with those of DynamoDB, within stream.TIME_FOR_A_MAIL.
+# Three tries, 21 s at the worst: with those of DynamoDB, within stream.TIME_FOR_A_MAIL.
 SES = Config(
     connect_timeout=1,
     read_timeout=5,

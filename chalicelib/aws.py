@@ -5,16 +5,19 @@ import gc
 import gzip
 import json
 from collections.abc import Callable
-from threading import Lock
+from contextlib import suppress
 from typing import Any
 
 from botocore import httpsession
 from botocore.session import Session  # not boto3: that makes the same clients, a tenth later
 
+# Asked by a session itself, for a profile that assumes a role or comes from single sign-on.
+_OF_CREDENTIALS = ("sts", "sso", "sso-oidc")
+
 
 class QuickSession(Session):
-    """Makes clients of ``services`` and of no others. Where another botocore works otherwise than
-    this expects, it is only as slow as botocore is."""
+    """Makes clients of ``services``, and of no others but those that credentials may come from.
+    Where another botocore works otherwise than this expects, it is only as slow as botocore is."""
 
     def __init__(self, *services: str) -> None:
         super().__init__()
@@ -23,7 +26,10 @@ class QuickSession(Session):
         if files := getattr(loader, "file_loader", None):
             loader.file_loader = _PlainFiles(files)
         # Or botocore looks into the folders of all its services for whether ours is among them.
-        loader.list_available_services = lambda _type: list(services)
+        loader.list_available_services = lambda type_name: [  # noqa: ARG005 - passed by name, too
+            *services,
+            *_OF_CREDENTIALS,
+        ]
 
     def create_client(self, *args: Any, **options: Any) -> Any:
         # It reads a megabyte of JSON and keeps it all: looking for garbage there is in vain.
@@ -55,7 +61,8 @@ class QuickSession(Session):
             self._tls[bundle] = context
         shared = pools["ssl_context"] = self._tls[bundle]
         if bundle and client.meta.endpoint_url.startswith("https:"):
-            shared.load_verify_locations(bundle, None, None)  # as urllib3 will ask for it
+            with suppress(OSError):  # which is then the first call's, as it is botocore's
+                shared.load_verify_locations(bundle, None, None)  # as urllib3 will ask for it
 
 
 class _PlainFiles:
@@ -80,12 +87,10 @@ class _PlainFiles:
 def _once(load: Callable[..., None]) -> Callable[..., None]:
     """``load``, which does nothing where it has done the same before."""
     loaded: list[Any] = []
-    lock = Lock()
 
     def load_once(*what: object, **named: object) -> None:
-        with lock:
-            if (what, named) not in loaded:
-                load(*what, **named)
-                loaded.append((what, named))
+        if (what, named) not in loaded:
+            load(*what, **named)
+            loaded.append((what, named))
 
     return load_once

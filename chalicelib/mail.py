@@ -31,11 +31,11 @@ def compose(
 ) -> Mail:
     """The welcome mail of ``user``, in their language, or the stage's where they have none.
 
-    Another writer may have put any name into the table, so one that is no name is left out of the
+    Another writer may have put any name into the table, so what is no name is left out of the
     greeting. Raises address.AddressError if nothing can be delivered to the user's key.
     """
     lang = user.lang if user.lang in languages else default_lang
-    full_name = " ".join(filter(None, (names.safe(user.prenom), names.safe(user.nom))))
+    full_name = _greeted(user)
     values = {
         **colours.shades(brand.accent),
         "name": f" {full_name}" if full_name else "",
@@ -61,3 +61,10 @@ def compose(
         text=templates.fill_text(f"mail/{lang}/body.txt", **in_text).strip() + "\n",
         html=templates.fill_html(f"mail/{lang}/body.html", **in_html),
     )
+
+
+def _greeted(user: User) -> str:
+    try:
+        return names.whole(names.safe(user.prenom), names.safe(user.nom))
+    except names.NameRefused:
+        return ""

@@ -35,8 +35,15 @@ def clean(text: str) -> str:
     bare = _bare(name)
     if _LINK.search(bare):
         raise NameRefused("name_link")
-    if sum(map(str.isdigit, bare)) > MAX_DIGITS:
-        raise NameRefused("name_phone_number")
+    _refuse_number(bare)
+    return name
+
+
+def whole(prenom: str, nom: str) -> str:
+    """Two clean names as a greeting has them. Raises NameRefused if each is half of a telephone
+    number."""
+    name = f"{prenom} {nom}".strip()
+    _refuse_number(_bare(name))
     return name
 
 
@@ -46,6 +53,11 @@ def safe(text: str) -> str:
         return clean(text)
     except NameRefused:
         return ""
+
+
+def _refuse_number(bare: str) -> None:
+    if sum(map(str.isdigit, bare)) > MAX_DIGITS:
+        raise NameRefused("name_phone_number")
 
 
 def _is_control(character: str) -> bool:

@@ -54,6 +54,10 @@ def check(fields: Mapping[str, object], lang: str, languages: Collection[str]) -
     chosen = reader.take("lang", lambda text: _language(text, languages))
     if not prenom and not nom and not reader.failed({"prenom", "nom"}):
         reader.problems.append(Problem("name_missing", "prenom"))
+    try:
+        names.whole(prenom, nom)
+    except names.NameRefused as error:
+        reader.problems.append(Problem(error.code, reader.spelled("nom")))
     reader.finish()
     return SignUp(email, prenom, nom, chosen or lang)
 
@@ -108,6 +112,10 @@ class _Reader:
         if required:
             self.problems.append(Problem("field_missing", stored_as))
         return ""
+
+    def spelled(self, stored_as: str) -> str:
+        """The name of a field that was sent, as its sender has it."""
+        return next(iter(self._sent[stored_as]))
 
     def failed(self, stored_as: Collection[str]) -> bool:
         return any(FIELDS.get(problem.field) in stored_as for problem in self.problems)

@@ -97,6 +97,7 @@ class Users:
             "SET " + ", ".join(assignments),
             f"attribute_not_exists(email) OR ({_MAY_BE_OWED})",
             values,
+            "mail_at",
         )
         is_new = outcome.item.get("created_at") == {"S": values[":now"]}
         return _asked(sign_up.email, outcome, "signed up" if is_new else "resend asked for")
@@ -108,6 +109,7 @@ class Users:
             "SET mail = :owed, mail_at = :now",
             f"attribute_exists(email) AND {_MAY_BE_OWED}",
             {**_owing(now), **_limits(now)},
+            "mail_at",
         )
         return _asked(email, outcome, "resend asked for")
 
@@ -204,6 +206,7 @@ class Users:
             "contains(link_hashes, :link) AND link_expires_at > :epoch"
             " AND attribute_not_exists(validated_at)",
             {":now": iso(now), ":epoch": _epoch(now), ":link": link_hash},
+            "validated_at",
         )
         if not outcome.done and link_hash not in outcome.item.get("link_hashes", {}).get("SS", ()):
             return Click(Validation.INVALID, "")
@@ -225,6 +228,7 @@ class Users:
             "SET mail = :verdict, mail_at = :now REMOVE expires_at",
             "attribute_exists(email) AND NOT mail IN (:verdict, :complained)",
             {**weightier, ":now": iso(now)},
+            "mail_at",
         )
         if outcome.done:
             log.info("mail %s user=%s", verdict.value, hashed(email))
@@ -250,19 +254,27 @@ class Users:
             "SET mail = :owed, mail_at = :now",
             f"attribute_exists(email) AND {_STILL_OWED}",
             {**_owed_since(now - patience), ":now": iso(now)},
+            "mail_at",
         )
         if outcome.done:
             log.info("asked again user=%s", hashed(email))
         return outcome.done
 
-    def _try(self, email: str, change: str, condition: str, values: Item) -> "_Outcome":
+    def _try(
+        self, email: str, change: str, condition: str, values: Item, moment: str
+    ) -> "_Outcome":
         """What came of an update that another writer's item may have no room for."""
         try:
-            return self._update(email, change, condition, values)
+            return self._update(email, change, condition, values, moment)
         except Unusable:
             return _Outcome(False, {})
 
-    def _update(self, email: str, change: str, condition: str, values: Item) -> "_Outcome":
+    def _update(
+        self, email: str, change: str, condition: str, values: Item, moment: str = ""
+    ) -> "_Outcome":
+        """What came of one conditional UpdateItem. ``moment`` is the attribute that the change
+        sets to ``:now``: an item that refuses a second try, and has that moment already, was
+        changed by the first, whose answer was lost on the way."""
         try:
             answer = self._client.update_item(
                 TableName=self._table,
@@ -279,7 +291,11 @@ class Users:
             if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
                 raise
             refused: dict[str, Any] = error.response.get("Item", {})  # type: ignore[assignment]
-            return _Outcome(False, refused)
+            tried_again = error.response["ResponseMetadata"].get("RetryAttempts", 0) > 0
+            return _Outcome(
+                tried_again and bool(moment) and refused.get(moment) == {"S": values[":now"]},
+                refused,
+            )
         return _Outcome(True, answer["Attributes"])
 
 

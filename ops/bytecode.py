@@ -7,11 +7,11 @@ import shutil
 from pathlib import Path
 from py_compile import PycInvalidationMode
 from tempfile import TemporaryDirectory
-from zipfile import ZIP_DEFLATED, ZipFile
+from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
-NEVER_LOADED = (
-    "dns"  # which email-validator asks for by name, and needs for what we do not ask of it
-)
+# email-validator asks for it by name, and needs it for what we do not ask of it.
+NEVER_LOADED = "dns"
+MADE = (1980, 1, 1, 0, 0, 0)  # the earliest moment of a zip: the same code makes the same package
 
 
 def add(package: Path) -> None:
@@ -25,7 +25,12 @@ def add(package: Path) -> None:
         before = set(archive.namelist())
         shutil.rmtree(Path(folder, NEVER_LOADED), ignore_errors=True)
         # A file that does not compile is none of Lambda's: what imports it fails there as here.
-        compileall.compile_dir(folder, quiet=2, invalidation_mode=PycInvalidationMode.CHECKED_HASH)
+        compileall.compile_dir(
+            folder,
+            quiet=2,
+            stripdir=folder,  # or each holds the path that it was compiled at
+            invalidation_mode=PycInvalidationMode.CHECKED_HASH,
+        )
         made = {
             path.relative_to(folder).as_posix(): path.read_bytes()
             for path in sorted(Path(folder).rglob("*.pyc"))
@@ -42,7 +47,7 @@ def _append(package: Path, files: dict[str, bytes]) -> None:
         shutil.copyfile(package, partial)
         with ZipFile(partial, "a", ZIP_DEFLATED) as archive:
             for name, content in files.items():
-                archive.writestr(name, content)
+                archive.writestr(ZipInfo(name, MADE), content, ZIP_DEFLATED)
         partial.replace(package)
     finally:
         partial.unlink(missing_ok=True)

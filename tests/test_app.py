@@ -341,6 +341,20 @@ def test_the_answer_is_the_same_for_every_address_and_costs_one_call(
 # Bad input
 
 
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [
+        (b'\xef\xbb\xbf{"email": "bom@example.org", "nom": "Horn"}', JSON),
+        (b"\xef\xbb\xbfemail=bom@example.org&nom=Horn", FORM),
+    ],
+)
+def test_a_byte_order_mark_is_no_part_of_a_body(
+    service: Service, body: bytes, content_type: str
+) -> None:
+    assert service.request("POST", "/users", body, content_type).status_code == 202
+    assert service.item("bom@example.org")["nom"] == {"S": "Horn"}
+
+
 @pytest.mark.parametrize("path", ["/users", "/resend", "/validate"])
 @pytest.mark.parametrize(
     ("body", "content_type", "status", "code"),

@@ -16,7 +16,12 @@ from typing import Any
 
 import pytest
 from botocore.config import Config
-from botocore.exceptions import ConnectionClosedError, SSLError, UnknownServiceError
+from botocore.exceptions import (
+    ConnectionClosedError,
+    EndpointConnectionError,
+    SSLError,
+    UnknownServiceError,
+)
 from botocore.httpsession import where
 from botocore.session import Session
 
@@ -84,6 +89,7 @@ def test_what_describes_a_service_is_what_botocore_reads(session: QuickSession, 
     ours = session.get_component("data_loader").load_data(name)
     assert ours == theirs
     assert list(ours) == list(theirs)
+    assert type(ours) is dict
 
 
 def test_a_description_that_is_not_there_is_not_made_up(session: QuickSession) -> None:
@@ -132,6 +138,41 @@ def test_a_client_that_is_made_otherwise_is_left_as_it_is(session: QuickSession)
     other = SimpleNamespace(_endpoint=SimpleNamespace(http_session=object()))
     session._share_authorities(other)
     assert vars(other) == {"_endpoint": other._endpoint}
+
+
+def test_authorities_that_are_not_there_are_the_calls_error_as_they_are_botocores(
+    session: QuickSession, hung_up: str
+) -> None:
+    nowhere = "/nowhere/authorities.pem"
+    client = session.create_client("dynamodb", endpoint_url=hung_up, config=ONCE, verify=nowhere)
+    with pytest.raises(SSLError, match="No such file or directory"):
+        client.list_tables()
+
+
+def test_credentials_may_come_from_a_role_to_be_assumed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The session makes a client for that by itself."""
+    config = tmp_path / "config"
+    config.write_text(
+        "[profile other]\nrole_arn = arn:aws:iam::123456789012:role/other\n"
+        "credential_source = Environment\n"
+    )
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+    monkeypatch.setenv("AWS_ENDPOINT_URL_STS", "http://127.0.0.1:1")
+    session = QuickSession("dynamodb")
+    session.set_config_variable("profile", "other")
+    with pytest.raises(EndpointConnectionError, match=r"127\.0\.0\.1:1"):
+        session.create_client("dynamodb", config=ONCE).list_tables()
+
+
+def test_nobody_looks_for_garbage_while_a_client_is_made(
+    session: QuickSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[bool] = []
+    monkeypatch.setattr(Session, "create_client", lambda *_, **__: seen.append(gc.isenabled()))
+    session.create_client("dynamodb")
+    assert seen == [False]
 
 
 @pytest.mark.parametrize("service", ["dynamodb", "s3"], ids=["made", "failed"])

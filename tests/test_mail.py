@@ -261,9 +261,13 @@ def test_markup_in_a_name_is_text_in_every_part() -> None:
     assert not {"b", "script"} & set(page.elements)
 
 
+def test_two_names_that_are_halves_of_a_telephone_number_are_both_left_out() -> None:
+    assert named("Call 0800", "1234 now").subject == "Bienvenue !"
+
+
 @given(st.text(max_size=80), st.text(max_size=80), st.sampled_from(["fr", "en"]))
 def test_no_name_changes_more_than_the_greeting(prenom: str, nom: str, lang: str) -> None:
-    full_name = " ".join(filter(None, (names.safe(prenom), names.safe(nom))))
+    full_name = names.safe(f"{names.safe(prenom)} {names.safe(nom)}"[: names.MAX_LENGTH])
     composed, plain = named(prenom, nom, lang), named("", "", lang)
 
     assert len(composed.subject.splitlines()) == 1

@@ -109,6 +109,7 @@ def test_a_name_is_trimmed_and_composed(typed: str, stored: str) -> None:
         pytest.param("1-2-3-4-5", "name_phone_number", id="five digits"),
         pytest.param("Ring ٠١٢٣٤٥٦", "name_phone_number", id="digits of another script"),
         pytest.param("①②③④⑤", "name_phone_number", id="digits in circles"),
+        pytest.param("⑩⑪⑫", "name_phone_number", id="two digits in a circle"),
     ],
 )
 def test_a_name_is_refused_with_its_reason(name: str, code: str) -> None:
@@ -136,3 +137,18 @@ def test_a_name_that_is_taken_is_final_and_stands_on_one_line(typed: str) -> Non
 @given(st.text(st.characters(), max_size=100))
 def test_any_text_is_a_name_or_left_out(text: str) -> None:
     assert names.safe(text) in ("", unicodedata.normalize("NFC", text).strip())
+
+
+@pytest.mark.parametrize(
+    ("prenom", "nom", "whole"),
+    [("Ada", "Lovelace", "Ada Lovelace"), ("Bob", "", "Bob"), ("", "1984", "1984"), ("", "", "")],
+)
+def test_two_names_are_one_in_a_greeting(prenom: str, nom: str, whole: str) -> None:
+    assert names.whole(prenom, nom) == whole
+
+
+@pytest.mark.parametrize(("prenom", "nom"), [("0800", "1"), ("Call 08", "00 1"), ("①②③", "⑩")])
+def test_two_halves_of_a_telephone_number_are_one(prenom: str, nom: str) -> None:
+    assert (names.clean(prenom), names.clean(nom)) == (prenom, nom)
+    with pytest.raises(NameRefused, match="name_phone_number"):
+        names.whole(prenom, nom)

@@ -115,6 +115,11 @@ def test_the_language_is_theirs_or_else_the_one_given(asked: object, lang: str) 
         ({"nom": REPEATED}, ("nom", "field_repeated")),
         ({"first_name": "Ada"}, ("first_name", "field_repeated")),
         ({"nom": None, "last_name": "www."}, ("last_name", "name_link")),
+        ({"prenom": "Call 0800", "nom": "1234 now"}, ("nom", "name_phone_number")),
+        (
+            {"prenom": "Call 0800", "nom": None, "last_name": "1234"},
+            ("last_name", "name_phone_number"),
+        ),
         ({"lang": "de"}, ("lang", "lang_unknown")),
         ({"lang": " "}, ("lang", "lang_unknown")),
         ({"lang": 1}, ("lang", "field_not_text")),

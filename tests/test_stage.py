@@ -1,10 +1,16 @@
 """What a stage's settings change in the app, and what happens where they are missing."""
 
+import json
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from botocore.config import Config
 
 from chalicelib.settings import SettingsError
+from chalicelib.stream import TIME_FOR_A_MAIL
+from chalicelib.sweep import TIME_TO_STOP
+from tests.e2e.stack import ROOT
 from tests.service import BROWSER, running, signed_up, subject
 
 
@@ -34,3 +40,26 @@ def test_a_stage_with_settings_missing_or_wrong_does_not_start() -> None:
         pytest.fail("the app was imported")
     for name in ("MAIL_FROM is missing", "VALIDATE_ON_GET must be", "make deploy STAGE="):
         assert name in str(refused.value)
+
+
+def test_every_call_ends_well_inside_its_functions_time() -> None:
+    config = json.loads((ROOT / ".chalice" / "config.json").read_text(encoding="utf-8"))
+    functions = config["lambda_functions"]
+    with running() as service:
+        write, send = slowest(service.app.DYNAMODB), slowest(service.app.SES)
+    assert write <= functions["api_handler"]["lambda_timeout"] - 2
+    assert write <= functions["record_mail_feedback"]["lambda_timeout"] / 3  # a few in a report
+    # A claim may take two writes; then comes the mail, and then that it was sent.
+    assert 3 * write + send < TIME_FOR_A_MAIL
+    assert functions["send_validation_mail"]["lambda_timeout"] >= TIME_FOR_A_MAIL + 15
+    assert write < TIME_TO_STOP < functions["resend_owed_mail"]["lambda_timeout"] / 2
+
+
+def slowest(config: Config) -> float:
+    """The seconds that a call takes if every try of it hangs, with botocore's pauses between them:
+    https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html"""
+    settings: Any = config
+    tries = settings.retries["total_max_attempts"]
+    assert settings.retries["mode"] == "standard"
+    pauses = sum(min(2**number, 20) for number in range(tries - 1))
+    return float(tries * (settings.connect_timeout + settings.read_timeout) + pauses)

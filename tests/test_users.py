@@ -780,3 +780,46 @@ def test_a_value_that_no_attribute_takes_is_a_mistake_of_ours(store: Store) -> N
     with pytest.raises(TypeError, match="NoneType"):
         store.users.sign_up(replace(ALEXIS, lang=lang), NOW)
     assert store.item(EMAIL) is None
+
+
+@pytest.mark.parametrize(
+    ("attributes", "change", "made"),
+    [
+        pytest.param(None, lambda users: users.sign_up(ALEXIS, NOW), True, id="sign up"),
+        pytest.param({}, lambda users: users.resend(EMAIL, NOW), True, id="resend"),
+        pytest.param(
+            {"link_hashes": {LINK}, "link_expires_at": epoch(NOW) + 1, "lang": "fr"},
+            lambda users: users.validate(EMAIL, LINK, NOW),
+            Click(Validation.VALIDATED, "fr"),
+            id="validate",
+        ),
+        pytest.param(
+            {},
+            lambda users: users.record_feedback(EMAIL, Verdict.BOUNCED, NOW),
+            True,
+            id="a verdict",
+        ),
+    ],
+)
+def test_a_change_whose_answer_was_lost_was_made(
+    moto_store: Store, attributes: Plain | None, change: Callable[[Users], object], made: object
+) -> None:
+    """Else the first click would be told that it is the second, and nobody would count it."""
+    if attributes is not None:
+        moto_store.put(EMAIL, **attributes)
+    client = boto3.client(
+        "dynamodb", config=Config(retries={"mode": "standard", "total_max_attempts": 2})
+    )
+    lost = refusal(500, "InternalServerError")
+    with Wire(client, "UpdateItem", [lost], arrives=True) as wire:
+        assert change(Users(client, moto_store.table)) == made
+    assert len(wire.requests) == 2
+
+
+def test_a_second_try_that_finds_anothers_change_is_refused(moto_store: Store) -> None:
+    moto_store.put(EMAIL, mail="owed", mail_at=EARLIER_STORED, validated_at=EARLIER_STORED)
+    client = boto3.client(
+        "dynamodb", config=Config(retries={"mode": "standard", "total_max_attempts": 2})
+    )
+    with Wire(client, "UpdateItem", [refusal(500, "InternalServerError")]):
+        assert not Users(client, moto_store.table).sign_up(ALEXIS, NOW)

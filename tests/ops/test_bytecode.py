@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+from tempfile import gettempdir
 from zipfile import ZipFile
 
 import pytest
@@ -63,6 +65,17 @@ def test_it_is_used_and_never_for_code_that_was_changed_since(
     assert run() == (["mail", "app"], False)
     mail.write_text("print('newer')\n", encoding="utf-8")
     assert run() == (["newer", "app"], True)
+
+
+def test_the_same_code_makes_the_same_package_wherever_it_is(package: Path) -> None:
+    copy = package.with_name("copy.zip")
+    shutil.copyfile(package, copy)
+    for one in (package, copy):
+        bytecode.add(one)
+    assert package.read_bytes() == copy.read_bytes()
+    with ZipFile(package) as archive:
+        compiled = [archive.read(name) for name in archive.namelist() if name.endswith(".pyc")]
+    assert not [code for code in compiled if gettempdir().encode() in code]
 
 
 def test_what_is_there_already_is_not_added_again(package: Path) -> None:
