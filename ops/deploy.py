@@ -143,7 +143,12 @@ def _deploy(
         shipping.ship(cloud, project, say)
 
     with progress.step("Logs") as say:
-        log_settings.configure(client("lambda"), client("logs"), project, days, say)
+        log_settings.configure(
+            client("lambda"), client("logs"), project, days, stack.resources(), say
+        )
+
+    with progress.step("Alarms") as say:
+        alarms.restore(client("cloudwatch"), project, outputs, say)
 
     with progress.step("Stream to mailer") as say:
         event_source.configure(client("lambda"), project, outputs["DeadLettersArn"], say)

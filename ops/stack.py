@@ -1,6 +1,7 @@
 """The stage's backing resources: one CloudFormation stack, changed only by reviewed change sets."""
 
 import json
+import re
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
@@ -38,6 +39,12 @@ class Stack:
         described = self._describe()
         parameters = described.get("Parameters", []) if described else []
         return {one["ParameterKey"]: one["ParameterValue"] for one in parameters}
+
+    def resources(self) -> dict[str, str]:
+        """What the services call the stack's resources, by their names in the template; of one that
+        was deleted by hand, what it was called."""
+        found = self._client.describe_stack_resources(StackName=self.name)["StackResources"]
+        return {one["LogicalResourceId"]: one.get("PhysicalResourceId", "") for one in found}
 
     def deploy(self, parameters: Mapping[str, str], say: Say) -> dict[str, str]:
         """Make the stack what resources.json says it is, and return its outputs.
@@ -152,8 +159,7 @@ class Stack:
 
     def _made(self, changes: dict[str, str]) -> dict[str, str]:
         """The changes that came true: the local cloud announces resources whose condition fails."""
-        resources = self._client.describe_stack_resources(StackName=self.name)["StackResources"]
-        present = {one["LogicalResourceId"] for one in resources}
+        present = self.resources()
         return {
             name: what for name, what in changes.items() if name in present or what == "removed"
         }
@@ -222,6 +228,34 @@ def template(parameters: Mapping[str, str]) -> str:
     dashboard = json.loads(DASHBOARD.read_text(encoding="utf-8"))
     resources["Dashboard"]["Properties"]["DashboardBody"] = {"Fn::Sub": _dense(dashboard)}
     return _dense(content)
+
+
+def properties(kind: str, values: Mapping[str, str]) -> dict[str, Any]:
+    """The properties of the template's resources of one ``kind``, by their names in it.
+
+    ``values`` stand in for the parameters and resources that they refer to, ``Name.Attribute`` for
+    what they get of one; a reference to anything else stays.
+    """
+    resources = json.loads(TEMPLATE.read_text(encoding="utf-8"))["Resources"]
+    return {
+        name: _filled(one["Properties"], values)
+        for name, one in resources.items()
+        if one["Type"] == kind
+    }
+
+
+def _filled(value: Any, values: Mapping[str, str]) -> Any:
+    if isinstance(value, list):
+        return [_filled(one, values) for one in value]
+    if not isinstance(value, dict):
+        return value
+    if "Fn::Sub" in value:
+        return re.sub(r"\$\{(.+?)\}", lambda one: values.get(one[1], one[0]), value["Fn::Sub"])
+    if "Ref" in value:
+        return values.get(value["Ref"], value)
+    if "Fn::GetAtt" in value:
+        return values.get(".".join(value["Fn::GetAtt"]), value)
+    return {name: _filled(one, values) for name, one in value.items()}
 
 
 def _spelled_out(text: str, parameters: Mapping[str, str]) -> str:

@@ -32,10 +32,12 @@ from tests.ops.doctor.world import (
     TOPIC,
     Refusal,
     World,
+    backups,
     described_stack,
     function,
     iso,
     mapping,
+    metric_filters,
     package,
     person,
     rung,
@@ -400,6 +402,16 @@ CASES: list[tuple[str, dict[str, Any], Light, str, str]] = [
         )
         for config in ({"LogFormat": "Text"}, {"LogFormat": "JSON", "ApplicationLogLevel": "WARN"})
     ),
+    *(
+        ("Functions/Logs", {"logs__DescribeMetricFilters": answer}, AMBER, said, DEPLOY)
+        for answer, said in (
+            (metric_filters("MailedCount"), "not all counted: MailedCount missing"),
+            (
+                GONE,
+                "not all counted: SignedUpCount, ResendAskedForCount, ValidatedCount and 8 more",
+            ),
+        )
+    ),
     (
         "Alarms/Ringing",
         {"cloudwatch__DescribeAlarms": rung(dead_letters="ALARM", bounce_rate="INSUFFICIENT_DATA")},
@@ -409,9 +421,23 @@ CASES: list[tuple[str, dict[str, Any], Light, str, str]] = [
     ),
     (
         "Alarms/Ringing",
-        {"cloudwatch__DescribeAlarms": {"MetricAlarms": []}},
+        {"cloudwatch__DescribeAlarms": rung(dead_letters="ALARM")},
+        RED,
+        "dead-letters",
+        "python -m ops logs --stage prod --since 1h",
+    ),
+    (
+        "Alarms/Ringing",
+        {"cloudwatch__DescribeAlarms": {"MetricAlarms": rung()["MetricAlarms"][2:]}},
+        RED,
+        "2 of 12 gone: api-errors, mailer-errors",
+        DEPLOY,
+    ),
+    (
+        "Alarms/Ringing",
+        {"cloudformation__DescribeStacks": NO_STACK},
         GREY,
-        "there are no alarms",
+        "there is no stack",
         "",
     ),
     (
@@ -718,7 +744,7 @@ CASES: list[tuple[str, dict[str, Any], Light, str, str]] = [
         {"dynamodb__DescribeTable": GONE},
         RED,
         f"there is no {TABLE}",
-        "from a backup under that name",
+        "aws dynamodb list-backups",
     ),
     *(
         (
@@ -736,6 +762,20 @@ CASES: list[tuple[str, dict[str, Any], Light, str, str]] = [
                 "deploy again",
             ),
         )
+    ),
+    (
+        "Users/Table",
+        {"dynamodb__DescribeTable": {"Table": {"TableStatus": "ACTIVE"}}},
+        AMBER,
+        "not protected from deletion",
+        DEPLOY,
+    ),
+    (
+        "Users/Table",
+        {"dynamodb__DescribeContinuousBackups": backups("DISABLED")},
+        AMBER,
+        "it has no backups",
+        DEPLOY,
     ),
     *(
         ("Users/Mails owed", {"dynamodb__Scan": people(*some)}, light, said, mend)
