@@ -16,7 +16,7 @@ def _ringing(facts: Facts) -> Finding:
         return red(
             _shortly(facts, [one["AlarmName"] for one in ringing]),
             ringing[0]["AlarmDescription"],
-            f"python -m ops logs --stage {facts.stage.name} --since 1h",
+            f"{facts.ops('logs')} --since 1h",
         )
     names = alarms.names(facts.project)
     gone = [name for name in names if name not in found]

@@ -58,7 +58,7 @@ def _owed(facts: Facts) -> Finding:
         return red(
             f"{late:,} for over an hour, {among}",
             "Mend what is red above: they are then mailed within the hour, or at once by:",
-            f"python -m ops users resend --stage {facts.stage.name} --owed",
+            f"{facts.ops('users resend')} --owed",
         )
     if untouched:
         return amber(
@@ -75,7 +75,7 @@ def _failed(facts: Facts) -> Finding:
         return amber(
             f"{failed:,}, {_among(len(people), is_all)}",
             "Their mail_error says why, in SES's words.",
-            f"python -m ops users list --stage {facts.stage.name} --failed",
+            f"{facts.ops('users list')} --failed",
         )
     return green(f"none, {_among(len(people), is_all)}")
 

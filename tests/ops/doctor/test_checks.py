@@ -7,14 +7,15 @@ import json
 import threading
 from collections.abc import Callable, Mapping
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
 from chalicelib.logs import hashed
 from ops import stack as stacks
+from ops.cloud import Cloud
 from ops.doctor import check, facts, fetch, mail, stack
 from ops.doctor.check import Check, Finding, Light
 from ops.doctor.checks import CHECKS, PERMISSIONS
@@ -958,16 +959,28 @@ def test_a_large_table_is_not_read_to_its_end(
     assert one.asked.count("dynamodb.Scan") == 3
 
 
-def test_on_this_machine_the_run_is_started_again_and_aws_is_the_local_cloud(
-    world: MakeWorld, tmp_path: Path
+@pytest.mark.parametrize(
+    ("name", "deploy", "ops"),
+    [
+        ("local", "make run", "python -m ops logs --stage local"),
+        (
+            "demo",  # rehearsed
+            "AWS_ENDPOINT_URL=http://127.0.0.1:8400 make deploy STAGE=demo",
+            "AWS_ENDPOINT_URL=http://127.0.0.1:8400 python -m ops logs --stage demo",
+        ),
+    ],
+)
+def test_what_mends_a_stage_on_this_machine_never_reaches_an_account(
+    project: Project, monkeypatch: pytest.MonkeyPatch, name: str, deploy: str, ops: str
 ) -> None:
-    one = world(lambda__ListEventSourceMappings={"EventSourceMappings": []})
-    local = Project(tmp_path, "local")
-    local.record(ENVIRONMENT, ROLES)
-    one.stage = Stage(one.stage.cloud, local)
-    found = look(one, "Stream/Source")
-    assert (found.light, found.command) == (RED, "make run")
-    assert "--endpoint-url https://sts." in one.facts.aws("sqs list-queues")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:8400")
+    cloud = Cloud(boto3.Session(), "000000000000", "eu-west-3", lambda *_: "")
+    here = facts.Facts(Stage(cloud, Project(project.folder, name)), project.folder, lambda: NOW)
+    assert (here.deploy_again[1], here.ops("logs")) == (deploy, ops)
+    assert here.aws("sqs list-queues") == (
+        "AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test aws sqs list-queues "
+        "--region eu-west-3 --endpoint-url http://127.0.0.1:8400"
+    )
 
 
 @pytest.mark.parametrize(
