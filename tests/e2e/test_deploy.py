@@ -187,8 +187,18 @@ def test_deploying_again_ships_the_code_and_changes_nothing_else(stage: Stage) -
     before = stage.beyond_chalice()
     stage.add_route("/again")
     printed = stage.deploy()
-    for step in ("Backing resources", "Logs", "Alarms", "Stream to mailer", "Feedback that fails"):
+    for step in (
+        "Backing resources",
+        "Logs",
+        "Alarms",
+        "Stream to mailer",
+        "Feedback that fails",
+        "Throttling",
+    ):
         assert f"✓ {step}: nothing to change" in printed
+    shipped = re.search("✓ Functions: (.*?)  ", printed)
+    assert shipped
+    assert sorted(shipped[1].split(", ")) == sorted(stage.project.functions())
     assert stage.get("/again") == b"/again"
     assert stage.beyond_chalice() == before
 
@@ -203,6 +213,7 @@ def test_what_was_deleted_by_hand_beside_the_stack_is_put_back(stage: Stage) -> 
     printed = stage.deploy()
     assert "SignedUpCount, ResendAskedForCount, ValidatedCount put back" in printed
     assert "✓ Alarms: dead-letters put back" in printed
+    assert "✓ Functions: nothing to change" in printed
     assert (filters(logs), alarms(cloudwatch)) == before
     assert stage.retention()[group] == log_settings.FIRST_DAYS
 
