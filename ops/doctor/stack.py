@@ -11,6 +11,14 @@ from ops.waiting import until
 
 DRIFT_PATIENCE = 20.0
 STILL_TRUE = timedelta(minutes=10)
+# What a deploy puts right though CloudFormation would not: ops/log_settings.py, ops/alarms.py.
+_PUT_BACK = {
+    ("AWS::CloudWatch::Alarm", "DELETED"),
+    ("AWS::Logs::LogGroup", "DELETED"),
+    ("AWS::Logs::LogGroup", "MODIFIED"),
+    ("AWS::Logs::MetricFilter", "DELETED"),
+    ("AWS::Logs::MetricFilter", "MODIFIED"),
+}
 _IN_SYNC = "nothing was changed by hand"
 
 
@@ -76,8 +84,11 @@ def _drift(facts: Facts) -> Finding:
     )["StackResourceDrifts"]
     how = {one["LogicalResourceId"]: one["StackResourceDriftStatus"].lower() for one in drifts}
     finding = red if "deleted" in how.values() else amber
+    said = f"by hand: {listed([f'{name} {what}' for name, what in how.items()])}"
+    if {(one["ResourceType"], one["StackResourceDriftStatus"]) for one in drifts} <= _PUT_BACK:
+        return finding(said, *facts.deploy_again)
     return finding(
-        f"by hand: {listed([f'{name} {what}' for name, what in how.items()])}",
+        said,
         "See what was changed, and change it back.",
         facts.aws(f"cloudformation describe-stack-resource-drifts --stack-name {facts.stack_name}"),
     )

@@ -214,6 +214,14 @@ def drift(status: str, detection: str = "DETECTION_COMPLETE", **more: str) -> di
     return {"DetectionStatus": detection, "StackDriftStatus": status, **more}
 
 
+def drifted(name: str, kind: str, status: str) -> dict[str, str]:
+    return {
+        "LogicalResourceId": name,
+        "ResourceType": f"AWS::{kind}",
+        "StackResourceDriftStatus": status,
+    }
+
+
 def destinations(**changes: Any) -> dict[str, Any]:
     one = {
         "Enabled": True,
@@ -288,9 +296,7 @@ CASES: list[tuple[str, dict[str, Any], Light, str, str]] = [
         {
             "cloudformation__DescribeStackDriftDetectionStatus": drift("DRIFTED"),
             "cloudformation__DescribeStackResourceDrifts": {
-                "StackResourceDrifts": [
-                    {"LogicalResourceId": "Users", "StackResourceDriftStatus": "MODIFIED"}
-                ]
+                "StackResourceDrifts": [drifted("Users", "DynamoDB::Table", "MODIFIED")]
             },
         },
         AMBER,
@@ -303,13 +309,29 @@ CASES: list[tuple[str, dict[str, Any], Light, str, str]] = [
             "cloudformation__DescribeStackDriftDetectionStatus": drift("DRIFTED"),
             "cloudformation__DescribeStackResourceDrifts": {
                 "StackResourceDrifts": [
-                    {"LogicalResourceId": "DeadLetters", "StackResourceDriftStatus": "DELETED"}
+                    drifted("DeadLetters", "SQS::Queue", "DELETED"),
+                    drifted("ApiErrors", "CloudWatch::Alarm", "DELETED"),
                 ]
             },
         },
         RED,
         "DeadLetters deleted",
         "change it back",
+    ),
+    (
+        "Stack/Drift",
+        {
+            "cloudformation__DescribeStackDriftDetectionStatus": drift("DRIFTED"),
+            "cloudformation__DescribeStackResourceDrifts": {
+                "StackResourceDrifts": [
+                    drifted("ApiErrors", "CloudWatch::Alarm", "DELETED"),
+                    drifted("MailedCount", "Logs::MetricFilter", "MODIFIED"),
+                ]
+            },
+        },
+        RED,
+        "by hand: ApiErrors deleted, MailedCount modified",
+        DEPLOY,
     ),
     (
         "Stack/Drift",
@@ -601,6 +623,18 @@ CASES: list[tuple[str, dict[str, Any], Light, str, str]] = [
         RED,
         "no identity for hello@example.org",
         DEPLOY,
+    ),
+    (
+        "Mail/Sender",
+        {
+            "sesv2__GetEmailIdentity": [
+                Refusal("NotFoundException"),
+                {**dkim(Tokens=["a"]), "VerifiedForSendingStatus": False},
+            ]
+        },
+        RED,
+        "example.org is not verified",
+        "aws sesv2 create-email-identity --email-identity hello@example.org --region eu-west-3",
     ),
     (
         "Mail/DKIM",
