@@ -70,10 +70,7 @@ def how_to_verify(mail_from: str, identity: str, tokens: list[str] | None) -> tu
         f"Add these records to the DNS of {identity}, so that SES may send from it:{records}\n"
         "If the domain is not yours, verify the address alone instead:"
     )
-    return (
-        how,
-        f"sesv2 create-email-identity --email-identity {mail_from}",
-    )
+    return how, f"sesv2 create-email-identity --email-identity {mail_from}"
 
 
 def _covering(mail_from: str) -> Iterator[str]:

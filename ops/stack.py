@@ -34,9 +34,18 @@ class Stack:
         self._client = client
         self.name = name
 
+    def describe(self) -> "StackTypeDef | None":
+        """The stack as CloudFormation describes it; None if there is none."""
+        try:
+            return self._client.describe_stacks(StackName=self.name)["Stacks"][0]
+        except ClientError as error:
+            if "does not exist" in error.response["Error"].get("Message", ""):
+                return None
+            raise
+
     def parameters(self) -> dict[str, str]:
         """What the stack was last deployed with; nothing if it is not there."""
-        described = self._describe()
+        described = self.describe()
         parameters = described.get("Parameters", []) if described else []
         return {one["ParameterKey"]: one["ParameterValue"] for one in parameters}
 
@@ -78,14 +87,6 @@ class Stack:
             )
         say(f"{self.name} removed")
 
-    def _describe(self) -> "StackTypeDef | None":
-        try:
-            return self._client.describe_stacks(StackName=self.name)["Stacks"][0]
-        except ClientError as error:
-            if "does not exist" in error.response["Error"].get("Message", ""):
-                return None
-            raise
-
     def _settle(self, say: Say) -> bool:
         """Leave behind what an earlier deploy was interrupted in. Whether there is a stack now."""
         status = self._wait(say)
@@ -107,7 +108,7 @@ class Stack:
         """The stack's status, once it is no longer on its way to another; empty if it is gone."""
 
         def look() -> str | None:
-            described = self._describe()
+            described = self.describe()
             status = described["StackStatus"] if described else ""
             if status.endswith("_IN_PROGRESS") and status != "REVIEW_IN_PROGRESS":
                 say(f"waiting for CloudFormation ({status.lower().replace('_', ' ')})")
@@ -172,7 +173,7 @@ class Stack:
             execution = self._client.describe_change_set(ChangeSetName=change_set)
             if execution["ExecutionStatus"] in ("AVAILABLE", "EXECUTE_IN_PROGRESS"):
                 return None
-            described = self._describe()
+            described = self.describe()
             status = described["StackStatus"] if described else "DELETE_COMPLETE"
             return None if status.endswith("_IN_PROGRESS") else status
 
@@ -184,7 +185,7 @@ class Stack:
             )
 
     def _outputs(self) -> dict[str, str]:
-        described = self._describe()
+        described = self.describe()
         outputs = described.get("Outputs", []) if described else []
         return {one["OutputKey"]: one["OutputValue"] for one in outputs}
 

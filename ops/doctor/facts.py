@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from botocore.exceptions import ClientError
-
 from chalicelib.settings import LOOPBACK
 from chalicelib.users import Item
 from ops import event_source, local, mail_identity, metrics
+from ops.stack import Stack
 from ops.stage import Stage
 
 T = TypeVar("T")
@@ -103,27 +102,17 @@ class Facts:
         credentials = "AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test"
         return f"{credentials} aws {words} --region {region} --endpoint-url {self.endpoint}"
 
-    @property
-    def stack_name(self) -> str:
-        return f"{self.project.app_name}-{self.stage.name}"
-
     @_once
     def stack(self) -> Any:
         """The stack as CloudFormation describes it; None if there is none."""
-        cloudformation = self.client("cloudformation")
-        try:
-            return cloudformation.describe_stacks(StackName=self.stack_name)["Stacks"][0]
-        except ClientError as error:
-            if "does not exist" in error.response["Error"].get("Message", ""):
-                return None
-            raise
+        return Stack(self.client("cloudformation"), self.project.full_name).describe()
 
     def output(self, name: str) -> str:
         """An output of the stack. Raises NotThere."""
         outputs = (self.stack() or {}).get("Outputs", [])
         values = {one["OutputKey"]: one["OutputValue"] for one in outputs}
         if name not in values:
-            raise NotThere(f"not seen: the stack {self.stack_name} has no {name}")
+            raise NotThere(f"not seen: the stack {self.project.full_name} has no {name}")
         return str(values[name])
 
     def parameter(self, name: str) -> str:
