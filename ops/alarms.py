@@ -1,21 +1,52 @@
 """The alarms by their names, who is told of them, and what a person has to do before they are."""
 
-import json
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from chalicelib import address
 from ops.errors import DeployError
-from ops.stack import TEMPLATE
+from ops.progress import Say
+from ops.project import Project
+from ops.stack import properties
 
 if TYPE_CHECKING:
     from types_boto3_sns import SNSClient
 
 
-def names(stack: str) -> list[str]:
-    """What the alarms of ``stack`` are called."""
-    resources = json.loads(TEMPLATE.read_text(encoding="utf-8"))["Resources"].values()
-    found = [one["Properties"] for one in resources if one["Type"] == "AWS::CloudWatch::Alarm"]
-    return [one["AlarmName"]["Fn::Sub"].replace("${AppName}-${Stage}", stack) for one in found]
+def names(project: Project) -> list[str]:
+    """What the stage's alarms are called."""
+    return list(_as_templated(project, {}))
+
+
+def found(cloudwatch: Any, project: Project) -> dict[str, Any]:
+    """The stage's alarms that there are, as CloudWatch describes them, by their names."""
+    described = cloudwatch.describe_alarms(AlarmNames=names(project))["MetricAlarms"]
+    return {one["AlarmName"]: one for one in described}
+
+
+def restore(cloudwatch: Any, project: Project, outputs: Mapping[str, str], say: Say) -> None:
+    """Put back alarms that are gone: the stack, which has these ``outputs``, does not notice."""
+    there = found(cloudwatch, project)
+    wanted = _as_templated(
+        project,
+        {
+            "ApiStage": project.api_stage,
+            "Alarms": outputs["AlarmsArn"],
+            "DeadLetters.QueueName": outputs["DeadLettersArn"].rpartition(":")[2],
+        },
+    )
+    gone = [name for name in wanted if name not in there]
+    for name in gone:
+        cloudwatch.put_metric_alarm(**wanted[name])
+    shorter = [name.removeprefix(f"{project.full_name}-") for name in gone]
+    say(f"{', '.join(shorter)} put back" if gone else "nothing to change")
+
+
+def _as_templated(project: Project, values: Mapping[str, str]) -> dict[str, Any]:
+    """The alarms as the template has them, which is as CloudWatch takes them, by their names."""
+    values = {"AppName": project.app_name, "Stage": project.stage, **values}
+    alarms = properties("AWS::CloudWatch::Alarm", values).values()
+    return {one["AlarmName"]: one for one in alarms}
 
 
 def check(email: str) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 import boto3
 import botocore.session
@@ -10,6 +11,7 @@ from botocore.exceptions import (
     BotoCoreError,
     ClientError,
     CredentialRetrievalError,
+    EndpointConnectionError,
     HTTPClientError,
     LoginError,
     NoCredentialsError,
@@ -21,6 +23,7 @@ from botocore.exceptions import (
 )
 from botocore.exceptions import ConnectionError as NoConnection
 
+from chalicelib.settings import LOOPBACK
 from ops.errors import DeployError
 
 _BAD_CREDENTIALS = frozenset(
@@ -96,6 +99,11 @@ def in_plain_words() -> Iterator[None]:
             "aws sso login"
         ) from error
     except (NoConnection, HTTPClientError) as error:
+        if nowhere := _nothing_here(error):
+            raise DeployError(
+                f"Nothing runs at {nowhere}: start the local cloud with make run, or unset "
+                "AWS_ENDPOINT_URL."
+            ) from error
         raise DeployError(
             f"AWS did not answer ({_line(error)}): look at the network, and at the region's name."
         ) from error
@@ -113,6 +121,13 @@ def is_forbidden(error: ClientError) -> bool:
 def is_unaccepted(error: ClientError) -> bool:
     """Whether it is the credentials themselves that AWS takes no longer, for anything."""
     return error.response["Error"]["Code"] in _BAD_CREDENTIALS
+
+
+def _nothing_here(error: Exception) -> str:
+    """The address on this machine where nobody listens; nothing if ``error`` is another."""
+    endpoint = urlsplit(getattr(error, "kwargs", {}).get("endpoint_url", ""))
+    is_here = isinstance(error, EndpointConnectionError) and endpoint.hostname in LOOPBACK
+    return f"{endpoint.scheme}://{endpoint.netloc}" if is_here else ""
 
 
 def _line(error: Exception) -> str:

@@ -26,6 +26,15 @@ from ops.project import Project
 from ops.rest_api import AS_IT_WAS, Throttle
 from ops.stack import Stack
 
+OWN_SETTINGS = (
+    "USERS_TABLE",
+    "USERS_STREAM_ARN",
+    "MAIL_FROM",
+    "BASE_URL",
+    "MAIL_FEEDBACK_TOPIC_ARN",
+)
+"""What every deploy records: its own, and nobody else's to say."""
+
 _STAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,31}")
 _ROLE_OUTPUT = re.compile(r"(\w+)RoleArn")
 
@@ -143,7 +152,12 @@ def _deploy(
         shipping.ship(cloud, project, say)
 
     with progress.step("Logs") as say:
-        log_settings.configure(client("lambda"), client("logs"), project, days, say)
+        log_settings.configure(
+            client("lambda"), client("logs"), project, days, stack.resources(), say
+        )
+
+    with progress.step("Alarms") as say:
+        alarms.restore(client("cloudwatch"), project, outputs, say)
 
     with progress.step("Stream to mailer") as say:
         event_source.configure(client("lambda"), project, outputs["DeadLettersArn"], say)

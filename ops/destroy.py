@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ops import inventory, log_settings, mail_identity, shipping, table
 from ops.cloud import Cloud, in_plain_words
-from ops.deploy import check_stage, own_configuration_set
+from ops.deploy import OWN_SETTINGS, check_stage, own_configuration_set
 from ops.progress import Progress, Say
 from ops.project import Project
 from ops.stack import Stack
@@ -16,15 +16,6 @@ from ops.stack import Stack
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
     from types_boto3_sesv2 import SESV2Client
-
-# What every deploy records.
-_RECORDED = (
-    "USERS_TABLE",
-    "USERS_STREAM_ARN",
-    "MAIL_FROM",
-    "BASE_URL",
-    "MAIL_FEEDBACK_TOPIC_ARN",
-)
 
 
 def destroy(
@@ -62,7 +53,7 @@ def _destroy(cloud: Cloud, project: Project, progress: Progress, delete_users: b
             say(f"{project.users_table} kept" if exists else "there is none")
 
     with progress.step("Settings") as say:
-        recorded = [*_RECORDED]
+        recorded = [*OWN_SETTINGS]
         if not own_configuration_set(before, stack.name):
             recorded.append("MAIL_CONFIGURATION_SET")
         project.erase(recorded)

@@ -23,6 +23,12 @@ def holds(current: Any, wanted: Any) -> bool:
         return isinstance(current, dict) and all(
             holds(current.get(name), value) for name, value in wanted.items()
         )
+    if isinstance(wanted, list):
+        return (
+            isinstance(current, list)
+            and len(current) == len(wanted)
+            and all(map(holds, current, wanted))
+        )
     return bool(current == wanted)
 
 

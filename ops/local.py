@@ -28,13 +28,6 @@ from ops.waiting import until
 
 STAGE = "local"
 MAIL_FROM = "bienvenue@example.org"
-OWN_SETTINGS = (
-    "USERS_TABLE",
-    "USERS_STREAM_ARN",
-    "MAIL_FROM",
-    "BASE_URL",
-    "MAIL_FEEDBACK_TOPIC_ARN",
-)
 UNTHROTTLED = Throttle(rate=10000, burst=5000)  # what AWS gives a whole account at the start
 PATIENCE = 30.0
 GLANCE = 0.25

@@ -46,26 +46,31 @@ def left_to_do(ses: "SESV2Client", mail_from: str, identity: str) -> list[str]:
     left = []
     described = ses.get_email_identity(EmailIdentity=identity)
     if not described.get("VerifiedForSendingStatus"):
-        left.append(how_to_verify(mail_from, identity, described["DkimAttributes"].get("Tokens")))
+        how, words = how_to_verify(mail_from, identity, described["DkimAttributes"].get("Tokens"))
+        left.append(f"{how} aws {words}" if words else how)
     if not ses.get_account().get("ProductionAccessEnabled"):
         left.append(LEAVE_THE_SANDBOX)
     return left
 
 
-def how_to_verify(mail_from: str, identity: str, tokens: list[str] | None) -> str:
-    """What whoever owns ``identity`` has to do. ``tokens`` are those of its DKIM records."""
+def how_to_verify(mail_from: str, identity: str, tokens: list[str] | None) -> tuple[str, str]:
+    """What whoever owns ``identity`` has to do, and what ``aws`` does instead, if it can.
+
+    ``tokens`` are those of its DKIM records.
+    """
     if "@" in identity:
         return (
-            f"Open the link in the mail that AWS sent to {identity}, so that SES may send from it."
+            f"Open the link in the mail that AWS sent to {identity}, so that SES may send from it.",
+            "",
         )
     records = "".join(
         f"\n  {token}._domainkey.{identity}  CNAME  {token}.{_DKIM_HOST}" for token in tokens or ()
     )
-    return (
+    how = (
         f"Add these records to the DNS of {identity}, so that SES may send from it:{records}\n"
-        "If the domain is not yours, verify the address alone instead: "
-        f"aws sesv2 create-email-identity --email-identity {mail_from}"
+        "If the domain is not yours, verify the address alone instead:"
     )
+    return how, f"sesv2 create-email-identity --email-identity {mail_from}"
 
 
 def _covering(mail_from: str) -> Iterator[str]:

@@ -99,7 +99,10 @@ def throttle(
     rate = _limit(wanted.rate, before[0], FIRST_RATE)
     burst = _limit(wanted.burst, before[1], FIRST_BURST)
     limits = {"rateLimit": f"{rate:.9g}", "burstLimit": f"{burst:.9g}"}
-    if before != (rate, burst):
+    said = f"{limits['rateLimit']} a second, {limits['burstLimit']} at once, for each route"
+    if before == (rate, burst):
+        said = f"nothing to change ({said})"
+    else:
         gateway.update_stage(
             restApiId=api_id,
             stageName=api_stage,
@@ -108,7 +111,7 @@ def throttle(
                 for name, value in limits.items()
             ],
         )
-    say(f"{limits['rateLimit']} a second, {limits['burstLimit']} at once, for each route")
+    say(said)
 
 
 def _limit(wanted: float | None, current: float | None, first: float) -> float:

@@ -46,12 +46,26 @@ _DEFAULTS = {
     "api_gateway_endpoint_type": DEFAULT_ENDPOINT_TYPE,
     "autogen_policy": True,
 }
+# What Chalice sets of a function, code first (chalice/deploy/planner.py).
+_CHALICES = (
+    "CodeSha256",
+    "Environment",
+    "Handler",
+    "Layers",
+    "MemorySize",
+    "Role",
+    "Runtime",
+    "Timeout",
+    "TracingConfig",
+    "VpcConfig",
+)
 # Chalice tells of a dependency that it has no wheel for, and goes on to deploy without it.
 _INCOMPLETE = "Could not install dependencies"
 
 
 def ship(cloud: Cloud, project: Project, say: Say) -> None:
     """Package the project and deploy it. Raises DeployError; the account's errors pass through."""
+    before = _told(cloud, project)
     with _without_caches(project.folder), _environment(project.environment):
         config = _config(project, _load(project.folder))
         session = botocore.session.Session()
@@ -69,7 +83,9 @@ def ship(cloud: Cloud, project: Project, say: Say) -> None:
                     "The packages that requirements.txt names cannot be downloaded "
                     f"({_line(error)}): look at the network, and at pip's settings."
                 ) from error
-    say(", ".join(project.functions()))
+    after = _told(cloud, project)
+    changed = [name for name in project.functions() if before.get(name) != after.get(name)]
+    say(", ".join(changed) or "nothing to change")
 
 
 def unship(cloud: Cloud, project: Project, say: Say) -> None:
@@ -92,6 +108,19 @@ def unship(cloud: Cloud, project: Project, say: Say) -> None:
         )
     except ChaliceDeploymentError as error:
         raise _cause(error) from error
+
+
+def _told(cloud: Cloud, project: Project) -> dict[str, Any]:
+    """What Chalice may change of each function that there is, as Lambda has it."""
+    lambda_ = cloud.session.client("lambda")
+    found: dict[str, Any] = {}
+    for name in project.named_functions():
+        try:
+            now = lambda_.get_function_configuration(FunctionName=project.function(name))
+        except lambda_.exceptions.ResourceNotFoundException:
+            continue
+        found[name] = [now.get(part) for part in _CHALICES]
+    return found
 
 
 def _load(folder: Path) -> Chalice:

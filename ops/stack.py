@@ -1,6 +1,7 @@
 """The stage's backing resources: one CloudFormation stack, changed only by reviewed change sets."""
 
 import json
+import re
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
@@ -33,11 +34,26 @@ class Stack:
         self._client = client
         self.name = name
 
+    def describe(self) -> "StackTypeDef | None":
+        """The stack as CloudFormation describes it; None if there is none."""
+        try:
+            return self._client.describe_stacks(StackName=self.name)["Stacks"][0]
+        except ClientError as error:
+            if "does not exist" in error.response["Error"].get("Message", ""):
+                return None
+            raise
+
     def parameters(self) -> dict[str, str]:
         """What the stack was last deployed with; nothing if it is not there."""
-        described = self._describe()
+        described = self.describe()
         parameters = described.get("Parameters", []) if described else []
         return {one["ParameterKey"]: one["ParameterValue"] for one in parameters}
+
+    def resources(self) -> dict[str, str]:
+        """What the services call the stack's resources, by their names in the template; of one that
+        was deleted by hand, what it was called."""
+        found = self._client.describe_stack_resources(StackName=self.name)["StackResources"]
+        return {one["LogicalResourceId"]: one.get("PhysicalResourceId", "") for one in found}
 
     def deploy(self, parameters: Mapping[str, str], say: Say) -> dict[str, str]:
         """Make the stack what resources.json says it is, and return its outputs.
@@ -71,14 +87,6 @@ class Stack:
             )
         say(f"{self.name} removed")
 
-    def _describe(self) -> "StackTypeDef | None":
-        try:
-            return self._client.describe_stacks(StackName=self.name)["Stacks"][0]
-        except ClientError as error:
-            if "does not exist" in error.response["Error"].get("Message", ""):
-                return None
-            raise
-
     def _settle(self, say: Say) -> bool:
         """Leave behind what an earlier deploy was interrupted in. Whether there is a stack now."""
         status = self._wait(say)
@@ -100,7 +108,7 @@ class Stack:
         """The stack's status, once it is no longer on its way to another; empty if it is gone."""
 
         def look() -> str | None:
-            described = self._describe()
+            described = self.describe()
             status = described["StackStatus"] if described else ""
             if status.endswith("_IN_PROGRESS") and status != "REVIEW_IN_PROGRESS":
                 say(f"waiting for CloudFormation ({status.lower().replace('_', ' ')})")
@@ -152,8 +160,7 @@ class Stack:
 
     def _made(self, changes: dict[str, str]) -> dict[str, str]:
         """The changes that came true: the local cloud announces resources whose condition fails."""
-        resources = self._client.describe_stack_resources(StackName=self.name)["StackResources"]
-        present = {one["LogicalResourceId"] for one in resources}
+        present = self.resources()
         return {
             name: what for name, what in changes.items() if name in present or what == "removed"
         }
@@ -166,7 +173,7 @@ class Stack:
             execution = self._client.describe_change_set(ChangeSetName=change_set)
             if execution["ExecutionStatus"] in ("AVAILABLE", "EXECUTE_IN_PROGRESS"):
                 return None
-            described = self._describe()
+            described = self.describe()
             status = described["StackStatus"] if described else "DELETE_COMPLETE"
             return None if status.endswith("_IN_PROGRESS") else status
 
@@ -178,7 +185,7 @@ class Stack:
             )
 
     def _outputs(self) -> dict[str, str]:
-        described = self._describe()
+        described = self.describe()
         outputs = described.get("Outputs", []) if described else []
         return {one["OutputKey"]: one["OutputValue"] for one in outputs}
 
@@ -222,6 +229,34 @@ def template(parameters: Mapping[str, str]) -> str:
     dashboard = json.loads(DASHBOARD.read_text(encoding="utf-8"))
     resources["Dashboard"]["Properties"]["DashboardBody"] = {"Fn::Sub": _dense(dashboard)}
     return _dense(content)
+
+
+def properties(kind: str, values: Mapping[str, str]) -> dict[str, Any]:
+    """The properties of the template's resources of one ``kind``, by their names in it.
+
+    ``values`` stand in for the parameters and resources that they refer to, ``Name.Attribute`` for
+    what they get of one; a reference to anything else stays.
+    """
+    resources = json.loads(TEMPLATE.read_text(encoding="utf-8"))["Resources"]
+    return {
+        name: _filled(one["Properties"], values)
+        for name, one in resources.items()
+        if one["Type"] == kind
+    }
+
+
+def _filled(value: Any, values: Mapping[str, str]) -> Any:
+    if isinstance(value, list):
+        return [_filled(one, values) for one in value]
+    if not isinstance(value, dict):
+        return value
+    if "Fn::Sub" in value:
+        return re.sub(r"\$\{(.+?)\}", lambda one: values.get(one[1], one[0]), value["Fn::Sub"])
+    if "Ref" in value:
+        return values.get(value["Ref"], value)
+    if "Fn::GetAtt" in value:
+        return values.get(".".join(value["Fn::GetAtt"]), value)
+    return {name: _filled(one, values) for name, one in value.items()}
 
 
 def _spelled_out(text: str, parameters: Mapping[str, str]) -> str:

@@ -45,6 +45,14 @@ def account() -> Cloud:
     return cloud.connect()
 
 
+def check_name(name: str) -> None:
+    """Raise OpsError for a stage that is not deployed or taken down like others."""
+    if name == local.STAGE:
+        raise OpsError(
+            f"{name} is what make run runs: end that with Ctrl-C, or choose another name."
+        )
+
+
 def find(checkout: Path, name: str, state: Path) -> Stage:
     """The stage ``name``. ``state`` is where a run on this machine keeps the local one.
 

@@ -2,7 +2,7 @@
 its end.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ops.errors import DeployError
 from ops.progress import Say
@@ -38,11 +38,11 @@ def check(dynamodb: "DynamoDBClient", table: str, say: Say) -> str:
             StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"},
         )["TableDescription"]
         dynamodb.get_waiter("table_exists").wait(TableName=table)
-    if not described.get("DeletionProtectionEnabled"):
+    if not is_protected(described):
         said.append("protected from deletion")
         dynamodb.update_table(TableName=table, DeletionProtectionEnabled=True)
         dynamodb.get_waiter("table_exists").wait(TableName=table)
-    if not _has_backups(dynamodb, table):
+    if not has_backups(dynamodb, table):
         said.append("backups turned on")
         dynamodb.update_continuous_backups(
             TableName=table,
@@ -57,6 +57,18 @@ def check(dynamodb: "DynamoDBClient", table: str, say: Say) -> str:
         )
     say(", ".join(said))
     return described["LatestStreamArn"]
+
+
+def is_protected(described: Any) -> bool:
+    """Whether a table, as DynamoDB describes it, cannot be deleted by mistake."""
+    return bool(described.get("DeletionProtectionEnabled"))
+
+
+def has_backups(dynamodb: "DynamoDBClient", table: str) -> bool:
+    """Whether the table can be restored as it was at any moment of late."""
+    backups = dynamodb.describe_continuous_backups(TableName=table)["ContinuousBackupsDescription"]
+    recovery = backups.get("PointInTimeRecoveryDescription", {})
+    return recovery.get("PointInTimeRecoveryStatus") == "ENABLED"
 
 
 def exists(dynamodb: "DynamoDBClient", table: str) -> bool:
@@ -76,12 +88,6 @@ def delete(dynamodb: "DynamoDBClient", table: str, say: Say) -> None:
         dynamodb.delete_table(TableName=table)
     until(lambda: not exists(dynamodb, table) or None, PATIENCE, lambda: _slow(table))
     say(f"{table} deleted")
-
-
-def _has_backups(dynamodb: "DynamoDBClient", table: str) -> bool:
-    backups = dynamodb.describe_continuous_backups(TableName=table)["ContinuousBackupsDescription"]
-    recovery = backups.get("PointInTimeRecoveryDescription", {})
-    return recovery.get("PointInTimeRecoveryStatus") == "ENABLED"
 
 
 def _status(dynamodb: "DynamoDBClient", table: str) -> str:

@@ -49,6 +49,7 @@ def deploy(
 
     Permissions: docs/deploy-policy.json.
     """
+    stages.check_name(stage)
     project = Project(CHECKOUT, stage)
     progress = Progress(sys.stdout)
     with progress.step("Account") as say:

@@ -30,6 +30,7 @@ def destroy(stage: str, yes: bool, delete_users: str | None) -> None:
 
     Permissions: docs/deploy-policy.json.
     """
+    stages.check_name(stage)
     project = Project(CHECKOUT, stage)
     progress = Progress(sys.stdout)
     with progress.step("Account") as say:

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from ops import local
+from ops.deploy import OWN_SETTINGS
 from ops.options import setting
 from ops.progress import Progress
 from ops.project import CHECKOUT
@@ -44,7 +45,7 @@ def run(port: int, state: Path, settings: Sequence[str], enforce_iam: bool) -> N
         CHECKOUT,
         state.resolve(),
         port,
-        dict(setting(text, taken=local.OWN_SETTINGS) for text in settings),
+        dict(setting(text, taken=OWN_SETTINGS) for text in settings),
         Progress(sys.stdout),
         _welcome,
         enforce_iam=enforce_iam,

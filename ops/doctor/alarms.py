@@ -1,20 +1,33 @@
 """The alarms: which of them ring, and whether anybody hears it."""
 
+from collections.abc import Iterable
+
 from ops import alarms
 from ops.doctor.check import Check, Finding, amber, green, grey, listed, red
 from ops.doctor.facts import Facts, NotThere
 
 
 def _ringing(facts: Facts) -> Finding:
-    names = alarms.names(facts.stack_name)
-    found = facts.client("cloudwatch").describe_alarms(AlarmNames=names)["MetricAlarms"]
-    if not found:
-        raise NotThere("not seen: there are no alarms")
-    ringing = [one for one in found if one["StateValue"] == "ALARM"]
+    if facts.stack() is None:
+        raise NotThere("not seen: there is no stack")
+    found = alarms.found(facts.client("cloudwatch"), facts.project)
+    ringing = [one for one in found.values() if one["StateValue"] == "ALARM"]
     if ringing:
-        said = listed([one["AlarmName"].removeprefix(f"{facts.stack_name}-") for one in ringing])
-        return red(said, ringing[0]["AlarmDescription"])
+        return red(
+            _shortly(facts, [one["AlarmName"] for one in ringing]),
+            ringing[0]["AlarmDescription"],
+            f"{facts.ops('logs')} --since 1h",
+        )
+    names = alarms.names(facts.project)
+    gone = [name for name in names if name not in found]
+    if gone:
+        said = f"{len(gone)} of {len(names)} gone: {_shortly(facts, gone)}"
+        return red(said, *facts.deploy_again)
     return green(f"none of {len(found)}")
+
+
+def _shortly(facts: Facts, names: Iterable[str]) -> str:
+    return listed([name.removeprefix(f"{facts.project.full_name}-") for name in names])
 
 
 def _heard(facts: Facts) -> Finding:
@@ -27,7 +40,12 @@ def _heard(facts: Facts) -> Finding:
 
 
 CHECKS = (
-    Check("Alarms", "Ringing", ("cloudwatch:DescribeAlarms",), _ringing),
+    Check(
+        "Alarms",
+        "Ringing",
+        ("cloudwatch:DescribeAlarms", "cloudformation:DescribeStacks"),
+        _ringing,
+    ),
     Check(
         "Alarms",
         "Heard",

@@ -8,11 +8,12 @@ from functools import wraps
 from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
-from botocore.exceptions import ClientError
-
+from chalicelib.settings import LOOPBACK
 from chalicelib.users import Item
 from ops import event_source, local, mail_identity, metrics
+from ops.stack import Stack
 from ops.stage import Stage
 
 T = TypeVar("T")
@@ -68,46 +69,50 @@ class Facts:
             return self._clients[service]
 
     @property
+    def endpoint(self) -> str:
+        """Where the stage's cloud is reached."""
+        return str(self.client("sts").meta.endpoint_url)
+
+    @property
     def is_local(self) -> bool:
-        return self.stage.name == local.STAGE
+        """Whether the stage lives on this machine, by whatever name: a deploy can be rehearsed."""
+        return urlsplit(self.endpoint).hostname in LOOPBACK
 
     @property
     def deploy_again(self) -> tuple[str, str]:
         """The sentence and the command that mend whatever a deploy makes."""
-        if self.is_local:
+        if self.stage.name == local.STAGE:
             return "Stop the run with Ctrl-C, and start it again.", "make run"
-        return "A deploy puts it right.", f"make deploy STAGE={self.stage.name}"
+        return "A deploy puts it right.", self._here(f"make deploy STAGE={self.stage.name}")
+
+    def ops(self, words: str) -> str:
+        """One of our own command lines, for the stage."""
+        command = f"python -m ops {words} --stage {self.stage.name}"
+        return command if self.stage.name == local.STAGE else self._here(command)
+
+    def _here(self, command: str) -> str:
+        """``command`` so that it never reaches an account instead of this machine."""
+        return f"AWS_ENDPOINT_URL={self.endpoint} {command}" if self.is_local else command
 
     def aws(self, words: str) -> str:
         """An ``aws`` command line that reaches the stage."""
         region = self.stage.cloud.region
         if not self.is_local:
             return f"aws {words} --region {region}"
-        endpoint = self.client("sts").meta.endpoint_url
         credentials = "AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test"
-        return f"{credentials} aws {words} --region {region} --endpoint-url {endpoint}"
-
-    @property
-    def stack_name(self) -> str:
-        return f"{self.project.app_name}-{self.stage.name}"
+        return f"{credentials} aws {words} --region {region} --endpoint-url {self.endpoint}"
 
     @_once
     def stack(self) -> Any:
         """The stack as CloudFormation describes it; None if there is none."""
-        cloudformation = self.client("cloudformation")
-        try:
-            return cloudformation.describe_stacks(StackName=self.stack_name)["Stacks"][0]
-        except ClientError as error:
-            if "does not exist" in error.response["Error"].get("Message", ""):
-                return None
-            raise
+        return Stack(self.client("cloudformation"), self.project.full_name).describe()
 
     def output(self, name: str) -> str:
         """An output of the stack. Raises NotThere."""
         outputs = (self.stack() or {}).get("Outputs", [])
         values = {one["OutputKey"]: one["OutputValue"] for one in outputs}
         if name not in values:
-            raise NotThere(f"not seen: the stack {self.stack_name} has no {name}")
+            raise NotThere(f"not seen: the stack {self.project.full_name} has no {name}")
         return str(values[name])
 
     def parameter(self, name: str) -> str:

@@ -80,6 +80,9 @@ def _logs(facts: Facts) -> Finding:
     if other:
         said = f"not as what is counted from them needs it: {listed(other)}"
         return amber(said, *facts.deploy_again)
+    lost = log_settings.uncounted(facts.client("logs"), facts.project, _present(facts))
+    if lost:
+        return amber(f"not all counted: {listed([*lost])} missing", *facts.deploy_again)
     return green("in JSON, and counted")
 
 
@@ -161,6 +164,6 @@ CHECKS = (
     Check("Functions", "State", _ASKS, _state),
     Check("Functions", "Roles", (*_ASKS, "iam:GetRole"), _roles),
     Check("Functions", "Settings", _ASKS, _settings),
-    Check("Functions", "Logs", _ASKS, _logs),
+    Check("Functions", "Logs", (*_ASKS, "logs:DescribeMetricFilters"), _logs),
     Check("Functions", "Code", _ASKS, _code),
 )

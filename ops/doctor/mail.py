@@ -28,10 +28,9 @@ def _identity(facts: Facts) -> Finding:
     name = identity["Name"]
     if not identity.get("VerifiedForSendingStatus"):
         tokens = identity.get("DkimAttributes", {}).get("Tokens")
-        return red(
-            f"{name} is not verified, so nothing is sent",
-            mail_identity.how_to_verify(facts.sender, name, tokens),
-        )
+        how, words = mail_identity.how_to_verify(facts.sender, name, tokens)
+        command = facts.aws(words) if words else ""
+        return red(f"{name} is not verified, so nothing is sent", how, command)
     covered = "" if name == facts.sender else f", by {name}"
     return green(f"{facts.sender} may send{covered}")
 
@@ -61,12 +60,11 @@ def _dkim(facts: Facts) -> Finding:
                 f"--email-identity {name}"
             ),
         )
-    return amber(
-        f"mails are not signed ({dkim.get('Status', 'unknown').lower().replace('_', ' ')})",
-        mail_identity.how_to_verify(facts.sender, name, dkim.get("Tokens"))
-        if dkim.get("Tokens")
-        else f"Put its records into the DNS of {name}: {_DKIM}",
-    )
+    said = f"mails are not signed ({dkim.get('Status', 'unknown').lower().replace('_', ' ')})"
+    if not dkim.get("Tokens"):
+        return amber(said, f"Put its records into the DNS of {name}: {_DKIM}")
+    how, words = mail_identity.how_to_verify(facts.sender, name, dkim["Tokens"])
+    return amber(said, how, facts.aws(words))
 
 
 def _signs(facts: Facts, domain: str) -> bool:

@@ -11,35 +11,42 @@ from ops.waiting import until
 
 DRIFT_PATIENCE = 20.0
 STILL_TRUE = timedelta(minutes=10)
+# What a deploy puts right though CloudFormation would not: ops/log_settings.py, ops/alarms.py.
+_PUT_BACK = {
+    ("AWS::CloudWatch::Alarm", "DELETED"),
+    ("AWS::Logs::LogGroup", "DELETED"),
+    ("AWS::Logs::LogGroup", "MODIFIED"),
+    ("AWS::Logs::MetricFilter", "DELETED"),
+    ("AWS::Logs::MetricFilter", "MODIFIED"),
+}
 _IN_SYNC = "nothing was changed by hand"
 
 
 def _state(facts: Facts) -> Finding:
+    name = facts.project.full_name
     described = facts.stack()
     if described is None:
-        return red(f"there is no stack {facts.stack_name}", *facts.deploy_again)
+        return red(f"there is no stack {name}", *facts.deploy_again)
     status = described["StackStatus"]
     said = status.lower().replace("_", " ")
     if status.endswith("_IN_PROGRESS"):
-        return amber(f"{facts.stack_name}: {said}", "Somebody deploys: ask again once it is done.")
+        return amber(f"{name}: {said}", "Somebody deploys: ask again once it is done.")
     if status.endswith("_FAILED"):
         return red(
-            f"{facts.stack_name}: {said}",
+            f"{name}: {said}",
             "See what failed, mend it in the CloudFormation console, then deploy again.",
-            facts.aws(f"cloudformation describe-stack-events --stack-name {facts.stack_name}"),
+            facts.aws(f"cloudformation describe-stack-events --stack-name {name}"),
         )
     if "ROLLBACK" in status:
-        return amber(
-            f"{facts.stack_name}: {said}, so its last change is missing", *facts.deploy_again
-        )
-    return green(f"{facts.stack_name}: {said}")
+        return amber(f"{name}: {said}, so its last change is missing", *facts.deploy_again)
+    return green(f"{name}: {said}")
 
 
 def _template(facts: Facts) -> Finding:
     if facts.stack() is None:
         raise NotThere("not seen: there is no stack")
     deployed: Any = facts.client("cloudformation").get_template(
-        StackName=facts.stack_name, TemplateStage="Original"
+        StackName=facts.project.full_name, TemplateStage="Original"
     )["TemplateBody"]
     if isinstance(deployed, str):
         deployed = json.loads(deployed)
@@ -51,6 +58,7 @@ def _template(facts: Facts) -> Finding:
 
 
 def _drift(facts: Facts) -> Finding:
+    name = facts.project.full_name
     described = facts.stack()
     if described is None:
         raise NotThere("not seen: there is no stack")
@@ -59,7 +67,7 @@ def _drift(facts: Facts) -> Finding:
     checked = known.get("LastCheckTimestamp")
     if checked and facts.now() - checked < STILL_TRUE and known["StackDriftStatus"] == "IN_SYNC":
         return green(_IN_SYNC)
-    started = cloudformation.detect_stack_drift(StackName=facts.stack_name)
+    started = cloudformation.detect_stack_drift(StackName=name)
     try:
         status = until(lambda: _detected(facts, started), DRIFT_PATIENCE, TimeoutError)
     except TimeoutError:
@@ -72,14 +80,17 @@ def _drift(facts: Facts) -> Finding:
             "It needs the permission to read what the stack holds.",
         )
     drifts = cloudformation.describe_stack_resource_drifts(
-        StackName=facts.stack_name, StackResourceDriftStatusFilters=["MODIFIED", "DELETED"]
+        StackName=name, StackResourceDriftStatusFilters=["MODIFIED", "DELETED"]
     )["StackResourceDrifts"]
     how = {one["LogicalResourceId"]: one["StackResourceDriftStatus"].lower() for one in drifts}
     finding = red if "deleted" in how.values() else amber
+    said = f"by hand: {listed([f'{one} {what}' for one, what in how.items()])}"
+    if {(one["ResourceType"], one["StackResourceDriftStatus"]) for one in drifts} <= _PUT_BACK:
+        return finding(said, *facts.deploy_again)
     return finding(
-        f"by hand: {listed([f'{name} {what}' for name, what in how.items()])}",
+        said,
         "See what was changed, and change it back.",
-        facts.aws(f"cloudformation describe-stack-resource-drifts --stack-name {facts.stack_name}"),
+        facts.aws(f"cloudformation describe-stack-resource-drifts --stack-name {name}"),
     )
 
 

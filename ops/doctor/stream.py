@@ -112,7 +112,7 @@ def _failed_feedback(facts: Facts) -> Finding:
 
 
 def _log(facts: Facts) -> str:
-    return f"python -m ops logs --stage {facts.stage.name} --function {event_source.FUNCTION}"
+    return f"{facts.ops('logs')} --function {event_source.FUNCTION}"
 
 
 _MAPPING = ("lambda:ListEventSourceMappings", "dynamodb:DescribeTable")

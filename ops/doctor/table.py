@@ -22,7 +22,10 @@ def _table(facts: Facts) -> Finding:
         described = facts.table()
     except NotThere:
         return red(
-            f"there is no {name}", "Restore it from a backup under that name, then deploy again."
+            f"there is no {name}",
+            "Restore the latest backup of these under that name, then deploy again "
+            "(docs/operating.md: Backups and restoring).",
+            facts.aws(f"dynamodb list-backups --backup-type ALL --table-name {name}"),
         )
     ttl = facts.client("dynamodb").describe_time_to_live(TableName=name)["TimeToLiveDescription"]
     if ttl.get("TimeToLiveStatus") not in ("ENABLED", "ENABLING"):
@@ -32,6 +35,10 @@ def _table(facts: Facts) -> Finding:
             f"people are deleted by {ttl.get('AttributeName')}, not by {table.TTL_ATTRIBUTE}",
             "Turn its time to live off; an hour later, deploy again.",
         )
+    if not table.is_protected(described):
+        return amber("it is not protected from deletion", *facts.deploy_again)
+    if not table.has_backups(facts.client("dynamodb"), name):
+        return amber("it has no backups to go back in time by", *facts.deploy_again)
     return green(f"{name}, {described['TableStatus'].lower()}")
 
 
@@ -51,7 +58,7 @@ def _owed(facts: Facts) -> Finding:
         return red(
             f"{late:,} for over an hour, {among}",
             "Mend what is red above: they are then mailed within the hour, or at once by:",
-            f"python -m ops users resend --stage {facts.stage.name} --owed",
+            f"{facts.ops('users resend')} --owed",
         )
     if untouched:
         return amber(
@@ -68,7 +75,7 @@ def _failed(facts: Facts) -> Finding:
         return amber(
             f"{failed:,}, {_among(len(people), is_all)}",
             "Their mail_error says why, in SES's words.",
-            f"python -m ops users list --stage {facts.stage.name} --failed",
+            f"{facts.ops('users list')} --failed",
         )
     return green(f"none, {_among(len(people), is_all)}")
 
@@ -102,7 +109,16 @@ def _among(people: int, is_all: bool) -> str:
 _SCAN = ("dynamodb:Scan",)
 
 CHECKS = (
-    Check("Users", "Table", ("dynamodb:DescribeTable", "dynamodb:DescribeTimeToLive"), _table),
+    Check(
+        "Users",
+        "Table",
+        (
+            "dynamodb:DescribeTable",
+            "dynamodb:DescribeTimeToLive",
+            "dynamodb:DescribeContinuousBackups",
+        ),
+        _table,
+    ),
     Check("Users", "Mails owed", _SCAN, _owed),
     Check("Users", "Mails failed", _SCAN, _failed),
     Check("Users", "Bounces", _SCAN, _bounced),

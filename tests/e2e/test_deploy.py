@@ -187,10 +187,48 @@ def test_deploying_again_ships_the_code_and_changes_nothing_else(stage: Stage) -
     before = stage.beyond_chalice()
     stage.add_route("/again")
     printed = stage.deploy()
-    for step in ("Backing resources", "Logs", "Stream to mailer", "Feedback that fails"):
+    for step in (
+        "Backing resources",
+        "Logs",
+        "Alarms",
+        "Stream to mailer",
+        "Feedback that fails",
+        "Throttling",
+    ):
         assert f"✓ {step}: nothing to change" in printed
+    shipped = re.search("✓ Functions: (.*?)  ", printed)
+    assert shipped
+    assert sorted(shipped[1].split(", ")) == sorted(stage.project.functions())
     assert stage.get("/again") == b"/again"
     assert stage.beyond_chalice() == before
+
+
+def test_what_was_deleted_by_hand_beside_the_stack_is_put_back(stage: Stage) -> None:
+    """CloudFormation believes all of it to be there still."""
+    logs, cloudwatch = stage.client("logs"), stage.client("cloudwatch")
+    group, alarm = "/aws/lambda/bienvenue-local", f"{stage.project.full_name}-dead-letters"
+    before = filters(logs), alarms(cloudwatch)
+    logs.delete_log_group(logGroupName=group)
+    cloudwatch.delete_alarms(AlarmNames=[alarm])
+    printed = stage.deploy()
+    assert "SignedUpCount, ResendAskedForCount, ValidatedCount put back" in printed
+    assert "✓ Alarms: dead-letters put back" in printed
+    assert "✓ Functions: nothing to change" in printed
+    assert (filters(logs), alarms(cloudwatch)) == before
+    assert stage.retention()[group] == log_settings.FIRST_DAYS
+
+
+def filters(logs: Any) -> list[Any]:
+    """The metric filters, but for when they were made."""
+    found = logs.describe_metric_filters()["metricFilters"]
+    return [{**one, "creationTime": 0} for one in found]
+
+
+def alarms(cloudwatch: Any) -> dict[str, Any]:
+    """What the alarms are told to do, by their names."""
+    told = ("Dimensions", "AlarmActions", "OKActions", "Threshold", "Period", "TreatMissingData")
+    found = cloudwatch.describe_alarms()["MetricAlarms"]
+    return {one["AlarmName"]: [one.get(name) for name in told] for one in found}
 
 
 def test_plain_chalice_ships_the_code_and_keeps_what_it_knows_nothing_of(stage: Stage) -> None:

@@ -4,13 +4,43 @@ from __future__ import annotations
 
 from typing import Any
 
+import boto3
 import pytest
+from moto import mock_aws
 
 from ops import alarms
 from ops.errors import DeployError
+from ops.project import Project
+from tests.ops.conftest import Ear
 
 TOPIC = "arn:aws:sns:eu-west-3:123456789012:bienvenue-prod-alarms"
 OPS = "ops@example.org"
+
+
+def test_alarms_that_were_deleted_are_put_back_as_the_stack_made_them(
+    project: Project, say: Ear
+) -> None:
+    """CloudFormation believes them to be there still."""
+    outputs = {"AlarmsArn": TOPIC, "DeadLettersArn": f"{TOPIC}-DeadLetters-1"}
+    with mock_aws():
+        cloudwatch = boto3.client("cloudwatch")
+        alarms.restore(cloudwatch, project, outputs, say)
+        assert say.last.startswith("api-errors, mailer-errors, ")
+        alarms.restore(cloudwatch, project, outputs, say)
+        assert say.last == "nothing to change"
+        before = alarms.found(cloudwatch, project)
+        assert list(before) == alarms.names(project)
+        assert len(before) == 12
+        cloudwatch.delete_alarms(AlarmNames=["bienvenue-prod-dead-letters"])
+        alarms.restore(cloudwatch, project, outputs, say)
+        found = alarms.found(cloudwatch, project)
+    assert say.last == "dead-letters put back"
+    assert "{" not in str([one["Dimensions"] for one in found.values()]).replace("{'Name'", "")
+    alarm = found["bienvenue-prod-dead-letters"]
+    assert alarm["Dimensions"] == [
+        {"Name": "QueueName", "Value": "bienvenue-prod-alarms-DeadLetters-1"}
+    ]
+    assert (alarm["AlarmActions"], alarm["Threshold"]) == ([TOPIC], 1)
 
 
 class Sns:

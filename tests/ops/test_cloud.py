@@ -80,6 +80,10 @@ def refusal(code: str, message: str) -> ClientError:
             'AWS did not answer (Could not connect to the endpoint URL: "https://sts.nowhere',
         ),
         (
+            exceptions.EndpointConnectionError(endpoint_url="http://127.0.0.1:9830/?x"),
+            "Nothing runs at http://127.0.0.1:9830: start the local cloud with make run",
+        ),
+        (
             exceptions.ReadTimeoutError(endpoint_url="https://sts.amazonaws.com/"),
             "AWS did not answer (Read timeout on endpoint URL",
         ),

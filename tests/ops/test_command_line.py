@@ -37,6 +37,18 @@ def test_without_credentials_deploy_says_so_in_a_sentence(monkeypatch: pytest.Mo
     )
 
 
+@pytest.mark.parametrize("command", ["deploy", "destroy"])
+def test_what_make_run_runs_is_not_deployed_or_taken_down_like_a_stage(
+    monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.setattr(stage, "account", lambda: pytest.fail("asked for an account"))
+    done = run(command, "--stage", "local")
+    assert (done.exit_code, done.stderr) == (
+        1,
+        "Error: local is what make run runs: end that with Ctrl-C, or choose another name.\n",
+    )
+
+
 def test_an_error_of_ours_is_its_own_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     fail_with(monkeypatch, RunError("Port 8400 is taken."))
     done = run("run")

@@ -128,11 +128,16 @@ class Account:
             (steps.event_source, "configure", lambda *_: None),
             (steps.dead_letters, "configure", lambda *_: None),
             (steps.log_settings, "configure", lambda *given: self.log_days.append(given[3])),
+            (steps.alarms, "restore", lambda *_: None),
             (steps.alarms, "left_to_do", lambda _, topic, to: [f"{to} at {topic}."]),
             (steps.shipping, "ship", lambda _, project, __: self.ship(project)),
         ):
             monkeypatch.setattr(module, name, does)
-        stack = {"parameters": lambda: self.parameters, "deploy": self.deploy_stack}
+        stack = {
+            "parameters": lambda: self.parameters,
+            "deploy": self.deploy_stack,
+            "resources": dict,
+        }
 
     def deploy_stack(self, parameters: dict[str, str], *_: object) -> dict[str, str]:
         self.parameters = parameters

@@ -9,8 +9,11 @@ from botocore.exceptions import ClientError
 
 from ops import log_settings
 from ops.project import Project
+from tests.e2e.stack import ROOT
 from tests.ops.conftest import Ear
 
+PROJECT = Project(ROOT, "prod")
+CALLED = {name: f"{name}-1" for name in log_settings.wanted_filters(PROJECT)}
 PREFIX = "/aws/lambda/bienvenue-prod"
 MAILER = "bienvenue-prod-send_validation_mail"
 
@@ -26,6 +29,9 @@ class Cloud:
         self.days: dict[str, int | None] = {PREFIX: 90, f"{PREFIX}-2": 7}
         self.calls: list[str] = []
         self.busy = 0
+        self.filters = {
+            f"{name}-1": one for name, one in log_settings.wanted_filters(PROJECT).items()
+        }
 
     def get_function_configuration(self, FunctionName: str) -> Any:  # noqa: N803 - boto3's names
         return {"LoggingConfig": self.logging[FunctionName]}
@@ -38,10 +44,19 @@ class Cloud:
         self.logging[FunctionName] = {"SystemLogLevel": "INFO", **LoggingConfig}
 
     def get_paginator(self, operation: str) -> Any:
-        assert operation == "describe_log_groups"
+        assert operation in ("describe_log_groups", "describe_metric_filters")
         return self
 
-    def paginate(self, logGroupNamePrefix: str) -> Any:  # noqa: N803 - boto3's names
+    def paginate(self, logGroupNamePrefix: str = "", logGroupName: str = "") -> Any:  # noqa: N803
+        if logGroupName:
+            yield {
+                "metricFilters": [
+                    {"filterName": name, "creationTime": 1, **one}
+                    for name, one in self.filters.items()
+                    if one["logGroupName"] == logGroupName
+                ]
+            }
+            return
         for name, days in self.days.items():
             assert name.startswith(logGroupNamePrefix)
             kept = {"retentionInDays": days} if days else {}
@@ -56,6 +71,11 @@ class Cloud:
         assert logGroupName in self.days
         self.days[logGroupName] = retentionInDays
 
+    def put_metric_filter(self, filterName: str, **wanted: Any) -> None:  # noqa: N803 - boto3's
+        self.calls.append("put_metric_filter")
+        assert wanted["logGroupName"] in self.days
+        self.filters[filterName] = wanted
+
 
 @pytest.fixture
 def deployed(project: Project) -> Project:
@@ -66,7 +86,7 @@ def deployed(project: Project) -> Project:
 
 def configure(cloud: Cloud, project: Project, days: int, say: Ear) -> None:
     client: Any = cloud
-    log_settings.configure(client, client, project, days, say)
+    log_settings.configure(client, client, project, days, CALLED, say)
 
 
 def test_every_function_writes_json_to_a_group_that_keeps_it_for_as_long_as_is_said(
@@ -119,6 +139,33 @@ def test_what_an_operator_set_beside_the_format_stays(deployed: Project, say: Ea
     cloud.logging[MAILER] = own
     configure(cloud, deployed, 90, say)
     assert cloud.logging[MAILER] == {**own, **log_settings.FORMAT}
+
+
+def test_a_group_that_was_deleted_is_made_anew_and_counted_again_under_the_stacks_names(
+    deployed: Project, say: Ear
+) -> None:
+    """CloudFormation believes the filters that went with it to be there still."""
+    cloud = Cloud()
+    configure(cloud, deployed, 90, say)
+    before = dict(cloud.filters)
+    del cloud.days[PREFIX]
+    cloud.filters = {name: one for name, one in before.items() if one["logGroupName"] != PREFIX}
+    configure(cloud, deployed, 90, say)
+    assert cloud.filters == before
+    assert say.last == (
+        "in JSON, kept for 90 days; SignedUpCount, ResendAskedForCount, ValidatedCount put back"
+    )
+
+
+def test_a_filter_that_was_changed_by_hand_is_put_as_it_was(deployed: Project, say: Ear) -> None:
+    cloud = Cloud()
+    configure(cloud, deployed, 90, say)
+    before = dict(cloud.filters)
+    cloud.filters["MailedCount-1"] = {**before["MailedCount-1"], "filterPattern": "mail"}
+    cloud.calls.clear()
+    configure(cloud, deployed, 90, say)
+    assert (cloud.filters, say.last) == (before, "MailedCount put back")
+    assert cloud.calls == ["put_metric_filter"]
 
 
 def test_the_first_retention_is_one_that_cloudwatch_has() -> None:

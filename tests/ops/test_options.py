@@ -5,7 +5,8 @@ from __future__ import annotations
 import click
 import pytest
 
-from ops import local, options
+from ops import options
+from ops.deploy import OWN_SETTINGS
 
 
 @pytest.mark.parametrize(
@@ -39,9 +40,9 @@ def test_a_setting_is_a_name_and_whatever_follows(text: str, read: tuple[str, st
 )
 def test_what_is_no_setting_is_refused(text: str, words: str) -> None:
     with pytest.raises(click.BadParameter) as refused:
-        options.setting(text, taken=local.OWN_SETTINGS)
+        options.setting(text, taken=OWN_SETTINGS)
     assert words in refused.value.message
 
 
 def test_every_setting_that_a_run_makes_by_itself_is_one_of_the_apps() -> None:
-    assert set(local.OWN_SETTINGS) < options.names()
+    assert set(OWN_SETTINGS) < options.names()

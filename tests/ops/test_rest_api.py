@@ -98,7 +98,7 @@ def test_what_was_once_said_of_the_throttle_is_remembered(
     assert limits(gateway, api) == (2.5, 100)
     throttle(gateway, api, Throttle(burst=7))
     assert limits(gateway, api) == (2.5, 7)
-    assert throttle(gateway, api) == "2.5 a second, 7 at once, for each route"
+    assert throttle(gateway, api) == ("nothing to change (2.5 a second, 7 at once, for each route)")
     assert limits(gateway, api) == (2.5, 7)
 
 

@@ -43,10 +43,34 @@ def app(project: Project) -> None:
     (project.folder / "chalicelib").mkdir()
 
 
+class Functions:
+    """Lambda, as far as it is asked: the functions' configurations, by their names."""
+
+    class exceptions:  # noqa: N801 - boto3's name
+        class ResourceNotFoundException(Exception):
+            pass
+
+    def __init__(self) -> None:
+        self.found: dict[str, dict[str, Any]] = {}
+
+    def get_function_configuration(self, FunctionName: str) -> Any:  # noqa: N803 - boto3's names
+        if FunctionName not in self.found:
+            raise self.exceptions.ResourceNotFoundException
+        return dict(self.found[FunctionName])
+
+
 @pytest.fixture
-def ship(project: Project, say: Ear, monkeypatch: pytest.MonkeyPatch) -> Callable[[Deploy], None]:
+def functions() -> Functions:
+    return Functions()
+
+
+@pytest.fixture
+def ship(
+    project: Project, say: Ear, functions: Functions, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[Deploy], None]:
     """Ship with a deployer that does something else."""
-    cloud = Cloud(boto3.Session(), "123456789012", "eu-west-3", lambda api, stage: api + stage)
+    session: Any = SimpleNamespace(client=lambda _: functions)
+    cloud = Cloud(session, "123456789012", "eu-west-3", lambda api, stage: api + stage)
     monkeypatch.setattr(
         shipping.LambdaDeploymentPackager,
         "deployment_package_filename",
@@ -90,12 +114,29 @@ def test_the_app_finds_the_stages_settings_and_they_are_gone_afterwards(
     assert (sys.path, sys.modules.get("app")) == before
 
 
-def test_what_chalice_prints_is_told_as_it_comes(
-    ship: Callable[[Deploy], None], project: Project, say: Ear
-) -> None:
-    project.keep({"name": "api_handler", "resource_type": "lambda_function"})
+def test_what_chalice_prints_is_told_as_it_comes(ship: Callable[[Deploy], None], say: Ear) -> None:
     ship(lambda _, ui: ui.write("Creating deployment package.\n\n"))
-    assert say.heard == ["Creating deployment package", "api_handler"]
+    assert say.heard == ["Creating deployment package", "nothing to change"]
+
+
+def test_the_functions_that_it_changed_are_told(
+    ship: Callable[[Deploy], None], project: Project, functions: Functions, say: Ear
+) -> None:
+    def configured(name: str, **to: Any) -> Deploy:
+        def deploy(*_: object) -> None:
+            project.keep({"name": name, "resource_type": "lambda_function"})
+            functions.found[project.function(name)] = {"LastModified": str(to), **to}
+
+        return deploy
+
+    ship(configured("api_handler", CodeSha256="one", Timeout=10))
+    assert say.last == "api_handler"
+    ship(configured("mailer", CodeSha256="one", Timeout=60))
+    assert say.last == "mailer"
+    ship(configured("mailer", CodeSha256="one", Timeout=60, LoggingConfig="of ours"))
+    assert say.last == "nothing to change"
+    ship(configured("mailer", CodeSha256="two", Timeout=60))
+    assert say.last == "mailer"
 
 
 def test_no_cache_of_pythons_is_packaged_nor_made_meanwhile(

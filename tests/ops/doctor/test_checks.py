@@ -7,14 +7,15 @@ import json
 import threading
 from collections.abc import Callable, Mapping
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
 from chalicelib.logs import hashed
 from ops import stack as stacks
+from ops.cloud import Cloud
 from ops.doctor import check, facts, fetch, mail, stack
 from ops.doctor.check import Check, Finding, Light
 from ops.doctor.checks import CHECKS, PERMISSIONS
@@ -32,10 +33,12 @@ from tests.ops.doctor.world import (
     TOPIC,
     Refusal,
     World,
+    backups,
     described_stack,
     function,
     iso,
     mapping,
+    metric_filters,
     package,
     person,
     rung,
@@ -211,6 +214,14 @@ def drift(status: str, detection: str = "DETECTION_COMPLETE", **more: str) -> di
     return {"DetectionStatus": detection, "StackDriftStatus": status, **more}
 
 
+def drifted(name: str, kind: str, status: str) -> dict[str, str]:
+    return {
+        "LogicalResourceId": name,
+        "ResourceType": f"AWS::{kind}",
+        "StackResourceDriftStatus": status,
+    }
+
+
 def destinations(**changes: Any) -> dict[str, Any]:
     one = {
         "Enabled": True,
@@ -285,9 +296,7 @@ CASES: list[tuple[str, dict[str, Any], Light, str, str]] = [
         {
             "cloudformation__DescribeStackDriftDetectionStatus": drift("DRIFTED"),
             "cloudformation__DescribeStackResourceDrifts": {
-                "StackResourceDrifts": [
-                    {"LogicalResourceId": "Users", "StackResourceDriftStatus": "MODIFIED"}
-                ]
+                "StackResourceDrifts": [drifted("Users", "DynamoDB::Table", "MODIFIED")]
             },
         },
         AMBER,
@@ -300,13 +309,29 @@ CASES: list[tuple[str, dict[str, Any], Light, str, str]] = [
             "cloudformation__DescribeStackDriftDetectionStatus": drift("DRIFTED"),
             "cloudformation__DescribeStackResourceDrifts": {
                 "StackResourceDrifts": [
-                    {"LogicalResourceId": "DeadLetters", "StackResourceDriftStatus": "DELETED"}
+                    drifted("DeadLetters", "SQS::Queue", "DELETED"),
+                    drifted("ApiErrors", "CloudWatch::Alarm", "DELETED"),
                 ]
             },
         },
         RED,
         "DeadLetters deleted",
         "change it back",
+    ),
+    (
+        "Stack/Drift",
+        {
+            "cloudformation__DescribeStackDriftDetectionStatus": drift("DRIFTED"),
+            "cloudformation__DescribeStackResourceDrifts": {
+                "StackResourceDrifts": [
+                    drifted("ApiErrors", "CloudWatch::Alarm", "DELETED"),
+                    drifted("MailedCount", "Logs::MetricFilter", "MODIFIED"),
+                ]
+            },
+        },
+        RED,
+        "by hand: ApiErrors deleted, MailedCount modified",
+        DEPLOY,
     ),
     (
         "Stack/Drift",
@@ -400,6 +425,16 @@ CASES: list[tuple[str, dict[str, Any], Light, str, str]] = [
         )
         for config in ({"LogFormat": "Text"}, {"LogFormat": "JSON", "ApplicationLogLevel": "WARN"})
     ),
+    *(
+        ("Functions/Logs", {"logs__DescribeMetricFilters": answer}, AMBER, said, DEPLOY)
+        for answer, said in (
+            (metric_filters("MailedCount"), "not all counted: MailedCount missing"),
+            (
+                GONE,
+                "not all counted: SignedUpCount, ResendAskedForCount, ValidatedCount and 8 more",
+            ),
+        )
+    ),
     (
         "Alarms/Ringing",
         {"cloudwatch__DescribeAlarms": rung(dead_letters="ALARM", bounce_rate="INSUFFICIENT_DATA")},
@@ -409,9 +444,23 @@ CASES: list[tuple[str, dict[str, Any], Light, str, str]] = [
     ),
     (
         "Alarms/Ringing",
-        {"cloudwatch__DescribeAlarms": {"MetricAlarms": []}},
+        {"cloudwatch__DescribeAlarms": rung(dead_letters="ALARM")},
+        RED,
+        "dead-letters",
+        "python -m ops logs --stage prod --since 1h",
+    ),
+    (
+        "Alarms/Ringing",
+        {"cloudwatch__DescribeAlarms": {"MetricAlarms": rung()["MetricAlarms"][2:]}},
+        RED,
+        "2 of 12 gone: api-errors, mailer-errors",
+        DEPLOY,
+    ),
+    (
+        "Alarms/Ringing",
+        {"cloudformation__DescribeStacks": NO_STACK},
         GREY,
-        "there are no alarms",
+        "there is no stack",
         "",
     ),
     (
@@ -576,6 +625,18 @@ CASES: list[tuple[str, dict[str, Any], Light, str, str]] = [
         DEPLOY,
     ),
     (
+        "Mail/Sender",
+        {
+            "sesv2__GetEmailIdentity": [
+                Refusal("NotFoundException"),
+                {**dkim(Tokens=["a"]), "VerifiedForSendingStatus": False},
+            ]
+        },
+        RED,
+        "example.org is not verified",
+        "aws sesv2 create-email-identity --email-identity hello@example.org --region eu-west-3",
+    ),
+    (
         "Mail/DKIM",
         {"sesv2__GetEmailIdentity": Refusal("NotFoundException")},
         GREY,
@@ -718,7 +779,7 @@ CASES: list[tuple[str, dict[str, Any], Light, str, str]] = [
         {"dynamodb__DescribeTable": GONE},
         RED,
         f"there is no {TABLE}",
-        "from a backup under that name",
+        "aws dynamodb list-backups",
     ),
     *(
         (
@@ -736,6 +797,20 @@ CASES: list[tuple[str, dict[str, Any], Light, str, str]] = [
                 "deploy again",
             ),
         )
+    ),
+    (
+        "Users/Table",
+        {"dynamodb__DescribeTable": {"Table": {"TableStatus": "ACTIVE"}}},
+        AMBER,
+        "not protected from deletion",
+        DEPLOY,
+    ),
+    (
+        "Users/Table",
+        {"dynamodb__DescribeContinuousBackups": backups("DISABLED")},
+        AMBER,
+        "it has no backups",
+        DEPLOY,
     ),
     *(
         ("Users/Mails owed", {"dynamodb__Scan": people(*some)}, light, said, mend)
@@ -918,16 +993,28 @@ def test_a_large_table_is_not_read_to_its_end(
     assert one.asked.count("dynamodb.Scan") == 3
 
 
-def test_on_this_machine_the_run_is_started_again_and_aws_is_the_local_cloud(
-    world: MakeWorld, tmp_path: Path
+@pytest.mark.parametrize(
+    ("name", "deploy", "ops"),
+    [
+        ("local", "make run", "python -m ops logs --stage local"),
+        (
+            "demo",  # rehearsed
+            "AWS_ENDPOINT_URL=http://127.0.0.1:8400 make deploy STAGE=demo",
+            "AWS_ENDPOINT_URL=http://127.0.0.1:8400 python -m ops logs --stage demo",
+        ),
+    ],
+)
+def test_what_mends_a_stage_on_this_machine_never_reaches_an_account(
+    project: Project, monkeypatch: pytest.MonkeyPatch, name: str, deploy: str, ops: str
 ) -> None:
-    one = world(lambda__ListEventSourceMappings={"EventSourceMappings": []})
-    local = Project(tmp_path, "local")
-    local.record(ENVIRONMENT, ROLES)
-    one.stage = Stage(one.stage.cloud, local)
-    found = look(one, "Stream/Source")
-    assert (found.light, found.command) == (RED, "make run")
-    assert "--endpoint-url https://sts." in one.facts.aws("sqs list-queues")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:8400")
+    cloud = Cloud(boto3.Session(), "000000000000", "eu-west-3", lambda *_: "")
+    here = facts.Facts(Stage(cloud, Project(project.folder, name)), project.folder, lambda: NOW)
+    assert (here.deploy_again[1], here.ops("logs")) == (deploy, ops)
+    assert here.aws("sqs list-queues") == (
+        "AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test aws sqs list-queues "
+        "--region eu-west-3 --endpoint-url http://127.0.0.1:8400"
+    )
 
 
 @pytest.mark.parametrize(

@@ -48,6 +48,9 @@ ENVIRONMENT = {
 }
 
 
+CHECKOUT = Project(ROOT, "prod")
+
+
 @dataclass(frozen=True)
 class Refusal:
     """What AWS says instead of answering."""
@@ -97,6 +100,21 @@ def mapping(**settings: Any) -> dict[str, Any]:
     }
 
 
+def backups(status: str) -> dict[str, Any]:
+    recovery = {"PointInTimeRecoveryStatus": status}
+    return {"ContinuousBackupsDescription": {"PointInTimeRecoveryDescription": recovery}}
+
+
+def metric_filters(*lost: str) -> dict[str, Any]:
+    """All that the stack made, but for those that were ``lost``."""
+    made = log_settings.wanted_filters(CHECKOUT)
+    return {
+        "metricFilters": [
+            {"filterName": f"{name}-1", **one} for name, one in made.items() if name not in lost
+        ]
+    }
+
+
 def rung(**states: str) -> dict[str, Any]:
     """All alarms, silent but for those named, without hyphens, with another state."""
     return {
@@ -108,7 +126,7 @@ def rung(**states: str) -> dict[str, Any]:
                     name.removeprefix("bienvenue-prod-").replace("-", "_"), "OK"
                 ),
             }
-            for name in alarms.names("bienvenue-prod")
+            for name in alarms.names(CHECKOUT)
         ]
     }
 
@@ -153,8 +171,10 @@ def well() -> dict[str, Any]:
                 "TableStatus": "ACTIVE",
                 "LatestStreamArn": STREAM,
                 "StreamSpecification": {"StreamEnabled": True},
+                "DeletionProtectionEnabled": True,
             }
         },
+        "dynamodb.DescribeContinuousBackups": backups("ENABLED"),
         "dynamodb.DescribeTimeToLive": {
             "TimeToLiveDescription": {
                 "TimeToLiveStatus": "ENABLED",
@@ -170,6 +190,7 @@ def well() -> dict[str, Any]:
             ]
         },
         "cloudwatch.DescribeAlarms": rung(),
+        "logs.DescribeMetricFilters": metric_filters(),
         "sqs.GetQueueUrl": {"QueueUrl": "https://sqs/dead-letters"},
         "sqs.GetQueueAttributes": {"Attributes": {"ApproximateNumberOfMessages": "0"}},
         "sns.ListSubscriptionsByTopic": {
@@ -273,7 +294,7 @@ class World:
 
     def answer(self, event_name: str, params: Any, **_: Any) -> Any:
         """In place of AWS: what botocore takes for a response, and what it parsed out of it."""
-        operation = event_name.removeprefix("before-call.")
+        operation = event_name.removeprefix("before-call.").removeprefix("cloudwatch-")
         self.asked.append(operation)
         answer = self.answers[operation]
         if operation == "lambda.GetFunction" and isinstance(answer, dict):
