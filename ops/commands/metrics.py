@@ -43,10 +43,12 @@ def metrics(stage: Stage, days: int, svg: Path | None, as_json: bool) -> None:
 
     Counted from the users' table, in one read through it. Permissions: dynamodb:Scan.
     """
+    if svg:  # that it cannot be written is known before a large table was counted
+        svg.parent.mkdir(parents=True, exist_ok=True)
+        svg.open("a").close()
     found = _count(stage, days)
     if svg:
         title = f"Sign-ups of {stage.project.app_name} {stage.name}, by the day"
-        svg.parent.mkdir(parents=True, exist_ok=True)
         svg.write_text(metrics_svg.draw(found, title), encoding="utf-8")
     if as_json:
         click.echo(json.dumps({"stage": stage.name, **counting.as_json(found)}, indent=2))

@@ -1,15 +1,13 @@
 """`users`: the people of a stage, looked up, mended, brought in and handed out."""
 
-import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import click
 
@@ -100,7 +98,7 @@ def list_(stage: Stage, states: tuple[str, ...], since: datetime | None, shape: 
     """
     some = listing.people(clients.users(stage), states, since)
     out = sys.stdout
-    with _may_be_cut_off(out), in_plain_words():
+    with in_plain_words():
         if shape == "jsonl":
             listing.write_jsonl(some, out)
         elif shape == "csv" or (shape is None and not out.isatty()):
@@ -223,13 +221,8 @@ def export(stage: Stage, email: str, output: Path | None) -> None:
     held = files.dumps(exporting.everything(person.plain(item), stage.users_table, _now()))
     if output is None:
         click.echo(held, nl=False)
-        return
-    try:
+    else:
         output.write_text(held, encoding="utf-8")
-    except OSError as error:
-        raise OpsError(
-            f"{output} cannot be written ({error.strerror}): name another --output."
-        ) from error
 
 
 def _resend_to(store: OperatorsUsers, email: str, even_bounced: bool) -> None:
@@ -293,17 +286,6 @@ def _tell(one: person.Plain) -> None:
     click.echo(click.style(person.printable(str(one["email"])), bold=True))
     for label, fact in person.facts(one, _now()):
         click.echo(f"  {click.style(f'{label:<12}', dim=True)}{person.printable(fact)}")
-
-
-@contextmanager
-def _may_be_cut_off(out: TextIO) -> Iterator[None]:
-    """Whoever reads ``out``, such as `head`, may have had enough; that is nobody's failure."""
-    try:
-        yield
-        out.flush()
-    except BrokenPipeError:
-        # https://docs.python.org/3/library/signal.html#note-on-sigpipe
-        os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())
 
 
 def _now() -> datetime:

@@ -303,6 +303,19 @@ def test_the_command_shows_the_funnel_and_draws_it(prod: Store, tmp_path: Path) 
     assert svg.read_text().startswith("<svg")
 
 
+@pytest.mark.usefixtures("prod")
+def test_a_drawing_that_cannot_be_written_is_refused_before_anybody_is_counted(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    counted: list[str] = []
+    monkeypatch.setattr(metrics, "pages", lambda _, table: counted.append(table) or [])
+    (tmp_path / "taken").touch()
+    svg = tmp_path / "taken" / "days.svg"
+    done = CliRunner().invoke(ops, ["metrics", "--stage", "prod", "--svg", str(svg)])
+    assert (done.exit_code, counted) == (1, [])
+    assert str(tmp_path / "taken") in done.stderr
+
+
 def test_the_command_speaks_json(prod: Store) -> None:
     prod.put("horn@example.org", nom="Horn")
     done = CliRunner().invoke(ops, ["metrics", "--stage", "prod", "--json", "--days", "3"])

@@ -214,7 +214,7 @@ def test_export_hands_out_everything(store: Store, users: Users, tmp_path: Path)
     assert users("export", EMAIL, "--output", str(output)).stdout == ""
     assert json.loads(output.read_text())["held"] == held["held"]
     done = users("export", EMAIL, "--output", str(tmp_path / "nowhere" / "x.json"))
-    assert "cannot be written (No such file or directory): name another --output" in done.stderr
+    assert "No such file or directory. Put that right, or name another." in done.stderr
 
 
 def test_resend_owes_a_mail(store: Store, users: Users) -> None:
