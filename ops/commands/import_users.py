@@ -5,14 +5,13 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime, timezone
 from io import TextIOWrapper
 from pathlib import Path
 
 import click
 
 from ops.cloud import in_plain_words
-from ops.commands import bars, sparing
+from ops.commands import bars, sparing, times
 from ops.commands.on_stage import on_stage
 from ops.errors import OpsError
 from ops.stage import Stage
@@ -131,7 +130,7 @@ def _bring_in(
     store: OperatorsUsers, rows: Sheet, seen: Survey, kept: Path, mark: Bookmark, allowed: Quota
 ) -> tuple[Ending, Tally]:
     tally, size = mark.find()
-    now = _now()
+    now = times.now()
     with (
         Rejects(kept, rows, size) as rejects,
         bars.bar("Importing", seen.lines) as bar,
@@ -184,7 +183,7 @@ def _check_only(rows: Sheet, seen: Survey) -> None:
         aloud = _Aloud(bar, None)
         for row in rows.rows():
             try:
-                newcomer(rows, row, lambda fields: newcomers.check(fields, _now()))
+                newcomer(rows, row, lambda fields: newcomers.check(fields, times.now()))
                 good += 1
             except Rejected as rejected:
                 aloud.reject(row, str(rejected))
@@ -229,7 +228,3 @@ def _summary(tally: Tally, kept: Path) -> str:
     ]
     told = [f"{count:>9,} {what}" for count, what in lines if count]
     return "\n".join(told) or "There is nobody in this file."
-
-
-def _now() -> datetime:
-    return datetime.now(timezone.utc)

@@ -1,7 +1,6 @@
 """`metrics`: the funnel, from the table itself."""
 
 import json
-from datetime import datetime, timezone
 from pathlib import Path
 
 import click
@@ -13,6 +12,7 @@ from chalicelib.users import UNVALIDATED_LIFE
 from ops import metrics as counting
 from ops import metrics_svg
 from ops.cloud import in_plain_words
+from ops.commands import times
 from ops.commands.on_stage import on_stage
 from ops.durations import words
 from ops.metrics import Durations, Funnel, Metrics, share
@@ -59,7 +59,7 @@ def metrics(stage: Stage, days: int, svg: Path | None, as_json: bool) -> None:
 
 
 def _count(stage: Stage, days: int) -> Metrics:
-    counted = Metrics.of_days(days, datetime.now(timezone.utc))
+    counted = Metrics.of_days(days, times.now())
     client = stage.cloud.session.client("dynamodb")
     status = Console(stderr=True).status(f"Counting {stage.users_table}")
 

@@ -4,17 +4,16 @@ import shutil
 import sys
 import time
 from collections.abc import Callable
-from datetime import datetime, timezone
+from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import click
 
 from chalicelib.users import Item, Unusable
 from ops import files
 from ops.cloud import in_plain_words
-from ops.commands import bars, sparing
+from ops.commands import bars, sparing, times
 from ops.commands.import_users import import_users
 from ops.commands.on_stage import on_stage
 from ops.errors import OpsError
@@ -38,18 +37,6 @@ def users(ctx: click.Context, /, **given: object) -> None:
     # What stands before a command is its default, so that `users list --help` needs no stage.
     stage = {option: value for option, value in given.items() if value is not None}
     ctx.default_map = dict.fromkeys(users.commands, stage)
-
-
-class _Moment(click.ParamType[datetime]):
-    name = "date"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> datetime:
-        try:
-            return listing.moment(value, _now())
-        except ValueError as error:
-            self.fail(f"{error}.", param, ctx)
 
 
 @users.command("list")
@@ -76,8 +63,8 @@ class _Moment(click.ParamType[datetime]):
 )
 @click.option(
     "--since",
-    type=_Moment(),
-    help="Who came since then: 7d, 12h, 30m, 2026-11-24 (UTC) or a moment.",
+    type=times.Moment(),
+    help="Who came since then: 90s, 10m, 2h, 7d, 2026-11-24 (UTC) or a moment.",
 )
 @click.option(
     "--format",
@@ -175,7 +162,9 @@ def validate(stage: Stage, email: str) -> None:
 
     Needs dynamodb:UpdateItem on the table.
     """
-    key, change = _first_change(email, partial(clients.users(stage).validate_by_hand, now=_now()))
+    key, change = _first_change(
+        email, partial(clients.users(stage).validate_by_hand, now=times.now())
+    )
     already = change is Change.VALIDATED
     done = "was validated already" if already else "is validated"
     click.echo(f"{person.printable(key)} {done}.")
@@ -218,7 +207,7 @@ def export(stage: Stage, email: str, output: Path | None) -> None:
     Needs dynamodb:GetItem on the table.
     """
     _, item = _find(clients.users(stage), email)
-    held = files.dumps(exporting.everything(person.plain(item), stage.users_table, _now()))
+    held = files.dumps(exporting.everything(person.plain(item), stage.users_table, times.now()))
     if output is None:
         click.echo(held, nl=False)
     else:
@@ -226,7 +215,7 @@ def export(stage: Stage, email: str, output: Path | None) -> None:
 
 
 def _resend_to(store: OperatorsUsers, email: str, even_bounced: bool) -> None:
-    ask = partial(store.resend_by_hand, now=_now(), even_bounced=even_bounced)
+    ask = partial(store.resend_by_hand, now=times.now(), even_bounced=even_bounced)
     key, change = _first_change(email, ask)
     key = person.printable(key)
     if change is Change.VALIDATED:
@@ -245,7 +234,7 @@ def _resend_to(store: OperatorsUsers, email: str, even_bounced: bool) -> None:
 
 
 def _resend_to_many(stage: Stage, failed: bool, allowed: Quota) -> None:
-    store, now = clients.users(stage), _now()
+    store, now = clients.users(stage), times.now()
     emails = store.failed_ones() if failed else store.owed_ones(now)
     ask = store.retry_failed if failed else store.retry_owed
     asked = 0
@@ -258,7 +247,7 @@ def _resend_to_many(stage: Stage, failed: bool, allowed: Quota) -> None:
             bar.set(count)
 
         pace = Pace(allowed, time.monotonic)
-        ending = ask_again(emails, lambda email: ask(email, _now()), pace, told, stopping)
+        ending = ask_again(emails, lambda email: ask(email, times.now()), pace, told, stopping)
     mails = "1 mail was" if asked == 1 else f"{asked:,} mails were"
     click.echo(f"{mails} asked for.")
     sparing.leave(ending)
@@ -284,12 +273,8 @@ def _first_change(email: str, change: Callable[[str], Change]) -> tuple[str, Cha
 
 def _tell(one: person.Plain) -> None:
     click.echo(click.style(person.printable(str(one["email"])), bold=True))
-    for label, fact in person.facts(one, _now()):
+    for label, fact in person.facts(one, times.now()):
         click.echo(f"  {click.style(f'{label:<12}', dim=True)}{person.printable(fact)}")
-
-
-def _now() -> datetime:
-    return datetime.now(timezone.utc)
 
 
 users.add_command(import_users)

@@ -21,7 +21,6 @@ from ops import cloud, metrics, metrics_svg, stage
 from ops.__main__ import ops
 from ops.cloud import Cloud
 from ops.commands import on_stage
-from ops.durations import parse, words
 from ops.metrics import PRECISION, Durations, Funnel, Metrics
 from ops.project import Project
 from tests import stores
@@ -246,27 +245,6 @@ def test_bars_are_to_scale_and_stay_in_the_picture(people: int) -> None:
         assert heights["validated"] / sum(heights.values()) == pytest.approx(
             (people // 2) / people, abs=0.01
         )
-
-
-@pytest.mark.parametrize(
-    ("seconds", "shown"),
-    [(0.04, "40 ms"), (1.234, "1.23 s"), (90, "90 s"), (600, "10 min"), (9000, "2.5 h")],
-)
-def test_a_time_is_said_in_a_unit_that_suits_it(seconds: float, shown: str) -> None:
-    assert words(seconds) == shown
-
-
-@pytest.mark.parametrize(
-    ("span", "seconds"), [("90s", 90), ("10m", 600), ("2 h", 7200), ("7d", 604800)]
-)
-def test_a_span_of_time_can_be_typed(span: str, seconds: int) -> None:
-    assert parse(span).total_seconds() == seconds
-
-
-@pytest.mark.parametrize("span", ["", "10", "m", "-1h", "1w", "1h30m"])
-def test_what_is_no_span_of_time_is_said(span: str) -> None:
-    with pytest.raises(ValueError, match="no span of time such as"):
-        parse(span)
 
 
 @pytest.fixture

@@ -146,7 +146,7 @@ def test_a_table_says_how_many_there_are(store: Store, users: Users) -> None:
 def test_a_since_that_is_no_moment_is_refused(users: Users) -> None:
     done = users("list", "--since", "yesterday")
     assert done.exit_code == 2
-    assert "neither a date such as 2026-11-24 nor 7d, 12h or 30m" in done.stderr
+    assert "neither a date such as 2026-11-24 nor 90s, 10m, 2h or 7d" in done.stderr
 
 
 def test_show_tells_of_one_however_the_address_is_typed(store: Store, users: Users) -> None:
