@@ -11,7 +11,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 def moment(text: str, now: datetime) -> datetime:
-    """When ``90s``, ``10m``, ``2h`` or ``7d`` ago was; or ``2026-11-24``, or a moment in full, in UTC
+    """When ``90s``, ``10m``, ``2h`` or ``7d`` ago was; ``2026-11-24``, or a moment in full, in UTC
     unless it says otherwise. Raises ValueError, as for what was before 1970."""
     found = _SPAN.fullmatch(text.strip())
     try:

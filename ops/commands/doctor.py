@@ -35,7 +35,8 @@ Made = Sequence[tuple[Check, Finding]]
 
 
 @click.command(
-    epilog=f"Permissions: {', '.join(checks.PERMISSIONS)}; a check that lacks one is amber. For "
+    epilog=f"Permissions: {', '.join(checks.PERMISSIONS)}; a check that lacks one is amber. "
+    "Drift detection also reads, with your rights, every kind of resource in the stack. For "
     f"--send-test: {', '.join(journeys.PERMISSIONS)}."
 )
 @on_stage

@@ -88,8 +88,8 @@ def import_users(
       4    the day's mails are used up; run it again tomorrow
       130  interrupted; run it again
 
-    Needs dynamodb:DescribeTable and dynamodb:PutItem on the table, and ses:GetAccount unless --rate
-    and --mails are given.
+    Permissions: dynamodb:DescribeTable and dynamodb:PutItem on the table, and ses:GetAccount unless
+    --rate and --mails are given.
     """
     from_stdin = str(file) == "-"
     kept = kept or (Path("stdin.csv") if from_stdin else file).with_suffix(".rejects.csv")

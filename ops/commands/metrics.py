@@ -41,7 +41,9 @@ BARS = {"validated": ("█", "green"), "mailed": ("▒", "blue"), "neither": ("�
 def metrics(stage: Stage, days: int, svg: Path | None, as_json: bool) -> None:
     """Show how many signed up, were mailed and validated, and how soon.
 
-    Counted from the users' table, in one read through it. Permissions: dynamodb:Scan.
+    Counted from the users' table, in one read through it.
+
+    Permissions: dynamodb:Scan on the table.
     """
     if svg:  # that it cannot be written is known before a large table was counted
         svg.parent.mkdir(parents=True, exist_ok=True)

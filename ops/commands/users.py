@@ -81,7 +81,7 @@ def list_(stage: Stage, states: tuple[str, ...], since: datetime | None, shape: 
     import` takes it off again. Other programs' people came at no known time unless they say so in
     created_at, and --since leaves those out.
 
-    Needs dynamodb:Scan on the table.
+    Permissions: dynamodb:Scan on the table.
     """
     some = listing.people(clients.users(stage), states, since)
     out = sys.stdout
@@ -103,7 +103,7 @@ def list_(stage: Stage, states: tuple[str, ...], since: datetime | None, shape: 
 def show(stage: Stage, email: str) -> None:
     """Tell how somebody stands, and why.
 
-    Needs dynamodb:GetItem on the table.
+    Permissions: dynamodb:GetItem on the table.
     """
     _, item = _find(clients.users(stage), email)
     _tell(person.plain(item))
@@ -139,7 +139,7 @@ def resend(
       4    the day's mails are used up; run it again tomorrow
       130  interrupted; run it again
 
-    Needs dynamodb:UpdateItem on the table; for --failed and --owed also dynamodb:Scan, and
+    Permissions: dynamodb:UpdateItem on the table; for --failed and --owed also dynamodb:Scan, and
     ses:GetAccount unless --rate and --mails are given.
     """
     if (email is None) == (many is None):
@@ -160,7 +160,7 @@ def validate(stage: Stage, email: str) -> None:
 
     The item says so for good, in validated_by. A mail that is owed is no longer sent.
 
-    Needs dynamodb:UpdateItem on the table.
+    Permissions: dynamodb:UpdateItem on the table.
     """
     key, change = _first_change(
         email, partial(clients.users(stage).validate_by_hand, now=times.now())
@@ -179,7 +179,7 @@ def delete(stage: Stage, email: str, yes: bool) -> None:
 
     They may sign up again. What a backup of the table holds of them stays there until it ends.
 
-    Needs dynamodb:GetItem and dynamodb:DeleteItem on the table.
+    Permissions: dynamodb:GetItem and dynamodb:DeleteItem on the table.
     """
     store = clients.users(stage)
     key, item = _find(store, email)
@@ -204,7 +204,7 @@ def export(stage: Stage, email: str, output: Path | None) -> None:
     It says what each part means: for a request for access (GDPR, article 15). SES's suppression
     list and the table's backups are not looked through.
 
-    Needs dynamodb:GetItem on the table.
+    Permissions: dynamodb:GetItem on the table.
     """
     _, item = _find(clients.users(stage), email)
     held = files.dumps(exporting.everything(person.plain(item), stage.users_table, times.now()))

@@ -65,7 +65,7 @@ def csv_file(tmp_path: Path) -> Callable[..., Path]:
 def test_each_command_says_what_it_does_and_needs_without_a_stage(command: str) -> None:
     done = CliRunner().invoke(ops, ["users", command, "--help"])
     assert done.exit_code == 0
-    assert "Needs dynamodb:" in done.output
+    assert "Permissions: dynamodb:" in done.output
 
 
 def test_a_stage_is_asked_for_where_none_is_named() -> None:
