@@ -31,10 +31,12 @@ class PlainGroup(click.Group):
             sys.stdout.flush()
             return done
         except KeyboardInterrupt:
-            click.echo("\nInterrupted: run it again to go on from here.", err=True)
+            click.echo("\nInterrupted. It is safe to run again.", err=True)
             ctx.exit(INTERRUPTED)
-        except (click.ClickException, click.exceptions.Exit, click.Abort):
+        except (click.ClickException, click.exceptions.Exit):
             raise
+        except click.Abort as error:  # of a question, and those are asked before anything is done
+            raise click.ClickException("That was not confirmed: nothing was done.") from error
         except OpsError as error:
             if ctx.params["debug"]:
                 raise

@@ -66,7 +66,13 @@ def test_an_interruption_is_no_failure_of_ours(monkeypatch: pytest.MonkeyPatch) 
     fail_with(monkeypatch, KeyboardInterrupt())
     done = run("run")
     assert done.exit_code == 130
-    assert "run it again to go on from here" in done.stderr
+    assert done.stderr == "\nInterrupted. It is safe to run again.\n"
+
+
+def test_each_command_is_described_in_full_at_80_columns() -> None:
+    described = run("--help").stdout.partition("Commands:")[2]
+    assert "users" in described
+    assert "..." not in described
 
 
 @pytest.fixture

@@ -205,7 +205,9 @@ def test_it_goes_on_only_when_the_stages_name_is_typed(take_down: list[bool]) ->
 
 @pytest.mark.parametrize("typed", ["", "y\n", "Prod\n", "yes\n"])
 def test_anything_else_that_is_typed_does_nothing(take_down: list[bool], typed: str) -> None:
-    assert run(typed=typed).exit_code == 1
+    done = run(typed=typed)
+    assert done.exit_code == 1
+    assert "nothing was done." in done.stderr
     assert take_down == []
 
 
@@ -228,7 +230,9 @@ def test_the_users_go_when_their_tables_name_is_typed_too(take_down: list[bool])
 def test_one_yes_is_not_enough_for_the_users(
     take_down: list[bool], arguments: list[str], typed: str
 ) -> None:
-    assert run(*arguments, typed=typed).exit_code == 1
+    done = run(*arguments, typed=typed)
+    assert done.exit_code == 1
+    assert "nothing was done." in done.stderr
     assert take_down == []
 
 

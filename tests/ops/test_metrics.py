@@ -227,9 +227,16 @@ def test_the_picture_says_in_words_what_it_shows() -> None:
     assert drawn.findtext("svg:title", "", SVG) == "Sign-ups of <us> & them"
     described = drawn.findtext("svg:desc", "", SVG)
     assert described.startswith("2 signed up since 2026-10-26, 1 were mailed, 0 validated (0.0 %).")
+    assert "Fainter days" in described
     days = [one.findtext("svg:title", "", SVG) for one in drawn.findall("svg:g", SVG)]
     assert len(days) == 30
     assert days[-1] == "2026-11-24: 2 signed up, 1 mailed, 0 validated"
+
+
+def test_the_picture_speaks_of_fainter_days_only_where_there_are_some() -> None:
+    found = Metrics.of_days(3, NOW)
+    assert found.is_whole(found.first_day)
+    assert "ainter" not in metrics_svg.draw(found, "x")
 
 
 @pytest.mark.parametrize("people", [0, 1, 7, 110, 12_345])
