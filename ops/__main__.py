@@ -14,10 +14,10 @@ from ops.commands.logs import logs
 from ops.commands.metrics import metrics
 from ops.commands.preview import preview
 from ops.commands.run import run
+from ops.commands.sparing import INTERRUPTED
 from ops.commands.users import users
 from ops.errors import OpsError
 
-INTERRUPTED = 130
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 

@@ -15,7 +15,8 @@ from ops.commands import bars, sparing, times
 from ops.commands.on_stage import on_stage
 from ops.errors import OpsError
 from ops.stage import Stage
-from ops.users import clients, newcomers, person, sheet
+from ops.terminal import printable
+from ops.users import clients, newcomers, sheet
 from ops.users.bookmark import Bookmark, Survey, Tally, survey
 from ops.users.importing import Import, newcomer
 from ops.users.newcomers import Rejected
@@ -99,7 +100,7 @@ def import_users(
     with _opened(file, from_stdin, encoding) as text:
         rows = sheet.read(text, newcomers.COLUMNS, "email")
         if rows.ignored:
-            ignored = person.printable(", ".join(rows.ignored))
+            ignored = printable(", ".join(rows.ignored))
             click.echo(f"Columns left out: {ignored}.", err=True)
         if dry_run:
             _check_only(rows, seen)
@@ -206,7 +207,7 @@ class _Aloud:
     def reject(self, row: Row, reason: str) -> None:
         self._count += 1
         if self._count <= SHOWN:
-            self._bar.say(f"line {row.line}: {person.printable(reason)}")
+            self._bar.say(f"line {row.line}: {printable(reason)}")
         elif self._count == SHOWN + 1:
             self._bar.say(f"Further rejected rows are not shown{self._where}.")
 

@@ -19,6 +19,7 @@ from ops.commands.on_stage import on_stage
 from ops.errors import OpsError
 from ops.logs import LEVELS, Entry, Logs
 from ops.stage import Stage
+from ops.terminal import printable
 
 _HASH = re.compile(r"[0-9a-f]{12}")
 _COLOURS = ("cyan", "magenta", "blue", "green")
@@ -104,7 +105,7 @@ def show(console: Console, entries: Iterator[Entry], functions: list[str]) -> No
         if entry.moment.date() != day:
             day = entry.moment.date()
             console.print(Text(f"{day:%A %d %B %Y}, UTC", "dim"), soft_wrap=True)
-        first, *more = _printable(entry.message).split("\n")
+        first, *more = printable(entry.message.expandtabs(), lines=True).split("\n")
         style = "dim" if entry.is_platform else _LEVEL_COLOURS.get(entry.level, "")
         console.print(
             Text.assemble(
@@ -117,8 +118,3 @@ def show(console: Console, entries: Iterator[Entry], functions: list[str]) -> No
         )
         for line in more:
             console.print(Text(f"    {line}", "dim"), soft_wrap=True)
-
-
-def _printable(text: str) -> str:
-    """``text`` without what a terminal would take for orders."""
-    return "".join(c if c.isprintable() or c == "\n" else " " for c in text)

@@ -18,6 +18,7 @@ from ops.commands.import_users import import_users
 from ops.commands.on_stage import on_stage
 from ops.errors import OpsError
 from ops.stage import Stage
+from ops.terminal import printable
 from ops.users import clients, exporting, finding, listing, person
 from ops.users.pace import Pace, Quota, quota
 from ops.users.resending import ask_again
@@ -167,7 +168,7 @@ def validate(stage: Stage, email: str) -> None:
     )
     already = change is Change.VALIDATED
     done = "was validated already" if already else "is validated"
-    click.echo(f"{person.printable(key)} {done}.")
+    click.echo(f"{printable(key)} {done}.")
 
 
 @users.command()
@@ -185,11 +186,11 @@ def delete(stage: Stage, email: str, yes: bool) -> None:
     key, item = _find(store, email)
     if not yes:
         _tell(person.plain(item))
-        click.confirm(f"Delete {person.printable(key)} from {stage.name}?", abort=True)
+        click.confirm(f"Delete {printable(key)} from {stage.name}?", abort=True)
     with in_plain_words():
         change = store.delete(key)
     gone = "is deleted" if change is Change.DONE else "was deleted by somebody else meanwhile"
-    click.echo(f"{person.printable(key)} {gone}.")
+    click.echo(f"{printable(key)} {gone}.")
 
 
 @users.command()
@@ -217,7 +218,7 @@ def export(stage: Stage, email: str, output: Path | None) -> None:
 def _resend_to(store: OperatorsUsers, email: str, even_bounced: bool) -> None:
     ask = partial(store.resend_by_hand, now=times.now(), even_bounced=even_bounced)
     key, change = _first_change(email, ask)
-    key = person.printable(key)
+    key = printable(key)
     if change is Change.VALIDATED:
         raise OpsError(f"{key} is validated already: there is nothing to mail.")
     if change is Change.COMPLAINED:
@@ -272,9 +273,9 @@ def _first_change(email: str, change: Callable[[str], Change]) -> tuple[str, Cha
 
 
 def _tell(one: person.Plain) -> None:
-    click.echo(click.style(person.printable(str(one["email"])), bold=True))
+    click.echo(click.style(printable(str(one["email"])), bold=True))
     for label, fact in person.facts(one, times.now()):
-        click.echo(f"  {click.style(f'{label:<12}', dim=True)}{person.printable(fact)}")
+        click.echo(f"  {click.style(f'{label:<12}', dim=True)}{printable(fact)}")
 
 
 users.add_command(import_users)

@@ -9,6 +9,7 @@ import click
 from rich.cells import cell_len, set_cell_size
 
 from chalicelib.users import iso
+from ops.terminal import printable
 from ops.users import cells, person
 from ops.users.person import Plain
 from ops.users.store import OperatorsUsers
@@ -106,7 +107,7 @@ def write_table(some: Iterable[Plain], say: Callable[[str], None], width: int) -
 
 
 def _line(texts: tuple[str, ...], widths: tuple[int, ...]) -> str:
-    fitted = (_fit(person.printable(text), size) for text, size in zip(texts, widths, strict=True))
+    fitted = (_fit(printable(text), size) for text, size in zip(texts, widths, strict=True))
     return (" " * _GAP).join(fitted).rstrip()
 
 

@@ -305,7 +305,7 @@ def test_the_command_shows_time_function_level_and_message(watch: CloudWatch) ->
         "Tuesday 24 November 2026, UTC\n"
         "11:59:00.500  api_handler           INFO    signed up user=1\n"
         "11:59:01.750  send_validation_mail  ERROR   no\n"
-        "      File  [31mx\n"
+        "      File \ufffd[31mx\n"
     )
     assert "11:59:00.000  api_handler           start\n" in run("--verbose").stdout
 
