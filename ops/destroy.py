@@ -1,7 +1,7 @@
 """A stage taken down: all that a deploy made, but never the users by mistake.
 
 Every step may be repeated, and takes up whatever an interrupted one left: the checkout forgets the
-stage last.
+stage last. A stage of which there is nothing at all is one that was misspelt.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 from ops import inventory, log_settings, mail_identity, shipping, table
 from ops.cloud import Cloud, in_plain_words
 from ops.deploy import OWN_SETTINGS, check_stage, own_configuration_set
+from ops.errors import DeployError
 from ops.progress import Progress, Say
 from ops.project import Project
 from ops.stack import Stack
 
 if TYPE_CHECKING:
-    from types_boto3_dynamodb import DynamoDBClient
     from types_boto3_sesv2 import SESV2Client
 
 
@@ -35,6 +35,16 @@ def _destroy(cloud: Cloud, project: Project, progress: Progress, delete_users: b
     before = project.environment
     check_stage(project, cloud, before.get("USERS_STREAM_ARN", ""))
     stack = Stack(client("cloudformation"), project.full_name)
+    had_users = table.exists(client("dynamodb"), project.users_table)
+    remembered = bool(project.roles or before.keys() & {*OWN_SETTINGS})
+    if not (
+        remembered
+        or had_users
+        or stack.exists()
+        or inventory.look_up(cloud, project)
+        or _log_groups(client("logs"), project)
+    ):
+        raise DeployError(_nothing_of(project, cloud))
 
     with progress.step("Functions and API") as say:
         _remove_deployed(cloud, project, say)
@@ -49,19 +59,19 @@ def _destroy(cloud: Cloud, project: Project, progress: Progress, delete_users: b
         if delete_users:
             table.delete(client("dynamodb"), project.users_table, say)
         else:
-            exists = table.exists(client("dynamodb"), project.users_table)
-            say(f"{project.users_table} kept" if exists else "there is none")
+            say(f"{project.users_table} kept" if had_users else "there is none")
 
     with progress.step("Settings") as say:
         recorded = [*OWN_SETTINGS]
         if not own_configuration_set(before, stack.name):
             recorded.append("MAIL_CONFIGURATION_SET")
         project.erase(recorded)
-        say("the checkout has forgotten what was deployed")
+        what = "the checkout has forgotten what was deployed"
+        say(what if remembered else "there was nothing to forget")
 
     sender = before.get("MAIL_FROM", "")
     left = [
-        _users_left(client("dynamodb"), project, sender, deleted=delete_users),
+        _users_left(project, sender, deleted=delete_users) if had_users else "",
         _identity_left(client("sesv2"), sender),
     ]
     return [what for what in left if what]
@@ -79,22 +89,32 @@ def _remove_deployed(cloud: Cloud, project: Project, say: Say) -> None:
 
 
 def _delete_logs(logs: Any, project: Project, say: Say) -> None:
-    named = {log_settings.group_of(project, name) for name in project.named_functions()}
-    found = sorted(named & set(log_settings.groups(logs, project)))
+    found = _log_groups(logs, project)
     for group in found:
         logs.delete_log_group(logGroupName=group)
     say(f"{len(found)} log groups deleted" if found else "nothing to remove")
 
 
-def _users_left(dynamodb: "DynamoDBClient", project: Project, sender: str, *, deleted: bool) -> str:
+def _log_groups(logs: Any, project: Project) -> list[str]:
+    named = {log_settings.group_of(project, name) for name in project.named_functions()}
+    return sorted(named & set(log_settings.groups(logs, project)))
+
+
+def _nothing_of(project: Project, cloud: Cloud) -> str:
+    known = ", ".join(project.config().get("stages", {})) or "no stage"
+    return (
+        f"There is nothing of {project.stage} in {cloud.account}, {cloud.region}; "
+        f"this checkout knows: {known}."
+    )
+
+
+def _users_left(project: Project, sender: str, *, deleted: bool) -> str:
     users = project.users_table
     if deleted:
         return (
             f"DynamoDB keeps a backup of {users} for 35 days, and deletes it then: "
             f"aws dynamodb list-backups --backup-type SYSTEM --table-name {users}"
         )
-    if not table.exists(dynamodb, users):
-        return ""
     return (
         f"The users are still in the table {users}, which is protected from deletion.\n"
         "To serve them again:     python -m ops deploy "

@@ -1,19 +1,31 @@
-"""Spans of time as people write and read them: ``10m``, and ``3 min``."""
+"""Moments and spans of time as people write and read them: ``10m``, ``2026-11-24``, ``3 min``."""
 
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _SPAN = re.compile(rf"(\d{{1,6}})\s*([{''.join(_UNITS)}])")
 
 
-def parse(span: str) -> timedelta:
-    """The time that ``90s``, ``10m``, ``2h`` or ``7d`` says. Raises ValueError."""
-    found = _SPAN.fullmatch(span.strip())
-    if not found:
-        raise ValueError(f"{span!r} is no span of time such as 90s, 10m, 2h or 7d.")
-    number, unit = found.groups()
-    return timedelta(**{_UNITS[unit]: int(number)})
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+
+
+def moment(text: str, now: datetime) -> datetime:
+    """When ``90s``, ``10m``, ``2h`` or ``7d`` ago was; ``2026-11-24``, or a moment in full, in UTC
+    unless it says otherwise. Raises ValueError, as for what was before 1970."""
+    found = _SPAN.fullmatch(text.strip())
+    try:
+        if found:
+            at = now - timedelta(**{_UNITS[found[2]]: int(found[1])})
+        else:
+            at = datetime.fromisoformat(text.replace("Z", "+00:00"))
+        if at.tzinfo is None:
+            at = at.replace(tzinfo=timezone.utc)
+        if at >= _EPOCH:
+            return at
+    except (ValueError, OverflowError):
+        pass
+    raise ValueError(f"{text!r} is neither a date such as 2026-11-24 nor 90s, 10m, 2h or 7d.")
 
 
 def words(seconds: float) -> str:

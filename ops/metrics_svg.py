@@ -56,7 +56,11 @@ def _summary(metrics: Metrics) -> str:
         f"{recent.signed_up:,} signed up since {metrics.first_day}, {recent.mailed:,} were mailed, "
         f"{recent.validated:,} validated"
         + ("." if validated is None else f" ({validated:.1f} %).")
-        + " Fainter days: who did not confirm is deleted by now."
+        + (
+            ""
+            if metrics.is_whole(metrics.first_day)
+            else " Fainter days: who did not confirm is deleted by now."
+        )
     )
 
 

@@ -72,6 +72,9 @@ class Stack:
             say(_words(self._made(changes)))
         return self._outputs()
 
+    def exists(self) -> bool:
+        return self._describe() is not None
+
     def delete(self, say: Say) -> None:
         """Delete the stack; what its template retains stays. Raises DeployError if it cannot."""
         status = self._wait(say)

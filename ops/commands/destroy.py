@@ -13,7 +13,7 @@ from ops.project import CHECKOUT, Project
 ASK = "?"
 
 
-@click.command()
+@click.command(short_help="Take a stage in your AWS account down, but keep its users.")
 @click.option("--stage", required=True, help="The Chalice stage, for instance demo.")
 @click.option("--yes", is_flag=True, help="Do not ask for the stage's name.")
 @click.option(

@@ -3,7 +3,6 @@
 import json
 import sys
 from collections.abc import Sequence
-from datetime import datetime, timezone
 from typing import Any
 
 import click
@@ -12,6 +11,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from ops.commands import times
 from ops.commands.on_stage import on_stage
 from ops.doctor import check, checks
 from ops.doctor import journey as journeys
@@ -35,7 +35,8 @@ Made = Sequence[tuple[Check, Finding]]
 
 
 @click.command(
-    epilog=f"Permissions: {', '.join(checks.PERMISSIONS)}; a check that lacks one is amber. For "
+    epilog=f"Permissions: {', '.join(checks.PERMISSIONS)}; a check that lacks one is amber. "
+    "Drift detection also reads, with your rights, every kind of resource in the stack. For "
     f"--send-test: {', '.join(journeys.PERMISSIONS)}."
 )
 @on_stage
@@ -60,7 +61,7 @@ def doctor(ctx: click.Context, stage: Stage, address: str | None, as_json: bool)
     """
     progress = Progress(sys.stderr if as_json else sys.stdout)
     journey = journeys.begin(stage, address, progress) if address else None
-    made = _look(Facts(stage, CHECKOUT, lambda: datetime.now(timezone.utc)))
+    made = _look(Facts(stage, CHECKOUT, times.now))
     light = check.worst([finding for _, finding in made])
     if not as_json:
         width = None if sys.stdout.isatty() else UNBROKEN

@@ -5,18 +5,18 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime, timezone
 from io import TextIOWrapper
 from pathlib import Path
 
 import click
 
 from ops.cloud import in_plain_words
-from ops.commands import bars, sparing
+from ops.commands import bars, sparing, times
 from ops.commands.on_stage import on_stage
 from ops.errors import OpsError
 from ops.stage import Stage
-from ops.users import clients, newcomers, person, sheet
+from ops.terminal import printable
+from ops.users import clients, newcomers, sheet
 from ops.users.bookmark import Bookmark, Survey, Tally, survey
 from ops.users.importing import Import, newcomer
 from ops.users.newcomers import Rejected
@@ -89,8 +89,8 @@ def import_users(
       4    the day's mails are used up; run it again tomorrow
       130  interrupted; run it again
 
-    Needs dynamodb:DescribeTable and dynamodb:PutItem on the table, and ses:GetAccount unless --rate
-    and --mails are given.
+    Permissions: dynamodb:DescribeTable and dynamodb:PutItem on the table, and ses:GetAccount unless
+    --rate and --mails are given.
     """
     from_stdin = str(file) == "-"
     kept = kept or (Path("stdin.csv") if from_stdin else file).with_suffix(".rejects.csv")
@@ -100,7 +100,7 @@ def import_users(
     with _opened(file, from_stdin, encoding) as text:
         rows = sheet.read(text, newcomers.COLUMNS, "email")
         if rows.ignored:
-            ignored = person.printable(", ".join(rows.ignored))
+            ignored = printable(", ".join(rows.ignored))
             click.echo(f"Columns left out: {ignored}.", err=True)
         if dry_run:
             _check_only(rows, seen)
@@ -131,7 +131,7 @@ def _bring_in(
     store: OperatorsUsers, rows: Sheet, seen: Survey, kept: Path, mark: Bookmark, allowed: Quota
 ) -> tuple[Ending, Tally]:
     tally, size = mark.find()
-    now = _now()
+    now = times.now()
     with (
         Rejects(kept, rows, size) as rejects,
         bars.bar("Importing", seen.lines) as bar,
@@ -184,7 +184,7 @@ def _check_only(rows: Sheet, seen: Survey) -> None:
         aloud = _Aloud(bar, None)
         for row in rows.rows():
             try:
-                newcomer(rows, row, lambda fields: newcomers.check(fields, _now()))
+                newcomer(rows, row, lambda fields: newcomers.check(fields, times.now()))
                 good += 1
             except Rejected as rejected:
                 aloud.reject(row, str(rejected))
@@ -207,7 +207,7 @@ class _Aloud:
     def reject(self, row: Row, reason: str) -> None:
         self._count += 1
         if self._count <= SHOWN:
-            self._bar.say(f"line {row.line}: {person.printable(reason)}")
+            self._bar.say(f"line {row.line}: {printable(reason)}")
         elif self._count == SHOWN + 1:
             self._bar.say(f"Further rejected rows are not shown{self._where}.")
 
@@ -229,7 +229,3 @@ def _summary(tally: Tally, kept: Path) -> str:
     ]
     told = [f"{count:>9,} {what}" for count, what in lines if count]
     return "\n".join(told) or "There is nobody in this file."
-
-
-def _now() -> datetime:
-    return datetime.now(timezone.utc)

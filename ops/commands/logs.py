@@ -4,7 +4,7 @@ import contextlib
 import re
 import time
 from collections.abc import Iterator
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 
 import click
 from rich.console import Console
@@ -12,40 +12,28 @@ from rich.text import Text
 
 from chalicelib import address
 from chalicelib.logs import hashed
-from ops import durations
+from ops import log_settings
 from ops.cloud import in_plain_words
+from ops.commands import times
 from ops.commands.on_stage import on_stage
 from ops.errors import OpsError
 from ops.logs import LEVELS, Entry, Logs
 from ops.stage import Stage
+from ops.terminal import printable
 
 _HASH = re.compile(r"[0-9a-f]{12}")
 _COLOURS = ("cyan", "magenta", "blue", "green")
 _LEVEL_COLOURS = {"WARNING": "yellow", "ERROR": "bold red", "CRITICAL": "bold red"}
 
 
-class Span(click.ParamType[timedelta]):
-    """A span of time such as 10m."""
-
-    name = "span"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> timedelta:
-        try:
-            return value if isinstance(value, timedelta) else durations.parse(str(value))
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
-
-
 @click.command()
 @on_stage
 @click.option(
     "--since",
-    type=Span(),
+    type=times.Moment(),
     default="10m",
     show_default=True,
-    help="How far back to begin: 90s, 10m, 2h, 7d.",
+    help="How far back to begin: 90s, 10m, 2h, 7d, 2026-11-24 (UTC) or a moment.",
 )
 @click.option("--follow/--no-follow", default=True, help="Whether to go on until Ctrl-C.")
 @click.option(
@@ -64,7 +52,7 @@ class Span(click.ParamType[timedelta]):
 @click.option("--verbose", is_flag=True, help="Each invocation's start and end, too, and DEBUG.")
 def logs(
     stage: Stage,
-    since: timedelta,
+    since: datetime,
     follow: bool,
     user: str | None,
     only: str | None,
@@ -79,13 +67,12 @@ def logs(
     if only and only not in functions:
         raise OpsError(f"There is no function {only}: take one of {', '.join(functions)}.")
     groups = {
-        name: f"/aws/lambda/{stage.project.function(name)}"
+        name: log_settings.group_of(stage.project, name)
         for name in functions
         if only in (None, name)
     }
-    source = Logs(stage.cloud.session.client("logs"), groups, _now, time.sleep)
-    start = _now() - since
-    entries = source.follow(start) if follow else source.read(start)
+    source = Logs(stage.cloud.session.client("logs"), groups, times.now, time.sleep)
+    entries = source.follow(since) if follow else source.read(since)
     least = LEVELS.index("DEBUG" if verbose else level.upper())
     users = _hashes(user) if user else None
     shown = (
@@ -97,10 +84,6 @@ def logs(
     )
     with contextlib.suppress(KeyboardInterrupt), in_plain_words():
         show(Console(highlight=False), shown, functions)
-
-
-def _now() -> datetime:
-    return datetime.now(timezone.utc)
 
 
 def _hashes(user: str) -> set[str]:
@@ -122,7 +105,7 @@ def show(console: Console, entries: Iterator[Entry], functions: list[str]) -> No
         if entry.moment.date() != day:
             day = entry.moment.date()
             console.print(Text(f"{day:%A %d %B %Y}, UTC", "dim"), soft_wrap=True)
-        first, *more = _printable(entry.message).split("\n")
+        first, *more = printable(entry.message.expandtabs(), lines=True).split("\n")
         style = "dim" if entry.is_platform else _LEVEL_COLOURS.get(entry.level, "")
         console.print(
             Text.assemble(
@@ -135,8 +118,3 @@ def show(console: Console, entries: Iterator[Entry], functions: list[str]) -> No
         )
         for line in more:
             console.print(Text(f"    {line}", "dim"), soft_wrap=True)
-
-
-def _printable(text: str) -> str:
-    """``text`` without what a terminal would take for orders."""
-    return "".join(c if c.isprintable() or c == "\n" else " " for c in text)

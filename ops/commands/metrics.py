@@ -1,7 +1,6 @@
 """`metrics`: the funnel, from the table itself."""
 
 import json
-from datetime import datetime, timezone
 from pathlib import Path
 
 import click
@@ -13,6 +12,7 @@ from chalicelib.users import UNVALIDATED_LIFE
 from ops import metrics as counting
 from ops import metrics_svg
 from ops.cloud import in_plain_words
+from ops.commands import times
 from ops.commands.on_stage import on_stage
 from ops.durations import words
 from ops.metrics import Durations, Funnel, Metrics, share
@@ -41,12 +41,16 @@ BARS = {"validated": ("█", "green"), "mailed": ("▒", "blue"), "neither": ("�
 def metrics(stage: Stage, days: int, svg: Path | None, as_json: bool) -> None:
     """Show how many signed up, were mailed and validated, and how soon.
 
-    Counted from the users' table, in one read through it. Permissions: dynamodb:Scan.
+    Counted from the users' table, in one read through it.
+
+    Permissions: dynamodb:Scan on the table.
     """
+    if svg:  # that it cannot be written is known before a large table was counted
+        svg.parent.mkdir(parents=True, exist_ok=True)
+        svg.open("a").close()
     found = _count(stage, days)
     if svg:
         title = f"Sign-ups of {stage.project.app_name} {stage.name}, by the day"
-        svg.parent.mkdir(parents=True, exist_ok=True)
         svg.write_text(metrics_svg.draw(found, title), encoding="utf-8")
     if as_json:
         click.echo(json.dumps({"stage": stage.name, **counting.as_json(found)}, indent=2))
@@ -57,7 +61,7 @@ def metrics(stage: Stage, days: int, svg: Path | None, as_json: bool) -> None:
 
 
 def _count(stage: Stage, days: int) -> Metrics:
-    counted = Metrics.of_days(days, datetime.now(timezone.utc))
+    counted = Metrics.of_days(days, times.now())
     client = stage.cloud.session.client("dynamodb")
     status = Console(stderr=True).status(f"Counting {stage.users_table}")
 

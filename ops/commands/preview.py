@@ -12,7 +12,7 @@ from ops.project import CHECKOUT, Project
 FOLDER = CHECKOUT / "build" / "preview"
 
 
-@click.command()
+@click.command(short_help="Show every page and mail, without deploying anything.")
 @click.option("--stage", default="dev", show_default=True, help="The stage whose settings count.")
 @click.option(
     "--set",

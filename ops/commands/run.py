@@ -15,7 +15,7 @@ from ops.progress import Progress
 from ops.project import CHECKOUT
 
 
-@click.command()
+@click.command(short_help="Run everything on this machine, until Ctrl-C.")
 @click.option(
     "--port",
     type=click.IntRange(1, 65533),

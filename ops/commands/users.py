@@ -1,26 +1,24 @@
 """`users`: the people of a stage, looked up, mended, brought in and handed out."""
 
-import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from datetime import datetime, timezone
+from collections.abc import Callable
+from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, TextIO
 
 import click
 
 from chalicelib.users import Item, Unusable
 from ops import files
 from ops.cloud import in_plain_words
-from ops.commands import bars, sparing
+from ops.commands import bars, sparing, times
 from ops.commands.import_users import import_users
 from ops.commands.on_stage import on_stage
 from ops.errors import OpsError
 from ops.stage import Stage
+from ops.terminal import printable
 from ops.users import clients, exporting, finding, listing, person
 from ops.users.pace import Pace, Quota, quota
 from ops.users.resending import ask_again
@@ -40,18 +38,6 @@ def users(ctx: click.Context, /, **given: object) -> None:
     # What stands before a command is its default, so that `users list --help` needs no stage.
     stage = {option: value for option, value in given.items() if value is not None}
     ctx.default_map = dict.fromkeys(users.commands, stage)
-
-
-class _Moment(click.ParamType[datetime]):
-    name = "date"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> datetime:
-        try:
-            return listing.moment(value, _now())
-        except ValueError as error:
-            self.fail(f"{error}.", param, ctx)
 
 
 @users.command("list")
@@ -78,8 +64,8 @@ class _Moment(click.ParamType[datetime]):
 )
 @click.option(
     "--since",
-    type=_Moment(),
-    help="Who came since then: 7d, 12h, 30m, 2026-11-24 (UTC) or a moment.",
+    type=times.Moment(),
+    help="Who came since then: 90s, 10m, 2h, 7d, 2026-11-24 (UTC) or a moment.",
 )
 @click.option(
     "--format",
@@ -96,11 +82,11 @@ def list_(stage: Stage, states: tuple[str, ...], since: datetime | None, shape: 
     import` takes it off again. Other programs' people came at no known time unless they say so in
     created_at, and --since leaves those out.
 
-    Needs dynamodb:Scan on the table.
+    Permissions: dynamodb:Scan on the table.
     """
     some = listing.people(clients.users(stage), states, since)
     out = sys.stdout
-    with _may_be_cut_off(out), in_plain_words():
+    with in_plain_words():
         if shape == "jsonl":
             listing.write_jsonl(some, out)
         elif shape == "csv" or (shape is None and not out.isatty()):
@@ -118,7 +104,7 @@ def list_(stage: Stage, states: tuple[str, ...], since: datetime | None, shape: 
 def show(stage: Stage, email: str) -> None:
     """Tell how somebody stands, and why.
 
-    Needs dynamodb:GetItem on the table.
+    Permissions: dynamodb:GetItem on the table.
     """
     _, item = _find(clients.users(stage), email)
     _tell(person.plain(item))
@@ -154,7 +140,7 @@ def resend(
       4    the day's mails are used up; run it again tomorrow
       130  interrupted; run it again
 
-    Needs dynamodb:UpdateItem on the table; for --failed and --owed also dynamodb:Scan, and
+    Permissions: dynamodb:UpdateItem on the table; for --failed and --owed also dynamodb:Scan, and
     ses:GetAccount unless --rate and --mails are given.
     """
     if (email is None) == (many is None):
@@ -175,12 +161,14 @@ def validate(stage: Stage, email: str) -> None:
 
     The item says so for good, in validated_by. A mail that is owed is no longer sent.
 
-    Needs dynamodb:UpdateItem on the table.
+    Permissions: dynamodb:UpdateItem on the table.
     """
-    key, change = _first_change(email, partial(clients.users(stage).validate_by_hand, now=_now()))
+    key, change = _first_change(
+        email, partial(clients.users(stage).validate_by_hand, now=times.now())
+    )
     already = change is Change.VALIDATED
     done = "was validated already" if already else "is validated"
-    click.echo(f"{person.printable(key)} {done}.")
+    click.echo(f"{printable(key)} {done}.")
 
 
 @users.command()
@@ -192,17 +180,17 @@ def delete(stage: Stage, email: str, yes: bool) -> None:
 
     They may sign up again. What a backup of the table holds of them stays there until it ends.
 
-    Needs dynamodb:GetItem and dynamodb:DeleteItem on the table.
+    Permissions: dynamodb:GetItem and dynamodb:DeleteItem on the table.
     """
     store = clients.users(stage)
     key, item = _find(store, email)
     if not yes:
         _tell(person.plain(item))
-        click.confirm(f"Delete {person.printable(key)} from {stage.name}?", abort=True)
+        click.confirm(f"Delete {printable(key)} from {stage.name}?", abort=True)
     with in_plain_words():
         change = store.delete(key)
     gone = "is deleted" if change is Change.DONE else "was deleted by somebody else meanwhile"
-    click.echo(f"{person.printable(key)} {gone}.")
+    click.echo(f"{printable(key)} {gone}.")
 
 
 @users.command()
@@ -217,25 +205,20 @@ def export(stage: Stage, email: str, output: Path | None) -> None:
     It says what each part means: for a request for access (GDPR, article 15). SES's suppression
     list and the table's backups are not looked through.
 
-    Needs dynamodb:GetItem on the table.
+    Permissions: dynamodb:GetItem on the table.
     """
     _, item = _find(clients.users(stage), email)
-    held = files.dumps(exporting.everything(person.plain(item), stage.users_table, _now()))
+    held = files.dumps(exporting.everything(person.plain(item), stage.users_table, times.now()))
     if output is None:
         click.echo(held, nl=False)
-        return
-    try:
+    else:
         output.write_text(held, encoding="utf-8")
-    except OSError as error:
-        raise OpsError(
-            f"{output} cannot be written ({error.strerror}): name another --output."
-        ) from error
 
 
 def _resend_to(store: OperatorsUsers, email: str, even_bounced: bool) -> None:
-    ask = partial(store.resend_by_hand, now=_now(), even_bounced=even_bounced)
+    ask = partial(store.resend_by_hand, now=times.now(), even_bounced=even_bounced)
     key, change = _first_change(email, ask)
-    key = person.printable(key)
+    key = printable(key)
     if change is Change.VALIDATED:
         raise OpsError(f"{key} is validated already: there is nothing to mail.")
     if change is Change.COMPLAINED:
@@ -252,7 +235,7 @@ def _resend_to(store: OperatorsUsers, email: str, even_bounced: bool) -> None:
 
 
 def _resend_to_many(stage: Stage, failed: bool, allowed: Quota) -> None:
-    store, now = clients.users(stage), _now()
+    store, now = clients.users(stage), times.now()
     emails = store.failed_ones() if failed else store.owed_ones(now)
     ask = store.retry_failed if failed else store.retry_owed
     asked = 0
@@ -265,7 +248,7 @@ def _resend_to_many(stage: Stage, failed: bool, allowed: Quota) -> None:
             bar.set(count)
 
         pace = Pace(allowed, time.monotonic)
-        ending = ask_again(emails, lambda email: ask(email, _now()), pace, told, stopping)
+        ending = ask_again(emails, lambda email: ask(email, times.now()), pace, told, stopping)
     mails = "1 mail was" if asked == 1 else f"{asked:,} mails were"
     click.echo(f"{mails} asked for.")
     sparing.leave(ending)
@@ -290,24 +273,9 @@ def _first_change(email: str, change: Callable[[str], Change]) -> tuple[str, Cha
 
 
 def _tell(one: person.Plain) -> None:
-    click.echo(click.style(person.printable(str(one["email"])), bold=True))
-    for label, fact in person.facts(one, _now()):
-        click.echo(f"  {click.style(f'{label:<12}', dim=True)}{person.printable(fact)}")
-
-
-@contextmanager
-def _may_be_cut_off(out: TextIO) -> Iterator[None]:
-    """Whoever reads ``out``, such as `head`, may have had enough; that is nobody's failure."""
-    try:
-        yield
-        out.flush()
-    except BrokenPipeError:
-        # https://docs.python.org/3/library/signal.html#note-on-sigpipe
-        os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())
-
-
-def _now() -> datetime:
-    return datetime.now(timezone.utc)
+    click.echo(click.style(printable(str(one["email"])), bold=True))
+    for label, fact in person.facts(one, times.now()):
+        click.echo(f"  {click.style(f'{label:<12}', dim=True)}{printable(fact)}")
 
 
 users.add_command(import_users)

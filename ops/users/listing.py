@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from typing import TextIO
 
 import click
 from rich.cells import cell_len, set_cell_size
 
 from chalicelib.users import iso
+from ops.terminal import printable
 from ops.users import cells, person
 from ops.users.person import Plain
 from ops.users.store import OperatorsUsers
@@ -105,24 +106,8 @@ def write_table(some: Iterable[Plain], say: Callable[[str], None], width: int) -
     return count
 
 
-def moment(text: str, now: datetime) -> datetime:
-    """What ``--since`` says: ``7d``, ``12h``, ``30m``, ``2026-11-24`` or a moment, in UTC unless it
-    says otherwise. Raises ValueError."""
-    units = {"d": timedelta(days=1), "h": timedelta(hours=1), "m": timedelta(minutes=1)}
-    number, unit = text[:-1], text[-1:]
-    try:
-        if number.isdecimal() and unit in units:
-            return now - int(number) * units[unit]
-        at = datetime.fromisoformat(text.replace("Z", "+00:00"))
-    except (ValueError, OverflowError) as error:
-        raise ValueError(
-            f"{text!r} is neither a date such as 2026-11-24 nor 7d, 12h or 30m"
-        ) from error
-    return at.replace(tzinfo=timezone.utc) if at.tzinfo is None else at
-
-
 def _line(texts: tuple[str, ...], widths: tuple[int, ...]) -> str:
-    fitted = (_fit(person.printable(text), size) for text, size in zip(texts, widths, strict=True))
+    fitted = (_fit(printable(text), size) for text, size in zip(texts, widths, strict=True))
     return (" " * _GAP).join(fitted).rstrip()
 
 

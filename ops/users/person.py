@@ -1,7 +1,5 @@
 """What an item says of a person, in words: whatever types and texts other programs put there."""
 
-import re
-import unicodedata
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
@@ -17,7 +15,6 @@ Plain = Mapping[str, Any]
 
 _TO_PYTHON = TypeDeserializer()
 _NO_MORE_MAIL = ("bounced", "complained")
-_REORDERING = re.compile("[\u202a-\u202e\u2066-\u2069]")  # Unicode UAX #9, §2
 
 MEANINGS = {
     "email": "the address, which is the key",
@@ -107,17 +104,6 @@ def moment(stored: object, now: datetime) -> str:
     except (ValueError, OverflowError, OSError):
         return str(stored)
     return f"{at:%Y-%m-%d %H:%M:%S} UTC ({_distance(at - now)})"
-
-
-def printable(text: str) -> str:
-    """``text`` without what could move a terminal's cursor, colour it, or reorder what it shows."""
-    if text.isprintable():  # as almost all is
-        return text
-    return "".join("\ufffd" if _is_control(c) else c for c in text)
-
-
-def _is_control(c: str) -> bool:
-    return unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp") or bool(_REORDERING.match(c))
 
 
 def _distance(ahead: timedelta) -> str:

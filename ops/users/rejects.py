@@ -1,6 +1,7 @@
 """The rows that could not be brought in, kept as they were with their line and the reason: a file
 that can be mended and imported in its turn."""
 
+import itertools
 import os
 from io import TextIOWrapper
 from pathlib import Path
@@ -33,7 +34,7 @@ class Rejects:
 
     def __enter__(self) -> "Rejects":
         if self._path.exists() and not self._size:
-            self.aside = self._path.replace(self._path.with_name(f"{self._path.name}.before"))
+            self.aside = self._path.replace(self._free())
         elif self._size:
             self._size = min(self._size, self._path.stat().st_size if self._path.exists() else 0)
         return self
@@ -57,6 +58,12 @@ class Rejects:
         if not self._file:
             self._open()
         self._write((str(row.line), reason, *map(cells.unguard, self._own(row.cells))))
+
+    def _free(self) -> Path:
+        """The first name beside the file that nobody has: not even one set aside may be lost."""
+        before = self._path.with_name(f"{self._path.name}.before")
+        more = (Path(f"{before}{number}") for number in itertools.count(2))
+        return next(path for path in itertools.chain((before,), more) if not path.exists())
 
     def _open(self) -> None:
         try:

@@ -77,8 +77,9 @@ def read(file: TextIO, known: Collection[str], needed: str) -> Sheet:
         lines.put_back(taken)
     else:
         raise OpsError(
-            f"The first line names no column {needed}: {_shortened(start)!r}. "
-            f"Give the file a header, with some of: {', '.join(known)}."
+            f"The first line names no column {needed}: {_shortened(start)}. "
+            f"Give the file a header, with some of: {', '.join(known)}; "
+            "or name its --encoding, if that cannot be read."
         )
     twice = [name for name, times in Counter(names).items() if times > 1 and name in known]
     if twice:
@@ -148,5 +149,5 @@ def _plain(name: str) -> str:
 
 
 def _shortened(line: str) -> str:
-    line = line.strip()
-    return line if len(line) <= 80 else f"{line[:79]}…"
+    shown = repr(line.strip())
+    return shown if len(shown) <= 60 else f"{shown[:59]}…"

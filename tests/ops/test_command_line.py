@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 from click.testing import CliRunner, Result
 
@@ -74,7 +78,93 @@ def test_an_interruption_is_no_failure_of_ours(monkeypatch: pytest.MonkeyPatch) 
     fail_with(monkeypatch, KeyboardInterrupt())
     done = run("run")
     assert done.exit_code == 130
-    assert "run it again to go on from here" in done.stderr
+    assert done.stderr == "\nInterrupted. It is safe to run again.\n"
+
+
+def test_each_command_is_described_in_full_at_80_columns() -> None:
+    described = run("--help").stdout.partition("Commands:")[2]
+    assert "users" in described
+    assert "..." not in described
+
+
+@pytest.fixture
+def nothing_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`run` ends at once, with a line on standard output."""
+    monkeypatch.setattr(local, "run", lambda *_, **__: None)
+
+
+def status(*arguments: str) -> int:
+    """How the command line ends, with whatever stands for standard output."""
+    with pytest.raises(SystemExit) as ended:
+        ops(arguments, prog_name="ops")
+    assert isinstance(ended.value.code, int)
+    return ended.value.code
+
+
+@pytest.mark.usefixtures("nothing_runs")
+def test_a_reader_that_has_had_enough_is_no_failure(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as out:
+        monkeypatch.setattr(sys, "stdout", out)
+        assert status("run") == 0
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.usefixtures("nothing_runs")
+def test_what_is_still_in_the_buffer_may_find_no_reader_either(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(click, "echo", lambda text: sys.stdout.write(text))
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as out:
+        monkeypatch.setattr(sys, "stdout", out)
+        assert status("run") == 0
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.usefixtures("nothing_runs")
+def test_a_full_disk_is_said(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Path("/dev/full").open("w", encoding="utf-8") as out:
+        monkeypatch.setattr(sys, "stdout", out)
+        assert status("run") == 1
+    assert capsys.readouterr().err == (
+        "Error: The output could not be written: No space left on device.\n"
+    )
+
+
+@pytest.mark.usefixtures("nothing_runs")
+def test_output_that_is_closed_is_output_that_nobody_wants(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sys, "stdout", None)
+    monkeypatch.setattr(sys, "stderr", None)
+    assert status("run") == 0
+    sys.stdout.close()
+    sys.stderr.close()
+
+
+def test_a_file_that_cannot_be_had_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(local, "run", lambda *_, **__: (tmp_path / "no" / "x").read_text())
+    done = run("run")
+    assert (done.exit_code, done.stderr) == (
+        1,
+        f"Error: {tmp_path}/no/x: No such file or directory. Put that right, or name another.\n",
+    )
+
+
+def test_an_error_of_the_system_that_nobody_foresaw_is_told_as_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fail_with(monkeypatch, ConnectionResetError(104, "Connection reset by peer"))
+    assert "This should not happen" in run("run").stderr
 
 
 @pytest.mark.parametrize(

@@ -41,10 +41,12 @@ class Account:
         self.found = [{"name": "api_handler", "resource_type": "lambda_function"}]
         self.groups: dict[str, int | None] = {GROUP: 90, f"{GROUP}-2": 90}
         self.has_users = True
+        self.has_stack = True
         self.identity = "example.org"
         self.removed: list[str] = []
+        self.said = ""
         for module, name, does in (
-            (steps, "Stack", lambda _, name: SimpleNamespace(name=name, delete=self.delete_stack)),
+            (steps, "Stack", lambda _, name: self.stack(name)),
             (steps.inventory, "look_up", lambda *_: self.found),
             (steps.shipping, "unship", lambda _, project, __: self.unship(project)),
             (steps.log_settings, "groups", lambda *_: self.groups),
@@ -53,6 +55,9 @@ class Account:
             (steps.mail_identity, "find", lambda *_: self.identity),
         ):
             monkeypatch.setattr(module, name, does)
+
+    def stack(self, name: str) -> SimpleNamespace:
+        return SimpleNamespace(name=name, delete=self.delete_stack, exists=lambda: self.has_stack)
 
     def unship(self, project: Project) -> None:
         self.removed += project.functions()
@@ -68,7 +73,11 @@ class Account:
     def destroy(self, project: Project, account: str = ACCOUNT, **options: Any) -> list[str]:
         session: Any = SimpleNamespace(client=self.client)
         cloud = Cloud(session, account, REGION, lambda api_id, stage: f"{api_id}/{stage}")
-        return destroy(cloud, project, Progress(io.StringIO()), **options)
+        out = io.StringIO()
+        try:
+            return destroy(cloud, project, Progress(out), **options)
+        finally:
+            self.said = out.getvalue()
 
 
 @pytest.fixture
@@ -130,11 +139,35 @@ def test_a_stage_that_only_deploys_wrote_leaves_no_entry(
 
 
 def test_nothing_is_left_to_say_where_nothing_is_left(account: Account, deployed: Project) -> None:
-    account.destroy(deployed)
-    account.found, account.groups, account.has_users = [], {}, False
-    account.removed.clear()
-    assert account.destroy(deployed) == []
-    assert account.removed == ["stack"]  # which says by itself that there is none
+    account.found, account.groups, account.has_users, account.has_stack = [], {}, False, False
+    account.identity = ""
+    assert account.destroy(deployed, delete_users=True) == []
+    assert "the checkout has forgotten what was deployed" in account.said
+    assert "backup" not in account.said
+
+
+def test_a_stage_that_is_not_there_is_not_said_to_be_down(
+    account: Account, deployed: Project
+) -> None:
+    account.found, account.groups, account.has_users, account.has_stack = [], {}, False, False
+    demo = Project(deployed.folder, "dmeo")
+    with pytest.raises(DeployError) as error:
+        account.destroy(demo)
+    assert str(error.value) == (
+        f"There is nothing of dmeo in {ACCOUNT}, {REGION}; this checkout knows: prod."
+    )
+    assert account.removed == []
+
+
+@pytest.mark.parametrize("left", ["found", "groups", "has_users", "has_stack"])
+def test_whatever_is_left_is_taken_down_though_the_checkout_has_forgotten_it(
+    account: Account, project: Project, left: str
+) -> None:
+    gone = {"found": [], "groups": {}, "has_users": False, "has_stack": False}
+    vars(account).update(gone | {left: getattr(account, left)})
+    account.destroy(project)
+    assert account.removed[0] == {"found": "api_handler"}.get(left, "stack")
+    assert "there was nothing to forget" in account.said
 
 
 def test_the_credentials_of_another_account_touch_nothing(
@@ -172,7 +205,9 @@ def test_it_goes_on_only_when_the_stages_name_is_typed(take_down: list[bool]) ->
 
 @pytest.mark.parametrize("typed", ["", "y\n", "Prod\n", "yes\n"])
 def test_anything_else_that_is_typed_does_nothing(take_down: list[bool], typed: str) -> None:
-    assert run(typed=typed).exit_code == 1
+    done = run(typed=typed)
+    assert done.exit_code == 1
+    assert "nothing was done." in done.stderr
     assert take_down == []
 
 
@@ -195,7 +230,9 @@ def test_the_users_go_when_their_tables_name_is_typed_too(take_down: list[bool])
 def test_one_yes_is_not_enough_for_the_users(
     take_down: list[bool], arguments: list[str], typed: str
 ) -> None:
-    assert run(*arguments, typed=typed).exit_code == 1
+    done = run(*arguments, typed=typed)
+    assert done.exit_code == 1
+    assert "nothing was done." in done.stderr
     assert take_down == []
 
 

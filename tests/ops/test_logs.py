@@ -17,7 +17,7 @@ from ops import cloud
 from ops.__main__ import ops
 from ops.cloud import Cloud
 from ops.commands import logs as logs_command
-from ops.commands import on_stage
+from ops.commands import on_stage, times
 from ops.logs import Entry, Logs
 from ops.project import Project
 
@@ -284,7 +284,7 @@ def watch(project: Project, monkeypatch: pytest.MonkeyPatch) -> CloudWatch:
     account = Cloud(session, "123456789012", "eu-west-3", lambda *_: "")
     monkeypatch.setattr(cloud, "connect", lambda: account)
     monkeypatch.setattr(on_stage, "CHECKOUT", project.folder)
-    monkeypatch.setattr(logs_command, "_now", lambda: NOW)
+    monkeypatch.setattr(times, "now", lambda: NOW)
     return found
 
 
@@ -305,7 +305,7 @@ def test_the_command_shows_time_function_level_and_message(watch: CloudWatch) ->
         "Tuesday 24 November 2026, UTC\n"
         "11:59:00.500  api_handler           INFO    signed up user=1\n"
         "11:59:01.750  send_validation_mail  ERROR   no\n"
-        "      File  [31mx\n"
+        "      File \ufffd[31mx\n"
     )
     assert "11:59:00.000  api_handler           start\n" in run("--verbose").stdout
 
@@ -327,6 +327,7 @@ def test_the_date_is_said_again_where_it_changes(watch: CloudWatch) -> None:
         (["--level", "warning"], ["m warning", "m error"]),
         (["--function", "api_handler"], ["a info"]),
         (["--since", "90s"], ["m warning", "m error"]),
+        (["--since", "2026-11-24T11:58:30Z"], ["m warning", "m error"]),
         (["--level", "DEBUG"], ["a debug", "a info", "m info", "m warning", "m error"]),
     ],
 )
@@ -367,7 +368,7 @@ def test_another_programs_spelling_is_found_too(watch: CloudWatch) -> None:
     ("options", "words"),
     [
         (["--function", "mailer"], "take one of api_handler, send_validation_mail"),
-        (["--since", "yesterday"], "no span of time such as 90s, 10m"),
+        (["--since", "yesterday"], "neither a date such as 2026-11-24 nor 90s, 10m"),
         (["--level", "LOUD"], "is not one of 'debug', 'info'"),
     ],
 )

@@ -21,7 +21,6 @@ from ops import cloud, metrics, metrics_svg, stage
 from ops.__main__ import ops
 from ops.cloud import Cloud
 from ops.commands import on_stage
-from ops.durations import parse, words
 from ops.metrics import PRECISION, Durations, Funnel, Metrics
 from ops.project import Project
 from tests import stores
@@ -228,9 +227,16 @@ def test_the_picture_says_in_words_what_it_shows() -> None:
     assert drawn.findtext("svg:title", "", SVG) == "Sign-ups of <us> & them"
     described = drawn.findtext("svg:desc", "", SVG)
     assert described.startswith("2 signed up since 2026-10-26, 1 were mailed, 0 validated (0.0 %).")
+    assert "Fainter days" in described
     days = [one.findtext("svg:title", "", SVG) for one in drawn.findall("svg:g", SVG)]
     assert len(days) == 30
     assert days[-1] == "2026-11-24: 2 signed up, 1 mailed, 0 validated"
+
+
+def test_the_picture_speaks_of_fainter_days_only_where_there_are_some() -> None:
+    found = Metrics.of_days(3, NOW)
+    assert found.is_whole(found.first_day)
+    assert "ainter" not in metrics_svg.draw(found, "x")
 
 
 @pytest.mark.parametrize("people", [0, 1, 7, 110, 12_345])
@@ -246,27 +252,6 @@ def test_bars_are_to_scale_and_stay_in_the_picture(people: int) -> None:
         assert heights["validated"] / sum(heights.values()) == pytest.approx(
             (people // 2) / people, abs=0.01
         )
-
-
-@pytest.mark.parametrize(
-    ("seconds", "shown"),
-    [(0.04, "40 ms"), (1.234, "1.23 s"), (90, "90 s"), (600, "10 min"), (9000, "2.5 h")],
-)
-def test_a_time_is_said_in_a_unit_that_suits_it(seconds: float, shown: str) -> None:
-    assert words(seconds) == shown
-
-
-@pytest.mark.parametrize(
-    ("span", "seconds"), [("90s", 90), ("10m", 600), ("2 h", 7200), ("7d", 604800)]
-)
-def test_a_span_of_time_can_be_typed(span: str, seconds: int) -> None:
-    assert parse(span).total_seconds() == seconds
-
-
-@pytest.mark.parametrize("span", ["", "10", "m", "-1h", "1w", "1h30m"])
-def test_what_is_no_span_of_time_is_said(span: str) -> None:
-    with pytest.raises(ValueError, match="no span of time such as"):
-        parse(span)
 
 
 @pytest.fixture
@@ -301,6 +286,19 @@ def test_the_command_shows_the_funnel_and_draws_it(prod: Store, tmp_path: Path) 
     assert re.search(rf"{now:%a %d %b} +1 +█+", done.stdout)
     assert "@" not in done.stdout
     assert svg.read_text().startswith("<svg")
+
+
+@pytest.mark.usefixtures("prod")
+def test_a_drawing_that_cannot_be_written_is_refused_before_anybody_is_counted(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    counted: list[str] = []
+    monkeypatch.setattr(metrics, "pages", lambda _, table: counted.append(table) or [])
+    (tmp_path / "taken").touch()
+    svg = tmp_path / "taken" / "days.svg"
+    done = CliRunner().invoke(ops, ["metrics", "--stage", "prod", "--svg", str(svg)])
+    assert (done.exit_code, counted) == (1, [])
+    assert str(tmp_path / "taken") in done.stderr
 
 
 def test_the_command_speaks_json(prod: Store) -> None:

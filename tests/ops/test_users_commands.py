@@ -65,7 +65,7 @@ def csv_file(tmp_path: Path) -> Callable[..., Path]:
 def test_each_command_says_what_it_does_and_needs_without_a_stage(command: str) -> None:
     done = CliRunner().invoke(ops, ["users", command, "--help"])
     assert done.exit_code == 0
-    assert "Needs dynamodb:" in done.output
+    assert "Permissions: dynamodb:" in done.output
 
 
 def test_a_stage_is_asked_for_where_none_is_named() -> None:
@@ -146,7 +146,7 @@ def test_a_table_says_how_many_there_are(store: Store, users: Users) -> None:
 def test_a_since_that_is_no_moment_is_refused(users: Users) -> None:
     done = users("list", "--since", "yesterday")
     assert done.exit_code == 2
-    assert "neither a date such as 2026-11-24 nor 7d, 12h or 30m" in done.stderr
+    assert "neither a date such as 2026-11-24 nor 90s, 10m, 2h or 7d" in done.stderr
 
 
 def test_show_tells_of_one_however_the_address_is_typed(store: Store, users: Users) -> None:
@@ -214,7 +214,7 @@ def test_export_hands_out_everything(store: Store, users: Users, tmp_path: Path)
     assert users("export", EMAIL, "--output", str(output)).stdout == ""
     assert json.loads(output.read_text())["held"] == held["held"]
     done = users("export", EMAIL, "--output", str(tmp_path / "nowhere" / "x.json"))
-    assert "cannot be written (No such file or directory): name another --output" in done.stderr
+    assert "No such file or directory. Put that right, or name another." in done.stderr
 
 
 def test_resend_owes_a_mail(store: Store, users: Users) -> None:

@@ -102,27 +102,6 @@ def test_since_is_when_they_came_and_goes_with_a_state(store: Store) -> None:
     assert listed("pending", "failed") == {"new@example.org", "failed@example.org"}
 
 
-@pytest.mark.parametrize(
-    ("text", "meant"),
-    [
-        ("7d", NOW - timedelta(days=7)),
-        ("12h", NOW - timedelta(hours=12)),
-        ("30m", NOW - timedelta(minutes=30)),
-        ("2031-05-01", datetime(2031, 5, 1, tzinfo=timezone.utc)),
-        ("2031-05-01T02:00:00Z", datetime(2031, 5, 1, 2, tzinfo=timezone.utc)),
-        ("2031-05-01T02:00:00+02:00", datetime(2031, 5, 1, tzinfo=timezone.utc)),
-    ],
-)
-def test_since_is_a_moment_or_how_long_ago(text: str, meant: datetime) -> None:
-    assert listing.moment(text, NOW) == meant
-
-
-@pytest.mark.parametrize("text", ["", "d", "7", "7w", "yesterday", "99999999999d", "-1d"])
-def test_any_other_since_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="neither a date"):
-        listing.moment(text, NOW)
-
-
 ODD: Plain = {
     "state": "pending",
     "email": "=1+1@example.org",

@@ -90,11 +90,6 @@ def test_no_link_hash_is_shown() -> None:
     assert HASH not in str(told(link_hashes={HASH, "2" * 64}, mail="sent"))
 
 
-def test_nothing_that_moves_a_terminal_is_printable() -> None:
-    assert person.printable("a\x1b[2Jb\r\n\u202e\u2028") == "a\ufffd[2Jb\ufffd\ufffd\ufffd\ufffd"
-    assert person.printable("Zoé 漢字 👩\u200d💻") == "Zoé 漢字 👩\u200d💻"
-
-
 def test_an_item_of_any_types_is_plain_json() -> None:
     item = typed(
         {

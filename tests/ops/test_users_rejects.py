@@ -88,6 +88,15 @@ def test_one_of_an_earlier_import_is_set_aside(path: Path) -> None:
     assert rejects.aside.read_text() == "half mended"
 
 
+def test_what_was_set_aside_before_stays_as_it_is(path: Path) -> None:
+    for mended in ("first", "second", "third"):
+        path.write_text(mended)
+        with begun(path):
+            assert not path.exists()
+    aside = [path.with_name(f"{path.name}.before{number}") for number in ("", "2", "3")]
+    assert [one.read_text() for one in aside] == ["first", "second", "third"]
+
+
 def test_where_it_cannot_be_written_it_says_so(tmp_path: Path) -> None:
     with (
         pytest.raises(OpsError, match=r"cannot be written.*--rejects"),

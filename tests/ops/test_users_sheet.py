@@ -61,6 +61,7 @@ def test_columns_are_known_by_name_and_the_others_named(
         ("\n\n", "There is nothing in this file"),
         ("alexis@example.org,Alexis\n", "names no column email: 'alexis@example.org,Alexis'"),
         ('"email,nom\n', "names no column email"),
+        ("\x00\udce9" * 400, rf"names no column email: '{'.' * 58}…\. .*--encoding"),
         ("email,nom,Email\n", "Two columns are named email"),
         ("x" * MAX_LINE_LENGTH, "longer than 1,048,576 characters"),
     ],
