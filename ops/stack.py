@@ -73,7 +73,7 @@ class Stack:
         return self._outputs()
 
     def exists(self) -> bool:
-        return self._describe() is not None
+        return self.describe() is not None
 
     def delete(self, say: Say) -> None:
         """Delete the stack; what its template retains stays. Raises DeployError if it cannot."""
