@@ -5,10 +5,9 @@ import sys
 import click
 
 from ops import log_settings
-from ops import stage as stages
+from ops.commands.on_stage import in_account
 from ops.deploy import deploy as bring_up
 from ops.progress import Progress
-from ops.project import CHECKOUT, Project
 from ops.rest_api import FIRST_BURST, FIRST_RATE, Throttle
 
 
@@ -49,12 +48,8 @@ def deploy(
 
     Permissions: docs/deploy-policy.json.
     """
-    stages.check_name(stage)
-    project = Project(CHECKOUT, stage)
     progress = Progress(sys.stdout)
-    with progress.step("Account") as say:
-        cloud = stages.account()
-        say(f"{cloud.account}, {cloud.region}")
+    cloud, project = in_account(stage, progress)
     deployed = bring_up(
         cloud,
         project,

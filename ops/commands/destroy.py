@@ -4,11 +4,10 @@ import sys
 
 import click
 
-from ops import stage as stages
+from ops.commands.on_stage import in_account
 from ops.destroy import destroy as take_down
 from ops.errors import OpsError
 from ops.progress import Progress
-from ops.project import CHECKOUT, Project
 
 ASK = "?"
 
@@ -30,12 +29,8 @@ def destroy(stage: str, yes: bool, delete_users: str | None) -> None:
 
     Permissions: docs/deploy-policy.json.
     """
-    stages.check_name(stage)
-    project = Project(CHECKOUT, stage)
     progress = Progress(sys.stdout)
-    with progress.step("Account") as say:
-        cloud = stages.account()
-        say(f"{cloud.account}, {cloud.region}")
+    cloud, project = in_account(stage, progress)
     if not yes:
         _confirm(f"This takes {stage} down for good. Type its name to go on", stage)
     if delete_users == ASK:

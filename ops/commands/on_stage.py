@@ -1,4 +1,4 @@
-"""The options by which a command is told which stage it is about."""
+"""How a command is told which stage it is about, and finds it."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -8,7 +8,9 @@ from typing import Any, TypeVar
 import click
 
 from ops import local, stage
-from ops.project import CHECKOUT
+from ops.cloud import Cloud
+from ops.progress import Progress
+from ops.project import CHECKOUT, Project
 
 R = TypeVar("R")
 
@@ -34,3 +36,13 @@ def on_stage(command: Callable[..., R]) -> Callable[..., R]:
         return command(stage.find(CHECKOUT, name, state), **options)
 
     return with_stage
+
+
+def in_account(name: str, progress: Progress) -> tuple[Cloud, Project]:
+    """The account that the stage ``name`` is in, or is to be, told as a step; and what the checkout
+    knows of it. Raises OpsError."""
+    stage.check_name(name)
+    with progress.step("Account") as say:
+        cloud = stage.account()
+        say(f"{cloud.account}, {cloud.region}")
+    return cloud, Project(CHECKOUT, name)
