@@ -57,6 +57,7 @@ class Site:
     def __init__(self, app: Chalice, settings: Settings) -> None:
         self.settings = settings
         self.pages = Pages(settings.base_url, settings.brand, settings.after_validation_url)
+        self.message = cache(_message)  # there are as many as names in our code and languages
         self._app = app
 
     def view(self, answer: View) -> Callable[[], Response]:
@@ -197,15 +198,14 @@ class Visit:
             about = [Problem(code, "")]
         if about:
             details["errors"] = [_cause(one, texts) for one in about]
-        return self._json(status, details, "application/problem+json")
+        return self._json(status, _as_json(details), "application/problem+json")
 
     def _message(self, status: int, name: str) -> Response:
-        message = templates.texts(self.lang)[f"{name}_message"]
-        return self._json(status, {"status": name, "message": message}, "application/json")
+        return self._json(status, self._site.message(self.lang, name), "application/json")
 
-    def _json(self, status: int, content: Mapping[str, Any], media_type: str) -> Response:
+    def _json(self, status: int, content: str, media_type: str) -> Response:
         headers: Headers = {"Content-Type": media_type, "Content-Language": self.lang}
-        return Response(_ENCODER.encode(content) + "\n", headers, status)
+        return Response(content, headers, status)
 
     def _page(self, status: int, page: str) -> Response:
         headers: Headers = {
@@ -246,6 +246,14 @@ def _query(request: Request) -> dict[str, object]:
     if params is None:
         return {}
     return body.once([(name, value) for name in params for value in params.getlist(name)])
+
+
+def _message(lang: str, name: str) -> str:
+    return _as_json({"status": name, "message": templates.texts(lang)[f"{name}_message"]})
+
+
+def _as_json(content: Mapping[str, Any]) -> str:
+    return _ENCODER.encode(content) + "\n"
 
 
 @cache

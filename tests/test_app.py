@@ -614,6 +614,17 @@ def test_no_log_line_names_anybody(service: Service, caplog: pytest.LogCaptureFi
         assert secret not in caplog.text
 
 
+def test_a_log_line_is_not_made_dear_by_what_nobody_prints(
+    service: Service, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", logger="chalicelib")
+    signed_up(service)
+    lines = [record for record in caplog.records if record.name.startswith("chalicelib")]
+    assert lines
+    for line in lines:
+        assert (line.process, line.processName, line.thread, line.lineno) == (None, None, None, 0)
+
+
 # What SES reports, and what the stream loses
 
 

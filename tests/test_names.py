@@ -3,6 +3,7 @@
 # ruff: noqa: RUF001 - characters that look like others are what some of these tests are about
 
 import re
+import sys
 import unicodedata
 
 import pytest
@@ -117,6 +118,16 @@ def test_a_name_is_refused_with_its_reason(name: str, code: str) -> None:
         names.clean(name)
     assert refusal.value.code == code
     assert names.safe(name) == ""
+
+
+def test_no_letter_could_be_part_of_a_link_or_of_a_number() -> None:
+    """Which is why a name of nothing else is taken without a closer look."""
+    letters = filter(str.isalpha, map(chr, range(sys.maxunicode + 1)))
+    for character in [*letters, *" -'’"]:
+        assert unicodedata.category(character)[0] in "LZP"
+        read = names._bare(character)
+        assert not re.search(r"[.:/@\u3002]", read)
+        assert not any(map(str.isdigit, read))
 
 
 @given(like_names)
