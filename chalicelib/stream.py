@@ -1,9 +1,11 @@
 """The stream's records made into mails: which are owed, each claimed, sent and written down."""
 
 import logging
+import os
 import traceback
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -74,7 +76,8 @@ class Mailer:
         batch = owed(records)
         if not batch:
             return
-        with ThreadPoolExecutor(min(len(batch), MAX_CONCURRENT)) as pool:
+        size = min(len(batch), MAX_CONCURRENT)
+        with ThreadPoolExecutor(size, initializer=_on_one_processor) as pool:
             outcomes = list(pool.map(lambda one: self._mail(one, time_left), batch))
         counts = {outcome: outcomes.count(outcome) for outcome in Outcome}
         log.info("batch: %s", ", ".join(f"{count} {what.value}" for what, count in counts.items()))
@@ -134,6 +137,16 @@ class Mailer:
                 self.pause(PAUSE)
             else:
                 return
+
+
+def _on_one_processor() -> None:
+    """Have this thread run where all the others of a batch do.
+
+    One of them at a time has Python's lock. Where they hand it from one processor to another, and
+    each finds the other's caches cold, a batch takes a processor half as long again.
+    """
+    with suppress(AttributeError, OSError):  # macOS cannot say so, and Lambda need not allow it
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
 
 
 def owed(records: Iterable[Mapping[str, Any]]) -> list[Owed]:

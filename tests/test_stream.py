@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta, timezone
@@ -164,6 +165,32 @@ def test_a_batch_is_mailed_at_the_same_time(store: Store, outbox: Outbox, handle
         sign_up(store, email)
     handler(*(inserted(store, email) for email in (ALEXIS, BOB, CAROL)))
     assert outbox.addresses == [ALEXIS, BOB, CAROL]
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="macOS lets nobody choose")
+def test_the_threads_of_a_batch_share_a_processor_that_nobody_else_is_held_to(
+    store: Store, outbox: Outbox, handler: Handler
+) -> None:
+    before = os.sched_getaffinity(0)
+    ran_on: list[set[int]] = []
+    outbox.on_send = lambda _: ran_on.append(os.sched_getaffinity(0))
+    for email in (ALEXIS, BOB, CAROL):
+        sign_up(store, email)
+    handler(*(inserted(store, email) for email in (ALEXIS, BOB, CAROL)))
+    assert ran_on == [{min(before)}] * 3
+    assert os.sched_getaffinity(0) == before
+
+
+def test_a_system_that_lets_nobody_choose_a_processor_mails_all_the_same(
+    store: Store, outbox: Outbox, handler: Handler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "sched_setaffinity", refuse, raising=False)
+    sign_up(store)
+    handler(inserted(store, ALEXIS))
+    assert outbox.addresses == [ALEXIS]
 
 
 # What is not
