@@ -77,8 +77,8 @@ def measures(stack: Deployed, libraries: Path, folder: Path) -> Mapping[str, Mea
         return timed([sys.executable, "-m", "ops", "users", *words, *stage], os.environ)
 
     return {
-        "sign-up": Measure(lambda _: (_requests(stack, _sign_up), None)),
-        "validate": Measure(lambda _: (_requests(stack, _click), None)),
+        "sign-up": Measure(lambda size: (_requests(stack, _sign_up, size), None)),
+        "validate": Measure(lambda size: (_requests(stack, _click, size), None)),
         "users list": Measure(lambda _: users("list", "--format", "csv"), each=True),
         "users import of 1,000 more": Measure(
             lambda size: users("import", _sheet(folder, f"more{size}", 1000))
@@ -116,10 +116,11 @@ def _sheet(folder: Path, name: str, rows: int) -> str:
     return str(path)
 
 
-def _requests(stack: Deployed, request: Callable[[Deployed, int], int]) -> float:
-    """The median seconds of REQUESTS requests, after one that is not counted."""
+def _requests(stack: Deployed, request: Callable[[Deployed, int], int], size: int) -> float:
+    """The median seconds of REQUESTS requests, after one that is not counted, each about another
+    of the last of ``size`` users: a second click would be another question."""
     took: list[float] = []
-    for number in range(REQUESTS + 1):
+    for number in range(size - REQUESTS - 1, size):
         started = time.perf_counter()
         status = request(stack, number)
         took.append(time.perf_counter() - started)
@@ -129,7 +130,8 @@ def _requests(stack: Deployed, request: Callable[[Deployed, int], int]) -> float
 
 
 def _sign_up(stack: Deployed, number: int) -> int:
-    person = {"email": f"{time.time_ns()}@example.org", "prenom": "Alexis", "nom": str(number)}
+    email = f"{number}.{time.time_ns()}@example.org"
+    person = {"email": email, "prenom": "Alexis", "nom": "GÜNST HORN"}
     return HTTP.request("POST", f"{stack.api}/users", json=person).status
 
 
