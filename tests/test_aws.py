@@ -160,6 +160,7 @@ def test_credentials_may_come_from_a_role_to_be_assumed(
     )
     monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
     monkeypatch.setenv("AWS_ENDPOINT_URL_STS", "http://127.0.0.1:1")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     session = QuickSession("dynamodb")
     session.set_config_variable("profile", "other")
     with pytest.raises(EndpointConnectionError, match=r"127\.0\.0\.1:1"):
