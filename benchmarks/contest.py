@@ -1,9 +1,12 @@
 """What is measured side by side: contestants in turn, so that whatever else the machine does meets
 all of them, and medians of it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
+from typing import TypeVar
+
+T = TypeVar("T")
 
 BEFORE = "before"
 OURS = "Bienvenue"
@@ -11,22 +14,31 @@ OURS = "Bienvenue"
 
 @dataclass(frozen=True)
 class Result:
-    """One figure of each contestant. ``better`` is ``less`` or ``more``; ``target`` holds for ours
-    divided by the contestant ``against``, and None where there is none."""
+    """Each contestant's figures, one a round. ``better`` is ``less`` or ``more``; ``target`` holds
+    for ours divided by the contestant ``against``, and None where there is none."""
 
     section: str
     what: str
     unit: str
-    figures: Mapping[str, float]
+    rounds: Mapping[str, Sequence[float]]
     better: str = "less"
     against: str = ""
     target: float | None = None
 
+    @property
+    def figures(self) -> dict[str, float]:
+        """Each contestant's median."""
+        return {name: median(figures) for name, figures in self.rounds.items()}
+
     def ratio(self, contestant: str = OURS) -> float | None:
-        """A contestant's figure by that of the one compared with."""
-        if self.against not in self.figures or contestant not in self.figures:
+        """A contestant's figure by that of the one compared with: the median of what it is in each
+        round, because from one round to another a shared machine may be twice as slow."""
+        if self.against not in self.rounds or contestant not in self.rounds:
             return None
-        return self.figures[contestant] / self.figures[self.against]
+        theirs = self.rounds[self.against]
+        return median(
+            one / other for one, other in zip(self.rounds[contestant], theirs, strict=True)
+        )
 
     @property
     def met(self) -> bool | None:
@@ -37,12 +49,17 @@ class Result:
         return ratio <= self.target if self.better == "less" else ratio >= self.target
 
 
-def in_turn(rounds: int, contestants: Mapping[str, Callable[[], float]]) -> dict[str, float]:
-    """The median of each contestant's figure; the first round, which fills caches, not counted."""
-    seen: dict[str, list[float]] = {name: [] for name in contestants}
+def once(figures: Mapping[str, float]) -> dict[str, list[float]]:
+    """What was measured in a single round."""
+    return {name: [figure] for name, figure in figures.items()}
+
+
+def in_turn(rounds: int, contestants: Mapping[str, Callable[[], T]]) -> dict[str, list[T]]:
+    """What each contestant came to in each round; the first, which fills caches, not counted."""
+    seen: dict[str, list[T]] = {name: [] for name in contestants}
     for number in range(rounds + 1):
         for name, measure in contestants.items():
             figure = measure()
             if number:
                 seen[name].append(figure)
-    return {name: median(figures) for name, figures in seen.items()}
+    return seen

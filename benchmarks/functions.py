@@ -3,13 +3,14 @@
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from benchmarks import events, fake_aws
-from benchmarks.contest import BEFORE, OURS, Result, in_turn
+from benchmarks.contest import BEFORE, OURS, Result, in_turn, once
 from benchmarks.fake_aws import FakeAws
 from benchmarks.packages import Package
 from benchmarks.processes import Function, Run, run
@@ -108,27 +109,18 @@ def cold_starts(field: Field, rounds: int) -> Iterator[Result]:
                 return lambda: field.run(function, event, aws)
 
             contestants = {**field.entrants(handler), **others}
-            cpu, wall = _both(rounds, {name: start(one) for name, one in contestants.items()})
+            runs = in_turn(rounds, {name: start(one) for name, one in contestants.items()})
+            wall = _each(runs, lambda run: run.whole * 1000)
+            cpu = _each(runs, lambda run: run.cpu * 1000)
             yield Result("Cold start", what, "ms", wall, "less", BARE, target)
             yield Result("Cold start, processor", what, "ms", cpu, "less", BARE)
 
 
-def _both(
-    rounds: int, contestants: Mapping[str, Callable[[], Run]]
-) -> tuple[dict[str, float], dict[str, float]]:
-    """Medians of the processor's and of the clock's milliseconds, of the same runs."""
-    cpu: dict[str, list[float]] = {name: [] for name in contestants}
-
-    def measured(name: str, start: Callable[[], Run]) -> Callable[[], float]:
-        def measure() -> float:
-            done = start()
-            cpu[name].append(done.cpu * 1000)
-            return done.whole * 1000
-
-        return measure
-
-    wall = in_turn(rounds, {name: measured(name, start) for name, start in contestants.items()})
-    return {name: sorted(seen[1:])[len(seen) // 2 - 1] for name, seen in cpu.items()}, wall
+def _each(
+    runs: Mapping[str, Sequence[Run]], figure: Callable[[Run], float]
+) -> dict[str, list[float]]:
+    """One of the figures of every run."""
+    return {name: [figure(run) for run in seen] for name, seen in runs.items()}
 
 
 def warm_requests(field: Field, rounds: int) -> Iterator[Result]:
@@ -177,23 +169,16 @@ def batches(field: Field, rounds: int) -> Iterator[Result]:
         POOL: field.other("pool.sends_only"),
         POOL_OF_THREE: field.other("pool.same_calls"),
     }
-    first: dict[str, float] = {}
-    later: dict[str, float] = {}
-    memory: dict[str, float] = {}
     with fake_aws.running(field.scratch / "aws", SES_SECONDS) as aws:
 
         def measured(name: str, function: Function) -> Callable[[], Run]:
             times = 2 if name == ARTICLE else 6
             return lambda: field.run(function, events.inserted(BATCH), aws, times)
 
-        runs: dict[str, list[Run]] = {name: [] for name in contestants}
-        for _ in range(rounds):
-            for name, function in contestants.items():
-                runs[name].append(measured(name, function)())
-    for name, seen in runs.items():
-        first[name] = BATCH / _median([one.events[0] for one in seen])
-        later[name] = BATCH / _median([lap for one in seen for lap in one.events[1:]])
-        memory[name] = max(one.megabytes for one in seen)
+        runs = in_turn(rounds, {name: measured(name, one) for name, one in contestants.items()})
+    first = _each(runs, lambda run: BATCH / run.events[0])
+    later = _each(runs, lambda run: BATCH / median(run.events[1:]))
+    memory = {name: [max(run.megabytes for run in seen)] for name, seen in runs.items()}
     unit = "mails/s"
     yield Result("Batch of 100", "first", unit, first, "more", ARTICLE)
     yield Result("Batch of 100", "first, by the limit", unit, first, "more", POOL, 0.8)
@@ -203,10 +188,6 @@ def batches(field: Field, rounds: int) -> Iterator[Result]:
         "Batch of 100", "later, by its three calls", unit, later, "more", POOL_OF_THREE, 0.8
     )
     yield Result("Batch of 100", "memory", "MB", memory, "less", "", 128)
-
-
-def _median(figures: list[float]) -> float:
-    return sorted(figures)[len(figures) // 2]
 
 
 def calls(field: Field) -> Iterator[Result]:
@@ -226,11 +207,12 @@ def calls(field: Field) -> Iterator[Result]:
             totals[name] = {"writes": writes, "reads": sum(counted.values()), "mails": sends}
     for what, target in (("writes", 4), ("reads", 0), ("mails", 1)):
         figures = {name: found[what] for name, found in totals.items()}
-        yield Result("AWS calls a user", what, "", figures, "less", "", target)
+        yield Result("AWS calls a user", what, "", once(figures), "less", "", target)
 
 
 def sizes(field: Field) -> Iterator[Result]:
     packages = {OURS: field.ours, **({BEFORE: field.before} if field.before else {})}
     size = {name: package.size / 1e6 for name, package in packages.items()}
-    yield Result("Package", "size", "MB", size, "less", "", 1.5)
-    yield Result("Package", "files", "", {name: one.files for name, one in packages.items()})
+    files = {name: float(one.files) for name, one in packages.items()}
+    yield Result("Package", "size", "MB", once(size), "less", "", 1.5)
+    yield Result("Package", "files", "", once(files))

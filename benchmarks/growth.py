@@ -20,7 +20,7 @@ import boto3
 import urllib3
 
 from benchmarks import events
-from benchmarks.contest import Result
+from benchmarks.contest import Result, once
 from benchmarks.packages import Deployed
 from benchmarks.processes import RUNTIME
 from benchmarks.runtime import most_held
@@ -60,9 +60,9 @@ def growth(stack: Deployed, libraries: Path, folder: Path) -> Iterator[Result]:
                 megabytes.setdefault(name, {})[f"{size:,}"] = held
     for name, figures in seconds.items():
         unit = "ms per 1,000" if measured[name].each else "ms"
-        yield Result("Growth", name, unit, figures)
+        yield Result("Growth", name, unit, once(figures))
     for name, figures in megabytes.items():
-        yield Result("Growth", f"{name}, memory", "MB", figures)
+        yield Result("Growth", f"{name}, memory", "MB", once(figures))
 
 
 def measures(stack: Deployed, libraries: Path, folder: Path) -> Mapping[str, Measure]:
