@@ -1,6 +1,6 @@
 """The alarms by their names, who is told of them, and what a person has to do before they are."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from chalicelib import address
@@ -60,8 +60,9 @@ def check(email: str) -> str:
         ) from error
 
 
-def left_to_do(sns: "SNSClient", topic: str, email: str) -> list[str]:
-    """What stands between an alarm and ``email``, a paragraph for a person."""
+def left_to_do(sns: "SNSClient", topic: str, email: str, aws: Callable[[str], str]) -> list[str]:
+    """What stands between an alarm and ``email``, a paragraph for a person. ``aws`` spells command
+    lines, as Cloud's does."""
     if not email:
         return ["Say who is told of alarms: deploy again with --alarms-to ops@example.org"]
     pages = sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic)
@@ -76,7 +77,7 @@ def left_to_do(sns: "SNSClient", topic: str, email: str) -> list[str]:
     if arns:
         return [f"Open the link in the mail that AWS sent to {email}, so that alarms get there."]
     # SNS forgets one that was not confirmed within two days, or that was cancelled.
-    again = (
-        f"aws sns subscribe --protocol email --topic-arn {topic} --notification-endpoint {email}"
-    )
-    return [f"{email} gets no alarms: never confirmed, or cancelled. Ask for it again: {again}"]
+    again = f"sns subscribe --protocol email --topic-arn {topic} --notification-endpoint {email}"
+    return [
+        f"{email} gets no alarms: never confirmed, or cancelled. Ask for it again: " + aws(again)
+    ]

@@ -47,7 +47,8 @@ class Cloud:
     """AWS, or the local cloud. What differs between the two is in here and nowhere else.
 
     ``address`` makes a REST API's id and stage into its address. ``prepare`` is given each botocore
-    session that Chalice is to work with.
+    session that Chalice is to work with. ``endpoint`` is where the local cloud is reached; empty
+    for AWS.
     """
 
     session: boto3.Session
@@ -55,6 +56,19 @@ class Cloud:
     region: str
     address: Callable[[str, str], str]
     prepare: Callable[[botocore.session.Session], None] = lambda _session: None
+    endpoint: str = ""
+
+    def command(self, words: str) -> str:
+        """A command line that is to be typed, such that it reaches this cloud: from a rehearsal on
+        this machine, never an account."""
+        return f"AWS_ENDPOINT_URL={self.endpoint} {words}" if self.endpoint else words
+
+    def aws(self, words: str) -> str:
+        """An ``aws`` command line that reaches this cloud."""
+        if not self.endpoint:
+            return f"aws {words} --region {self.region}"
+        credentials = "AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test"
+        return f"{credentials} aws {words} --region {self.region} --endpoint-url {self.endpoint}"
 
 
 def connect() -> Cloud:

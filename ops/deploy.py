@@ -173,8 +173,8 @@ def _deploy(
         table=users_table,
         region=cloud.region,
         left_to_do=[
-            *mail_identity.left_to_do(client("sesv2"), sender, identity.name),
-            *alarms.left_to_do(client("sns"), outputs["AlarmsArn"], told),
+            *mail_identity.left_to_do(client("sesv2"), sender, identity.name, cloud.aws),
+            *alarms.left_to_do(client("sns"), outputs["AlarmsArn"], told, cloud.aws),
         ],
     )
 

@@ -4,7 +4,7 @@ Every step may be repeated, and takes up whatever an interrupted one left: the c
 stage last. A stage of which there is nothing at all is one that was misspelt.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ops import inventory, log_settings, mail_identity, shipping, table
 from ops.cloud import Cloud, in_plain_words
@@ -13,9 +13,6 @@ from ops.errors import DeployError
 from ops.progress import Progress, Say
 from ops.project import Project
 from ops.stack import Stack
-
-if TYPE_CHECKING:
-    from types_boto3_sesv2 import SESV2Client
 
 
 def destroy(
@@ -71,8 +68,8 @@ def _destroy(cloud: Cloud, project: Project, progress: Progress, delete_users: b
 
     sender = before.get("MAIL_FROM", "")
     left = [
-        _users_left(project, sender, deleted=delete_users) if had_users else "",
-        _identity_left(client("sesv2"), sender),
+        _users_left(cloud, project, sender, deleted=delete_users) if had_users else "",
+        _identity_left(cloud, sender),
     ]
     return [what for what in left if what]
 
@@ -108,29 +105,31 @@ def _nothing_of(project: Project, cloud: Cloud) -> str:
     )
 
 
-def _users_left(project: Project, sender: str, *, deleted: bool) -> str:
-    users = project.users_table
+def _users_left(cloud: Cloud, project: Project, sender: str, *, deleted: bool) -> str:
+    users, stage = project.users_table, project.stage
     if deleted:
+        backups = f"dynamodb list-backups --backup-type SYSTEM --table-name {users}"
         return (
             f"DynamoDB keeps a backup of {users} for 35 days, and deletes it then: "
-            f"aws dynamodb list-backups --backup-type SYSTEM --table-name {users}"
+            f"{cloud.aws(backups)}"
         )
+    deploy = f"python -m ops deploy --stage {stage} --mail-from {sender or '<address>'}"
+    delete = f"python -m ops destroy --stage {stage} --delete-users {users}"
     return (
         f"The users are still in the table {users}, which is protected from deletion.\n"
-        "To serve them again:     python -m ops deploy "
-        f"--stage {project.stage} --mail-from {sender or '<address>'}\n"
-        "To delete them for good: python -m ops destroy "
-        f"--stage {project.stage} --delete-users {users}"
+        f"To serve them again:     {cloud.command(deploy)}\n"
+        f"To delete them for good: {cloud.command(delete)}"
     )
 
 
-def _identity_left(ses: "SESV2Client", sender: str) -> str:
+def _identity_left(cloud: Cloud, sender: str) -> str:
     """What still lets SES send from ``sender``. Other programs may by now, too, and its records are
     in somebody's DNS: so it is never deleted here, whoever made it."""
+    ses = cloud.session.client("sesv2")
     identity = mail_identity.find(ses, sender) if sender else ""
     if not identity:
         return ""
     return (
         f"SES still knows {identity}, which other programs may send from. If none does: "
-        f"aws sesv2 delete-email-identity --email-identity {identity}"
+        + cloud.aws(f"sesv2 delete-email-identity --email-identity {identity}")
     )

@@ -22,11 +22,13 @@ from ops.errors import RunError
 from ops.local_cloud import ACCOUNT, HOST, REGION, connect
 from ops.processes import STOPPING, Processes
 from ops.progress import Progress
-from ops.project import Project
+from ops.project import CHECKOUT, Project
 from ops.rest_api import Throttle
 from ops.waiting import until
 
 STAGE = "local"
+STATE = CHECKOUT / ".local"
+"""Where a run keeps everything, unless it is told another folder."""
 MAIL_FROM = "bienvenue@example.org"
 UNTHROTTLED = Throttle(rate=10000, burst=5000)  # what AWS gives a whole account at the start
 PATIENCE = 30.0

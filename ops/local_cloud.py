@@ -21,7 +21,7 @@ def connect(endpoint: str) -> Cloud:
     def address(api_id: str, api_stage: str) -> str:
         return f"{endpoint}/restapis/{api_id}/{api_stage}/_user_request_"
 
-    return Cloud(boto3.Session(), ACCOUNT, REGION, address, prepare=_mend)
+    return Cloud(boto3.Session(), ACCOUNT, REGION, address, _mend, endpoint)
 
 
 def _mend(session: Session) -> None:

@@ -1,6 +1,6 @@
 """What SES lets the stage send from, and what a person still has to do before it delivers."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -41,13 +41,16 @@ def find(ses: "SESV2Client", mail_from: str) -> str:
     return next(iter(verified or found), "")
 
 
-def left_to_do(ses: "SESV2Client", mail_from: str, identity: str) -> list[str]:
-    """What stands between the stage and a delivered mail, each a paragraph for a person."""
+def left_to_do(
+    ses: "SESV2Client", mail_from: str, identity: str, aws: Callable[[str], str]
+) -> list[str]:
+    """What stands between the stage and a delivered mail, each a paragraph for a person. ``aws``
+    spells command lines, as Cloud's does."""
     left = []
     described = ses.get_email_identity(EmailIdentity=identity)
     if not described.get("VerifiedForSendingStatus"):
         how, words = how_to_verify(mail_from, identity, described["DkimAttributes"].get("Tokens"))
-        left.append(f"{how} aws {words}" if words else how)
+        left.append(f"{how} {aws(words)}" if words else how)
     if not ses.get_account().get("ProductionAccessEnabled"):
         left.append(LEAVE_THE_SANDBOX)
     return left

@@ -4,21 +4,19 @@ One read through the whole table, page by page; what is kept of it does not grow
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import date, datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from chalicelib.users import UNVALIDATED_LIFE, Item
-
-if TYPE_CHECKING:
-    from types_boto3_dynamodb import DynamoDBClient
 
 PRECISION = 0.01  # how far, as a share of it, a median may be from the exact one
 _STEP = math.log1p(2 * PRECISION)
 _SHORTEST = 0.001  # seconds
 
-_ATTRIBUTES = ("created_at", "mail", "mail_at", "mail_count", "validated_at")
+ATTRIBUTES = ("created_at", "mail", "mail_at", "mail_count", "validated_at")
+"""What is counted of somebody: neither address nor name."""
 
 
 @dataclass
@@ -151,15 +149,6 @@ def count(
         seen += len(page)
         tell(seen)
     return metrics
-
-
-def pages(client: "DynamoDBClient", table: str) -> Iterator[list[Item]]:
-    """Everybody in the table, with no more of each than is counted: nobody's address or name."""
-    scan = client.get_paginator("scan").paginate(
-        TableName=table, ProjectionExpression=", ".join(_ATTRIBUTES)
-    )
-    for page in scan:
-        yield list(page["Items"])
 
 
 def text(item: Item, name: str) -> str:

@@ -3,6 +3,7 @@
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from urllib.parse import urlsplit
 
 from chalicelib.settings import LOOPBACK
@@ -16,12 +17,14 @@ from ops.project import Project
 class Stage:
     """A stage that is deployed: the cloud that it lives in, and what the checkout knows of it.
 
-    ``mailbox`` is the address of the page that shows all its mails; only a run here has one.
+    ``mailbox`` is the address of the page that shows all its mails, and ``state`` the folder that
+    it keeps everything in; only a run here has them.
     """
 
     cloud: Cloud
     project: Project
     mailbox: str = ""
+    state: Path = local.STATE
 
     @property
     def name(self) -> str:
@@ -34,6 +37,15 @@ class Stage:
     @property
     def base_url(self) -> str:
         return self.project.environment["BASE_URL"]
+
+    def ops(self, words: str) -> str:
+        """One of our own command lines, as it is typed to reach this stage."""
+        command = f"python -m ops {words} --stage {self.name}"
+        if self.name != local.STAGE:
+            return self.cloud.command(command)
+        if self.state != local.STATE:
+            command += f" --state {quote(str(self.state))}"
+        return command
 
 
 def account() -> Cloud:
@@ -78,4 +90,4 @@ def _running(state: Path) -> Stage:
             f"Nothing runs here ({state}/stack.json is not there): start it with make run."
         ) from error
     project = Project(local.project(state), local.STAGE)
-    return Stage(local_cloud.connect(addresses["aws"]), project, addresses["mailbox"])
+    return Stage(local_cloud.connect(addresses["aws"]), project, addresses["mailbox"], state)

@@ -1,9 +1,20 @@
-"""Texts of other people's, made safe to show on a terminal."""
+"""What is shown on a terminal: other people's texts made safe for it, and nobody who looks away
+blamed."""
 
 import re
 import unicodedata
 
+from rich.console import Console
+
 _REORDERING = re.compile("[\u202a-\u202e\u2066-\u2069]")  # Unicode UAX #9, §2
+
+
+class Terminal(Console):
+    """rich's console, which leaves it to ops.__main__ what a reader means who has had enough: by
+    itself it would end the program as failed."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
 
 
 def printable(text: str, *, lines: bool = False) -> str:

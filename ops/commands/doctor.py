@@ -21,6 +21,7 @@ from ops.doctor.journey import Journey
 from ops.progress import Progress
 from ops.project import CHECKOUT
 from ops.stage import Stage
+from ops.terminal import Terminal
 
 GLYPHS = {
     Light.GREEN: ("✓", "green"),
@@ -65,7 +66,7 @@ def doctor(ctx: click.Context, stage: Stage, address: str | None, as_json: bool)
     light = check.worst([finding for _, finding in made])
     if not as_json:
         width = None if sys.stdout.isatty() else UNBROKEN
-        show(Console(highlight=False, width=width), stage.name, made)
+        show(Terminal(highlight=False, width=width), stage.name, made)
     if journey:
         click.echo(f"\nA test with {journey.email}\n", err=as_json)
         journey.make()

@@ -19,7 +19,7 @@ from ops.commands.on_stage import on_stage
 from ops.errors import OpsError
 from ops.logs import LEVELS, Entry, Logs
 from ops.stage import Stage
-from ops.terminal import printable
+from ops.terminal import Terminal, printable
 
 _HASH = re.compile(r"[0-9a-f]{12}")
 _COLOURS = ("cyan", "magenta", "blue", "green")
@@ -83,7 +83,7 @@ def logs(
         and (users is None or any(f"user={one}" in entry.message for one in users))
     )
     with contextlib.suppress(KeyboardInterrupt), in_plain_words():
-        show(Console(highlight=False), shown, functions)
+        show(Terminal(highlight=False), shown, functions)
 
 
 def _hashes(user: str) -> set[str]:

@@ -17,6 +17,8 @@ from ops.commands.on_stage import on_stage
 from ops.durations import words
 from ops.metrics import Durations, Funnel, Metrics, share
 from ops.stage import Stage
+from ops.terminal import Terminal
+from ops.users import clients
 
 WIDEST_BAR = 40
 BARS = {"validated": ("█", "green"), "mailed": ("▒", "blue"), "neither": ("░", "yellow")}
@@ -55,21 +57,21 @@ def metrics(stage: Stage, days: int, svg: Path | None, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"stage": stage.name, **counting.as_json(found)}, indent=2))
     else:
-        show(Console(highlight=False), found, days)
+        show(Terminal(highlight=False), found, days)
         if svg:
             click.echo(f"\nDrawn into {svg}")
 
 
 def _count(stage: Stage, days: int) -> Metrics:
     counted = Metrics.of_days(days, times.now())
-    client = stage.cloud.session.client("dynamodb")
+    users = clients.users(stage)
     status = Console(stderr=True).status(f"Counting {stage.users_table}")
 
     def tell(people: int) -> None:
         status.update(f"Counting {stage.users_table}: {people:,} people")
 
     with in_plain_words(), status:
-        return counting.count(counting.pages(client, stage.users_table), counted, tell)
+        return counting.count(users.pages(counting.ATTRIBUTES), counted, tell)
 
 
 def show(console: Console, metrics: Metrics, days: int) -> None:

@@ -27,7 +27,7 @@ def on_stage(command: Callable[..., R]) -> Callable[..., R]:
     @click.option(
         "--state",
         type=click.Path(path_type=Path, file_okay=False),
-        default=CHECKOUT / ".local",
+        default=local.STATE,
         help=f"For --stage {local.STAGE}: the folder that the run keeps everything in.  "
         "[default: .local]",
     )

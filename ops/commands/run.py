@@ -26,7 +26,7 @@ from ops.project import CHECKOUT
 @click.option(
     "--state",
     type=click.Path(path_type=Path, file_okay=False),
-    default=CHECKOUT / ".local",
+    default=local.STATE,
     help="The folder to keep everything in.  [default: .local]",
 )
 @click.option(

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 from pathlib import Path
+from shlex import quote
 
 import click
 
@@ -229,7 +230,7 @@ def _resend_to(store: OperatorsUsers, email: str, even_bounced: bool) -> None:
     if change is Change.BOUNCED:
         raise OpsError(
             f"Mail to {key} bounced. If the mailbox works again: aws sesv2 "
-            f"delete-suppressed-destination --email-address {key}, then say --even-bounced."
+            f"delete-suppressed-destination --email-address {quote(key)}, then say --even-bounced."
         )
     click.echo(f"{key} is owed a mail again; the stream sends it within seconds.")
 

@@ -16,7 +16,7 @@ def _ringing(facts: Facts) -> Finding:
         return red(
             _shortly(facts, [one["AlarmName"] for one in ringing]),
             ringing[0]["AlarmDescription"],
-            f"{facts.ops('logs')} --since 1h",
+            f"{facts.stage.ops('logs')} --since 1h",
         )
     names = alarms.names(facts.project)
     gone = [name for name in names if name not in found]
@@ -31,10 +31,11 @@ def _shortly(facts: Facts, names: Iterable[str]) -> str:
 
 
 def _heard(facts: Facts) -> Finding:
-    if facts.is_local:
+    if facts.stage.cloud.endpoint:
         return grey("nobody is told on the local cloud, where none ever rings")
     topic, told = facts.output("AlarmsArn"), facts.parameter("AlarmsTo")
-    if left := alarms.left_to_do(facts.client("sns"), topic, told):
+    aws = facts.stage.cloud.aws
+    if left := alarms.left_to_do(facts.client("sns"), topic, told, aws):
         return amber(f"not by {told}" if told else "by nobody", left[0])
     return green(f"by {told}")
 

@@ -8,13 +8,12 @@ from functools import wraps
 from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
-from chalicelib.settings import LOOPBACK
 from chalicelib.users import Item
 from ops import event_source, local, mail_identity, metrics
 from ops.stack import Stack
 from ops.stage import Stage
+from ops.users.store import OperatorsUsers
 
 T = TypeVar("T")
 
@@ -69,38 +68,12 @@ class Facts:
             return self._clients[service]
 
     @property
-    def endpoint(self) -> str:
-        """Where the stage's cloud is reached."""
-        return str(self.client("sts").meta.endpoint_url)
-
-    @property
-    def is_local(self) -> bool:
-        """Whether the stage lives on this machine, by whatever name: a deploy can be rehearsed."""
-        return urlsplit(self.endpoint).hostname in LOOPBACK
-
-    @property
     def deploy_again(self) -> tuple[str, str]:
         """The sentence and the command that mend whatever a deploy makes."""
-        if self.stage.name == local.STAGE:
+        name, cloud = self.stage.name, self.stage.cloud
+        if name == local.STAGE:
             return "Stop the run with Ctrl-C, and start it again.", "make run"
-        return "A deploy puts it right.", self._here(f"make deploy STAGE={self.stage.name}")
-
-    def ops(self, words: str) -> str:
-        """One of our own command lines, for the stage."""
-        command = f"python -m ops {words} --stage {self.stage.name}"
-        return command if self.stage.name == local.STAGE else self._here(command)
-
-    def _here(self, command: str) -> str:
-        """``command`` so that it never reaches an account instead of this machine."""
-        return f"AWS_ENDPOINT_URL={self.endpoint} {command}" if self.is_local else command
-
-    def aws(self, words: str) -> str:
-        """An ``aws`` command line that reaches the stage."""
-        region = self.stage.cloud.region
-        if not self.is_local:
-            return f"aws {words} --region {region}"
-        credentials = "AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test"
-        return f"{credentials} aws {words} --region {region} --endpoint-url {self.endpoint}"
+        return "A deploy puts it right.", cloud.command(f"make deploy STAGE={name}")
 
     @_once
     def stack(self) -> Any:
@@ -179,6 +152,7 @@ class Facts:
     @_once
     def people(self) -> tuple[list[Item], bool]:
         """People in the table, and whether these are all: at most MAX_PAGES are read."""
-        pages = metrics.pages(self.client("dynamodb"), self.stage.users_table)
+        users = OperatorsUsers(self.client("dynamodb"), self.stage.users_table)
+        pages = users.pages(metrics.ATTRIBUTES)
         found = [item for page in islice(pages, MAX_PAGES) for item in page]
         return found, next(pages, None) is None

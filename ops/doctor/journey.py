@@ -123,7 +123,7 @@ class Journey:
             )
 
     def _sign_up(self, say: Say) -> None:
-        fields = {"email": self.email, "prenom": NAME, "nom": self.stage.name[:32]}
+        fields = {"email": self.email, "prenom": NAME}
         answer = fetch.post(f"{self.stage.base_url}/users", fields)
         say(str(answer.status))
         if answer.status != 202:
@@ -187,10 +187,8 @@ class Journey:
         self.hops.append(Hop(name, time.monotonic() - started))
 
     def _stuck(self, why: str) -> Stuck:
-        return Stuck(
-            f"{why.rstrip('.')}. See: python -m ops logs --stage {self.stage.name} "
-            f"--user {hashed(self.email)} --since 15m"
-        )
+        logs = f"{self.stage.ops('logs')} --user {hashed(self.email)} --since 15m"
+        return Stuck(f"{why.rstrip('.')}. See: {logs}")
 
     def _item(self) -> dict[str, Any] | None:
         found: dict[str, Any] | None = self._dynamodb.get_item(

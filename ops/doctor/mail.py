@@ -29,7 +29,7 @@ def _identity(facts: Facts) -> Finding:
     if not identity.get("VerifiedForSendingStatus"):
         tokens = identity.get("DkimAttributes", {}).get("Tokens")
         how, words = mail_identity.how_to_verify(facts.sender, name, tokens)
-        command = facts.aws(words) if words else ""
+        command = facts.stage.cloud.aws(words) if words else ""
         return red(f"{name} is not verified, so nothing is sent", how, command)
     covered = "" if name == facts.sender else f", by {name}"
     return green(f"{facts.sender} may send{covered}")
@@ -49,13 +49,13 @@ def _dkim(facts: Facts) -> Finding:
         return amber(
             "mails are not signed: only the address is verified, not its domain",
             f"If {domain} is yours, verify it: mailboxes trust signed mail.",
-            facts.aws(f"sesv2 create-email-identity --email-identity {domain}"),
+            facts.stage.cloud.aws(f"sesv2 create-email-identity --email-identity {domain}"),
         )
     if dkim.get("Status") == "SUCCESS":
         return amber(
             "mails are not signed: signing is off",
             "Turn it on: mailboxes trust signed mail.",
-            facts.aws(
+            facts.stage.cloud.aws(
                 "sesv2 put-email-identity-dkim-attributes --signing-enabled "
                 f"--email-identity {name}"
             ),
@@ -64,7 +64,7 @@ def _dkim(facts: Facts) -> Finding:
     if not dkim.get("Tokens"):
         return amber(said, f"Put its records into the DNS of {name}: {_DKIM}")
     how, words = mail_identity.how_to_verify(facts.sender, name, dkim["Tokens"])
-    return amber(said, how, facts.aws(words))
+    return amber(said, how, facts.stage.cloud.aws(words))
 
 
 def _signs(facts: Facts, domain: str) -> bool:
@@ -103,7 +103,7 @@ def _standing(facts: Facts) -> Finding:
         return red(
             f"{said}; sending is paused",
             "Find out who or what paused it, and why; then:",
-            facts.aws("sesv2 put-account-sending-attributes --sending-enabled"),
+            facts.stage.cloud.aws("sesv2 put-account-sending-attributes --sending-enabled"),
         )
     if status == "HEALTHY":
         return green("healthy, sending is on")
@@ -126,7 +126,7 @@ def _feedback(facts: Facts) -> Finding:
         return red(
             f"sending is paused by the configuration set {name}",
             "Find out who or what paused it, and why; then:",
-            facts.aws(
+            facts.stage.cloud.aws(
                 "sesv2 put-configuration-set-sending-options --sending-enabled "
                 f"--configuration-set-name {name}"
             ),
@@ -162,7 +162,9 @@ def _suppressed(facts: Facts) -> Finding:
     return amber(
         f"mailed in vain, for they are on SES's list: {hashes}",
         "If one is there by mistake, take the address off, then have the mail sent again.",
-        facts.aws(f"sesv2 delete-suppressed-destination --email-address {shlex.quote(waiting[0])}"),
+        facts.stage.cloud.aws(
+            f"sesv2 delete-suppressed-destination --email-address {shlex.quote(waiting[0])}"
+        ),
     )
 
 

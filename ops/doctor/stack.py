@@ -35,7 +35,7 @@ def _state(facts: Facts) -> Finding:
         return red(
             f"{name}: {said}",
             "See what failed, mend it in the CloudFormation console, then deploy again.",
-            facts.aws(f"cloudformation describe-stack-events --stack-name {name}"),
+            facts.stage.cloud.aws(f"cloudformation describe-stack-events --stack-name {name}"),
         )
     if "ROLLBACK" in status:
         return amber(f"{name}: {said}, so its last change is missing", *facts.deploy_again)
@@ -90,7 +90,7 @@ def _drift(facts: Facts) -> Finding:
     return finding(
         said,
         "See what was changed, and change it back.",
-        facts.aws(f"cloudformation describe-stack-resource-drifts --stack-name {name}"),
+        facts.stage.cloud.aws(f"cloudformation describe-stack-resource-drifts --stack-name {name}"),
     )
 
 

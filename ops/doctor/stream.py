@@ -34,7 +34,7 @@ def _mapping(facts: Facts) -> Finding:
         return red(
             "disabled, so no mail is sent",
             "Enable it; what was owed meanwhile is then sent.",
-            facts.aws(f"lambda update-event-source-mapping --uuid {uuid} --enabled"),
+            facts.stage.cloud.aws(f"lambda update-event-source-mapping --uuid {uuid} --enabled"),
         )
     if state != "Enabled":
         return amber(state.lower(), "Ask again in a minute.")
@@ -99,7 +99,7 @@ def _dead_letters(facts: Facts) -> Finding:
             f"{waiting} waiting",
             "Read them. Mails of a batch that was given up are asked for again every hour; a "
             "report of SES's must be handed to its function again. Then delete them.",
-            facts.aws(f"sqs receive-message --queue-url {queue}"),
+            facts.stage.cloud.aws(f"sqs receive-message --queue-url {queue}"),
         )
     return green("none")
 
@@ -112,7 +112,7 @@ def _failed_feedback(facts: Facts) -> Finding:
 
 
 def _log(facts: Facts) -> str:
-    return f"{facts.ops('logs')} --function {event_source.FUNCTION}"
+    return f"{facts.stage.ops('logs')} --function {event_source.FUNCTION}"
 
 
 _MAPPING = ("lambda:ListEventSourceMappings", "dynamodb:DescribeTable")

@@ -25,7 +25,7 @@ def _table(facts: Facts) -> Finding:
             f"there is no {name}",
             "Restore the latest backup of these under that name, then deploy again "
             "(docs/operating.md: Backups and restoring).",
-            facts.aws(f"dynamodb list-backups --backup-type ALL --table-name {name}"),
+            facts.stage.cloud.aws(f"dynamodb list-backups --backup-type ALL --table-name {name}"),
         )
     ttl = facts.client("dynamodb").describe_time_to_live(TableName=name)["TimeToLiveDescription"]
     if ttl.get("TimeToLiveStatus") not in ("ENABLED", "ENABLING"):
@@ -58,7 +58,7 @@ def _owed(facts: Facts) -> Finding:
         return red(
             f"{late:,} for over an hour, {among}",
             "Mend what is red above: they are then mailed within the hour, or at once by:",
-            f"{facts.ops('users resend')} --owed",
+            f"{facts.stage.ops('users resend')} --owed",
         )
     if untouched:
         return amber(
@@ -75,7 +75,7 @@ def _failed(facts: Facts) -> Finding:
         return amber(
             f"{failed:,}, {_among(len(people), is_all)}",
             "Their mail_error says why, in SES's words.",
-            f"{facts.ops('users list')} --failed",
+            f"{facts.stage.ops('users list')} --failed",
         )
     return green(f"none, {_among(len(people), is_all)}")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -263,6 +264,24 @@ def test_logs_are_followed_until_ctrl_c(stack: Stack, tmp_path: Path) -> None:
     for email in (first, second, third):
         assert printed.count(f"mail sent user={hashed(email)}") == 1
     assert "Traceback" not in printed
+
+
+@pytest.mark.parametrize("command", ["doctor", "logs", "metrics"])
+def test_a_reader_who_has_had_enough_is_no_failure(stack: Stack, command: str) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        done = subprocess.run(
+            _line(stack, command),
+            cwd=ROOT,
+            stdout=writer,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    finally:
+        os.close(writer)
+    assert (done.returncode, "Traceback" in done.stderr) == (0, False)
 
 
 def test_metrics_count_what_the_journeys_did(stack: Stack) -> None:

@@ -60,7 +60,7 @@ class Sns:
 
 
 def left_to_do(sns: Any, email: str = OPS) -> str:
-    return " ".join(alarms.left_to_do(sns, TOPIC, email))
+    return " ".join(alarms.left_to_do(sns, TOPIC, email, lambda words: f"aws {words} --region x"))
 
 
 def test_who_has_confirmed_has_nothing_left_to_do() -> None:
@@ -74,7 +74,7 @@ def test_who_is_yet_to_confirm_is_told_where() -> None:
 
 def test_a_subscription_that_has_lapsed_is_told_with_the_command_that_brings_it_back() -> None:
     told = left_to_do(Sns(other=f"{TOPIC}:1"))
-    assert f"--topic-arn {TOPIC} --notification-endpoint {OPS}" in told
+    assert told.endswith(f"--topic-arn {TOPIC} --notification-endpoint {OPS} --region x")
 
 
 def test_a_stage_whose_alarms_nobody_hears_is_told() -> None:

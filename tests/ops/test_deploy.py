@@ -129,7 +129,7 @@ class Account:
             (steps.dead_letters, "configure", lambda *_: None),
             (steps.log_settings, "configure", lambda *given: self.log_days.append(given[3])),
             (steps.alarms, "restore", lambda *_: None),
-            (steps.alarms, "left_to_do", lambda _, topic, to: [f"{to} at {topic}."]),
+            (steps.alarms, "left_to_do", lambda _, topic, to, __: [f"{to} at {topic}."]),
             (steps.shipping, "ship", lambda _, project, __: self.ship(project)),
         ):
             monkeypatch.setattr(module, name, does)

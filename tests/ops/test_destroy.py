@@ -43,6 +43,7 @@ class Account:
         self.has_users = True
         self.has_stack = True
         self.identity = "example.org"
+        self.endpoint = ""
         self.removed: list[str] = []
         self.said = ""
         for module, name, does in (
@@ -72,7 +73,7 @@ class Account:
 
     def destroy(self, project: Project, account: str = ACCOUNT, **options: Any) -> list[str]:
         session: Any = SimpleNamespace(client=self.client)
-        cloud = Cloud(session, account, REGION, lambda api_id, stage: f"{api_id}/{stage}")
+        cloud = Cloud(session, account, REGION, "{}/{}".format, endpoint=self.endpoint)
         out = io.StringIO()
         try:
             return destroy(cloud, project, Progress(out), **options)
@@ -106,6 +107,21 @@ def test_the_users_go_only_where_that_is_meant(account: Account, deployed: Proje
     users, _ = account.destroy(deployed, delete_users=True)
     assert account.removed == ["api_handler", "stack", GROUP, USERS]
     assert f"backup of {USERS} for 35 days" in users
+
+
+def test_what_ends_a_rehearsal_never_reaches_an_account(
+    account: Account, deployed: Project
+) -> None:
+    account.endpoint = "http://127.0.0.1:8400"
+    account.identity = ""
+    (backup,) = account.destroy(deployed, delete_users=True)
+    assert backup.endswith("--endpoint-url http://127.0.0.1:8400")
+    deployed.record(RECORDED, {"api_handler": "arn:role"})
+    account.identity = "example.org"
+    users, identity = account.destroy(deployed)
+    assert users.count("AWS_ENDPOINT_URL=http://127.0.0.1:8400 python -m ops ") == 2
+    assert "--email-identity example.org --region " in identity
+    assert identity.endswith("--endpoint-url http://127.0.0.1:8400")
 
 
 def test_the_checkout_forgets_what_was_deployed_and_keeps_what_a_person_wrote(

@@ -72,27 +72,31 @@ def test_a_domain_is_compared_in_lower_case() -> None:
     assert mail_identity.choose(ses, "Hello@Example.ORG", "").name == "example.org"
 
 
+def left_to_do(ses: Any, identity: str) -> list[str]:
+    return mail_identity.left_to_do(ses, SENDER, identity, lambda words: f"aws {words} --region x")
+
+
 def test_nothing_is_left_to_do_where_mail_can_go_to_anybody() -> None:
     ses: Any = Ses({SENDER: VERIFIED})
-    assert mail_identity.left_to_do(ses, SENDER, SENDER) == []
+    assert left_to_do(ses, SENDER) == []
 
 
 def test_a_domains_records_are_spelled_out() -> None:
     ses: Any = Ses({"example.org": PENDING})
-    (todo,) = mail_identity.left_to_do(ses, SENDER, "example.org")
+    (todo,) = left_to_do(ses, "example.org")
     for token in ("one", "two"):
         assert f"{token}._domainkey.example.org  CNAME  {token}.dkim.amazonses.com" in todo
-    assert f"aws sesv2 create-email-identity --email-identity {SENDER}" in todo
+    assert f"aws sesv2 create-email-identity --email-identity {SENDER} --region x" in todo
 
 
 def test_an_addresss_owner_is_sent_to_their_mailbox() -> None:
     ses: Any = Ses({SENDER: PENDING})
-    (todo,) = mail_identity.left_to_do(ses, SENDER, SENDER)
+    (todo,) = left_to_do(ses, SENDER)
     assert f"the mail that AWS sent to {SENDER}" in todo
 
 
 def test_the_sandbox_is_told_with_the_way_out_of_it() -> None:
     ses: Any = Ses({SENDER: VERIFIED}, in_sandbox=True)
-    (todo,) = mail_identity.left_to_do(ses, SENDER, SENDER)
+    (todo,) = left_to_do(ses, SENDER)
     assert "sandbox" in todo
     assert "https://docs.aws.amazon.com/ses/" in todo

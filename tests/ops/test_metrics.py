@@ -23,6 +23,7 @@ from ops.cloud import Cloud
 from ops.commands import on_stage
 from ops.metrics import PRECISION, Durations, Funnel, Metrics
 from ops.project import Project
+from ops.users.store import OperatorsUsers
 from tests import stores
 from tests.stores import Store, typed
 
@@ -198,9 +199,8 @@ def test_everybody_is_read_page_by_page_and_nobodys_address_with_them(store: Sto
         "provide-client-params.dynamodb.Scan", lambda params, **_: asked.append(dict(params))
     )
     heard: list[int] = []
-    found = metrics.count(
-        metrics.pages(store.client, store.table), Metrics.of_days(1, NOW), heard.append
-    )
+    pages = OperatorsUsers(store.client, store.table).pages(metrics.ATTRIBUTES)
+    found = metrics.count(pages, Metrics.of_days(1, NOW), heard.append)
     assert found.everybody.mailed == 6
     assert len(heard) > 1
     assert heard[-1] == 6
@@ -293,7 +293,7 @@ def test_a_drawing_that_cannot_be_written_is_refused_before_anybody_is_counted(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     counted: list[str] = []
-    monkeypatch.setattr(metrics, "pages", lambda _, table: counted.append(table) or [])
+    monkeypatch.setattr(OperatorsUsers, "pages", lambda *_: counted.append("all") or [])
     (tmp_path / "taken").touch()
     svg = tmp_path / "taken" / "days.svg"
     done = CliRunner().invoke(ops, ["metrics", "--stage", "prod", "--svg", str(svg)])

@@ -60,6 +60,8 @@ def test_what_runs_on_this_machine_is_found_by_what_it_wrote(tmp_path: Path) -> 
     found = stage.find(tmp_path / "nowhere", "local", tmp_path)
     assert found.project.folder == tmp_path / "project"
     assert found.cloud.session.client("sts").meta.endpoint_url == "http://127.0.0.1:8400"
+    assert found.cloud.endpoint == "http://127.0.0.1:8400"
+    assert found.ops("users list") == f"python -m ops users list --stage local --state {tmp_path}"
 
 
 def test_where_nothing_runs_it_says_how_to_start_it(tmp_path: Path) -> None:

@@ -1005,15 +1005,16 @@ def test_a_large_table_is_not_read_to_its_end(
     ],
 )
 def test_what_mends_a_stage_on_this_machine_never_reaches_an_account(
-    project: Project, monkeypatch: pytest.MonkeyPatch, name: str, deploy: str, ops: str
+    project: Project, name: str, deploy: str, ops: str
 ) -> None:
-    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:8400")
-    cloud = Cloud(boto3.Session(), "000000000000", "eu-west-3", lambda *_: "")
-    here = facts.Facts(Stage(cloud, Project(project.folder, name)), project.folder, lambda: NOW)
-    assert (here.deploy_again[1], here.ops("logs")) == (deploy, ops)
-    assert here.aws("sqs list-queues") == (
+    endpoint = "http://127.0.0.1:8400"
+    cloud = Cloud(boto3.Session(), "1", "eu-west-3", lambda *_: "", endpoint=endpoint)
+    stage = Stage(cloud, Project(project.folder, name))
+    assert facts.Facts(stage, project.folder, lambda: NOW).deploy_again[1] == deploy
+    assert stage.ops("logs") == ops
+    assert cloud.aws("sqs list-queues") == (
         "AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test aws sqs list-queues "
-        "--region eu-west-3 --endpoint-url http://127.0.0.1:8400"
+        f"--region eu-west-3 --endpoint-url {endpoint}"
     )
 
 

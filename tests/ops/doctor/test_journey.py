@@ -144,9 +144,7 @@ def test_a_person_who_opens_the_link_is_waited_for(service: Service, stage: Stag
     one = made(stage, YOU)
     assert (one.stuck, one.untested) == ("", "")
     assert hops(one) == [*TO_SES, "Validated"]
-    assert service.posted == [
-        (f"{BASE_URL}/users", {"email": YOU, "prenom": "Doctor", "nom": "prod"})
-    ]
+    assert service.posted == [(f"{BASE_URL}/users", {"email": YOU, "prenom": "Doctor"})]
     assert service.people == 0
 
 
