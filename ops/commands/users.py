@@ -149,7 +149,7 @@ def resend(
     if many and even_bounced:
         raise click.UsageError("--even-bounced is for one EMAIL.")
     if email:
-        _resend_to(clients.users(stage), email, even_bounced)
+        _resend_to(stage, email, even_bounced)
     else:
         _resend_to_many(stage, many == "failed", quota(clients.ses(stage), rate, mails))
 
@@ -216,7 +216,8 @@ def export(stage: Stage, email: str, output: Path | None) -> None:
         output.write_text(held, encoding="utf-8")
 
 
-def _resend_to(store: OperatorsUsers, email: str, even_bounced: bool) -> None:
+def _resend_to(stage: Stage, email: str, even_bounced: bool) -> None:
+    store = clients.users(stage)
     ask = partial(store.resend_by_hand, now=times.now(), even_bounced=even_bounced)
     key, change = _first_change(email, ask)
     key = printable(key)
@@ -228,9 +229,10 @@ def _resend_to(store: OperatorsUsers, email: str, even_bounced: bool) -> None:
             "them here, take them off SES's suppression list, and let them sign up again."
         )
     if change is Change.BOUNCED:
+        words = f"sesv2 delete-suppressed-destination --email-address {quote(key)}"
         raise OpsError(
-            f"Mail to {key} bounced. If the mailbox works again: aws sesv2 "
-            f"delete-suppressed-destination --email-address {quote(key)}, then say --even-bounced."
+            f"Mail to {key} bounced. If the mailbox works again, say --even-bounced after this: "
+            + stage.cloud.aws(words)
         )
     click.echo(f"{key} is owed a mail again; the stream sends it within seconds.")
 
