@@ -1,6 +1,7 @@
 """The alarms by their names, who is told of them, and what a person has to do before they are."""
 
 from collections.abc import Callable, Mapping
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from chalicelib import address
@@ -77,7 +78,7 @@ def left_to_do(sns: "SNSClient", topic: str, email: str, aws: Callable[[str], st
     if arns:
         return [f"Open the link in the mail that AWS sent to {email}, so that alarms get there."]
     # SNS forgets one that was not confirmed within two days, or that was cancelled.
-    again = f"sns subscribe --protocol email --topic-arn {topic} --notification-endpoint {email}"
-    return [
-        f"{email} gets no alarms: never confirmed, or cancelled. Ask for it again: " + aws(again)
-    ]
+    again = aws(
+        f"sns subscribe --protocol email --topic-arn {topic} --notification-endpoint {quote(email)}"
+    )
+    return [f"{email} gets no alarms: never confirmed, or cancelled. Ask for it again: {again}"]

@@ -4,6 +4,7 @@ Every step may be repeated, and takes up whatever an interrupted one left: the c
 stage last. A stage of which there is nothing at all is one that was misspelt.
 """
 
+from shlex import quote
 from typing import Any
 
 from ops import inventory, log_settings, mail_identity, shipping, table
@@ -113,7 +114,8 @@ def _users_left(cloud: Cloud, project: Project, sender: str, *, deleted: bool) -
             f"DynamoDB keeps a backup of {users} for 35 days, and deletes it then: "
             f"{cloud.aws(backups)}"
         )
-    deploy = f"python -m ops deploy --stage {stage} --mail-from {sender or '<address>'}"
+    mail_from = quote(sender) if sender else "<address>"
+    deploy = f"python -m ops deploy --stage {stage} --mail-from {mail_from}"
     delete = f"python -m ops destroy --stage {stage} --delete-users {users}"
     return (
         f"The users are still in the table {users}, which is protected from deletion.\n"
@@ -131,5 +133,5 @@ def _identity_left(cloud: Cloud, sender: str) -> str:
         return ""
     return (
         f"SES still knows {identity}, which other programs may send from. If none does: "
-        + cloud.aws(f"sesv2 delete-email-identity --email-identity {identity}")
+        + cloud.aws(f"sesv2 delete-email-identity --email-identity {quote(identity)}")
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from shlex import quote
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def how_to_verify(mail_from: str, identity: str, tokens: list[str] | None) -> tu
         f"Add these records to the DNS of {identity}, so that SES may send from it:{records}\n"
         "If the domain is not yours, verify the address alone instead:"
     )
-    return how, f"sesv2 create-email-identity --email-identity {mail_from}"
+    return how, f"sesv2 create-email-identity --email-identity {quote(mail_from)}"
 
 
 def _covering(mail_from: str) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Any
 
 import boto3
@@ -75,6 +76,11 @@ def test_who_is_yet_to_confirm_is_told_where() -> None:
 def test_a_subscription_that_has_lapsed_is_told_with_the_command_that_brings_it_back() -> None:
     told = left_to_do(Sns(other=f"{TOPIC}:1"))
     assert told.endswith(f"--topic-arn {TOPIC} --notification-endpoint {OPS} --region x")
+
+
+def test_an_address_is_quoted_where_it_is_to_be_typed() -> None:
+    told = left_to_do(Sns(), "o'brien@example.org")
+    assert "o'brien@example.org" in shlex.split(told.partition("again: ")[2])
 
 
 def test_a_stage_whose_alarms_nobody_hears_is_told() -> None:

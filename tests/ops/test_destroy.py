@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shlex
 from types import SimpleNamespace
 from typing import Any
 
@@ -101,6 +102,15 @@ def test_all_goes_but_the_users_and_what_is_left_is_said_with_the_way_out(
     assert "ops deploy --stage prod --mail-from hello@example.org" in users
     assert f"ops destroy --stage prod --delete-users {USERS}" in users
     assert "delete-email-identity --email-identity example.org" in identity
+
+
+def test_an_address_is_quoted_where_it_is_to_be_typed(account: Account, deployed: Project) -> None:
+    deployed.record({"MAIL_FROM": "o'brien@example.org"}, {})
+    account.identity = "o'brien@example.org"
+    users, identity = account.destroy(deployed)
+    again = users.splitlines()[1].partition("again: ")[2]
+    assert shlex.split(again)[-1] == "o'brien@example.org"
+    assert "o'brien@example.org" in shlex.split(identity.partition("If none does: ")[2])
 
 
 def test_the_users_go_only_where_that_is_meant(account: Account, deployed: Project) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Any
 
 import pytest
@@ -72,8 +73,8 @@ def test_a_domain_is_compared_in_lower_case() -> None:
     assert mail_identity.choose(ses, "Hello@Example.ORG", "").name == "example.org"
 
 
-def left_to_do(ses: Any, identity: str) -> list[str]:
-    return mail_identity.left_to_do(ses, SENDER, identity, lambda words: f"aws {words} --region x")
+def left_to_do(ses: Any, identity: str, sender: str = SENDER) -> list[str]:
+    return mail_identity.left_to_do(ses, sender, identity, lambda words: f"aws {words} --region x")
 
 
 def test_nothing_is_left_to_do_where_mail_can_go_to_anybody() -> None:
@@ -87,6 +88,13 @@ def test_a_domains_records_are_spelled_out() -> None:
     for token in ("one", "two"):
         assert f"{token}._domainkey.example.org  CNAME  {token}.dkim.amazonses.com" in todo
     assert f"aws sesv2 create-email-identity --email-identity {SENDER} --region x" in todo
+
+
+def test_an_address_is_quoted_where_it_is_to_be_typed() -> None:
+    ses: Any = Ses({"example.org": PENDING})
+    (todo,) = left_to_do(ses, "example.org", "o'brien@example.org")
+    typed = todo.splitlines()[-1].partition(" instead: ")[2]
+    assert shlex.split(typed)[3:5] == ["--email-identity", "o'brien@example.org"]
 
 
 def test_an_addresss_owner_is_sent_to_their_mailbox() -> None:
