@@ -6,6 +6,7 @@ import click
 
 from ops import log_settings
 from ops.commands.on_stage import in_account
+from ops.commands.rates import Rate
 from ops.deploy import deploy as bring_up
 from ops.progress import Progress
 from ops.rest_api import FIRST_BURST, FIRST_RATE, Throttle
@@ -17,7 +18,7 @@ from ops.rest_api import FIRST_BURST, FIRST_RATE, Throttle
 @click.option("--base-url", help="Where links lead, if not to the API's own address.")
 @click.option(
     "--throttle-rate",
-    type=click.FloatRange(0, min_open=True),
+    type=Rate(),
     help=f"Requests a second that each route takes.  [default: as before; at first {FIRST_RATE:g}]",
 )
 @click.option(

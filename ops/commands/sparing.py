@@ -5,6 +5,7 @@ from typing import TypeVar
 
 import click
 
+from ops.commands.rates import Rate
 from ops.users.stopping import Ending
 
 R = TypeVar("R")
@@ -17,7 +18,7 @@ def options(command: Callable[..., R]) -> Callable[..., R]:
     """Give ``command`` ``rate`` and ``mails``, None where SES's quota decides."""
     rate = click.option(
         "--rate",
-        type=click.FloatRange(0, min_open=True),
+        type=Rate(),
         help="Mails a second.  [default: nine tenths of what SES allows; sign-ups need some]",
     )
     mails = click.option(
