@@ -67,11 +67,12 @@ def _in_plain_words(error: OSError) -> str:
 
 
 def _open_what_is_closed() -> None:
-    """Give a program that was started with its output closed (``>&-``) one that leads nowhere."""
-    for name in ("stdout", "stderr"):
+    """Give a program that was started with its input or output closed (``<&-``, ``>&-``) one that
+    leads nowhere."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
-            nowhere = os.open(os.devnull, os.O_WRONLY)
-            setattr(sys, name, os.fdopen(nowhere, "w", encoding="utf-8"))
+            nowhere = os.open(os.devnull, os.O_RDWR)
+            setattr(sys, name, os.fdopen(nowhere, mode, encoding="utf-8"))
 
 
 def _discard(out: TextIO) -> None:

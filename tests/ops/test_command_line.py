@@ -149,6 +149,16 @@ def test_output_that_is_closed_is_output_that_nobody_wants(
     sys.stderr.close()
 
 
+def test_input_that_is_closed_is_input_with_nothing_in_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "stdin", None)
+    monkeypatch.setattr(local, "run", lambda *_, **__: click.prompt("Go on"))
+    assert status("run") == 1
+    assert "That was not confirmed: nothing was done." in capsys.readouterr().err
+    sys.stdin.close()
+
+
 def test_a_file_that_cannot_be_had_is_named(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
