@@ -34,8 +34,9 @@ BETWEEN_BOOKMARKS = 1.0  # seconds
 
 def _encoding(_ctx: click.Context, _param: click.Parameter, value: str) -> str:
     try:
+        "".encode(value)  # which base64 and its like, codecs too, refuse: they are not of text
         codec = codecs.lookup(value).name
-    except LookupError as error:
+    except (LookupError, ValueError) as error:
         raise click.BadParameter("name one that Python knows, such as cp1252.") from error
     return "utf-8-sig" if codec == "utf-8" else codec
 

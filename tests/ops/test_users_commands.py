@@ -394,6 +394,7 @@ def test_a_file_in_another_encoding_costs_the_rows_that_show_it(
     ("arguments", "words"),
     [
         (("people.csv", "--encoding", "klingon"), "name one that Python knows"),
+        (("people.csv", "--encoding", "base64"), "name one that Python knows"),
         (("people.csv", "--rejects", "./people.csv"), "--rejects must name another file"),
         (("nowhere.csv",), "does not exist"),
     ],
