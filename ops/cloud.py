@@ -115,8 +115,8 @@ def in_plain_words() -> Iterator[None]:
     except (NoConnection, HTTPClientError) as error:
         if nowhere := _nothing_here(error):
             raise DeployError(
-                f"Nothing runs at {nowhere}: start the local cloud with make run, or unset "
-                "AWS_ENDPOINT_URL."
+                f"Nothing runs at {nowhere}: start the local cloud with "
+                f"PORT={urlsplit(nowhere).port or 80} make run, or unset AWS_ENDPOINT_URL."
             ) from error
         raise DeployError(
             f"AWS did not answer ({_line(error)}): look at the network, and at the region's name."

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from shlex import quote
 
 from ops import files
 from ops.deploy import deploy
@@ -29,6 +30,8 @@ from ops.waiting import until
 STAGE = "local"
 STATE = CHECKOUT / ".local"
 """Where a run keeps everything, unless it is told another folder."""
+PORT = 8400
+"""The first of its ports, unless it is told another."""
 MAIL_FROM = "bienvenue@example.org"
 UNTHROTTLED = Throttle(rate=10000, burst=5000)  # what AWS gives a whole account at the start
 PATIENCE = 30.0
@@ -67,14 +70,14 @@ class Ports:
     def endpoint(self) -> str:
         return f"http://{HOST}:{self.cloud}"
 
-    def check(self) -> None:
-        """Raise RunError if any of them cannot be had."""
+    def check(self, state: Path) -> None:
+        """Raise RunError if any of them cannot be had for the run that is kept in ``state``."""
         for port in (self.cloud, self.mailbox, self.smtp):
             if reason := _why_not(port):
-                other = self.cloud + 100 if self.cloud < 60000 else 8400
+                other = self.cloud + 100 if self.cloud < 60000 else PORT
                 raise RunError(
                     f"Port {port} is taken ({reason}): end what uses it, or move all three ports, "
-                    f"for instance: PORT={other} make run"
+                    f"for instance: {command(state, other)}"
                 )
 
 
@@ -98,7 +101,7 @@ def run(
     described = state / "stack.json"
     with _until_stopped(), _alone(state):
         described.unlink(missing_ok=True)
-        ports.check()
+        ports.check(state)
         with Processes(state / "logs", leftovers=[described]) as processes:
             with progress.step("Local cloud and mailbox"):
                 _start(processes, state, ports, enforce_iam)
@@ -108,6 +111,13 @@ def run(
             while True:
                 processes.check()
                 time.sleep(GLANCE)
+
+
+def command(state: Path, port: int = PORT) -> str:
+    """What is typed to start the run that is kept in ``state``."""
+    if state != STATE:
+        return f"python -m ops run --state {quote(str(state))} --port {port}"
+    return "make run" if port == PORT else f"PORT={port} make run"
 
 
 def _why_not(port: int) -> str:

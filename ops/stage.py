@@ -87,7 +87,8 @@ def _running(state: Path) -> Stage:
         addresses = files.read(state / "stack.json")
     except FileNotFoundError as error:
         raise OpsError(
-            f"Nothing runs here ({state}/stack.json is not there): start it with make run."
+            f"Nothing runs here ({state}/stack.json is not there): "
+            f"start it with {local.command(state)}."
         ) from error
     project = Project(local.project(state), local.STAGE)
     return Stage(local_cloud.connect(addresses["aws"]), project, addresses["mailbox"], state)

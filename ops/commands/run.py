@@ -19,7 +19,7 @@ from ops.project import CHECKOUT
 @click.option(
     "--port",
     type=click.IntRange(1, 65533),
-    default=8400,
+    default=local.PORT,
     show_default=True,
     help="The local cloud's port; the mailbox takes the next two.",
 )

@@ -8,6 +8,7 @@ from functools import wraps
 from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 from chalicelib.users import Item
 from ops import event_source, local, mail_identity, metrics
@@ -72,7 +73,8 @@ class Facts:
         """The sentence and the command that mend whatever a deploy makes."""
         name, cloud = self.stage.name, self.stage.cloud
         if name == local.STAGE:
-            return "Stop the run with Ctrl-C, and start it again.", "make run"
+            again = local.command(self.stage.state, urlsplit(cloud.endpoint).port or local.PORT)
+            return "Stop the run with Ctrl-C, and start it again.", again
         return "A deploy puts it right.", cloud.command(f"make deploy STAGE={name}")
 
     @_once

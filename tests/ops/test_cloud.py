@@ -81,7 +81,7 @@ def refusal(code: str, message: str) -> ClientError:
         ),
         (
             exceptions.EndpointConnectionError(endpoint_url="http://127.0.0.1:9830/?x"),
-            "Nothing runs at http://127.0.0.1:9830: start the local cloud with make run",
+            "Nothing runs at http://127.0.0.1:9830: start the local cloud with PORT=9830 make run",
         ),
         (
             exceptions.ReadTimeoutError(endpoint_url="https://sts.amazonaws.com/"),

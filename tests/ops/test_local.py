@@ -23,14 +23,23 @@ def test_ports_are_three_in_a_row() -> None:
 
 
 @pytest.mark.parametrize("which", range(PORTS))
-def test_any_port_that_is_taken_is_named_with_a_way_to_others(which: int) -> None:
+def test_any_port_that_is_taken_is_named_with_a_way_to_others(tmp_path: Path, which: int) -> None:
     first = free_ports()
     with socket.socket() as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(("127.0.0.1", first + which))
         listener.listen()
-        with pytest.raises(RunError, match=f"Port {first + which} is taken .*PORT=[0-9]+ make run"):
-            Ports(first).check()
+        with pytest.raises(
+            RunError, match=f"Port {first + which} is taken .*--state .* --port [0-9]+"
+        ):
+            Ports(first).check(tmp_path)
+
+
+def test_what_starts_a_run_keeps_to_its_folder_and_its_ports(tmp_path: Path) -> None:
+    folder = tmp_path / "a run"
+    assert local.command(local.STATE) == "make run"
+    assert local.command(local.STATE, 9000) == "PORT=9000 make run"
+    assert local.command(folder, 9000) == f"python -m ops run --state '{folder}' --port 9000"
 
 
 def test_a_port_that_may_not_be_bound_is_told_with_the_reason(
@@ -41,7 +50,7 @@ def test_a_port_that_may_not_be_bound_is_told_with_the_reason(
 
     monkeypatch.setattr(socket.socket, "bind", refuse)
     with pytest.raises(RunError, match=r"Port 80 is taken \(Permission denied\)"):
-        Ports(80).check()
+        Ports(80).check(local.STATE)
 
 
 def test_two_runs_do_not_share_a_folder(tmp_path: Path) -> None:

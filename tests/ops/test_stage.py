@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ops import cloud, stage
+from ops import cloud, local, stage
 from ops.cloud import Cloud
 from ops.errors import OpsError
 from ops.project import Project
@@ -64,8 +64,13 @@ def test_what_runs_on_this_machine_is_found_by_what_it_wrote(tmp_path: Path) -> 
     assert found.ops("users list") == f"python -m ops users list --stage local --state {tmp_path}"
 
 
-def test_where_nothing_runs_it_says_how_to_start_it(tmp_path: Path) -> None:
-    with pytest.raises(OpsError, match=r"Nothing runs here.*make run"):
+def test_where_nothing_runs_it_says_how_to_start_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local, "STATE", tmp_path / "nothing")
+    with pytest.raises(OpsError, match=r"Nothing runs here.*make run\."):
+        stage.find(tmp_path, "local", local.STATE)
+    with pytest.raises(OpsError, match=f"start it with python -m ops run --state {tmp_path} "):
         stage.find(tmp_path, "local", tmp_path)
 
 

@@ -993,6 +993,13 @@ def test_a_large_table_is_not_read_to_its_end(
     assert one.asked.count("dynamodb.Scan") == 3
 
 
+def test_a_run_in_a_folder_of_its_own_is_started_there_again(project: Project) -> None:
+    cloud = Cloud(boto3.Session(), "1", "", lambda *_: "", endpoint="http://127.0.0.1:9000")
+    stage = Stage(cloud, Project(project.folder, "local"), state=project.folder)
+    again = facts.Facts(stage, project.folder, lambda: NOW).deploy_again[1]
+    assert again == f"python -m ops run --state {project.folder} --port 9000"
+
+
 @pytest.mark.parametrize(
     ("name", "deploy", "ops"),
     [
