@@ -51,10 +51,7 @@ class Stage:
 def account() -> Cloud:
     """The account that the environment's credentials are for; or the local cloud, if that is where
     AWS_ENDPOINT_URL leads. Raises DeployError without either."""
-    endpoint = os.environ.get("AWS_ENDPOINT_URL", "")
-    if urlsplit(endpoint).hostname in LOOPBACK:
-        return local_cloud.connect(endpoint)
-    return cloud.connect()
+    return _rehearsed() or cloud.connect()
 
 
 def check_name(name: str) -> None:
@@ -74,12 +71,20 @@ def find(checkout: Path, name: str, state: Path) -> Stage:
         return _running(state)
     project = Project(checkout, name)
     if not project.environment.get("USERS_TABLE"):
+        deploy = f"make deploy STAGE={name} MAIL_FROM=<address>"
+        if here := _rehearsed():
+            deploy = here.command(deploy)
         raise OpsError(
-            f"This checkout knows of no deployed stage {name}: deploy it first, with "
-            f"make deploy STAGE={name} MAIL_FROM=<address>, or fetch the .chalice/config.json "
-            "of who did."
+            f"This checkout knows of no deployed stage {name}: deploy it first, with {deploy}, "
+            "or fetch the .chalice/config.json of who did."
         )
     return Stage(account(), project)
+
+
+def _rehearsed() -> Cloud | None:
+    """The local cloud, if that is where AWS_ENDPOINT_URL leads."""
+    endpoint = os.environ.get("AWS_ENDPOINT_URL", "")
+    return local_cloud.connect(endpoint) if urlsplit(endpoint).hostname in LOOPBACK else None
 
 
 def _running(state: Path) -> Stage:

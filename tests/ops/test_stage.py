@@ -48,6 +48,15 @@ def test_a_stage_that_was_never_deployed_is_said_to_be_none(project: Project, na
         stage.find(project.folder, name, project.folder)
 
 
+def test_what_deploys_a_stage_that_is_rehearsed_never_reaches_an_account(
+    monkeypatch: pytest.MonkeyPatch, project: Project
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:8400")
+    here = "AWS_ENDPOINT_URL=http://127.0.0.1:8400 make deploy STAGE=demo MAIL_FROM=<address>"
+    with pytest.raises(OpsError, match=f"with {here}, or fetch"):
+        stage.find(project.folder, "demo", project.folder)
+
+
 def test_what_runs_on_this_machine_is_found_by_what_it_wrote(tmp_path: Path) -> None:
     described = {
         "aws": "http://127.0.0.1:8400",
