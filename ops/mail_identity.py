@@ -67,14 +67,19 @@ def how_to_verify(mail_from: str, identity: str, tokens: list[str] | None) -> tu
             f"Open the link in the mail that AWS sent to {identity}, so that SES may send from it.",
             "",
         )
-    records = "".join(
-        f"\n  {token}._domainkey.{identity}  CNAME  {token}.{_DKIM_HOST}" for token in tokens or ()
-    )
+    records = dkim_records(identity, tokens or [])
     how = (
         f"Add these records to the DNS of {identity}, so that SES may send from it:{records}\n"
         "If the domain is not yours, verify the address alone instead:"
     )
     return how, f"sesv2 create-email-identity --email-identity {quote(mail_from)}"
+
+
+def dkim_records(domain: str, tokens: list[str]) -> str:
+    """The records by which mailboxes know SES's signatures for ``domain``, a line each."""
+    return "".join(
+        f"\n  {token}._domainkey.{domain}  CNAME  {token}.{_DKIM_HOST}" for token in tokens
+    )
 
 
 def _covering(mail_from: str) -> Iterator[str]:

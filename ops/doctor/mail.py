@@ -1,8 +1,9 @@
 """SES: whether it lets the stage send, how much, and tells it what became of the mail."""
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import islice
+from typing import Any
 
 from chalicelib import address
 from chalicelib.logs import hashed
@@ -40,17 +41,18 @@ def _dkim(facts: Facts) -> Finding:
     name, dkim = identity["Name"], identity.get("DkimAttributes", {})
     if not identity.get("VerifiedForSendingStatus"):
         raise NotThere("not seen: the sender is not verified")
-    if dkim.get("Status") == "SUCCESS" and dkim.get("SigningEnabled"):
+    if "@" in name and not _signs(dkim):  # then its domain may
+        name = name.rpartition("@")[2]
+        of_domain = _dkim_of(facts, name)
+        if of_domain is None:
+            return amber(
+                "mails are not signed: only the address is verified, not its domain",
+                f"If {name} is yours, verify it: mailboxes trust signed mail.",
+                facts.stage.cloud.aws(f"sesv2 create-email-identity --email-identity {name}"),
+            )
+        dkim = of_domain
+    if _signs(dkim):
         return green(f"mails are signed for {name}")
-    if "@" in name:
-        domain = name.rpartition("@")[2]
-        if _signs(facts, domain):
-            return green(f"mails are signed for {domain}")
-        return amber(
-            "mails are not signed: only the address is verified, not its domain",
-            f"If {domain} is yours, verify it: mailboxes trust signed mail.",
-            facts.stage.cloud.aws(f"sesv2 create-email-identity --email-identity {domain}"),
-        )
     if dkim.get("Status") == "SUCCESS":
         return amber(
             "mails are not signed: signing is off",
@@ -63,18 +65,23 @@ def _dkim(facts: Facts) -> Finding:
     said = f"mails are not signed ({dkim.get('Status', 'unknown').lower().replace('_', ' ')})"
     if not dkim.get("Tokens"):
         return amber(said, f"Put its records into the DNS of {name}: {_DKIM}")
-    how, words = mail_identity.how_to_verify(facts.sender, name, dkim["Tokens"])
-    return amber(said, how, facts.stage.cloud.aws(words))
+    records = mail_identity.dkim_records(name, dkim["Tokens"])
+    return amber(said, f"Add these records to the DNS of {name}:{records}")
 
 
-def _signs(facts: Facts, domain: str) -> bool:
-    """Whether SES signs what is sent from any address of ``domain``."""
+def _signs(dkim: Mapping[str, Any]) -> bool:
+    return dkim.get("Status") == "SUCCESS" and bool(dkim.get("SigningEnabled"))
+
+
+def _dkim_of(facts: Facts, domain: str) -> Mapping[str, Any] | None:
+    """How SES signs what is sent from any address of ``domain``; None if it does not know it."""
     ses = facts.client("sesv2")
     try:
-        dkim = ses.get_email_identity(EmailIdentity=domain).get("DkimAttributes", {})
+        found = ses.get_email_identity(EmailIdentity=domain)
     except ses.exceptions.NotFoundException:
-        return False
-    return dkim.get("Status") == "SUCCESS" and bool(dkim.get("SigningEnabled"))
+        return None
+    signing: Mapping[str, Any] = found.get("DkimAttributes", {})
+    return signing
 
 
 def _sandbox(facts: Facts) -> Finding:

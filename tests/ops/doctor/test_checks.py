@@ -645,7 +645,12 @@ CASES: list[tuple[str, dict[str, Any], Light, str, str]] = [
     ),
     (
         "Mail/DKIM",
-        {"sesv2__GetEmailIdentity": dkim(Status="NOT_STARTED", SigningEnabled=False)},
+        {
+            "sesv2__GetEmailIdentity": [
+                *[dkim(Status="NOT_STARTED", SigningEnabled=False)] * 3,
+                Refusal("NotFoundException"),
+            ]
+        },
         AMBER,
         "not its domain",
         "aws sesv2 create-email-identity --email-identity example.org",
@@ -897,6 +902,16 @@ def test_a_domain_that_does_not_sign_is_told_how(
     assert found.light is AMBER
     assert said in found.said
     assert mend in f"{found.mend} {found.command}"
+
+
+def test_a_domain_that_is_there_is_not_to_be_made_again(world: MakeWorld) -> None:
+    """SES refuses to: AlreadyExistsException. Nor is the address, which may send already."""
+    address, domain = dkim(Status="NOT_STARTED"), dkim(Status="PENDING", Tokens=["one"])
+    found = look(world(sesv2__GetEmailIdentity=[address] * 3 + [domain]), "Mail/DKIM")
+    assert found.light is AMBER
+    assert found.said == "mails are not signed (pending)"
+    assert "one._domainkey.example.org  CNAME  one.dkim.amazonses.com" in found.mend
+    assert "create-email-identity" not in f"{found.mend} {found.command}"
 
 
 def test_credentials_of_another_account_are_red(world: MakeWorld) -> None:
