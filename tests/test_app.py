@@ -561,6 +561,16 @@ def test_a_click_is_answered_in_the_language_of_the_mail_if_no_other_is_asked_fo
     assert french.headers["Content-Language"] == "fr"
 
 
+@pytest.mark.parametrize("lang", ["en", "en-GB", " EN "])
+def test_the_answer_speaks_the_language_of_the_mail(service: Service, lang: str) -> None:
+    answer = service.post_json("/users", {**ALEXIS, "lang": lang}, accept_language="fr")
+    assert answer.headers["Content-Language"] == "en"
+    service.deliver()
+    assert subject(service) == "Welcome Alexis GÜNST HORN!"
+    again = service.post_json("/resend", {"email": ALEXIS["email"], "lang": lang})
+    assert again.headers["Content-Language"] == "en"
+
+
 def test_the_query_may_choose_the_language(service: Service) -> None:
     page = service.get("/?lang=en", accept=BROWSER, accept_language="fr")
     assert page.headers["Content-Language"] == "en"
