@@ -362,6 +362,17 @@ def test_another_writers_item_put_over_a_sign_up_never_lapses(store: Store) -> N
     assert "expires_at" not in item
 
 
+@pytest.mark.parametrize("theirs", [epoch(NOW) + 7 * 24 * 3600 + 1, 10**38 - 1, "2032-01-01", None])
+def test_another_writers_time_to_live_is_not_cut_short(store: Store, theirs: object) -> None:
+    """Though anybody may sign that address up, after which the item says when."""
+    put(store, nom="GÜNST HORN", expires_at=theirs)
+    assert store.users.sign_up(ALEXIS, EARLIER)
+    assert store.users.claim(EMAIL, LINK, NOW, lapses=True)
+    item = store.item(EMAIL) or {}
+    assert (item["mail"], item["link_hashes"]) == ("sending", {LINK})
+    assert item["expires_at"] == theirs
+
+
 def test_a_key_is_kept_as_it_was_put(store: Store) -> None:
     store.put("Alexis@Example.org", prenom="Alexis")
     user = store.users.claim("Alexis@Example.org", LINK, NOW, lapses=False)
@@ -407,7 +418,7 @@ def test_names_and_language_of_another_type_are_left_out(
 
 
 def test_moments_of_another_type_are_written_over_by_a_claim(store: Store) -> None:
-    put(store, created_at=0, mail_at=5, link_expires_at="tomorrow", expires_at="never")
+    put(store, created_at=0, mail_at=5, link_expires_at="tomorrow")
     assert store.users.claim(EMAIL, LINK, NOW, lapses=True)
     assert store.item(EMAIL) == {
         "email": EMAIL,
