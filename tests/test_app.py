@@ -200,6 +200,15 @@ def test_a_link_dies_after_a_day_and_another_can_be_had(service: Service) -> Non
     assert service.open(service.link()).json_body["status"] == "validated"
 
 
+def test_an_earlier_link_lives_again_with_a_later_one(service: Service) -> None:
+    earlier = signed_up(service)
+    service.clock.go_by(hours=30)
+    service.post_json("/resend", {"email": "alexis@example.org"})
+    assert service.open(earlier).status_code == 410
+    service.deliver()
+    assert service.open(earlier).json_body["status"] == "validated"
+
+
 def test_a_link_lives_until_its_last_second(service: Service) -> None:
     link = signed_up(service)
     service.clock.go_by(hours=23, minutes=59, seconds=59)
