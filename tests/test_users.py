@@ -337,6 +337,17 @@ def test_a_claim_tells_whom_to_mail_and_stores_the_link(store: Store) -> None:
     }
 
 
+def test_who_asks_again_lapses_as_before_until_that_mail_is_tried(store: Store) -> None:
+    """One write cannot tell a sign-up of ours from another writer's item, which has no lapse."""
+    store.users.sign_up(ALEXIS, NOW)
+    store.users.claim(EMAIL, LINK, NOW, lapses=True)
+    later = NOW + timedelta(days=8)
+    assert store.users.resend(EMAIL, later)
+    assert (store.item(EMAIL) or {})["expires_at"] == epoch(NOW) + 7 * 24 * 3600
+    assert store.users.claim(EMAIL, NEW_LINK, later, lapses=True)
+    assert (store.item(EMAIL) or {})["expires_at"] == epoch(later) + 7 * 24 * 3600
+
+
 def test_another_writers_user_never_lapses(store: Store) -> None:
     put(store, nom="GÜNST HORN", prenom="Alexis")
     assert store.users.claim(EMAIL, LINK, NOW, lapses=False) == User(
