@@ -7,8 +7,9 @@ MAX_LENGTH = 64
 MAX_DIGITS = 4  # "Louis 14" and "Bob1984" are names; what is longer is a number to call
 
 # What mail programs turn into links by themselves: a scheme, an address, or two labels and a dot
-# (also the dots that IDNA reads as one). "J. R. R. Tolkien" and "Ph.D" are no links.
-_LINK = re.compile(r"://|@|\bwww\.|[^\W_][.\u3002][^\W\d_]{2,}", re.IGNORECASE)
+# (also the dots that IDNA reads as one; before the last of them may be a sign, as in "i❤.ws").
+# "J. R. R. Tolkien" and "Ph.D" are no links.
+_LINK = re.compile(r"://|@|\bwww\.|[^\s.\u3002][.\u3002][^\W\d_]{2,}", re.IGNORECASE)
 _UNPRINTABLE = frozenset(("Cc", "Cs", "Zl", "Zp"))
 _NOT_BARE = frozenset(("Mn", "Mc", "Me", "Cf"))
 # Between letters, these make neither a link nor a number. A test holds all letters to that.

@@ -77,6 +77,11 @@ def check_resend(fields: Mapping[str, object], languages: Collection[str]) -> st
     return email
 
 
+def primary_language(text: str) -> str:
+    """The language that a tag such as ``fr-CA`` asks for (RFC 5646: the primary subtag)."""
+    return text.strip().lower().partition("-")[0]
+
+
 class _Reader:
     """Takes fields one by one and remembers every problem on the way."""
 
@@ -130,8 +135,7 @@ class _UnknownLanguage(ValueError):
 
 
 def _language(text: str, languages: Collection[str]) -> str:
-    """The language that a tag such as ``fr-CA`` asks for (RFC 5646: the primary subtag)."""
-    lang = text.strip().lower().partition("-")[0]
+    lang = primary_language(text)
     if lang not in languages:
         raise _UnknownLanguage
     return lang

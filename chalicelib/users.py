@@ -121,8 +121,8 @@ class Users:
         mails that nobody knows the fate of, the earlier links are given up. Raises Unusable.
         """
         first = self._claim(email, link_hash, now, lapses, "size(link_hashes) < :max", "ADD")
-        if lapses and first.item and "created_at" not in first.item:
-            # Another writer has put the item anew since, and theirs are never deleted by us.
+        if lapses and first.item and _is_anothers(first.item, now):
+            # Put anew since, or only signed up again: theirs are never deleted by us.
             return self.claim(email, link_hash, now, lapses=False)
         if first.done or not _is_claimable(first.item):
             return _user(first.item) if first.done else None
@@ -151,7 +151,11 @@ class Users:
         if lapses:
             assignments.append("expires_at = :expires_at")
             values[":expires_at"] = _epoch(now + UNVALIDATED_LIFE)
-            origin = " AND attribute_exists(created_at)"
+            origin = (
+                " AND attribute_exists(created_at)"
+                " AND (attribute_not_exists(expires_at)"
+                " OR attribute_type(expires_at, :number) AND expires_at <= :expires_at)"
+            )
         link = " ADD link_hashes :link" if verb == "ADD" else ", link_hashes = :link"
         return self._update(
             email,
@@ -347,6 +351,13 @@ def _owed_since(before: datetime) -> dict[str, Any]:
 def _is_claimable(item: Item) -> bool:
     mail = item.get("mail", {"S": "owed"}).get("S")
     return bool(item) and "validated_at" not in item and mail in ("owed", "sending")
+
+
+def _is_anothers(item: Item, now: datetime) -> bool:
+    """Whether another writer put the item: a sign-up's says when it came, and never has more than
+    UNVALIDATED_LIFE left."""
+    expires_at = item.get("expires_at", {"N": "0"}).get("N", "inf")
+    return "created_at" not in item or float(expires_at) > _epoch(now + UNVALIDATED_LIFE)
 
 
 def _user(item: Item) -> User:

@@ -200,6 +200,15 @@ def test_a_link_dies_after_a_day_and_another_can_be_had(service: Service) -> Non
     assert service.open(service.link()).json_body["status"] == "validated"
 
 
+def test_an_earlier_link_lives_again_with_a_later_one(service: Service) -> None:
+    earlier = signed_up(service)
+    service.clock.go_by(hours=30)
+    service.post_json("/resend", {"email": "alexis@example.org"})
+    assert service.open(earlier).status_code == 410
+    service.deliver()
+    assert service.open(earlier).json_body["status"] == "validated"
+
+
 def test_a_link_lives_until_its_last_second(service: Service) -> None:
     link = signed_up(service)
     service.clock.go_by(hours=23, minutes=59, seconds=59)
@@ -559,6 +568,16 @@ def test_a_click_is_answered_in_the_language_of_the_mail_if_no_other_is_asked_fo
     assert english.headers["Content-Language"] == "en"
     french = service.open(f"{link}&lang=fr", accept=BROWSER, accept_language="en")
     assert french.headers["Content-Language"] == "fr"
+
+
+@pytest.mark.parametrize("lang", ["en", "en-GB", " EN "])
+def test_the_answer_speaks_the_language_of_the_mail(service: Service, lang: str) -> None:
+    answer = service.post_json("/users", {**ALEXIS, "lang": lang}, accept_language="fr")
+    assert answer.headers["Content-Language"] == "en"
+    service.deliver()
+    assert subject(service) == "Welcome Alexis GÜNST HORN!"
+    again = service.post_json("/resend", {"email": ALEXIS["email"], "lang": lang})
+    assert again.headers["Content-Language"] == "en"
 
 
 def test_the_query_may_choose_the_language(service: Service) -> None:

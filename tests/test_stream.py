@@ -146,6 +146,17 @@ def test_another_writers_user_who_asks_again_never_lapses(
     assert "expires_at" not in item(store)
 
 
+def test_another_writers_time_to_live_outlives_a_sign_up_of_the_same_address(
+    store: Store, outbox: Outbox, handler: Handler
+) -> None:
+    in_a_year = EPOCH + 365 * 24 * 3600
+    store.put(ALEXIS, nom="GÜNST HORN", expires_at=in_a_year)
+    sign_up(store)
+    handler(modified(store, ALEXIS))
+    assert outbox.addresses == [ALEXIS]
+    assert item(store)["expires_at"] == in_a_year
+
+
 def test_another_writers_item_never_lapses_though_it_was_put_over_a_sign_up(
     store: Store, outbox: Outbox, handler: Handler
 ) -> None:

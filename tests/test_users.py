@@ -337,6 +337,17 @@ def test_a_claim_tells_whom_to_mail_and_stores_the_link(store: Store) -> None:
     }
 
 
+def test_who_asks_again_lapses_as_before_until_that_mail_is_tried(store: Store) -> None:
+    """One write cannot tell a sign-up of ours from another writer's item, which has no lapse."""
+    store.users.sign_up(ALEXIS, NOW)
+    store.users.claim(EMAIL, LINK, NOW, lapses=True)
+    later = NOW + timedelta(days=8)
+    assert store.users.resend(EMAIL, later)
+    assert (store.item(EMAIL) or {})["expires_at"] == epoch(NOW) + 7 * 24 * 3600
+    assert store.users.claim(EMAIL, NEW_LINK, later, lapses=True)
+    assert (store.item(EMAIL) or {})["expires_at"] == epoch(later) + 7 * 24 * 3600
+
+
 def test_another_writers_user_never_lapses(store: Store) -> None:
     put(store, nom="GÜNST HORN", prenom="Alexis")
     assert store.users.claim(EMAIL, LINK, NOW, lapses=False) == User(
@@ -360,6 +371,17 @@ def test_another_writers_item_put_over_a_sign_up_never_lapses(store: Store) -> N
     item = store.item(EMAIL) or {}
     assert (item["mail"], item["link_hashes"]) == ("sending", {LINK})
     assert "expires_at" not in item
+
+
+@pytest.mark.parametrize("theirs", [epoch(NOW) + 7 * 24 * 3600 + 1, 10**38 - 1, "2032-01-01", None])
+def test_another_writers_time_to_live_is_not_cut_short(store: Store, theirs: object) -> None:
+    """Though anybody may sign that address up, after which the item says when."""
+    put(store, nom="GÜNST HORN", expires_at=theirs)
+    assert store.users.sign_up(ALEXIS, EARLIER)
+    assert store.users.claim(EMAIL, LINK, NOW, lapses=True)
+    item = store.item(EMAIL) or {}
+    assert (item["mail"], item["link_hashes"]) == ("sending", {LINK})
+    assert item["expires_at"] == theirs
 
 
 def test_a_key_is_kept_as_it_was_put(store: Store) -> None:
@@ -407,7 +429,7 @@ def test_names_and_language_of_another_type_are_left_out(
 
 
 def test_moments_of_another_type_are_written_over_by_a_claim(store: Store) -> None:
-    put(store, created_at=0, mail_at=5, link_expires_at="tomorrow", expires_at="never")
+    put(store, created_at=0, mail_at=5, link_expires_at="tomorrow")
     assert store.users.claim(EMAIL, LINK, NOW, lapses=True)
     assert store.item(EMAIL) == {
         "email": EMAIL,
