@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
 from botocore.config import Config
 from hypothesis import settings
 from moto import mock_aws
+from moto.dynamodb.models.table import StreamShard
 
 from tests import stores
 
@@ -36,6 +38,21 @@ def nobodys_account() -> Iterator[None]:
         patch.setenv("AWS_CONFIG_FILE", os.devnull)
         patch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
         patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def moto_numbers_records_in_turn() -> Iterator[None]:
+    """moto numbers a record by how many there are, and adds it later: two that threads write at the
+    same time would have one number, and who reads on after the last would read it for ever."""
+    add, turn = StreamShard.add, threading.Lock()
+
+    def add_in_turn(self: StreamShard, old: Any, new: Any) -> None:
+        with turn:
+            add(self, old, new)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(StreamShard, "add", add_in_turn)
         yield
 
 

@@ -110,5 +110,5 @@ def test_a_taken_port_is_said_plainly(tmp_path: Path) -> None:
         )
     assert done.returncode == 1
     assert str(port + 1) in done.stderr + done.stdout
-    assert "PORT=" in done.stderr + done.stdout
+    assert f"--state {tmp_path} --port {port + 100}" in done.stderr + done.stdout
     assert "Traceback" not in done.stderr + done.stdout
