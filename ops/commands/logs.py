@@ -64,7 +64,9 @@ def logs(
     Permissions: logs:FilterLogEvents.
     """
     functions = list(stage.project.roles)
-    if only and only not in functions:
+    if user == "":  # of a shell's variable that is not set: everybody is not who was meant
+        raise click.BadParameter("is empty.", param_hint="--user")
+    if only is not None and only not in functions:
         raise OpsError(f"There is no function {only}: take one of {', '.join(functions)}.")
     groups = {
         name: log_settings.group_of(stage.project, name)

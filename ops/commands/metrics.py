@@ -101,7 +101,8 @@ def _funnel(metrics: Metrics, days: int) -> Table:
     table.add_column()
     for _ in range(4):
         table.add_column(justify="right")
-    table.add_row("", Text("everybody", "bold"), "", Text(f"last {days} days", "bold"), "")
+    recently = f"last {days} days" if days > 1 else "today"
+    table.add_row("", Text("everybody", "bold"), "", Text(recently, "bold"), "")
     everybody, recent = metrics.everybody, metrics.recent
     for name, field, of, style in (
         ("Signed up", "signed_up", "", ""),

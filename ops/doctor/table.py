@@ -103,6 +103,8 @@ def _bounced(facts: Facts) -> Finding:
 
 
 def _among(people: int, is_all: bool) -> str:
+    if people == 1 and is_all:
+        return "of 1 person"
     return f"of {people:,} people" if is_all else f"of the first {people:,} people at least"
 
 

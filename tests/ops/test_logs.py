@@ -368,6 +368,8 @@ def test_another_programs_spelling_is_found_too(watch: CloudWatch) -> None:
     ("options", "words"),
     [
         (["--function", "mailer"], "take one of api_handler, send_validation_mail"),
+        (["--function", ""], "take one of api_handler, send_validation_mail"),
+        (["--user", ""], "--user: is empty"),
         (["--since", "yesterday"], "neither a date such as 2026-11-24 nor 90s, 10m"),
         (["--level", "LOUD"], "is not one of 'debug', 'info'"),
     ],

@@ -282,10 +282,17 @@ def test_the_command_shows_the_funnel_and_draws_it(prod: Store, tmp_path: Path) 
     assert re.search(r"Signed up +2 +1", done.stdout)
     assert re.search(r"Validated +1 +50.0 % +1 +100.0 %", done.stdout)
     assert re.search(r"Sign-up to mail +median (2|1\.9\d|2\.0\d) s", done.stdout)
+    assert "last 30 days" in done.stdout
     assert "Other programs put 1 of them" in done.stdout
     assert re.search(rf"{now:%a %d %b} +1 +█+", done.stdout)
     assert "@" not in done.stdout
     assert svg.read_text().startswith("<svg")
+
+
+@pytest.mark.usefixtures("prod")
+def test_a_single_day_is_today() -> None:
+    done = CliRunner().invoke(ops, ["metrics", "--stage", "prod", "--days", "1"])
+    assert re.search(r"everybody +today", done.stdout)
 
 
 @pytest.mark.usefixtures("prod")

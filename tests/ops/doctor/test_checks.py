@@ -844,7 +844,7 @@ CASES: list[tuple[str, dict[str, Any], Light, str, str]] = [
         "Users/Mails failed",
         {"dynamodb__Scan": people(person("failed"))},
         AMBER,
-        "1, of 1",
+        "1, of 1 person",
         "--failed",
     ),
     *(
