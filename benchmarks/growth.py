@@ -130,8 +130,7 @@ def _requests(stack: Deployed, request: Callable[[Deployed, int], int], size: in
 
 
 def _sign_up(stack: Deployed, number: int) -> int:
-    email = f"{number}.{time.time_ns()}@example.org"
-    person = {"email": email, "prenom": "Alexis", "nom": "GÜNST HORN"}
+    person = {"email": f"new.{number}@example.org", "prenom": "Alexis", "nom": "GÜNST HORN"}
     return HTTP.request("POST", f"{stack.api}/users", json=person).status
 
 

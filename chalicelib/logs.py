@@ -25,8 +25,8 @@ def speak(chalice_log: logging.Logger) -> None:
     # Does nothing on AWS, whose runtime has set logging up; the local cloud's has not.
     logging.basicConfig(stream=sys.stdout, format="[%(levelname)s] %(message)s")
     logging.getLogger("chalicelib").setLevel(logging.INFO)
-    # Nobody prints who logged what, and finding out is half of a line's work (Python's logging
-    # HOWTO, "Optimization").
+    # Nobody prints who logged what, and finding out is a third of a line's work (Python's
+    # logging HOWTO, "Optimization").
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     logging._srcfile = None
     chalice_log.addFilter(_without_message)

@@ -28,11 +28,16 @@ def prefers_html(accept: str) -> bool:
 def language(accept_language: str, languages: frozenset[str], default: str) -> str:
     """The best liked of ``languages``, of equals the first named; ``default`` where none is."""
     liked = [
-        (quality, tag.partition("-")[0])
+        (quality, lang)
         for tag, quality in _preferences(accept_language)
-        if quality > 0 and tag.partition("-")[0] in languages
+        if quality > 0 and (lang := primary_language(tag)) in languages
     ]
     return max(liked, key=lambda choice: choice[0])[1] if liked else default
+
+
+def primary_language(tag: str) -> str:
+    """The language that a tag such as ``fr-CA`` asks for (RFC 5646: the primary subtag)."""
+    return tag.strip().lower().partition("-")[0]
 
 
 def _preferences(header: str) -> Iterator[tuple[str, float]]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from chalicelib import address, names
 from chalicelib.body import REPEATED
+from chalicelib.negotiation import primary_language
 
 # Every accepted field, and what it is stored as.
 FIELDS = {
@@ -75,11 +76,6 @@ def check_resend(fields: Mapping[str, object], languages: Collection[str]) -> st
     email = reader.take("email", address.stored if token else address.canonical, required=True)
     reader.finish()
     return email
-
-
-def primary_language(text: str) -> str:
-    """The language that a tag such as ``fr-CA`` asks for (RFC 5646: the primary subtag)."""
-    return text.strip().lower().partition("-")[0]
 
 
 class _Reader:

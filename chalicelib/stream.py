@@ -143,7 +143,7 @@ def _on_one_processor() -> None:
     """Have this thread run where all the others of a batch do.
 
     One of them at a time has Python's lock. Where they hand it from one processor to another, and
-    each finds the other's caches cold, a batch takes a processor half as long again.
+    each finds the other's caches cold, a batch takes a processor a third as long again.
     """
     with suppress(AttributeError, OSError):  # macOS cannot say so, and Lambda need not allow it
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})

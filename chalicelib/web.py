@@ -17,7 +17,7 @@ from chalicelib.links import Link
 from chalicelib.logs import kind
 from chalicelib.pages import TYPED, Pages
 from chalicelib.settings import Settings
-from chalicelib.sign_up import FIELDS, Invalid, Problem, primary_language
+from chalicelib.sign_up import FIELDS, Invalid, Problem
 from chalicelib.users import Click, Unusable, Validation
 
 log = logging.getLogger(__name__)
@@ -125,7 +125,9 @@ class Visit:
             raise BodyError("body_malformed") from error
         self._fields = body.fields(content_type, cast(bytes, raw))
         # As a sign-up reads it: the answer speaks the language of the mail.
-        self._lang_is_chosen |= self._speak(primary_language(_text(self._fields.get("lang"))))
+        self._lang_is_chosen |= self._speak(
+            negotiation.primary_language(_text(self._fields.get("lang")))
+        )
         return self._fields
 
     def trapped(self) -> bool:

@@ -29,9 +29,9 @@ def test_any_port_that_is_taken_is_named_with_a_way_to_others(tmp_path: Path, wh
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(("127.0.0.1", first + which))
         listener.listen()
-        with pytest.raises(
-            RunError, match=f"Port {first + which} is taken .*--state .* --port [0-9]+"
-        ):
+        with pytest.raises(RunError, match=f"Port {first + which} is taken .*PORT=[0-9]+ make run"):
+            Ports(first).check(local.STATE)
+        with pytest.raises(RunError, match=f"Port {first + which} is taken .* --port [0-9]+"):
             Ports(first).check(tmp_path)
 
 
