@@ -39,7 +39,7 @@ DYNAMODB = Config(
     read_timeout=2,
     retries={"mode": "standard", "total_max_attempts": 2},
     max_pool_connections=MAX_CONCURRENT,
-    user_agent=app.app_name,  # else each call describes botocore anew: a tenth of its work
+    user_agent=app.app_name,  # else each call describes botocore anew: an eighth of its work
     parameter_validation=False,  # a twentieth of a call's work, and AWS does it anyhow
 )
 # Three tries, 21 s at the worst: with those of DynamoDB, within stream.TIME_FOR_A_MAIL.

@@ -46,15 +46,13 @@ def compose(
         "support_address": brand.support_address,
         "support_url": brand.support_url,
     }
-    support_text = templates.fill_text("mail/support.txt", **values)
-    support_html = templates.fill_html("mail/support.html", **values)
-    logo = templates.fill_html("mail/logo.html", **values)
-    in_text = {**values, "support": support_text if brand.support_address else ""}
-    in_html = {
-        **values,
-        "logo": logo if brand.logo_url else Html(),
-        "support": support_html if brand.support_address else Html(),
-    }
+    in_text = {**values, "support": ""}
+    in_html = {**values, "logo": Html(), "support": Html()}
+    if brand.support_address:
+        in_text["support"] = templates.fill_text("mail/support.txt", **values)
+        in_html["support"] = templates.fill_html("mail/support.html", **values)
+    if brand.logo_url:
+        in_html["logo"] = templates.fill_html("mail/logo.html", **values)
     return Mail(
         to=address.deliverable(user.email),
         subject=templates.fill_text(f"mail/{lang}/subject.txt", **values).strip(),

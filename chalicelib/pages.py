@@ -88,6 +88,7 @@ class Pages:
         title = texts[f"problem_{code}_title"]
         return self._page("problem", lang, title=title, detail=texts[f"problem_{code}_detail"])
 
+    @cached_property
     def security_policy(self) -> str:
         """The pages' Content-Security-Policy: our one style, forms to ourselves, nothing else."""
         digest = b64encode(sha256(self._style.encode()).digest()).decode()
@@ -146,15 +147,17 @@ class Pages:
 
     def _brand(self, lang: str) -> dict[str, str]:
         brand = self.brand
-        logo = _fill("logo", lang, logo_url=brand.logo_url, product=brand.product)
-        support = _fill(
-            "support", lang, support_url=brand.support_url, support_address=brand.support_address
-        )
-        return {
-            "product": brand.product,
-            "product_mark": logo if brand.logo_url else brand.product,
-            "support": support if brand.support_address else Html(),
-        }
+        mark, support = brand.product, Html()
+        if brand.logo_url:
+            mark = _fill("logo", lang, logo_url=brand.logo_url, product=brand.product)
+        if brand.support_address:
+            support = _fill(
+                "support",
+                lang,
+                support_url=brand.support_url,
+                support_address=brand.support_address,
+            )
+        return {"product": brand.product, "product_mark": mark, "support": support}
 
     def _languages(self, lang: str, here: str, typed: Mapping[str, str] | None) -> Html:
         """Ways to every other language. What was typed goes by a form: no address is in a URL."""

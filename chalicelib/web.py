@@ -214,7 +214,7 @@ class Visit:
         headers: Headers = {
             "Content-Type": "text/html; charset=utf-8",
             "Content-Language": self.lang,
-            "Content-Security-Policy": self._site.pages.security_policy(),
+            "Content-Security-Policy": self._site.pages.security_policy,
         }
         return Response(str(page), headers, status)
 

@@ -130,19 +130,19 @@ def test_the_policy_allows_the_one_style_that_a_page_has(brand: Brand) -> None:
     pages = Pages(BASE_URL, brand)
     (style,) = re.findall(r"<style>(.*)</style>", pages.sign_up("fr", {}), re.DOTALL)
     digest = b64encode(sha256(style.encode()).digest()).decode()
-    assert f"style-src 'sha256-{digest}';" in pages.security_policy()
+    assert f"style-src 'sha256-{digest}';" in pages.security_policy
     assert 'style="' not in pages.sign_up("fr", {})
 
 
 def test_the_policy_allows_no_image_but_the_logos() -> None:
-    assert "img-src" not in Pages(BASE_URL).security_policy()
-    assert "img-src https://cdn.example.org;" in Pages(BASE_URL, BRAND).security_policy()
+    assert "img-src" not in Pages(BASE_URL).security_policy
+    assert "img-src https://cdn.example.org;" in Pages(BASE_URL, BRAND).security_policy
 
 
 def test_forms_go_to_the_service_and_to_where_it_sends_people_on() -> None:
-    policy = Pages(BASE_URL).security_policy()
+    policy = Pages(BASE_URL).security_policy
     assert "form-action https://hello.example.org;" in policy
-    policy = Pages(BASE_URL, after_validation_url="https://app.example:8443/in").security_policy()
+    policy = Pages(BASE_URL, after_validation_url="https://app.example:8443/in").security_policy
     assert "form-action https://hello.example.org https://app.example:8443;" in policy
 
 
