@@ -284,6 +284,25 @@ def test_a_reader_who_has_had_enough_is_no_failure(stack: Stack, command: str) -
     assert (done.returncode, "Traceback" in done.stderr) == (0, False)
 
 
+def test_one_person_wakes_the_mailer_once_whatever_is_written_meanwhile(stack: Stack) -> None:
+    """The next one does so again, so that whoever was woken between them has been."""
+
+    def woken() -> int:
+        pages = stack.client("logs").get_paginator("filter_log_events")
+        said = pages.paginate(logGroupName=f"/aws/lambda/{FUNCTION}").build_full_result()["events"]
+        return sum(one["message"].startswith("START ") for one in said)
+
+    before = woken()
+    for number in (1, 2):
+        email = f"woken{number}@example.org"
+        stack.post("/users", {"email": email, "nom": "Horn"})
+        (mail,) = stack.wait_for_mails(email)
+        stack.wait_for_item(email, "sent")
+        assert stack.get(link_in(mail)).status == 200
+    wait_for(lambda: woken() >= before + 2, 20, "two invocations")
+    assert woken() == before + 2
+
+
 def test_metrics_count_what_the_journeys_did(stack: Stack) -> None:
     def counted() -> dict[str, Any]:
         done = ops(stack, "metrics", "--json")
