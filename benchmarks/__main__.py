@@ -2,7 +2,6 @@
 
 import shutil
 from collections.abc import Iterable
-from contextlib import ExitStack
 
 import click
 
@@ -39,10 +38,11 @@ def bench(against: str | None, rounds: int, seconds: int, only: tuple[str, ...])
         former = packages.checkout(against, SCRATCH / "former" / "checkout")
         with packages.deployed(former, SCRATCH / "former" / "state") as deployed:
             before = deployed.package
-    with ExitStack() as stacks:
-        stack = stacks.enter_context(packages.deployed(packages.CHECKOUT, SCRATCH / "state"))
+    with packages.deployed(packages.CHECKOUT, SCRATCH / "state") as stack:
         take("load", load.under_load(stack, SCRATCH / "load", seconds))
-        take("growth", growth.growth(stack, libraries, SCRATCH / "growth"))
+    if "growth" in parts:  # whose table must be empty
+        with packages.deployed(packages.CHECKOUT, SCRATCH / "growing") as growing:
+            take("growth", growth.growth(growing, libraries, SCRATCH / "growth"))
     field = Field(stack.package, before, others, libraries, SCRATCH)
     take("cold", functions.cold_starts(field, rounds))
     take("warm", functions.warm_requests(field, rounds))

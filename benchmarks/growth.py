@@ -1,6 +1,7 @@
 """The same work with ever more users in the table of the local cloud: time and memory.
 
 What is measured stands in ``measures``: a name, and what to run once for every size of the table.
+What makes the table larger comes last, and is made up for before the next size.
 """
 
 import hashlib
@@ -12,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import count, islice
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -20,13 +22,15 @@ import boto3
 import urllib3
 
 from benchmarks import events
-from benchmarks.contest import Result, once
+from benchmarks.contest import OURS, Result, once
 from benchmarks.packages import Deployed
 from benchmarks.processes import RUNTIME
 from benchmarks.runtime import most_held
 
 SIZES = (1_000, 10_000, 100_000)
 REQUESTS = 50
+MORE = 1_000  # to import
+FLAT = 1.25  # what the most users may take of what the fewest do, told for each of them
 WRITERS = 4
 PAGE = 25  # BatchWriteItem's limit
 
@@ -42,27 +46,32 @@ class Measure:
 
 
 def growth(stack: Deployed, libraries: Path, folder: Path) -> Iterator[Result]:
-    """Each measure at each of SIZES, as contestants of one another."""
+    """Each measure at each of SIZES: ours is the last, and flat beside the first. The table of
+    ``stack`` must be empty; its stream wakes nobody any more."""
     folder.mkdir(parents=True, exist_ok=True)
     _stop_mailing(stack)
     seconds: dict[str, dict[str, float]] = {}
     megabytes: dict[str, dict[str, float]] = {}
     measured = measures(stack, libraries, folder)
-    there = 0
+    filled = added = 0
     for size in SIZES:
-        _fill(stack, there, size)
-        there = size
+        _fill(stack, filled, size - added)
+        filled = size - added
         for name, measure in measured.items():
             took, held = measure.run(size)
             told = took / size * 1000 if measure.each else took
-            seconds.setdefault(name, {})[f"{size:,}"] = told * 1000
+            contestant = OURS if size == SIZES[-1] else f"with {size:,}"
+            seconds.setdefault(name, {})[contestant] = told * 1000
             if held is not None:
-                megabytes.setdefault(name, {})[f"{size:,}"] = held
+                megabytes.setdefault(name, {})[contestant] = held
+        added += REQUESTS + 1 + MORE
+    first = f"with {SIZES[0]:,}"
+    section = f"Growth to {SIZES[-1]:,}"
     for name, figures in seconds.items():
         unit = "ms per 1,000" if measured[name].each else "ms"
-        yield Result("Growth", name, unit, once(figures))
+        yield Result(section, name, unit, once(figures), "less", first, FLAT)
     for name, figures in megabytes.items():
-        yield Result("Growth", f"{name}, memory", "MB", once(figures))
+        yield Result(section, f"{name}, memory", "MB", once(figures), "less", first, FLAT)
 
 
 def measures(stack: Deployed, libraries: Path, folder: Path) -> Mapping[str, Measure]:
@@ -76,19 +85,21 @@ def measures(stack: Deployed, libraries: Path, folder: Path) -> Mapping[str, Mea
         stage = ["--stage", "local", "--state", str(stack.state)]
         return timed([sys.executable, "-m", "ops", "users", *words, *stage], os.environ)
 
+    numbers = count()  # of users; a second click of one would be another question
+
     return {
-        "sign-up": Measure(lambda size: (_requests(stack, _sign_up, size), None)),
-        "validate": Measure(lambda size: (_requests(stack, _click, size), None)),
         "users list": Measure(lambda _: users("list", "--format", "csv"), each=True),
-        "users import of 1,000 more": Measure(
-            lambda size: users("import", _sheet(folder, f"more{size}", 1000))
-        ),
         "users import, checked only": Measure(
             lambda size: users("import", "--dry-run", _sheet(folder, "checked", size)), each=True
         ),
         "sweep": Measure(
             lambda _: timed([*sweep, str(every_hour)], {**events.SETTINGS, **_local(stack)}),
             each=True,
+        ),
+        "validate": Measure(lambda _: (_requests(stack, _click, numbers), None)),
+        "sign-up": Measure(lambda _: (_requests(stack, _sign_up, numbers), None)),
+        f"users import of {MORE:,} more": Measure(
+            lambda size: users("import", _sheet(folder, f"more{size}", MORE))
         ),
     }
 
@@ -116,11 +127,13 @@ def _sheet(folder: Path, name: str, rows: int) -> str:
     return str(path)
 
 
-def _requests(stack: Deployed, request: Callable[[Deployed, int], int], size: int) -> float:
-    """The median seconds of REQUESTS requests, after one that is not counted, each about another
-    of the last of ``size`` users: a second click would be another question."""
+def _requests(
+    stack: Deployed, request: Callable[[Deployed, int], int], numbers: Iterator[int]
+) -> float:
+    """The median seconds of REQUESTS requests, after one that is not counted, each about the next
+    of ``numbers``."""
     took: list[float] = []
-    for number in range(size - REQUESTS - 1, size):
+    for number in islice(numbers, REQUESTS + 1):
         started = time.perf_counter()
         status = request(stack, number)
         took.append(time.perf_counter() - started)

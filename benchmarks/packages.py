@@ -1,7 +1,7 @@
 """The contestants as Lambda unpacks them, and the libraries that Lambda's Python brings along.
 
-Packages hold no bytecode but what their maker put there, as pip's and Chalice's do not; libraries
-have theirs, as AWS's do. Both matter more to a cold start than most code.
+Packages hold no bytecode but what their maker put there: Chalice puts none. The libraries have
+theirs, as AWS's do. Both matter more to a cold start than most code.
 """
 
 import importlib.metadata

@@ -3,7 +3,7 @@
 import secrets
 
 import boto3
-from bare import dynamodb, now, update  # noqa: F401  # dynamodb is for who replaces it
+from bare import now, update
 
 ses = boto3.client("sesv2")
 
