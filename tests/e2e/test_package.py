@@ -44,6 +44,18 @@ assert not loaded & {"pytest", "moto", "ops", "tests", "click", "rich"}, loaded
 print("ready")
 """
 
+BESIDES = """
+import json, sys
+import botocore.session, chalice.app
+session = botocore.session.Session()
+for service in ("dynamodb", "sesv2"):
+    session.create_client(service)
+theirs = set(sys.modules)
+import app
+app.users(), app.mailer()
+print(json.dumps(sorted(set(sys.modules) - theirs)))
+"""
+
 COLD_START = """
 import io, json, os, sys
 import app
@@ -170,6 +182,19 @@ def run(script: str, beside: list[str], **environment: str) -> str:
 
 def test_the_package_runs_with_nothing_beside_it_but_boto3(beside: list[str]) -> None:
     assert run(USE_EVERYTHING, beside) == "ready\n"
+
+
+def test_all_that_loads_beside_chalice_and_botocore_is_small(
+    beside: list[str], package: ZipFile
+) -> None:
+    """None of Python's takes half a millisecond. Whatever joins them is to be measured first:
+    ``python -X importtime``. Nor is there a module of our own that no function needs."""
+    loaded = set(json.loads(run(BESIDES, beside)))
+    code = [Path(name) for name in package.namelist() if name.startswith("chalicelib/")]
+    ours = {f"chalicelib.{path.stem}" for path in code if path.suffix == ".py"}
+    ours = ours - {"chalicelib.__init__"} | {"app", "chalicelib"}
+    assert ours <= loaded
+    assert loaded - ours <= {"concurrent.futures.thread", "gc", "secrets", "unicodedata"}
 
 
 @pytest.mark.parametrize(
