@@ -20,7 +20,7 @@ check: $(INSTALLED)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/cfn-lint ops/resources.json
+	$(BIN)/cfn-lint ops/deployment/resources.json
 
 format: $(INSTALLED)
 	$(BIN)/ruff format .

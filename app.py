@@ -18,12 +18,15 @@ from chalice.app import (
     SNSEvent,
 )
 
-from chalicelib import aws, body, feedback, links, logs, mail, settings, sign_up, templates
-from chalicelib.delivery import Delivery
-from chalicelib.stream import BATCH, MAX_CONCURRENT, Mailer
-from chalicelib.sweep import Sweep
-from chalicelib.users import Users
-from chalicelib.web import Site, Visit
+from chalicelib import aws, logs, settings, templates
+from chalicelib.mail import feedback, message
+from chalicelib.mail.mailer import BATCH, MAX_CONCURRENT, Mailer
+from chalicelib.mail.ses import Delivery
+from chalicelib.mail.sweep import Sweep
+from chalicelib.users import links
+from chalicelib.users.store import Users
+from chalicelib.web import body, forms
+from chalicelib.web.response import Site, Visit
 
 app = Chalice("bienvenue", configure_logs=False)
 logs.speak(app.log)
@@ -78,7 +81,7 @@ def post_user(visit: Visit) -> Response:
     fields = visit.fields()
     if visit.trapped():
         return visit.accepted(fields.get("email"))
-    person = sign_up.check(fields, visit.lang, templates.languages())
+    person = forms.check(fields, visit.lang, templates.languages())
     users().sign_up(person, now())
     return visit.accepted(person.email)
 
@@ -86,7 +89,7 @@ def post_user(visit: Visit) -> Response:
 @app.route("/resend", methods=["POST"], content_types=list(body.TYPES))
 @site.view
 def post_resend(visit: Visit) -> Response:
-    email = sign_up.check_resend(visit.fields(), templates.languages())
+    email = forms.check_resend(visit.fields(), templates.languages())
     users().resend(email, now())
     return visit.accepted(email)
 
@@ -157,7 +160,7 @@ def users() -> Users:
 def mailer() -> Mailer:
     ses = session.create_client("sesv2", config=SES)
     compose = partial(
-        mail.compose,
+        message.compose,
         base_url=stage.base_url,
         default_lang=stage.default_lang,
         languages=templates.languages(),

@@ -120,9 +120,9 @@ def _deploy_bare(stack: Deployed, folder: Path) -> str:
 
 
 def _deploy(endpoint: str, folder: Path) -> None:
-    from ops import rest_api, shipping
-    from ops.local_cloud import connect
-    from ops.project import Project
+    from ops.deployment import code, rest_api
+    from ops.stage.local_cloud import connect
+    from ops.stage.project import Project
 
     source = Path(__file__).parent / "contestants" / "chalice_bare.py"
     config = {
@@ -150,7 +150,7 @@ def _deploy(endpoint: str, folder: Path) -> None:
     api = rest_api.provide(cloud.session.client("apigateway"), project, lambda _: None)
     address = cloud.address(api, project.api_stage)
     rest_api.record(project, api, address)
-    shipping.ship(cloud, project, lambda _: None)
+    code.ship(cloud, project, lambda _: None)
     print(address)
 
 

@@ -7,16 +7,16 @@ from typing import Any, TextIO
 
 import click
 
-from ops.commands.deploy import deploy
-from ops.commands.destroy import destroy
-from ops.commands.doctor import doctor
-from ops.commands.logs import logs
-from ops.commands.metrics import metrics
-from ops.commands.preview import preview
-from ops.commands.run import run
-from ops.commands.sparing import INTERRUPTED
-from ops.commands.users import users
-from ops.errors import OpsError
+from ops.deployment.deploy_command import deploy
+from ops.deployment.destroy_command import destroy
+from ops.doctor.command import doctor
+from ops.logs.command import logs
+from ops.metrics.command import metrics
+from ops.preview.command import preview
+from ops.run.command import run
+from ops.stage.errors import OpsError
+from ops.terminal.interrupts import INTERRUPTED
+from ops.users.command import users
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 

@@ -14,7 +14,7 @@ from hypothesis import settings
 from moto import mock_aws
 from moto.dynamodb.models.table import StreamShard
 
-from tests import stores
+from tests.support import stores
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient

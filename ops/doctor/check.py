@@ -8,10 +8,10 @@ from enum import Enum
 
 from botocore.exceptions import ClientError
 
-from ops.cloud import in_plain_words, is_forbidden, is_unaccepted
 from ops.doctor.facts import Facts, NotThere
-from ops.doctor.fetch import NoAnswer
-from ops.errors import OpsError
+from ops.doctor.http import NoAnswer
+from ops.stage.cloud import in_plain_words, is_forbidden, is_unaccepted
+from ops.stage.errors import OpsError
 
 AT_ONCE = 12
 MOST_NAMED = 3

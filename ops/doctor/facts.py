@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from chalicelib.users import Item
-from ops import event_source, local, mail_identity, metrics
-from ops.stack import Stack
-from ops.stage import Stage
+from chalicelib.users.store import Item
+from ops.deployment import event_source_mapping, mail_identity
+from ops.deployment.stack import Stack
+from ops.metrics import funnel
+from ops.stage import local_stage
+from ops.stage.lookup import Stage
 from ops.users.store import OperatorsUsers
 
 T = TypeVar("T")
@@ -72,8 +74,10 @@ class Facts:
     def deploy_again(self) -> tuple[str, str]:
         """The sentence and the command that mend whatever a deploy makes."""
         name, cloud = self.stage.name, self.stage.cloud
-        if name == local.STAGE:
-            again = local.command(self.stage.state, urlsplit(cloud.endpoint).port or local.PORT)
+        if name == local_stage.STAGE:
+            again = local_stage.command(
+                self.stage.state, urlsplit(cloud.endpoint).port or local_stage.PORT
+            )
             return "Stop the run with Ctrl-C, and start it again.", again
         return "A deploy puts it right.", cloud.command(f"make deploy STAGE={name}")
 
@@ -108,7 +112,7 @@ class Facts:
     @_once
     def mappings(self) -> list[Any]:
         """The event source mappings that read a stream of the table, of this one or a former."""
-        found: list[Any] = list(event_source.mappings(self.client("lambda"), self.project))
+        found: list[Any] = list(event_source_mapping.mappings(self.client("lambda"), self.project))
         ours = f":table/{self.stage.users_table}/stream/"
         return [one for one in found if ours in one["EventSourceArn"]]
 
@@ -155,6 +159,6 @@ class Facts:
     def people(self) -> tuple[list[Item], bool]:
         """People in the table, and whether these are all: at most MAX_PAGES are read."""
         users = OperatorsUsers(self.client("dynamodb"), self.stage.users_table)
-        pages = users.pages(metrics.ATTRIBUTES)
+        pages = users.pages(funnel.ATTRIBUTES)
         found = [item for page in islice(pages, MAX_PAGES) for item in page]
         return found, next(pages, None) is None

@@ -14,13 +14,13 @@ from functools import cached_property
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
-from chalicelib import address
 from chalicelib.logs import hashed
-from ops.cloud import in_plain_words
-from ops.doctor import fetch
-from ops.errors import OpsError
-from ops.progress import Progress, Say
-from ops.stage import Stage
+from chalicelib.users import email_address
+from ops.doctor import http
+from ops.stage.cloud import in_plain_words
+from ops.stage.errors import OpsError
+from ops.stage.lookup import Stage
+from ops.terminal.progress import Progress, Say
 
 T = TypeVar("T")
 
@@ -124,7 +124,7 @@ class Journey:
 
     def _sign_up(self, say: Say) -> None:
         fields = {"email": self.email, "prenom": NAME}
-        answer = fetch.post(f"{self.stage.base_url}/users", fields)
+        answer = http.post(f"{self.stage.base_url}/users", fields)
         say(str(answer.status))
         if answer.status != 202:
             raise self._stuck(f"POST {self.stage.base_url}/users answers {answer.status}, not 202")
@@ -148,7 +148,7 @@ class Journey:
     def _link(self) -> str | None:
         """The link in the mail, once the mailbox of a run on this machine has it."""
         for number in self._mails() - self._former_mails:
-            text = fetch.get(f"{self.stage.mailbox}/messages/{number}.plain").body.decode()
+            text = http.get(f"{self.stage.mailbox}/messages/{number}.plain").body.decode()
             if found := _LINK.search(text):
                 return found.group()
         return None
@@ -157,7 +157,7 @@ class Journey:
         """The numbers of the mails to the user that are in the mailbox of a run on this machine."""
         if not self.stage.mailbox:
             return set()
-        summaries = fetch.get(f"{self.stage.mailbox}/messages/").json()["messages"]
+        summaries = http.get(f"{self.stage.mailbox}/messages/").json()["messages"]
         return {one["id"] for one in summaries if self.email in one["recipients"]["to"]}
 
     def _until_mail_is_not(self, state: str, otherwise: str) -> dict[str, Any]:
@@ -231,8 +231,8 @@ def begin(stage: Stage, typed: str, progress: Progress) -> Journey:
     Raises OpsError if it is no address.
     """
     try:
-        email = address.canonical(typed)
-    except address.AddressError as error:
+        email = email_address.canonical(typed)
+    except email_address.AddressError as error:
         raise OpsError(f"{typed!r} is no address that SES can deliver to: try another.") from error
     is_new = _simulated(email) is None or "+" in email
     return Journey(stage, email if is_new else _labelled(email), progress)
@@ -251,14 +251,14 @@ def _labelled(email: str) -> str:
 
 def _open(link: str) -> str:
     """Do as a person does with the link, its button included; what comes of it."""
-    answer = fetch.get(link)
+    answer = http.get(link)
     if _status(answer) == "confirm":
         base_url = link.partition("?")[0]
-        answer = fetch.post(base_url, dict(parse_qsl(urlsplit(link).query)))
+        answer = http.post(base_url, dict(parse_qsl(urlsplit(link).query)))
     return _status(answer) or str(answer.status)
 
 
-def _status(answer: fetch.Answer) -> str:
+def _status(answer: http.Answer) -> str:
     said = answer.json()
     return str(said.get("status", "")) if isinstance(said, dict) else ""
 

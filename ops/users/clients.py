@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 from botocore.config import Config
 
-from ops.stage import Stage
-from ops.users.importing import THREADS
+from ops.stage.lookup import Stage
+from ops.users.imports.importer import THREADS
 from ops.users.store import OperatorsUsers
 
 if TYPE_CHECKING:

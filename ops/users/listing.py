@@ -8,9 +8,9 @@ from typing import TextIO
 import click
 from rich.cells import cell_len, set_cell_size
 
-from chalicelib.users import iso
-from ops.terminal import printable
-from ops.users import cells, person
+from chalicelib.users.store import iso
+from ops.terminal.text import printable
+from ops.users import csv_cells, person
 from ops.users.person import Plain
 from ops.users.store import OperatorsUsers
 
@@ -64,10 +64,10 @@ def people(
 def write_csv(some: Iterable[Plain], out: TextIO) -> int:
     """Rows under a header, in what `import` reads too; how many."""
     columns = ("state", *ATTRIBUTES)
-    out.write(cells.line(columns))
+    out.write(csv_cells.line(columns))
     count = 0
     for count, one in enumerate(some, 1):  # noqa: B007 - the count is what is asked for
-        out.write(cells.line(str(one.get(name, "")) for name in columns))
+        out.write(csv_cells.line(str(one.get(name, "")) for name in columns))
     return count
 
 

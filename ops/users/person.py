@@ -8,7 +8,7 @@ from typing import Any
 from boto3.dynamodb.types import Binary, TypeDeserializer
 
 from chalicelib.logs import hashed
-from chalicelib.users import Item
+from chalicelib.users.store import Item
 
 Plain = Mapping[str, Any]
 """An item as JSON could have it: ``{"email": "…", "mail_count": 1}``."""

@@ -1,7 +1,7 @@
 """The table of users as an operator changes it: transitions that no request of anybody's may make.
 
-Like those of chalicelib/users.py, each is one conditional write, so all of this is safe while the
-service runs.
+Like those of chalicelib/users/store.py, each is one conditional write, so all of this is safe
+while the service runs.
 """
 
 from collections.abc import Iterator, Mapping
@@ -12,8 +12,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from chalicelib.sign_up import SignUp
-from chalicelib.users import Item, Users, iso
+from chalicelib.users.people import SignUp
+from chalicelib.users.store import Item, Users, iso
 
 PATIENCE = timedelta(minutes=2)
 """How long a mail is let be before an operator may ask for it again: longer than the mailer runs,

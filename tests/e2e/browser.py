@@ -14,7 +14,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
 
-from ops import preview
+from ops.preview import gallery
 from tests.e2e.stack import ROOT
 
 PICTURES = ROOT / "build" / "screenshots"
@@ -77,7 +77,7 @@ def look(page: Page, name: str, *, is_mail: bool = False) -> None:
 def _picture_the_readme() -> None:
     with running() as browser:
         page = browser.new_page(viewport=README_SIZE)
-        for specimen in preview.specimens(preview.read({})):
+        for specimen in gallery.specimens(gallery.read({})):
             if specimen.lang == "en" and specimen.name in README_PICTURES:
                 page.set_content(specimen.html)
                 page.screenshot(path=ROOT / "docs" / "pictures" / f"{specimen.name}.png")

@@ -22,13 +22,14 @@ from botocore.session import Session
 from chalice import cli
 from chalice.cli import factory
 
-from ops.cloud import Cloud
-from ops.deploy import deploy
-from ops.destroy import destroy
-from ops.local import MAIL_FROM, STAGE
-from ops.local_cloud import connect
-from ops.progress import Progress
-from ops.project import Project
+from ops.deployment.deploy import deploy
+from ops.deployment.destroy import destroy
+from ops.run.local_stack import MAIL_FROM
+from ops.stage.cloud import Cloud
+from ops.stage.local_cloud import connect
+from ops.stage.local_stage import STAGE
+from ops.stage.project import Project
+from ops.terminal.progress import Progress
 from tests.e2e.stack import ROOT
 
 ALARMS_TO = "ops@example.org"

@@ -16,7 +16,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from chalicelib import templates
-from ops import preview
+from ops.preview import gallery
 from tests.e2e import browser as browsers
 from tests.e2e.browser import look
 from tests.e2e.stack import Stack, link_in, running
@@ -302,7 +302,7 @@ def test_another_language_can_be_chosen_anywhere_and_follows_into_the_mail(
     ],
 )
 def test_any_name_and_address_is_shown_well(browser: Browser, name: str) -> None:
-    specimens = [one for one in preview.specimens(preview.read({})) if one.name == name]
+    specimens = [one for one in gallery.specimens(gallery.read({})) if one.name == name]
     assert len(specimens) == len(LANGUAGES)
     with browser.new_context() as context:
         page = context.new_page()

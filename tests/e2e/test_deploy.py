@@ -15,12 +15,14 @@ from typing import Any
 import boto3
 import pytest
 
-from ops import dead_letters, event_source, local, log_settings
-from ops.local_cloud import REGION
-from ops.project import Project
-from tests import local_cloud, stores
+from ops.deployment import dead_letters, event_source_mapping, function_logs
+from ops.run import local_stack
+from ops.stage import local_stage
+from ops.stage.local_cloud import REGION
+from ops.stage.project import Project
 from tests.e2e import deploying
 from tests.e2e.stack import HTTP, ROOT, wait_for
+from tests.support import local_cloud, stores
 
 # Where a deploy is killed, each time further on: what it had just made, it has written nowhere.
 LAST_ANSWERS = (
@@ -48,7 +50,7 @@ class Stage:
 
     @property
     def project(self) -> Project:
-        return Project(self.folder, local.STAGE)
+        return Project(self.folder, local_stage.STAGE)
 
     @property
     def api(self) -> str:
@@ -73,7 +75,7 @@ class Stage:
         return HTTP.request("GET", self.api + path).data
 
     def mappings(self) -> list[dict[str, Any]]:
-        function = self.project.function(event_source.FUNCTION)
+        function = self.project.function(event_source_mapping.FUNCTION)
         listed = self.client("lambda").list_event_source_mappings(FunctionName=function)
         return [stable(mapping) for mapping in listed["EventSourceMappings"]]
 
@@ -131,8 +133,8 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     tmp_path = tmp_path_factory.mktemp("deploy")
     with local_cloud.running(tmp_path / "cloud.log") as endpoint:
         stage = Stage(endpoint, tmp_path / "project")
-        local.copy(ROOT, stage.folder)
-        stage.client("sesv2").create_email_identity(EmailIdentity=local.MAIL_FROM)
+        local_stack.copy(ROOT, stage.folder)
+        stage.client("sesv2").create_email_identity(EmailIdentity=local_stack.MAIL_FROM)
         # As Lambda made them before the stack did: without an end.
         stage.client("logs").create_log_group(logGroupName="/aws/lambda/bienvenue-local")
         for last_answer in LAST_ANSWERS:
@@ -154,7 +156,7 @@ def test_a_deploy_takes_up_what_interrupted_ones_left_and_makes_nothing_twice(
     (mapping,) = stage.mappings()
     assert mapping["State"] == "Enabled"
     assert mapping["EventSourceArn"] == stage.project.environment["USERS_STREAM_ARN"]
-    assert event_source.holds(mapping, event_source.SETTINGS)
+    assert event_source_mapping.holds(mapping, event_source_mapping.SETTINGS)
     stage.journey("interrupted@example.org")
 
 
@@ -176,9 +178,9 @@ def test_alarms_reach_who_was_named_and_the_dashboard_is_one(stage: Stage) -> No
 def test_logs_are_in_json_kept_for_a_time_and_counted(stage: Stage) -> None:
     functions = stage.client("lambda").list_functions()["Functions"]
     groups = {f"/aws/lambda/{one['FunctionName']}" for one in functions}
-    assert stage.retention() == dict.fromkeys(groups, log_settings.FIRST_DAYS)
+    assert stage.retention() == dict.fromkeys(groups, function_logs.FIRST_DAYS)
     for function in functions:
-        assert log_settings.holds(function["LoggingConfig"], log_settings.FORMAT)
+        assert function_logs.holds(function["LoggingConfig"], function_logs.FORMAT)
     filters = stage.client("logs").describe_metric_filters()["metricFilters"]
     assert {one["logGroupName"] for one in filters} == groups
 
@@ -215,7 +217,7 @@ def test_what_was_deleted_by_hand_beside_the_stack_is_put_back(stage: Stage) -> 
     assert "✓ Alarms: dead-letters put back" in printed
     assert "✓ Functions: nothing to change" in printed
     assert (filters(logs), alarms(cloudwatch)) == before
-    assert stage.retention()[group] == log_settings.FIRST_DAYS
+    assert stage.retention()[group] == function_logs.FIRST_DAYS
 
 
 def filters(logs: Any) -> list[Any]:
@@ -255,7 +257,7 @@ def test_a_table_made_anew_is_noticed_and_mails_go_out_again(stage: Stage) -> No
     (mapping,) = stage.mappings()
     new_stream = dynamodb.describe_table(TableName=table)["Table"]["LatestStreamArn"]
     assert mapping["EventSourceArn"] == new_stream != before["EventSourceArn"]
-    assert event_source.holds(mapping, event_source.SETTINGS)
+    assert event_source_mapping.holds(mapping, event_source_mapping.SETTINGS)
     ttl = dynamodb.describe_time_to_live(TableName=table)["TimeToLiveDescription"]
     assert ttl["TimeToLiveStatus"] == "ENABLED"
     stage.journey("anew@example.org")
@@ -287,7 +289,7 @@ def test_a_stage_taken_down_leaves_its_users_and_a_deploy_finds_them_again(stage
     users = stage.project.users_table
     stage.journey("faithful@example.org")
     before = stage.item("faithful@example.org")
-    (stage.folder / ".chalice" / "deployed" / f"{local.STAGE}.json").unlink()
+    (stage.folder / ".chalice" / "deployed" / f"{local_stage.STAGE}.json").unlink()
     for last_answer in LAST_REMOVALS:
         killed = deploying.run(stage.endpoint, stage.folder, "destroy", last_answer)
         assert killed.returncode == -signal.SIGKILL, killed.stdout
@@ -296,7 +298,7 @@ def test_a_stage_taken_down_leaves_its_users_and_a_deploy_finds_them_again(stage
     remains = left(stage)
     assert set(remains) == {"tables", "identities"}
     assert remains["tables"] == [users]
-    assert local.STAGE not in stage.project.config()["stages"]
+    assert local_stage.STAGE not in stage.project.config()["stages"]
     assert "nothing to remove" in stage.deploy("destroy")
 
     assert "Users taken over" in stage.deploy()
@@ -322,7 +324,7 @@ def test_neither_way_needs_a_permission_that_the_operators_policy_does_not_give(
 
 
 def test_plain_chalice_says_what_to_run_first_where_there_is_no_table_yet(tmp_path: Path) -> None:
-    local.copy(ROOT, tmp_path)
+    local_stack.copy(ROOT, tmp_path)
     done = deploying.run("http://127.0.0.1:9", tmp_path, "chalice")  # where nobody listens
     assert done.returncode != 0
     *_, last = done.stdout.strip().splitlines()

@@ -15,10 +15,10 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from chalicelib.stream import MAX_CONCURRENT
+from chalicelib.mail.mailer import MAX_CONCURRENT
 from tests.e2e.proxy import Proxy, Trouble, hangs, resets, says
 from tests.e2e.stack import Stack, running, wait_for
-from tests.faults import Row, count, report
+from tests.support.faults import Row, count, report
 
 SIGN_UPS = int(os.environ.get("SIGN_UPS", "100"))
 CONNECTIONS = 50

@@ -6,8 +6,8 @@ import json
 from typing import Any
 
 from tests.e2e.stack import Stack, link_in
-from tests.service import EVERY_HOUR
-from tests.test_feedback import bounce, complaint
+from tests.support.service import EVERY_HOUR
+from tests.unit.mail.test_feedback import bounce, complaint
 
 LONG_AGO = {"S": "2020-01-01T00:00:00.000000Z"}
 

@@ -14,8 +14,8 @@ import pytest
 
 from tests.e2e import test_feedback, test_journeys
 from tests.e2e.stack import ROOT, Stack, running, wait_for
-from tests.fakes import record
-from tests.test_feedback import bounce
+from tests.support.fakes import record
+from tests.unit.mail.test_feedback import bounce
 
 LONG_AGO = "2020-01-01T00:00:00.000000Z"
 # What the local cloud does by itself, without asking the function's role; AWS does ask it.
@@ -115,8 +115,8 @@ def actions(statement: dict[str, Any]) -> list[str]:
 
 
 def permissions() -> Iterator[tuple[str, str]]:
-    """Every function and every action that its role allows, as ops/resources.json has them."""
-    resources = json.loads((ROOT / "ops" / "resources.json").read_text(encoding="utf-8"))[
+    """Return each function with every action that its role in resources.json allows."""
+    resources = json.loads((ROOT / "ops/deployment/resources.json").read_text(encoding="utf-8"))[
         "Resources"
     ]
     for function in USES:

@@ -10,7 +10,7 @@ import pytest
 import urllib3
 
 from tests.e2e.stack import HTTP, Stack, link_in
-from tests.service import BROWSER
+from tests.support.service import BROWSER
 
 NAMES = {"prenom": "Alexis", "nom": "GÜNST HORN"}
 LONG_AGO = {"S": "2020-01-01T00:00:00.000000Z"}

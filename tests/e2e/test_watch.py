@@ -16,10 +16,10 @@ from typing import Any
 import pytest
 
 from chalicelib.logs import hashed
-from ops import event_source
+from ops.deployment import event_source_mapping
 from tests.e2e.stack import ROOT, Stack, link_in, running, wait_for
 from tests.e2e.test_feedback import report
-from tests.test_feedback import bounce
+from tests.unit.mail.test_feedback import bounce
 
 FUNCTION = "bienvenue-local-send_validation_mail"
 
@@ -114,7 +114,7 @@ def test_a_setting_changed_by_hand_is_red_until_it_is_changed_back(stack: Stack)
     status, found, _ = examined(stack)
     assert (status, reds(found)) == (1, {"Stream/Settings"})
     assert "MaximumRecordAgeInSeconds" in found["Stream/Settings"]["said"]
-    wanted = event_source.SETTINGS["MaximumRecordAgeInSeconds"]
+    wanted = event_source_mapping.SETTINGS["MaximumRecordAgeInSeconds"]
     lambda_.update_event_source_mapping(UUID=uuid, MaximumRecordAgeInSeconds=wanted)
     assert examined(stack)[0] == 0
 

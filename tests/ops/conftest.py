@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ops.project import Project
+from ops.stage.project import Project
 
 CONFIG = {
     "version": "2.0",

@@ -11,12 +11,13 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from ops import local, stage
 from ops.__main__ import ops
-from ops.commands import deploy as deploy_command
-from ops.deploy import Deployed
-from ops.errors import RunError
-from ops.rest_api import AS_IT_WAS, Throttle
+from ops.deployment import deploy_command as deploy_command
+from ops.deployment.deploy import Deployed
+from ops.deployment.rest_api import AS_IT_WAS, Throttle
+from ops.run import local_stack
+from ops.stage import lookup
+from ops.stage.errors import RunError
 
 
 def run(*arguments: str) -> Result:
@@ -27,7 +28,7 @@ def fail_with(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
     def fail(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr(local, "run", fail)
+    monkeypatch.setattr(local_stack, "run", fail)
 
 
 def test_without_credentials_deploy_says_so_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -45,7 +46,7 @@ def test_without_credentials_deploy_says_so_in_a_sentence(monkeypatch: pytest.Mo
 def test_what_make_run_runs_is_not_deployed_or_taken_down_like_a_stage(
     monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:
-    monkeypatch.setattr(stage, "account", lambda: pytest.fail("asked for an account"))
+    monkeypatch.setattr(lookup, "account", lambda: pytest.fail("asked for an account"))
     done = run(command, "--stage", "local")
     assert (done.exit_code, done.stderr) == (
         1,
@@ -90,7 +91,7 @@ def test_each_command_is_described_in_full_at_80_columns() -> None:
 @pytest.fixture
 def nothing_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     """`run` ends at once, with a line on standard output."""
-    monkeypatch.setattr(local, "run", lambda *_, **__: None)
+    monkeypatch.setattr(local_stack, "run", lambda *_, **__: None)
 
 
 def status(*arguments: str) -> int:
@@ -153,7 +154,7 @@ def test_input_that_is_closed_is_input_with_nothing_in_it(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(sys, "stdin", None)
-    monkeypatch.setattr(local, "run", lambda *_, **__: click.prompt("Go on"))
+    monkeypatch.setattr(local_stack, "run", lambda *_, **__: click.prompt("Go on"))
     assert status("run") == 1
     assert "That was not confirmed: nothing was done." in capsys.readouterr().err
     sys.stdin.close()
@@ -162,7 +163,7 @@ def test_input_that_is_closed_is_input_with_nothing_in_it(
 def test_a_file_that_cannot_be_had_is_named(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(local, "run", lambda *_, **__: (tmp_path / "no" / "x").read_text())
+    monkeypatch.setattr(local_stack, "run", lambda *_, **__: (tmp_path / "no" / "x").read_text())
     done = run("run")
     assert (done.exit_code, done.stderr) == (
         1,
@@ -219,7 +220,7 @@ def test_deploy_says_where_it_is_up_and_what_is_left_to_do(
         return Deployed("https://hello.example.org", "users", "eu-west-3", ["Leave the sandbox."])
 
     monkeypatch.setattr(deploy_command, "bring_up", deploy)
-    monkeypatch.setattr(stage, "account", lambda: type("Cloud", (), CLOUD))
+    monkeypatch.setattr(lookup, "account", lambda: type("Cloud", (), CLOUD))
     done = run("deploy", "--stage", "prod", "--mail-from", "hello@example.org", *arguments)
     assert done.exit_code == 0
     assert "✓ Account: 123456789012, eu-west-3" in done.stdout

@@ -8,7 +8,7 @@ import re
 
 import pytest
 
-from ops.stack import TEMPLATE
+from ops.deployment.stack import TEMPLATE
 from tests.e2e.stack import ROOT
 
 BOOK = (ROOT / "docs" / "operating.md").read_text(encoding="utf-8")

@@ -14,14 +14,15 @@ import pytest
 from botocore.exceptions import EndpointConnectionError
 
 from chalicelib.logs import hashed
-from ops import stack as stacks
-from ops.cloud import Cloud
-from ops.doctor import check, facts, fetch, mail, stack
+from ops.deployment import stack as stacks
+from ops.doctor import check, facts, http
 from ops.doctor.check import Check, Finding, Light
-from ops.doctor.checks import CHECKS, PERMISSIONS
-from ops.doctor.fetch import Answer, NoAnswer
-from ops.project import Project
-from ops.stage import Stage
+from ops.doctor.checks import mail, stack
+from ops.doctor.checks.registry import CHECKS, PERMISSIONS
+from ops.doctor.http import Answer, NoAnswer
+from ops.stage.cloud import Cloud
+from ops.stage.lookup import Stage
+from ops.stage.project import Project
 from tests.ops.doctor.world import (
     ENVIRONMENT,
     FORBIDDEN,
@@ -59,7 +60,7 @@ def world(project: Project, monkeypatch: pytest.MonkeyPatch) -> MakeWorld:
         made = World(
             project.folder, {name.replace("__", "."): one for name, one in changes.items()}
         )
-        monkeypatch.setattr(fetch, "get", made.get)
+        monkeypatch.setattr(http, "get", made.get)
         return made
 
     return make
@@ -498,7 +499,10 @@ CASES: list[tuple[str, dict[str, Any], Light, str, str]] = [
     *(
         ("Functions/Code", {"http__Package": Answer(200, zipped, 0.1)}, AMBER, said, DEPLOY)
         for zipped, said in (
-            (package(changed="chalicelib/users.py"), "not this checkout's: chalicelib/users.py"),
+            (
+                package(changed="chalicelib/settings.py"),
+                "not this checkout's: chalicelib/settings.py",
+            ),
             (package(missing="app.py"), "not this checkout's: app.py"),
             (package(idna="2.0"), "not what requirements.txt says: idna 2.0"),
         )

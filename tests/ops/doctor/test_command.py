@@ -10,15 +10,15 @@ import pytest
 from click.testing import CliRunner, Result
 from rich.console import Console
 
-from ops import stage as stages
 from ops.__main__ import ops
-from ops.commands import doctor as command
-from ops.commands import on_stage
-from ops.doctor import check, fetch
-from ops.doctor.checks import CHECKS, PERMISSIONS
+from ops.doctor import check, http
+from ops.doctor import command as command
+from ops.doctor.checks.registry import CHECKS, PERMISSIONS
 from ops.doctor.facts import Facts
 from ops.doctor.journey import Hop, Journey
-from ops.project import Project
+from ops.stage import lookup as stages
+from ops.stage import option
+from ops.stage.project import Project
 from tests.e2e.stack import ROOT
 from tests.ops.doctor.world import NOW, Refusal, World, mapping
 
@@ -33,8 +33,8 @@ def world(project: Project, monkeypatch: pytest.MonkeyPatch) -> MakeWorld:
         made = World(
             project.folder, {name.replace("__", "."): one for name, one in changes.items()}
         )
-        monkeypatch.setattr(fetch, "get", made.get)
-        monkeypatch.setattr(on_stage, "CHECKOUT", project.folder)
+        monkeypatch.setattr(http, "get", made.get)
+        monkeypatch.setattr(option, "CHECKOUT", project.folder)
         monkeypatch.setattr(stages, "account", lambda: made.stage.cloud)
         monkeypatch.setattr(command, "Facts", lambda stage, *_: Facts(stage, ROOT, lambda: NOW))
         return made
@@ -87,7 +87,7 @@ def test_amber_alone_is_status_0(world: MakeWorld) -> None:
 
 
 def test_programs_get_every_check(world: MakeWorld) -> None:
-    world(http__API=fetch.NoAnswer("https://x does not answer."))
+    world(http__API=http.NoAnswer("https://x does not answer."))
     done = run("--json")
     assert done.exit_code == 1
     found = json.loads(done.stdout)

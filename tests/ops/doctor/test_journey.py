@@ -13,17 +13,16 @@ import boto3
 import pytest
 
 from chalicelib.logs import hashed
-from chalicelib.sign_up import SignUp
-from chalicelib.users import Verdict
-from ops.cloud import Cloud
-from ops.doctor import fetch, journey
-from ops.doctor.fetch import Answer
+from chalicelib.users.people import SignUp, Verdict
+from ops.doctor import http, journey
+from ops.doctor.http import Answer
 from ops.doctor.journey import Journey
-from ops.errors import OpsError
-from ops.progress import Progress
-from ops.project import Project
-from ops.stage import Stage
-from tests.stores import Store
+from ops.stage.cloud import Cloud
+from ops.stage.errors import OpsError
+from ops.stage.lookup import Stage
+from ops.stage.project import Project
+from ops.terminal.progress import Progress
+from tests.support.stores import Store
 
 BASE_URL = "https://hello.example.org"
 MAILBOX = "http://127.0.0.1:8401"
@@ -110,8 +109,8 @@ def _json(content: object) -> Answer:
 @pytest.fixture
 def service(moto_store: Store, monkeypatch: pytest.MonkeyPatch) -> Service:
     found = Service(moto_store)
-    monkeypatch.setattr(fetch, "get", found.get)
-    monkeypatch.setattr(fetch, "post", found.post)
+    monkeypatch.setattr(http, "get", found.get)
+    monkeypatch.setattr(http, "post", found.post)
     monkeypatch.setattr(journey.time, "sleep", found.sleep)
     for name in ("TO_STORE", "TO_SEND", "TO_REPORT", "TO_CLICK"):
         monkeypatch.setattr(journey, name, 0.3)

@@ -18,12 +18,12 @@ import boto3
 from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
 
-from ops import alarms, event_source, log_settings, stack
-from ops.cloud import Cloud
+from ops.deployment import alarms, event_source_mapping, function_logs, stack
 from ops.doctor.facts import Facts
-from ops.doctor.fetch import Answer
-from ops.project import Project
-from ops.stage import Stage
+from ops.doctor.http import Answer
+from ops.stage.cloud import Cloud
+from ops.stage.lookup import Stage
+from ops.stage.project import Project
 from tests.e2e.stack import ROOT
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=timezone.utc)
@@ -80,7 +80,7 @@ def function(name: str, **configuration: Any) -> dict[str, Any]:
             "CodeSha256": "digest",
             "State": "Active",
             "LastUpdateStatus": "Successful",
-            "LoggingConfig": {**log_settings.FORMAT, "SystemLogLevel": "INFO"},
+            "LoggingConfig": {**function_logs.FORMAT, "SystemLogLevel": "INFO"},
             "Environment": {"Variables": {**ENVIRONMENT, "MORE": "is fine"}},
             **configuration,
         },
@@ -90,7 +90,7 @@ def function(name: str, **configuration: Any) -> dict[str, Any]:
 
 def mapping(**settings: Any) -> dict[str, Any]:
     return {
-        **event_source.SETTINGS,
+        **event_source_mapping.SETTINGS,
         "UUID": "a-uuid",
         "EventSourceArn": STREAM,
         "State": "Enabled",
@@ -107,7 +107,7 @@ def backups(status: str) -> dict[str, Any]:
 
 def metric_filters(*lost: str) -> dict[str, Any]:
     """All that the stack made, but for those that were ``lost``."""
-    made = log_settings.wanted_filters(CHECKOUT)
+    made = function_logs.wanted_filters(CHECKOUT)
     return {
         "metricFilters": [
             {"filterName": f"{name}-1", **one} for name, one in made.items() if name not in lost

@@ -1,0 +1,1 @@
+"""Mails: composed, sent, and followed to the mailbox."""

@@ -1,0 +1,1 @@
+"""Requests and answers: how people and programs come in."""

@@ -1,0 +1,130 @@
+"""A sign-up: the fields that somebody sent, made canonical, or all that is wrong with them."""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+
+from chalicelib.users import email_address, person_name
+from chalicelib.users.people import SignUp
+from chalicelib.web.body import REPEATED
+from chalicelib.web.negotiation import primary_language
+
+# Every accepted field, and what it is stored as.
+FIELDS = {
+    "email": "email",
+    "prenom": "prenom",
+    "first_name": "prenom",
+    "nom": "nom",
+    "last_name": "nom",
+    "lang": "lang",
+}
+MAX_PROBLEMS = 20  # so that an answer cannot be made much longer than its question
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is wrong (``code``, a text's name) with which ``field``, as its sender spelled it."""
+
+    code: str
+    field: str
+
+
+class Invalid(ValueError):
+    """What was sent cannot be used; ``problems`` lists everything that is wrong with it."""
+
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        super().__init__(", ".join(sorted({problem.code for problem in problems})))
+        self.problems = problems
+
+
+def check(fields: Mapping[str, object], lang: str, languages: Collection[str]) -> SignUp:
+    """The sign-up in ``fields``; ``lang`` is used where they name none. Raises Invalid."""
+    reader = _Reader(fields)
+    reader.refuse_unknown(FIELDS)
+    email = reader.take("email", email_address.canonical, required=True)
+    prenom = reader.take("prenom", person_name.clean)
+    nom = reader.take("nom", person_name.clean)
+    chosen = reader.take("lang", lambda text: _language(text, languages))
+    if not prenom and not nom and not reader.failed({"prenom", "nom"}):
+        reader.problems.append(Problem("name_missing", "prenom"))
+    try:
+        person_name.whole(prenom, nom)
+    except person_name.NameRefused as error:
+        reader.problems.append(Problem(error.code, reader.spelled("nom")))
+    reader.finish()
+    return SignUp(email, prenom, nom, chosen or lang)
+
+
+def check_resend(fields: Mapping[str, object], languages: Collection[str]) -> str:
+    """The key of the user who wants another link.
+
+    A typed address is made canonical. With the ``token`` of a link that has lapsed, it comes from
+    that link, so it is the stored spelling already: another writer's may be any. Raises Invalid.
+    """
+    reader = _Reader(fields)
+    reader.refuse_unknown(("email", "token", "lang"))
+    reader.take("lang", lambda text: _language(text, languages))
+    token = reader.take("token", str)
+    email = reader.take(
+        "email", email_address.stored if token else email_address.canonical, required=True
+    )
+    reader.finish()
+    return email
+
+
+class _Reader:
+    """Takes fields one by one and remembers every problem on the way."""
+
+    def __init__(self, fields: Mapping[str, object]) -> None:
+        self.fields = fields
+        self.problems: list[Problem] = []
+        self._sent: dict[str, dict[str, object]] = {}  # by what they are stored as
+        for name, value in fields.items():
+            if value not in (None, ""):
+                self._sent.setdefault(FIELDS.get(name, name), {})[name] = value
+
+    def refuse_unknown(self, known: Collection[str]) -> None:
+        unknown = [name for name in self.fields if name not in known]
+        self.problems += [Problem("field_unknown", name) for name in unknown]
+
+    def take(self, stored_as: str, clean: Callable[[str], str], *, required: bool = False) -> str:
+        """The cleaned value, or nothing where there is none or it is refused."""
+        values = self._sent.get(stored_as, {})
+        if len(values) > 1 or REPEATED in values.values():
+            self.problems.append(Problem("field_repeated", list(values)[-1]))
+            return ""
+        for name, value in values.items():
+            if not isinstance(value, str):
+                self.problems.append(Problem("field_not_text", name))
+                return ""
+            try:
+                cleaned = clean(value)
+            except (email_address.AddressError, person_name.NameRefused, _UnknownLanguage) as error:
+                self.problems.append(Problem(error.code, name))
+                return ""
+            if cleaned:
+                return cleaned
+        if required:
+            self.problems.append(Problem("field_missing", stored_as))
+        return ""
+
+    def spelled(self, stored_as: str) -> str:
+        """The name of a field that was sent, as its sender has it."""
+        return next(iter(self._sent[stored_as]))
+
+    def failed(self, stored_as: Collection[str]) -> bool:
+        return any(FIELDS.get(problem.field) in stored_as for problem in self.problems)
+
+    def finish(self) -> None:
+        if self.problems:
+            raise Invalid(tuple(self.problems[:MAX_PROBLEMS]))
+
+
+class _UnknownLanguage(ValueError):
+    code = "lang_unknown"
+
+
+def _language(text: str, languages: Collection[str]) -> str:
+    lang = primary_language(text)
+    if lang not in languages:
+        raise _UnknownLanguage
+    return lang

@@ -1,1 +1,0 @@
-"""What an operator types: a file a command. Each asks, calls what does the work, and shows it."""

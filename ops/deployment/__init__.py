@@ -1,0 +1,1 @@
+"""`deploy` and `destroy`: a stage brought up, and taken down."""

@@ -1,0 +1,84 @@
+"""The alarms by their names, who is told of them, and what a person has to do before they are."""
+
+from collections.abc import Callable, Mapping
+from shlex import quote
+from typing import TYPE_CHECKING, Any
+
+from chalicelib.users import email_address
+from ops.deployment.stack import properties
+from ops.stage.errors import DeployError
+from ops.stage.project import Project
+from ops.terminal.progress import Say
+
+if TYPE_CHECKING:
+    from types_boto3_sns import SNSClient
+
+
+def names(project: Project) -> list[str]:
+    """What the stage's alarms are called."""
+    return list(_as_templated(project, {}))
+
+
+def found(cloudwatch: Any, project: Project) -> dict[str, Any]:
+    """The stage's alarms that there are, as CloudWatch describes them, by their names."""
+    described = cloudwatch.describe_alarms(AlarmNames=names(project))["MetricAlarms"]
+    return {one["AlarmName"]: one for one in described}
+
+
+def restore(cloudwatch: Any, project: Project, outputs: Mapping[str, str], say: Say) -> None:
+    """Put back alarms that are gone: the stack, which has these ``outputs``, does not notice."""
+    there = found(cloudwatch, project)
+    wanted = _as_templated(
+        project,
+        {
+            "ApiStage": project.api_stage,
+            "Alarms": outputs["AlarmsArn"],
+            "DeadLetters.QueueName": outputs["DeadLettersArn"].rpartition(":")[2],
+        },
+    )
+    gone = [name for name in wanted if name not in there]
+    for name in gone:
+        cloudwatch.put_metric_alarm(**wanted[name])
+    shorter = [name.removeprefix(f"{project.full_name}-") for name in gone]
+    say(f"{', '.join(shorter)} put back" if gone else "nothing to change")
+
+
+def _as_templated(project: Project, values: Mapping[str, str]) -> dict[str, Any]:
+    """The alarms as the template has them, which is as CloudWatch takes them, by their names."""
+    values = {"AppName": project.app_name, "Stage": project.stage, **values}
+    alarms = properties("AWS::CloudWatch::Alarm", values).values()
+    return {one["AlarmName"]: one for one in alarms}
+
+
+def check(email: str) -> str:
+    """``email`` as it may be subscribed; nobody is none. Raises DeployError."""
+    try:
+        return email and email_address.canonical(email)
+    except email_address.AddressError as error:
+        raise DeployError(
+            f"Alarms cannot be mailed to {email!r}: give a bare address, "
+            "for instance --alarms-to ops@example.org"
+        ) from error
+
+
+def left_to_do(sns: "SNSClient", topic: str, email: str, aws: Callable[[str], str]) -> list[str]:
+    """What stands between an alarm and ``email``, a paragraph for a person. ``aws`` spells command
+    lines, as Cloud's does."""
+    if not email:
+        return ["Say who is told of alarms: deploy again with --alarms-to ops@example.org"]
+    pages = sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic)
+    arns = [
+        one["SubscriptionArn"]
+        for page in pages
+        for one in page["Subscriptions"]
+        if one["Endpoint"] == email
+    ]
+    if any(arn.startswith("arn:") for arn in arns):
+        return []
+    if arns:
+        return [f"Open the link in the mail that AWS sent to {email}, so that alarms get there."]
+    # SNS forgets one that was not confirmed within two days, or that was cancelled.
+    again = aws(
+        f"sns subscribe --protocol email --topic-arn {topic} --notification-endpoint {quote(email)}"
+    )
+    return [f"{email} gets no alarms: never confirmed, or cancelled. Ask for it again: {again}"]

@@ -1,0 +1,137 @@
+"""A stage taken down: all that a deploy made, but never the users by mistake.
+
+Every step may be repeated, and takes up whatever an interrupted one left: the checkout forgets the
+stage last. A stage of which there is nothing at all is one that was misspelt.
+"""
+
+from shlex import quote
+from typing import Any
+
+from ops.deployment import code, function_logs, inventory, mail_identity, table
+from ops.deployment.deploy import OWN_SETTINGS, check_stage, own_configuration_set
+from ops.deployment.stack import Stack
+from ops.stage.cloud import Cloud, in_plain_words
+from ops.stage.errors import DeployError
+from ops.stage.project import Project
+from ops.terminal.progress import Progress, Say
+
+
+def destroy(
+    cloud: Cloud, project: Project, progress: Progress, *, delete_users: bool = False
+) -> list[str]:
+    """Take the stage of ``project`` down, and its users' table only with ``delete_users``.
+
+    Returns what is left, a paragraph each: how to use it again, and how to be rid of it. Raises
+    DeployError.
+    """
+    with in_plain_words():
+        return _destroy(cloud, project, progress, delete_users)
+
+
+def _destroy(cloud: Cloud, project: Project, progress: Progress, delete_users: bool) -> list[str]:
+    client = cloud.session.client
+    before = project.environment
+    check_stage(project, cloud, before.get("USERS_STREAM_ARN", ""))
+    stack = Stack(client("cloudformation"), project.full_name)
+    had_users = table.exists(client("dynamodb"), project.users_table)
+    remembered = bool(project.roles or before.keys() & {*OWN_SETTINGS})
+    if not (
+        remembered
+        or had_users
+        or stack.exists()
+        or inventory.look_up(cloud, project)
+        or _log_groups(client("logs"), project)
+    ):
+        raise DeployError(_nothing_of(project, cloud))
+
+    with progress.step("Functions and API") as say:
+        _remove_deployed(cloud, project, say)
+
+    with progress.step("Backing resources") as say:
+        stack.delete(say)
+
+    with progress.step("Logs") as say:
+        _delete_logs(client("logs"), project, say)
+
+    with progress.step("Users' table") as say:
+        if delete_users:
+            table.delete(client("dynamodb"), project.users_table, say)
+        else:
+            say(f"{project.users_table} kept" if had_users else "there is none")
+
+    with progress.step("Settings") as say:
+        recorded = [*OWN_SETTINGS]
+        if not own_configuration_set(before, stack.name):
+            recorded.append("MAIL_CONFIGURATION_SET")
+        project.erase(recorded)
+        what = "the checkout has forgotten what was deployed"
+        say(what if remembered else "there was nothing to forget")
+
+    sender = before.get("MAIL_FROM", "")
+    left = [
+        _users_left(cloud, project, sender, deleted=delete_users) if had_users else "",
+        _identity_left(cloud, sender),
+    ]
+    return [what for what in left if what]
+
+
+def _remove_deployed(cloud: Cloud, project: Project, say: Say) -> None:
+    found = inventory.look_up(cloud, project)
+    if not found:
+        say("nothing to remove")
+        return
+    project.replace(found)
+    code.unship(cloud, project, say)
+    functions = [one["name"] for one in found if one["resource_type"] == "lambda_function"]
+    say(f"{', '.join(functions) or 'what was left of them'} removed")
+
+
+def _delete_logs(logs: Any, project: Project, say: Say) -> None:
+    found = _log_groups(logs, project)
+    for group in found:
+        logs.delete_log_group(logGroupName=group)
+    say(f"{len(found)} log groups deleted" if found else "nothing to remove")
+
+
+def _log_groups(logs: Any, project: Project) -> list[str]:
+    named = {function_logs.group_of(project, name) for name in project.named_functions()}
+    return sorted(named & set(function_logs.groups(logs, project)))
+
+
+def _nothing_of(project: Project, cloud: Cloud) -> str:
+    known = ", ".join(project.config().get("stages", {})) or "no stage"
+    return (
+        f"There is nothing of {project.stage} in {cloud.account}, {cloud.region}; "
+        f"this checkout knows: {known}."
+    )
+
+
+def _users_left(cloud: Cloud, project: Project, sender: str, *, deleted: bool) -> str:
+    users, stage = project.users_table, project.stage
+    if deleted:
+        backups = f"dynamodb list-backups --backup-type SYSTEM --table-name {users}"
+        return (
+            f"DynamoDB keeps a backup of {users} for 35 days, and deletes it then: "
+            f"{cloud.aws(backups)}"
+        )
+    mail_from = quote(sender) if sender else "<address>"
+    deploy = f"python -m ops deploy --stage {stage} --mail-from {mail_from}"
+    delete = f"python -m ops destroy --stage {stage} --delete-users {users}"
+    return (
+        f"The users are still in the table {users}, which is protected from deletion.\n"
+        f"To serve them again:     {cloud.command(deploy)}\n"
+        f"To delete them for good: {cloud.command(delete)}"
+    )
+
+
+def _identity_left(cloud: Cloud, sender: str) -> str:
+    """What still lets SES send from ``sender``. Other programs may by now, too, and its records are
+    in somebody's DNS: so it is never deleted here, whoever made it."""
+    ses = cloud.session.client("sesv2")
+    identity = mail_identity.find(ses, sender) if sender else ""
+    if not identity:
+        return ""
+    return (
+        f"SES still knows {identity}, which other programs may send from. If none does: "
+        + cloud.aws(f"sesv2 delete-email-identity --email-identity {quote(identity)}")
+    )

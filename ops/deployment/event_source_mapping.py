@@ -1,0 +1,116 @@
+"""The event source mapping that brings the table's stream to the mailer.
+
+Chalice makes it, but never notices a new stream, and knows none of the settings that keep mail from
+being lost or held up. It leaves them alone once they are made.
+"""
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from ops.deployment.function_settings import PATIENCE, holds, settled
+from ops.stage.errors import DeployError
+from ops.stage.project import Project
+from ops.stage.waiting import until
+from ops.terminal.progress import Say
+
+if TYPE_CHECKING:
+    from types_boto3_lambda import LambdaClient
+    from types_boto3_lambda.type_defs import EventSourceMappingConfigurationTypeDef
+
+FUNCTION = "send_validation_mail"
+RESOURCE = f"{FUNCTION}-dynamodb-event-source"  # what Chalice records the mapping under
+
+# As the handler itself decides, only sooner. Every INSERT, because `exists: false` for a typed
+# attribute such as `mail` is understood differently from cloud to cloud.
+FILTERS = (
+    {"eventName": ["INSERT"]},
+    {"eventName": ["MODIFY"], "dynamodb": {"NewImage": {"mail": {"S": ["owed"]}}}},
+)
+SETTINGS: dict[str, Any] = {
+    "FilterCriteria": {"Filters": [{"Pattern": json.dumps(pattern)} for pattern in FILTERS]},
+    # A batch is tried for an hour: longer, and a recipient whom SES refuses for the account's sake
+    # would hold up a lane for a day. What is given up is asked for again by the hourly sweep.
+    "MaximumRetryAttempts": -1,
+    "MaximumRecordAgeInSeconds": 3600,
+    # A record that kills the function is soon alone in its batch, and holds up a quarter of its
+    # shard. More lanes would take the API's share of a new account's ten concurrent functions.
+    "BisectBatchOnFunctionError": True,
+    "ParallelizationFactor": 4,
+}
+
+
+def reconcile(lambda_: "LambdaClient", project: Project, table: str, stream: str, say: Say) -> None:
+    """Leave Chalice no mapping but one of ``stream``, and have it recorded, so that it makes none
+    twice and a new one for a table that was made anew."""
+    kept = False
+    for mapping in mappings(lambda_, project):
+        source = mapping["EventSourceArn"]
+        if source == stream:
+            kept = True
+            project.keep(
+                {
+                    "name": RESOURCE,
+                    "resource_type": "dynamodb_event",
+                    "stream_arn": stream,
+                    "event_uuid": mapping["UUID"],
+                    "lambda_arn": mapping["FunctionArn"],
+                }
+            )
+        elif f":table/{table}/stream/" in source:
+            say("the table was made anew; unsubscribing from its former stream")
+            settled(lambda_.delete_event_source_mapping, UUID=mapping["UUID"])
+    if not kept:
+        project.forget(RESOURCE)
+
+
+def configure(lambda_: "LambdaClient", project: Project, dead_letters: str, say: Say) -> None:
+    """Give the deployed mapping its settings, and wait until it works by them."""
+    recorded = project.resource(RESOURCE)
+    if recorded is None:
+        raise DeployError(f"Chalice made no event source mapping: does app.py have {FUNCTION}?")
+    uuid = recorded["event_uuid"]
+    changed = differing(lambda_.get_event_source_mapping(UUID=uuid), dead_letters)
+    wanted = _wanted(dead_letters)
+    if changed:
+        settled(lambda_.update_event_source_mapping, UUID=uuid, **wanted)
+    state = until(lambda: _state(lambda_, uuid), PATIENCE, _too_slow)
+    said = "nothing to change"
+    if changed:
+        said = (
+            "all its settings made" if len(changed) == len(wanted) else ", ".join(changed) + " set"
+        )
+    say(said if state == "Enabled" else f"{said}; it is {state.lower()}, so no mail is sent")
+
+
+def differing(mapping: Any, dead_letters: str) -> list[str]:
+    """The names of the settings that ``mapping`` does not have as they are to be."""
+    wanted = _wanted(dead_letters)
+    return sorted(name for name, value in wanted.items() if not holds(mapping.get(name), value))
+
+
+def mappings(
+    lambda_: "LambdaClient", project: Project
+) -> "list[EventSourceMappingConfigurationTypeDef]":
+    """All that bring anything to the mailer; none where there is no such function."""
+    pages = lambda_.get_paginator("list_event_source_mappings").paginate(
+        FunctionName=project.function(FUNCTION)
+    )
+    try:
+        found = [mapping for page in pages for mapping in page["EventSourceMappings"]]
+    except lambda_.exceptions.ResourceNotFoundException:  # no such function yet
+        return []
+    return [mapping for mapping in found if mapping.get("State") != "Deleting"]
+
+
+def _wanted(dead_letters: str) -> dict[str, Any]:
+    return {**SETTINGS, "DestinationConfig": {"OnFailure": {"Destination": dead_letters}}}
+
+
+def _state(lambda_: "LambdaClient", uuid: str) -> str | None:
+    """Enabled or Disabled; None on the way there."""
+    state = lambda_.get_event_source_mapping(UUID=uuid)["State"]
+    return state if state in ("Enabled", "Disabled") else None
+
+
+def _too_slow() -> DeployError:
+    return DeployError("Lambda is still changing the event source mapping: deploy again.")

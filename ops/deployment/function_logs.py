@@ -1,0 +1,122 @@
+"""The functions' logs: in JSON, which metric filters count, and kept for as long as the stage says.
+
+The stack makes the groups and their filters, but changes nothing of a group that it takes over, and
+does not notice that one was deleted, with its filters. Chalice knows nothing of the format, and
+leaves it alone.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from ops.deployment.function_settings import holds, settled
+from ops.deployment.stack import TEMPLATE, properties
+from ops.stage.project import Project
+from ops.terminal.progress import Say
+
+if TYPE_CHECKING:
+    from types_boto3_lambda import LambdaClient
+
+_LOG_DAYS = json.loads(TEMPLATE.read_text(encoding="utf-8"))["Parameters"]["LogDays"]
+DAYS: list[int] = _LOG_DAYS["AllowedValues"]
+"""How long CloudWatch can keep logs."""
+FIRST_DAYS: int = _LOG_DAYS["Default"]
+
+FORMAT = {"LogFormat": "JSON", "ApplicationLogLevel": "INFO"}
+
+
+def configure(
+    lambda_: "LambdaClient",
+    logs: Any,
+    project: Project,
+    days: int,
+    called: Mapping[str, str],
+    say: Say,
+) -> None:
+    """Have every deployed function write JSON to a group that keeps it for ``days`` and is counted.
+
+    ``called`` says what the stack calls its resources: a filter that is put back under that name is
+    still the stack's, and nothing is counted twice.
+    """
+    found = groups(logs, project)
+    changed = False
+    for name in project.functions():
+        group = group_of(project, name)
+        if group not in found:  # by name, or retention is set of one that is not there
+            logs.create_log_group(logGroupName=group)
+        if found.get(group) != days:
+            logs.put_retention_policy(logGroupName=group, retentionInDays=days)
+            changed = True
+        changed |= _write_json(lambda_, project.function(name))
+    said = [f"in JSON, kept for {days} days"] if changed else []
+    if lost := uncounted(logs, project, project.functions()):
+        for name, wanted in lost.items():
+            logs.put_metric_filter(filterName=called[name], **wanted)
+        said.append(f"{', '.join(lost)} put back")
+    say("; ".join(said) or "nothing to change")
+
+
+def uncounted(logs: Any, project: Project, functions: Iterable[str]) -> dict[str, Any]:
+    """The metric filters that the groups of ``functions`` lack, as they should be, by their names
+    in the template."""
+    groups = {group_of(project, name) for name in functions}
+    found = [one for group in sorted(groups) for one in _filters(logs, group)]
+    return {
+        name: one
+        for name, one in wanted_filters(project).items()
+        if one["logGroupName"] in groups and not any(holds(other, one) for other in found)
+    }
+
+
+def groups(logs: Any, project: Project) -> dict[str, int | None]:
+    """The log groups whose names start like the stage's, and the days that each keeps its logs."""
+    pages = logs.get_paginator("describe_log_groups").paginate(
+        logGroupNamePrefix=group_of(project, "api_handler")
+    )
+    return {
+        one["logGroupName"]: one.get("retentionInDays")
+        for page in pages
+        for one in page["logGroups"]
+    }
+
+
+def group_of(project: Project, function: str) -> str:
+    """Where Lambda writes the logs of what Chalice calls ``function``."""
+    return f"/aws/lambda/{project.function(function)}"
+
+
+def _filters(logs: Any, group: str) -> list[Any]:
+    """The metric filters of ``group``; none if it is gone."""
+    pages = logs.get_paginator("describe_metric_filters").paginate(logGroupName=group)
+    try:
+        return [one for page in pages for one in page["metricFilters"]]
+    except logs.exceptions.ResourceNotFoundException:
+        return []
+
+
+def wanted_filters(project: Project) -> dict[str, Any]:
+    """The template's metric filters as CloudWatch takes them."""
+    values = {"AppName": project.app_name, "Stage": project.stage}
+    groups = properties("AWS::Logs::LogGroup", values)
+    values |= {name: one["LogGroupName"] for name, one in groups.items()}
+    filters = properties("AWS::Logs::MetricFilter", values)
+    return {name: _as_asked(one) for name, one in filters.items()}
+
+
+def _as_asked(value: Any) -> Any:
+    """A template's properties as the service's own requests and answers spell them."""
+    if isinstance(value, list):
+        return [_as_asked(one) for one in value]
+    if isinstance(value, dict):
+        return {name[0].lower() + name[1:]: _as_asked(one) for name, one in value.items()}
+    return value
+
+
+def _write_json(lambda_: "LambdaClient", function: str) -> bool:
+    """Whether the function's format had to be changed. What else is set of its logs stays."""
+    current: Any = lambda_.get_function_configuration(FunctionName=function).get("LoggingConfig")
+    if holds(current, FORMAT):
+        return False
+    wanted = {**(current or {}), **FORMAT}
+    settled(lambda_.update_function_configuration, FunctionName=function, LoggingConfig=wanted)
+    return True

@@ -1,0 +1,101 @@
+"""The users' table as it really is: its stream's ARN, settings that a stack may have missed, and
+its end.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from ops.stage.errors import DeployError
+from ops.stage.waiting import until
+from ops.terminal.progress import Say
+
+if TYPE_CHECKING:
+    from types_boto3_dynamodb import DynamoDBClient
+
+TTL_ATTRIBUTE = "expires_at"
+PATIENCE = 600.0
+
+
+def check(dynamodb: "DynamoDBClient", table: str, say: Say) -> str:
+    """Turn on what the table lacks, and return the ARN of its stream.
+
+    The table is asked, not the stack: one that was restored from a backup has the same name,
+    another stream or none, no time to live, no backups and no protection. Raises DeployError if
+    there is no such table.
+    """
+    said = [table]
+    say(table)
+    try:
+        described = dynamodb.describe_table(TableName=table)["Table"]
+    except dynamodb.exceptions.ResourceNotFoundException as error:
+        raise DeployError(
+            f"The table {table} is gone although its stack is there: restore it from a backup "
+            "under that name, or delete the stack, then deploy again."
+        ) from error
+    if not described.get("StreamSpecification", {}).get("StreamEnabled"):
+        said.append("stream turned on")
+        described = dynamodb.update_table(
+            TableName=table,
+            StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"},
+        )["TableDescription"]
+        dynamodb.get_waiter("table_exists").wait(TableName=table)
+    if not is_protected(described):
+        said.append("protected from deletion")
+        dynamodb.update_table(TableName=table, DeletionProtectionEnabled=True)
+        dynamodb.get_waiter("table_exists").wait(TableName=table)
+    if not has_backups(dynamodb, table):
+        said.append("backups turned on")
+        dynamodb.update_continuous_backups(
+            TableName=table,
+            PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True},
+        )
+    ttl = dynamodb.describe_time_to_live(TableName=table)["TimeToLiveDescription"]
+    if ttl.get("TimeToLiveStatus") not in ("ENABLED", "ENABLING"):
+        said.append("time to live turned on")
+        dynamodb.update_time_to_live(
+            TableName=table,
+            TimeToLiveSpecification={"Enabled": True, "AttributeName": TTL_ATTRIBUTE},
+        )
+    say(", ".join(said))
+    return described["LatestStreamArn"]
+
+
+def is_protected(described: Any) -> bool:
+    """Whether a table, as DynamoDB describes it, cannot be deleted by mistake."""
+    return bool(described.get("DeletionProtectionEnabled"))
+
+
+def has_backups(dynamodb: "DynamoDBClient", table: str) -> bool:
+    """Whether the table can be restored as it was at any moment of late."""
+    backups = dynamodb.describe_continuous_backups(TableName=table)["ContinuousBackupsDescription"]
+    recovery = backups.get("PointInTimeRecoveryDescription", {})
+    return recovery.get("PointInTimeRecoveryStatus") == "ENABLED"
+
+
+def exists(dynamodb: "DynamoDBClient", table: str) -> bool:
+    """Whether there is such a table, on its way out or not."""
+    return _status(dynamodb, table) != ""
+
+
+def delete(dynamodb: "DynamoDBClient", table: str, say: Say) -> None:
+    """Delete the table and everybody in it, though it is protected. Raises DeployError."""
+    if not exists(dynamodb, table):
+        say("nothing to remove")
+        return
+    say(f"deleting {table}")
+    if _status(dynamodb, table) != "DELETING":
+        dynamodb.update_table(TableName=table, DeletionProtectionEnabled=False)
+        until(lambda: _status(dynamodb, table) == "ACTIVE" or None, PATIENCE, lambda: _slow(table))
+        dynamodb.delete_table(TableName=table)
+    until(lambda: not exists(dynamodb, table) or None, PATIENCE, lambda: _slow(table))
+    say(f"{table} deleted")
+
+
+def _status(dynamodb: "DynamoDBClient", table: str) -> str:
+    try:
+        return dynamodb.describe_table(TableName=table)["Table"]["TableStatus"]
+    except dynamodb.exceptions.ResourceNotFoundException:
+        return ""
+
+
+def _slow(table: str) -> DeployError:
+    return DeployError(f"DynamoDB is still busy with {table}: run this again in a few minutes.")

@@ -1,0 +1,20 @@
+"""Whose credentials these are, and whether the stage lives where they lead."""
+
+from ops.deployment.deploy import elsewhere
+from ops.doctor.check import Check, Finding, green, red
+from ops.doctor.facts import Facts
+
+
+def _account(facts: Facts) -> Finding:
+    cloud = facts.stage.cloud
+    who = facts.client("sts").get_caller_identity()["Arn"].rpartition(":")[2]
+    home = elsewhere(cloud, facts.project.environment.get("USERS_STREAM_ARN", ""))
+    if home:
+        return red(
+            f"{cloud.account}, {cloud.region}, but the stage lives in {home}",
+            "Set AWS_PROFILE and AWS_DEFAULT_REGION to its own.",
+        )
+    return green(f"{cloud.account}, {cloud.region}, as {who}")
+
+
+CHECKS = (Check("Account", "Credentials", ("sts:GetCallerIdentity",), _account),)

@@ -1,0 +1,236 @@
+"""SES: whether it lets the stage send, how much, and tells it what became of the mail."""
+
+import shlex
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from typing import Any
+
+from chalicelib.logs import hashed
+from chalicelib.users import email_address
+from ops.deployment import dead_letters, mail_identity
+from ops.doctor.check import Check, Finding, amber, green, listed, red
+from ops.doctor.facts import Facts, NotThere
+from ops.metrics.funnel import text
+
+LITTLE_LEFT = 0.2  # of a day's quota
+MAX_SUPPRESSED = 3000
+_AT_A_TIME = 100  # keys that one BatchGetItem takes
+
+_QUOTA = "https://docs.aws.amazon.com/ses/latest/dg/manage-sending-quotas-request-increase.html"
+_REVIEW = "https://docs.aws.amazon.com/ses/latest/dg/faqs-enforcement.html"
+_DKIM = "https://docs.aws.amazon.com/ses/latest/dg/send-email-authentication-dkim.html"
+
+
+def _identity(facts: Facts) -> Finding:
+    try:
+        identity = facts.identity()
+    except NotThere:
+        return red(f"SES has no identity for {facts.sender}", *facts.deploy_again)
+    name = identity["Name"]
+    if not identity.get("VerifiedForSendingStatus"):
+        tokens = identity.get("DkimAttributes", {}).get("Tokens")
+        how, words = mail_identity.how_to_verify(facts.sender, name, tokens)
+        command = facts.stage.cloud.aws(words) if words else ""
+        return red(f"{name} is not verified, so nothing is sent", how, command)
+    covered = "" if name == facts.sender else f", by {name}"
+    return green(f"{facts.sender} may send{covered}")
+
+
+def _dkim(facts: Facts) -> Finding:
+    identity = facts.identity()
+    name, dkim = identity["Name"], identity.get("DkimAttributes", {})
+    if not identity.get("VerifiedForSendingStatus"):
+        raise NotThere("not seen: the sender is not verified")
+    if "@" in name and not _signs(dkim):  # then its domain may
+        name = name.rpartition("@")[2]
+        of_domain = _dkim_of(facts, name)
+        if of_domain is None:
+            return amber(
+                "mails are not signed: only the address is verified, not its domain",
+                f"If {name} is yours, verify it: mailboxes trust signed mail.",
+                facts.stage.cloud.aws(f"sesv2 create-email-identity --email-identity {name}"),
+            )
+        dkim = of_domain
+    if _signs(dkim):
+        return green(f"mails are signed for {name}")
+    if dkim.get("Status") == "SUCCESS":
+        return amber(
+            "mails are not signed: signing is off",
+            "Turn it on: mailboxes trust signed mail.",
+            facts.stage.cloud.aws(
+                "sesv2 put-email-identity-dkim-attributes --signing-enabled "
+                f"--email-identity {name}"
+            ),
+        )
+    said = f"mails are not signed ({dkim.get('Status', 'unknown').lower().replace('_', ' ')})"
+    if not dkim.get("Tokens"):
+        return amber(said, f"Put its records into the DNS of {name}: {_DKIM}")
+    records = mail_identity.dkim_records(name, dkim["Tokens"])
+    return amber(said, f"Add these records to the DNS of {name}:{records}")
+
+
+def _signs(dkim: Mapping[str, Any]) -> bool:
+    return dkim.get("Status") == "SUCCESS" and bool(dkim.get("SigningEnabled"))
+
+
+def _dkim_of(facts: Facts, domain: str) -> Mapping[str, Any] | None:
+    """How SES signs what is sent from any address of ``domain``; None if it does not know it."""
+    ses = facts.client("sesv2")
+    try:
+        found = ses.get_email_identity(EmailIdentity=domain)
+    except ses.exceptions.NotFoundException:
+        return None
+    signing: Mapping[str, Any] = found.get("DkimAttributes", {})
+    return signing
+
+
+def _sandbox(facts: Facts) -> Finding:
+    if facts.account().get("ProductionAccessEnabled"):
+        return green("the account is out of it")
+    return amber("the account is in it", mail_identity.LEAVE_THE_SANDBOX)
+
+
+def _quota(facts: Facts) -> Finding:
+    quota = facts.account()["SendQuota"]
+    most, sent = quota["Max24HourSend"], quota["SentLast24Hours"]
+    if most < 0:
+        return green("unlimited")
+    left = max(most - sent, 0)
+    said = f"{left:,.0f} of {most:,.0f} mails left, {quota['MaxSendRate']:g} a second"
+    if left >= LITTLE_LEFT * most:
+        return green(said)
+    return (amber if left else red)(said, f"Ask SES for more: {_QUOTA}")
+
+
+def _standing(facts: Facts) -> Finding:
+    account = facts.account()
+    status = account.get("EnforcementStatus", "unknown")
+    said = status.lower()
+    if not account.get("SendingEnabled"):
+        return red(
+            f"{said}; sending is paused",
+            "Find out who or what paused it, and why; then:",
+            facts.stage.cloud.aws("sesv2 put-account-sending-attributes --sending-enabled"),
+        )
+    if status == "HEALTHY":
+        return green("healthy, sending is on")
+    finding = red if status == "SHUTDOWN" else amber
+    return finding(said, f"SES reviews the account; the support case says why: {_REVIEW}")
+
+
+def _feedback(facts: Facts) -> Finding:
+    environment = facts.project.environment
+    name, topic = (environment.get(one, "") for one in _FEEDBACK_SETTINGS)
+    if not name:
+        return red("config.json names no configuration set", *facts.deploy_again)
+    ses = facts.client("sesv2")
+    try:
+        described = ses.get_configuration_set(ConfigurationSetName=name)
+        destinations = ses.get_configuration_set_event_destinations(ConfigurationSetName=name)
+    except ses.exceptions.NotFoundException:
+        return red(f"the configuration set {name} is gone", *facts.deploy_again)
+    if not described.get("SendingOptions", {}).get("SendingEnabled", True):
+        return red(
+            f"sending is paused by the configuration set {name}",
+            "Find out who or what paused it, and why; then:",
+            facts.stage.cloud.aws(
+                "sesv2 put-configuration-set-sending-options --sending-enabled "
+                f"--configuration-set-name {name}"
+            ),
+        )
+    told = {
+        kind
+        for one in destinations["EventDestinations"]
+        if one.get("Enabled") and one.get("SnsDestination", {}).get("TopicArn") == topic
+        for kind in one["MatchingEventTypes"]
+    }
+    if missing := {"BOUNCE", "COMPLAINT"} - told:
+        kinds = " and ".join(sorted(f"{kind.lower()}s" for kind in missing))
+        return red(f"SES does not tell the topic of {kinds}", *facts.deploy_again)
+    function = facts.project.function(dead_letters.FUNCTION)
+    pages = facts.client("sns").get_paginator("list_subscriptions_by_topic")
+    listening = [
+        one["Endpoint"] for page in pages.paginate(TopicArn=topic) for one in page["Subscriptions"]
+    ]
+    if not any(endpoint.endswith(f":function:{function}") for endpoint in listening):
+        return red("nothing listens to the topic of bounces", *facts.deploy_again)
+    return green("bounces and complaints reach their function")
+
+
+def _suppressed(facts: Facts) -> Finding:
+    """SES takes a mail to a suppressed address, and does not deliver it."""
+    addresses = list(islice(_suppressed_addresses(facts), MAX_SUPPRESSED + 1))
+    is_all = len(addresses) <= MAX_SUPPRESSED
+    waiting = list(_waiting(facts, addresses[:MAX_SUPPRESSED]))
+    those = f"{len(addresses):,}" if is_all else f"{MAX_SUPPRESSED:,} looked at"
+    if not waiting:
+        return green(f"nobody who waits for a mail is on SES's list of {those}")
+    hashes = listed(sorted(hashed(one) for one in waiting))
+    return amber(
+        f"mailed in vain, for they are on SES's list: {hashes}",
+        "If one is there by mistake, take the address off, then have the mail sent again.",
+        facts.stage.cloud.aws(
+            f"sesv2 delete-suppressed-destination --email-address {shlex.quote(waiting[0])}"
+        ),
+    )
+
+
+def _suppressed_addresses(facts: Facts) -> Iterator[str]:
+    ses = facts.client("sesv2")
+    more: dict[str, str] = {}
+    while True:
+        page = ses.list_suppressed_destinations(PageSize=1000, **more)
+        yield from (one["EmailAddress"] for one in page["SuppressedDestinationSummaries"])
+        if not page.get("NextToken"):
+            return
+        more = {"NextToken": page["NextToken"]}
+
+
+def _waiting(facts: Facts, addresses: list[str]) -> Iterator[str]:
+    """Those of ``addresses`` that a user waits for a mail at."""
+    table, dynamodb = facts.stage.users_table, facts.client("dynamodb")
+    mailed = {key: one for one in addresses for key in email_address.keys(one)}
+    keys = iter(mailed)
+    while some := list(islice(keys, _AT_A_TIME)):
+        asked = {
+            table: {
+                "Keys": [{"email": {"S": key}} for key in some],
+                "ProjectionExpression": "email, mail, validated_at",
+            }
+        }
+        while asked:
+            answer = dynamodb.batch_get_item(RequestItems=asked)
+            for item in answer["Responses"].get(table, []):
+                if "validated_at" not in item and text(item, "mail") not in _HOPELESS:
+                    yield mailed[item["email"]["S"]]
+            asked = answer.get("UnprocessedKeys")
+
+
+_HOPELESS = ("failed", "bounced", "complained")
+_FEEDBACK_SETTINGS = ("MAIL_CONFIGURATION_SET", "MAIL_FEEDBACK_TOPIC_ARN")
+_ACCOUNT = ("ses:GetAccount",)
+_IDENTITY = ("ses:GetEmailIdentity",)
+
+CHECKS = (
+    Check("Mail", "Sender", _IDENTITY, _identity),
+    Check("Mail", "DKIM", _IDENTITY, _dkim),
+    Check("Mail", "Sandbox", _ACCOUNT, _sandbox),
+    Check("Mail", "Quota today", _ACCOUNT, _quota),
+    Check("Mail", "Standing", _ACCOUNT, _standing),
+    Check(
+        "Mail",
+        "Feedback",
+        (
+            "ses:GetConfigurationSet",
+            "ses:GetConfigurationSetEventDestinations",
+            "sns:ListSubscriptionsByTopic",
+        ),
+        _feedback,
+    ),
+    Check(
+        "Mail",
+        "Suppression",
+        ("ses:ListSuppressedDestinations", "dynamodb:BatchGetItem"),
+        _suppressed,
+    ),
+)

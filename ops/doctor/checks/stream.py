@@ -1,0 +1,139 @@
+"""From the table's stream to the mailer: the mapping, how far behind it is, what it gave up."""
+
+from datetime import timedelta
+
+from chalicelib.mail.sweep import PATIENCE
+from ops.deployment import dead_letters, event_source_mapping
+from ops.doctor.check import Check, Finding, amber, green, grey, red
+from ops.doctor.facts import Facts
+from ops.terminal import durations
+
+LATELY = timedelta(minutes=15)
+SLOW = 60.0  # seconds behind; from PATIENCE on, the sweep waits no longer for the stream
+
+
+def _source(facts: Facts) -> Finding:
+    stream = facts.table().get("LatestStreamArn")
+    if not stream or not facts.table().get("StreamSpecification", {}).get("StreamEnabled"):
+        return red("the table has no stream", *facts.deploy_again)
+    read = {mapping["EventSourceArn"] for mapping in facts.mappings()}
+    if not read:
+        return red("nothing reads the table's stream", *facts.deploy_again)
+    if stream not in read:
+        return red("the mapping reads the stream of a former table", *facts.deploy_again)
+    if facts.project.environment.get("USERS_STREAM_ARN") != stream:
+        return red("config.json records the stream of a former table", *facts.deploy_again)
+    if read != {stream}:
+        return amber("a mapping of a former table is left, too", *facts.deploy_again)
+    return green(f"{stream.rpartition('/')[2]}, read by the mailer")
+
+
+def _mapping(facts: Facts) -> Finding:
+    mapping = facts.mapping()
+    state, uuid = mapping["State"], mapping["UUID"]
+    if state in ("Disabled", "Disabling"):
+        return red(
+            "disabled, so no mail is sent",
+            "Enable it; what was owed meanwhile is then sent.",
+            facts.stage.cloud.aws(f"lambda update-event-source-mapping --uuid {uuid} --enabled"),
+        )
+    if state != "Enabled":
+        return amber(state.lower(), "Ask again in a minute.")
+    result = mapping.get("LastProcessingResult", "")
+    if result.upper().startswith(("PROBLEM", "FAILED")):
+        return amber(
+            f"its latest batch failed ({result})",
+            "The mailer's log says why.",
+            f"{_log(facts)} --since 1h",
+        )
+    return green(f"enabled, {result}" if result else "enabled")
+
+
+def _settings(facts: Facts) -> Finding:
+    differing = event_source_mapping.differing(facts.mapping(), facts.output("DeadLettersArn"))
+    if differing:
+        return red(f"not what a deploy makes them: {', '.join(differing)}", *facts.deploy_again)
+    return green("as a deploy makes them")
+
+
+def _lag(facts: Facts) -> Finding:
+    points = facts.client("cloudwatch").get_metric_statistics(
+        Namespace="AWS/Lambda",
+        MetricName="IteratorAge",
+        Dimensions=[
+            {
+                "Name": "FunctionName",
+                "Value": facts.project.function(event_source_mapping.FUNCTION),
+            }
+        ],
+        StartTime=facts.now() - LATELY,
+        EndTime=facts.now(),
+        Period=60,
+        Statistics=["Maximum"],
+    )["Datapoints"]
+    if not points:
+        return grey("CloudWatch has measured nothing in the last 15 minutes")
+    latest = max(points, key=lambda point: point["Timestamp"])
+    behind = latest["Maximum"] / 1000
+    said = f"{durations.words(behind)} behind"
+    if behind < SLOW:
+        return green(said)
+    finding = red if behind >= PATIENCE.total_seconds() else amber
+    return finding(
+        said,
+        "See in its log what holds the mailer up: SES's quota, its own concurrency, or a fault.",
+        _log(facts),
+    )
+
+
+def _dead_letters(facts: Facts) -> Finding:
+    sqs = facts.client("sqs")
+    name = facts.output("DeadLettersArn").rpartition(":")[2]
+    queue = sqs.get_queue_url(QueueName=name)["QueueUrl"]
+    counts = sqs.get_queue_attributes(
+        QueueUrl=queue,
+        AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"],
+    )["Attributes"]
+    waiting = sum(int(count) for count in counts.values())
+    if waiting:
+        return red(
+            f"{waiting} waiting",
+            "Read them. Mails of a batch that was given up are asked for again every hour; a "
+            "report of SES's must be handed to its function again. Then delete them.",
+            facts.stage.cloud.aws(f"sqs receive-message --queue-url {queue}"),
+        )
+    return green("none")
+
+
+def _failed_feedback(facts: Facts) -> Finding:
+    queue = facts.output("DeadLettersArn")
+    if dead_letters.is_configured(facts.client("lambda"), facts.project, queue):
+        return green("goes to the dead letters")
+    return red("would be lost", *facts.deploy_again)
+
+
+def _log(facts: Facts) -> str:
+    return f"{facts.stage.ops('logs')} --function {event_source_mapping.FUNCTION}"
+
+
+_MAPPING = ("lambda:ListEventSourceMappings", "dynamodb:DescribeTable")
+_OUTPUTS = "cloudformation:DescribeStacks"
+
+CHECKS = (
+    Check("Stream", "Source", _MAPPING, _source),
+    Check("Stream", "Mapping", _MAPPING, _mapping),
+    Check("Stream", "Settings", (*_MAPPING, _OUTPUTS), _settings),
+    Check("Stream", "Lag", ("cloudwatch:GetMetricStatistics",), _lag),
+    Check(
+        "Stream",
+        "Dead letters",
+        ("sqs:GetQueueAttributes", "sqs:GetQueueUrl", _OUTPUTS),
+        _dead_letters,
+    ),
+    Check(
+        "Stream",
+        "Failed feedback",
+        ("lambda:GetFunctionEventInvokeConfig", _OUTPUTS),
+        _failed_feedback,
+    ),
+)

@@ -1,0 +1,127 @@
+"""The users' table: its own settings, and the people in it whom something went wrong for."""
+
+from datetime import timedelta
+
+from ops.deployment import table
+from ops.doctor.check import Check, Finding, amber, green, red
+from ops.doctor.facts import Facts, NotThere
+from ops.metrics.funnel import Funnel, moment, share, text
+
+LONG = timedelta(hours=1)
+
+# From where SES reviews an account, and where it may pause it.
+# https://docs.aws.amazon.com/ses/latest/dg/faqs-enforcement.html
+BOUNCES = (5.0, 10.0)
+COMPLAINTS = (0.1, 0.5)
+FEW = 5  # of either, whatever their share, happen to everybody
+
+
+def _table(facts: Facts) -> Finding:
+    name = facts.stage.users_table
+    try:
+        described = facts.table()
+    except NotThere:
+        return red(
+            f"there is no {name}",
+            "Restore the latest backup of these under that name, then deploy again "
+            "(docs/operating.md: Backups and restoring).",
+            facts.stage.cloud.aws(f"dynamodb list-backups --backup-type ALL --table-name {name}"),
+        )
+    ttl = facts.client("dynamodb").describe_time_to_live(TableName=name)["TimeToLiveDescription"]
+    if ttl.get("TimeToLiveStatus") not in ("ENABLED", "ENABLING"):
+        return amber("who never confirms is not deleted", *facts.deploy_again)
+    if ttl.get("AttributeName") != table.TTL_ATTRIBUTE:
+        return amber(
+            f"people are deleted by {ttl.get('AttributeName')}, not by {table.TTL_ATTRIBUTE}",
+            "Turn its time to live off; an hour later, deploy again.",
+        )
+    if not table.is_protected(described):
+        return amber("it is not protected from deletion", *facts.deploy_again)
+    if not table.has_backups(facts.client("dynamodb"), name):
+        return amber("it has no backups to go back in time by", *facts.deploy_again)
+    return green(f"{name}, {described['TableStatus'].lower()}")
+
+
+def _owed(facts: Facts) -> Finding:
+    people, is_all = facts.people()
+    before = facts.now() - LONG
+    waiting = [
+        item
+        for item in people
+        if "validated_at" not in item and text(item, "mail") in ("owed", "sending")
+    ]
+    late = sum((asked := moment(item, "mail_at")) is None or asked <= before for item in waiting)
+    # Another program's item says nothing until its mail is claimed, not even since when it exists.
+    untouched = sum("mail" not in item and "validated_at" not in item for item in people)
+    among = _among(len(people), is_all)
+    if late:
+        return red(
+            f"{late:,} for over an hour, {among}",
+            "Mend what is red above: they are then mailed within the hour, or at once by:",
+            f"{facts.stage.ops('users resend')} --owed",
+        )
+    if untouched:
+        return amber(
+            f"{untouched:,} put by other programs and not mailed yet, {among}",
+            "Ask again in a minute: they should be on their way.",
+        )
+    return green(f"none for over an hour, {among}")
+
+
+def _failed(facts: Facts) -> Finding:
+    people, is_all = facts.people()
+    failed = sum(text(item, "mail") == "failed" for item in people)
+    if failed:
+        return amber(
+            f"{failed:,}, {_among(len(people), is_all)}",
+            "Their mail_error says why, in SES's words.",
+            f"{facts.stage.ops('users list')} --failed",
+        )
+    return green(f"none, {_among(len(people), is_all)}")
+
+
+def _bounced(facts: Facts) -> Finding:
+    people, is_all = facts.people()
+    funnel = Funnel()
+    for item in people:
+        funnel.add(item)
+    said = f"{funnel.bounced:,} bounced, {funnel.complained:,} complained, of {funnel.mailed:,}"
+    said += " mailed" if is_all else " mailed of those looked at"
+    shares = [
+        (share(count, funnel.mailed) or 0, limits)
+        for count, limits in ((funnel.bounced, BOUNCES), (funnel.complained, COMPLAINTS))
+        if count >= FEW
+    ]
+    if not any(part >= review for part, (review, _) in shares):
+        return green(said)
+    finding = red if any(part >= pause for part, (_, pause) in shares) else amber
+    return finding(
+        said,
+        "So many make SES review the account, and pause it: find out who signs up addresses that "
+        "are not theirs. Throttling the API slows them down.",
+    )
+
+
+def _among(people: int, is_all: bool) -> str:
+    if people == 1 and is_all:
+        return "of 1 person"
+    return f"of {people:,} people" if is_all else f"of the first {people:,} people at least"
+
+
+_SCAN = ("dynamodb:Scan",)
+
+CHECKS = (
+    Check(
+        "Users",
+        "Table",
+        (
+            "dynamodb:DescribeTable",
+            "dynamodb:DescribeTimeToLive",
+            "dynamodb:DescribeContinuousBackups",
+        ),
+        _table,
+    ),
+    Check("Users", "Mails owed", _SCAN, _owed),
+    Check("Users", "Mails failed", _SCAN, _failed),
+    Check("Users", "Bounces", _SCAN, _bounced),
+)

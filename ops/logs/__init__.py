@@ -1,0 +1,1 @@
+"""`logs`: the logs of all functions as one stream."""

@@ -1,0 +1,1 @@
+"""`metrics`: the funnel from sign-up to validation."""

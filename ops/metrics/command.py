@@ -1,0 +1,176 @@
+"""`metrics`: the funnel, from the table itself."""
+
+import json
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from chalicelib.users.store import UNVALIDATED_LIFE
+from ops.metrics import chart
+from ops.metrics import funnel as counting
+from ops.metrics.funnel import Durations, Funnel, Metrics, share
+from ops.stage.cloud import in_plain_words
+from ops.stage.lookup import Stage
+from ops.stage.option import on_stage
+from ops.terminal import moment_option
+from ops.terminal.durations import words
+from ops.terminal.text import Terminal
+from ops.users import clients
+
+WIDEST_BAR = 40
+BARS = {"validated": ("█", "green"), "mailed": ("▒", "blue"), "neither": ("░", "yellow")}
+
+
+@click.command()
+@on_stage
+@click.option(
+    "--days",
+    type=click.IntRange(1, 366),
+    default=30,
+    show_default=True,
+    help="How many days to show one by one, today's included.",
+)
+@click.option(
+    "--svg",
+    type=click.Path(path_type=Path, dir_okay=False, writable=True),
+    metavar="FILE",
+    help="Draw the days into this file, too.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print it for programs instead.")
+def metrics(stage: Stage, days: int, svg: Path | None, as_json: bool) -> None:
+    """Show how many signed up, were mailed and validated, and how soon.
+
+    Counted from the users' table, in one read through it.
+
+    Permissions: dynamodb:Scan on the table.
+    """
+    if svg:  # that it cannot be written is known before a large table was counted
+        svg.parent.mkdir(parents=True, exist_ok=True)
+        svg.open("a").close()
+    found = _count(stage, days)
+    if svg:
+        title = f"Sign-ups of {stage.project.app_name} {stage.name}, by the day"
+        svg.write_text(chart.draw(found, title), encoding="utf-8")
+    if as_json:
+        click.echo(json.dumps({"stage": stage.name, **counting.as_json(found)}, indent=2))
+    else:
+        show(Terminal(highlight=False), found, days)
+        if svg:
+            click.echo(f"\nDrawn into {svg}")
+
+
+def _count(stage: Stage, days: int) -> Metrics:
+    counted = Metrics.of_days(days, moment_option.now())
+    users = clients.users(stage)
+    status = Console(stderr=True).status(f"Counting {stage.users_table}")
+
+    def tell(people: int) -> None:
+        status.update(f"Counting {stage.users_table}: {people:,} people")
+
+    with in_plain_words(), status:
+        return counting.count(users.pages(counting.ATTRIBUTES), counted, tell)
+
+
+def show(console: Console, metrics: Metrics, days: int) -> None:
+    """Print the funnel, the times, and a bar for each day."""
+    console.print(_funnel(metrics, days))
+    console.print()
+    console.print(_times("Sign-up to mail", metrics.to_mail), soft_wrap=True)
+    console.print(_times("Mail to validation", metrics.to_validation), soft_wrap=True)
+    if metrics.others.signed_up:
+        console.print(
+            f"\nOther programs put {metrics.others.signed_up:,} of them, without saying when: "
+            "they count as everybody's, and in no day."
+        )
+    console.print()
+    console.print(_legend(), soft_wrap=True)
+    console.print(_bars(metrics))
+    if not metrics.is_whole(metrics.first_day):
+        console.print(
+            f"Who does not confirm is deleted after {UNVALIDATED_LIFE.days} days: dim days count "
+            "only who is still there.",
+            style="dim",
+        )
+
+
+def _funnel(metrics: Metrics, days: int) -> Table:
+    table = Table.grid(padding=(0, 3))
+    table.add_column()
+    for _ in range(4):
+        table.add_column(justify="right")
+    recently = f"last {days} days" if days > 1 else "today"
+    table.add_row("", Text("everybody", "bold"), "", Text(recently, "bold"), "")
+    everybody, recent = metrics.everybody, metrics.recent
+    for name, field, of, style in (
+        ("Signed up", "signed_up", "", ""),
+        ("Mailed", "mailed", "signed_up", ""),
+        ("Validated", "validated", "signed_up", "green"),
+        ("Mail under way", "owed", "signed_up", ""),
+        ("Failed", "failed", "signed_up", "red"),
+        ("Bounced, of those mailed", "bounced", "mailed", "red"),
+        ("Complained, of those mailed", "complained", "mailed", "red"),
+    ):
+        cells = [
+            cell for funnel in (everybody, recent) for cell in _cells(funnel, field, of, style)
+        ]
+        table.add_row(name, *cells)
+    return table
+
+
+def _cells(funnel: Funnel, field: str, of: str, style: str) -> tuple[Text, Text]:
+    people: int = getattr(funnel, field)
+    part = share(people, getattr(funnel, of)) if of else None
+    shown = "" if part is None else f"{part:.1f} %"
+    return Text(f"{people:,}", style if people else "dim"), Text(shown, "" if people else "dim")
+
+
+def _times(name: str, durations: Durations) -> Text:
+    half, most = durations.quantile(0.5), durations.quantile(0.9)
+    if half is None or most is None:
+        return Text(f"{name:<20}nobody yet")
+    return Text.assemble(
+        f"{name:<20}median ",
+        (words(half), "bold"),
+        f", nine in ten within {words(most)}",
+        (f"  ({durations.count:,} measured)", "dim"),
+    )
+
+
+def _legend() -> Text:
+    legend = Text("Signed up by the day (UTC)")
+    for words_, kind in (
+        ("validated", "validated"),
+        ("mailed, not validated", "mailed"),
+        ("not mailed", "neither"),
+    ):
+        glyph, colour = BARS[kind]
+        legend.append(f"   {glyph} ", colour).append(words_)
+    return legend
+
+
+def _bars(metrics: Metrics) -> Table:
+    most = max(funnel.signed_up for funnel in metrics.days.values())
+    table = Table.grid(padding=(0, 2))
+    table.add_column()
+    table.add_column(justify="right")
+    table.add_column()
+    for day, funnel in metrics.days.items():
+        dim = "" if metrics.is_whole(day) else "dim"
+        people = Text(f"{funnel.signed_up:,}", dim) if funnel.signed_up else Text("·", "dim")
+        table.add_row(Text(f"{day:%a %d %b}", dim), people, _bar(funnel, most, dim))
+    return table
+
+
+def _bar(funnel: Funnel, most: int, dim: str) -> Text:
+    """One day's people to scale; its parts are rounded so that the whole bar is right."""
+    bar, drawn, so_far = Text(), 0, 0
+    for kind, people in chart.parts(funnel).items():
+        glyph, colour = BARS[kind]
+        so_far += people
+        end = round(WIDEST_BAR * so_far / most) if most else 0
+        bar.append(glyph * (end - drawn), f"{dim} {colour}".strip())
+        drawn = end
+    return bar

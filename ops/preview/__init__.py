@@ -1,0 +1,1 @@
+"""`preview`: every page and mail, in a browser."""

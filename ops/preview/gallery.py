@@ -1,0 +1,209 @@
+"""Every page and mail as people will see them, from sample data: files to look at in a browser.
+
+What they say and how they look is all the service's own; only the samples are from here.
+"""
+
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+
+from chalicelib import settings, templates
+from chalicelib.mail import message
+from chalicelib.users.links import Link
+from chalicelib.users.people import User
+from chalicelib.web import forms
+from chalicelib.web.pages import TYPED, Pages
+from ops.stage.errors import OpsError
+
+SCHEMES = ("light", "dark")
+DEVICES = ("desktop", "phone")
+
+# For a stage that is not deployed yet: whatever it lacks is not to be seen in a page or a mail.
+_TO_COME = {
+    "USERS_TABLE": "to-come",
+    "USERS_STREAM_ARN": "arn:aws:dynamodb:eu-west-3:000000000000:table/to-come/stream/1",
+    "MAIL_FEEDBACK_TOPIC_ARN": "arn:aws:sns:eu-west-3:000000000000:to-come",
+    "MAIL_FROM": "hello@example.org",
+    "BASE_URL": "https://hello.example.org",
+}
+_TOKEN = ("no-token-of-anybodys-" * 3)[:43]
+_LONG = "Maximiliana-Theodora-Bartholomea-Konstantina-Appolonia-Wilhelmina"[:64]
+_LONG_TOO = "de la Fontaine-Saint-Sauveur zu Hohenwolkenstein-Untertannenberg"[:64]
+_LINK = Link("alexis@example.org", _TOKEN)
+_LONG_LINK = Link(
+    "zoe.van-der-wolkenstein+spring-newsletter@department.xn--bcher-kva.example", _TOKEN
+)
+_TYPED = {"email": "alexis@example.org", "prenom": "Alexis", "nom": "GÜNST HORN"}
+_WRONG = {"email": "alexis@example", "prenom": "Win at https://spam.example", "nom": _LONG * 2}
+_PEOPLE = {
+    "mail": User(_LINK.email, "Alexis", "GÜNST HORN", ""),
+    "mail-no-name": User(_LINK.email, "", "", ""),
+    "mail-long-names": User(_LONG_LINK.email, _LONG, _LONG_TOO, ""),
+    "mail-emoji": User(_LINK.email, "Zoë 🌻", "O'Neill 👩\u200d🚀", ""),
+    "mail-right-to-left": User(_LINK.email, "محمد", "عبد الرحمن", ""),
+}
+
+
+@dataclass(frozen=True)
+class Specimen:
+    """One page or mail in one language; of a mail, also its ``text`` with what heads it."""
+
+    name: str
+    lang: str
+    html: str
+    text: str = ""
+
+
+def build(folder: Path, environment: Mapping[str, str]) -> Path:
+    """Write all of a stage's pages and mails to ``folder``, and return the page that shows them.
+
+    ``environment`` is the stage's; settings that it lacks are made up. Raises OpsError.
+    """
+    stage = read(environment)
+    made = make(stage)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    found: dict[str, list[Specimen]] = {}
+    for specimen in made:
+        found.setdefault(specimen.name, []).append(specimen)
+        for scheme in SCHEMES:
+            html = _in_scheme(specimen.html, scheme)
+            (folder / _file(specimen, scheme)).write_text(html, encoding="utf-8")
+    index = folder / "index.html"
+    index.write_text(_index(stage.brand.product, found), encoding="utf-8")
+    return index
+
+
+def read(environment: Mapping[str, str]) -> settings.Settings:
+    """A stage's settings, made up where ``environment`` lacks them. Raises OpsError."""
+    try:
+        return settings.read({**_TO_COME, **environment}, templates.languages())
+    except settings.SettingsError as error:
+        raise OpsError(str(error)) from error
+
+
+def make(stage: settings.Settings) -> list[Specimen]:
+    """Every specimen of a stage, from its own templates where it has some. Raises OpsError if one
+    of these cannot be filled."""
+    templates.prefer(stage.templates_folder)
+    try:
+        return list(specimens(stage))
+    except templates.TemplateError as error:
+        raise OpsError(f"{stage.templates_folder}/{error}: mend that template.") from error
+    finally:
+        templates.prefer("")
+
+
+def specimens(stage: settings.Settings) -> Iterator[Specimen]:
+    """Every page and every mail, in every language of the stage; its default language first."""
+    others = templates.languages() - {stage.default_lang}
+    for lang in (stage.default_lang, *sorted(others)):
+        for name, html in _pages(stage, lang):
+            yield Specimen(name, lang, html)
+        for name, user in _PEOPLE.items():
+            composed = message.compose(
+                user,
+                _TOKEN,
+                base_url=stage.base_url,
+                default_lang=lang,
+                languages=templates.languages(),
+                brand=stage.brand,
+            )
+            sender = f"{stage.mail_from_name} <{stage.mail_from}>".strip()
+            heading = f"{sender}\n{composed.subject}\n\n"
+            yield Specimen(name, lang, composed.html, heading + composed.text)
+
+
+def _pages(stage: settings.Settings, lang: str) -> Iterator[tuple[str, str]]:
+    pages = Pages(stage.base_url, stage.brand, stage.after_validation_url)
+    yield "sign-up", pages.sign_up(lang, {})
+    yield "sign-up-errors", pages.sign_up(lang, _WRONG, _problems(_WRONG, lang))
+    nothing = dict.fromkeys(TYPED, "")
+    yield "sign-up-nothing-typed", pages.sign_up(lang, nothing, _problems(nothing, lang))
+    yield "sent", pages.sent(lang, _LINK.email, _TYPED)
+    yield "sent-long-address", pages.sent(lang, _LONG_LINK.email, _TYPED)
+    for name in ("confirm", "validated", "already_validated", "expired"):
+        yield name.replace("_", "-"), pages.link(name, lang, _LINK)
+    yield "refused", pages.refused(lang)
+    yield "problem", pages.problem(lang, "service_unavailable")
+
+
+def _problems(fields: Mapping[str, str], lang: str) -> tuple[forms.Problem, ...]:
+    try:
+        forms.check(fields, lang, templates.languages())
+    except forms.Invalid as error:
+        return error.problems
+    return ()
+
+
+def _file(specimen: Specimen, scheme: str) -> str:
+    return f"{specimen.name}.{specimen.lang}.{scheme}.html"
+
+
+def _in_scheme(html: str, scheme: str) -> str:
+    """``html`` as a reader who prefers ``scheme`` has it, whatever the one who looks prefers."""
+    # Of a width, since that can stand wherever a media query has a preference.
+    width = {"light": "(max-width: 0)", "dark": "(min-width: 0)"}[scheme]
+    html = re.sub(r"\(\s*prefers-color-scheme\s*:\s*dark\s*\)", width, html)
+    return html.replace("light dark", scheme)
+
+
+def _index(product: str, found: Mapping[str, list[Specimen]]) -> str:
+    names = "".join(f'<a href="#{name}">{name}</a> ' for name in found)
+    sections = "".join(_section(name, versions) for name, versions in found.items())
+    return _INDEX.format(product=escape(product), names=names, sections=sections)
+
+
+def _section(name: str, versions: list[Specimen]) -> str:
+    rows = "".join(map(_row, versions))
+    return f'<section id="{name}"><h2>{name}</h2>{rows}</section>\n'
+
+
+def _row(specimen: Specimen) -> str:
+    frames = "".join(
+        f'<figure class="{device}"><figcaption><a href="{_file(specimen, scheme)}">'
+        f"{specimen.lang}, {scheme}, {device}</a></figcaption><div>"
+        f'<iframe src="{_file(specimen, scheme)}" title="{specimen.name}, {specimen.lang}, '
+        f'{scheme}, {device}" loading="lazy" sandbox></iframe></div></figure>'
+        for device in DEVICES
+        for scheme in SCHEMES
+    )
+    text = f"<pre>{escape(specimen.text)}</pre>" if specimen.text else ""
+    return f'<div class="row" lang="{specimen.lang}">{frames}{text}</div>'
+
+
+_INDEX = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{product}: pages and mails</title>
+<style>
+:root {{ color-scheme: light dark }}
+body {{ margin: 0; padding: 0 1.5rem 3rem; font: 1rem/1.5 system-ui, sans-serif }}
+nav {{ position: sticky; top: 0; z-index: 1; margin: 0 -1.5rem; padding: .75rem 1.5rem;
+  background: Canvas; border-bottom: 1px solid #8888 }}
+nav a {{ margin-right: .75rem; white-space: nowrap }}
+section {{ scroll-margin-top: 6rem }}
+.row {{ display: flex; flex-wrap: wrap; gap: 1rem; margin-bottom: 1.5rem }}
+figure {{ margin: 0 }}
+figcaption {{ font-size: .875rem }}
+figure div {{ overflow: hidden; height: 500px; border: 1px solid #8888; border-radius: .5rem }}
+.desktop div {{ width: 500px }}
+.phone div {{ width: 180px }}
+iframe {{ height: 1000px; border: 0; transform: scale(.5); transform-origin: 0 0 }}
+.desktop iframe {{ width: 1000px }}
+.phone iframe {{ width: 360px }}
+pre {{ max-width: 40rem; margin: 0; padding: 1rem; border: 1px solid #8888; border-radius: .5rem;
+  font-size: .8125rem; white-space: pre-wrap; overflow-wrap: anywhere }}
+</style>
+</head>
+<body>
+<h1>{product}: pages and mails</h1>
+<nav>{names}</nav>
+{sections}</body>
+</html>
+"""

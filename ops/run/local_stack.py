@@ -1,0 +1,250 @@
+"""The whole service on this machine: a local cloud, a mailbox, and the real package deployed there.
+
+Everything listens on 127.0.0.1, lives in one ``state`` folder and ends with this process.
+"""
+
+import fcntl
+import http.client
+import os
+import shutil
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from ops.deployment.deploy import deploy
+from ops.deployment.rest_api import Throttle
+from ops.run.processes import Processes
+from ops.stage import json_files, local_stage
+from ops.stage.errors import RunError
+from ops.stage.local_cloud import ACCOUNT, HOST, REGION, connect
+from ops.stage.project import Project
+from ops.stage.waiting import until
+from ops.terminal.interrupts import STOPPING
+from ops.terminal.progress import Progress
+
+MAIL_FROM = "bienvenue@example.org"
+UNTHROTTLED = Throttle(rate=10000, burst=5000)  # what AWS gives a whole account at the start
+PATIENCE = 30.0
+GLANCE = 0.25
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Where the running service is found: what stack.json says while it runs.
+
+    ``api`` is the address before ``/users``, ``aws`` the local cloud's endpoint.
+    """
+
+    api: str
+    mailbox: str
+    aws: str
+    region: str
+    table: str
+
+
+@dataclass(frozen=True)
+class Ports:
+    """Three in a row: the cloud, the mailbox's page, the mailbox's SMTP."""
+
+    cloud: int
+
+    @property
+    def mailbox(self) -> int:
+        return self.cloud + 1
+
+    @property
+    def smtp(self) -> int:
+        return self.cloud + 2
+
+    @property
+    def endpoint(self) -> str:
+        return f"http://{HOST}:{self.cloud}"
+
+    def check(self, state: Path) -> None:
+        """Raise RunError if any of them cannot be had for the run that is kept in ``state``."""
+        for port in (self.cloud, self.mailbox, self.smtp):
+            if reason := _why_not(port):
+                other = self.cloud + 100 if self.cloud < 60000 else local_stage.PORT
+                raise RunError(
+                    f"Port {port} is taken ({reason}): end what uses it, or move all three ports, "
+                    f"for instance: {local_stage.command(state, other)}"
+                )
+
+
+def run(
+    checkout: Path,
+    state: Path,
+    port: int,
+    settings: Mapping[str, str],
+    progress: Progress,
+    ready: Callable[[Stack], None],
+    *,
+    enforce_iam: bool = False,
+) -> None:
+    """Run ``checkout`` until a signal says to stop, keeping all that it needs in ``state``.
+
+    ``ready`` is called once it is up, after ``state``/stack.json was written. ``settings`` are
+    further ones of the stage. With ``enforce_iam`` the functions may do only what their roles
+    allow, as on AWS. Raises RunError or DeployError.
+    """
+    ports = Ports(port)
+    described = state / "stack.json"
+    with _until_stopped(), _alone(state):
+        described.unlink(missing_ok=True)
+        ports.check(state)
+        with Processes(state / "logs", leftovers=[described]) as processes:
+            with progress.step("Local cloud and mailbox"):
+                _start(processes, state, ports, enforce_iam)
+            stack = _deploy(copy(checkout, local_stage.project(state)), ports, settings, progress)
+            json_files.write(described, asdict(stack))
+            ready(stack)
+            while True:
+                processes.check()
+                time.sleep(GLANCE)
+
+
+def _why_not(port: int) -> str:
+    """Why nothing could listen on ``port``; nothing if it could."""
+    with socket.socket() as probe, socket.socket() as listener:
+        # To macOS an address is free though something listens on 0.0.0.0, so that is tried as well.
+        if probe.connect_ex((HOST, port)) == 0:
+            return "something answers there"
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((HOST, port))
+        except OSError as error:
+            return error.strerror or "it cannot be bound"
+    return ""
+
+
+class _Stop(BaseException):
+    """Somebody wants this to end. No Exception, so that no library takes it for a failure."""
+
+
+@contextmanager
+def _until_stopped() -> Iterator[None]:
+    def stop(*_: object) -> None:
+        for number in STOPPING:  # ending takes a moment, and must not be cut short
+            signal.signal(number, signal.SIG_IGN)
+        raise _Stop
+
+    before = {number: signal.signal(number, stop) for number in STOPPING}
+    try:
+        yield
+    except _Stop:
+        pass
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _alone(state: Path) -> Iterator[None]:
+    """Hold ``state`` for this process. The system lets go of it however the process ends."""
+    state.mkdir(parents=True, exist_ok=True)
+    with (state / "lock").open("a", encoding="utf-8") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise RunError(
+                f"Another run is using {state}: stop it with Ctrl-C first, or give this one a "
+                "folder and ports of its own: python -m ops run --state .local/2 --port 8500"
+            ) from error
+        yield
+
+
+def _start(processes: Processes, state: Path, ports: Ports, enforce_iam: bool) -> None:
+    scratch = state / "tmp"
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir()
+    # The Lambdas inherit this, so nothing of the user's is in it: no account, no proxy.
+    environment = {
+        "PATH": os.environ.get("PATH", os.defpath),
+        "HOME": str(scratch),
+        "TMPDIR": str(scratch),
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONUTF8": "1",
+    }
+    processes.start(
+        "cloud",
+        [sys.executable, "-m", "ministack"],
+        {
+            **environment,
+            "BIND_HOST": HOST,
+            "GATEWAY_PORT": str(ports.cloud),
+            "MINISTACK_REGION": REGION,
+            "MINISTACK_ACCOUNT_ID": ACCOUNT,
+            "SMTP_HOST": f"{HOST}:{ports.smtp}",
+            "IOT_MTLS_ENABLED": "0",  # or it listens on 0.0.0.0:8883
+            "SFTP_ENABLED": "0",
+            "AUTH": str(enforce_iam).lower(),
+        },
+    )
+    processes.start(
+        "mailbox",
+        [
+            str(Path(sys.executable).with_name("maildump")),
+            *("--http-ip", HOST, "--http-port", str(ports.mailbox)),
+            *("--smtp-ip", HOST, "--smtp-port", str(ports.smtp)),
+            "--foreground",
+            "--no-quit",
+        ],
+        environment,
+    )
+
+    def look() -> bool | None:
+        processes.check()
+        is_up = _answers(ports.cloud, "/_ministack/ready") and _answers(ports.mailbox, "/messages/")
+        return True if is_up else None
+
+    until(look, PATIENCE, lambda: RunError(f"They did not start in {PATIENCE:.0f} s: {state}/logs"))
+
+
+def _answers(port: int, path: str) -> bool:
+    connection = http.client.HTTPConnection(HOST, port, timeout=2)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status == http.HTTPStatus.OK
+    except OSError:
+        return False
+    finally:
+        connection.close()
+
+
+def copy(checkout: Path, folder: Path) -> Project:
+    """What Chalice packages, copied to ``folder``, so that no file of the checkout changes.
+
+    Chalice's built packages stay there from run to run; what it once deployed is gone for good.
+    """
+    shutil.rmtree(folder / ".chalice" / "deployed", ignore_errors=True)
+    for name in ("chalicelib", "vendor"):
+        shutil.rmtree(folder / name, ignore_errors=True)
+        if (checkout / name).is_dir():
+            ignore = shutil.ignore_patterns("__pycache__")
+            shutil.copytree(checkout / name, folder / name, ignore=ignore)
+    for name in ("app.py", "requirements.txt", ".chalice/config.json"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(checkout / name, folder / name)
+    return Project(folder, local_stage.STAGE)
+
+
+def _deploy(
+    project: Project, ports: Ports, settings: Mapping[str, str], progress: Progress
+) -> Stack:
+    cloud = connect(ports.endpoint)
+    cloud.session.client("sesv2").create_email_identity(EmailIdentity=MAIL_FROM)
+    deployed = deploy(
+        cloud, project, progress, mail_from=MAIL_FROM, throttle=UNTHROTTLED, extra=settings
+    )
+    return Stack(
+        api=deployed.base_url,
+        mailbox=f"http://{HOST}:{ports.mailbox}",
+        aws=ports.endpoint,
+        region=deployed.region,
+        table=deployed.table,
+    )

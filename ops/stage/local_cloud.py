@@ -1,0 +1,49 @@
+"""The local cloud as a deploy sees it: nobody's account, at one address, its gaps mended."""
+
+import os
+
+import boto3
+from botocore.session import Session
+
+from ops.stage import local_rest_api, local_waiters
+from ops.stage.cloud import Cloud
+
+HOST = "127.0.0.1"
+REGION = "eu-west-3"
+ACCOUNT = "000000000000"
+
+
+def connect(endpoint: str) -> Cloud:
+    """The cloud at ``endpoint``. From now on this process, Chalice in it included, reaches that one
+    and never an account."""
+    _know_no_other(endpoint)
+
+    def address(api_id: str, api_stage: str) -> str:
+        return f"{endpoint}/restapis/{api_id}/{api_stage}/_user_request_"
+
+    return Cloud(boto3.Session(), ACCOUNT, REGION, address, _mend, endpoint)
+
+
+def _mend(session: Session) -> None:
+    local_rest_api.mend(session)
+    local_waiters.mend(session)
+
+
+def _know_no_other(endpoint: str) -> None:
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        del os.environ[name]
+    os.environ.update(
+        {
+            # The one key that may do anything there, also where IAM is enforced.
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_ENDPOINT_URL": endpoint,
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            # pip may still need a proxy, and its exceptions, to download what is packaged.
+            "NO_PROXY": f"{HOST},{os.environ.get('NO_PROXY', '')}",
+            "no_proxy": f"{HOST},{os.environ.get('no_proxy', '')}",
+        }
+    )

@@ -1,0 +1,24 @@
+"""The stage that `make run` runs: its name, its folder, and the command that starts it."""
+
+from pathlib import Path
+from shlex import quote
+
+from ops.stage.project import CHECKOUT
+
+STAGE = "local"
+STATE = CHECKOUT / ".local"
+"""Where a run keeps everything, unless it is told another folder."""
+PORT = 8400
+"""The first of its ports, unless it is told another."""
+
+
+def command(state: Path, port: int = PORT) -> str:
+    """What is typed to start the run that is kept in ``state``."""
+    if state != STATE:
+        return f"python -m ops run --state {quote(str(state))} --port {port}"
+    return "make run" if port == PORT else f"PORT={port} make run"
+
+
+def project(state: Path) -> Path:
+    """The folder of the project that a run deploys."""
+    return state / "project"

@@ -1,0 +1,99 @@
+"""A deployed stage as the operator's commands find it: in an account, or where `make run` runs."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from shlex import quote
+from urllib.parse import urlsplit
+
+from chalicelib.settings import LOOPBACK
+from ops.stage import cloud, json_files, local_cloud, local_stage
+from ops.stage.cloud import Cloud
+from ops.stage.errors import OpsError
+from ops.stage.project import Project
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage that is deployed: the cloud that it lives in, and what the checkout knows of it.
+
+    ``mailbox`` is the address of the page that shows all its mails, and ``state`` the folder that
+    it keeps everything in; only a run here has them.
+    """
+
+    cloud: Cloud
+    project: Project
+    mailbox: str = ""
+    state: Path = local_stage.STATE
+
+    @property
+    def name(self) -> str:
+        return self.project.stage
+
+    @property
+    def users_table(self) -> str:
+        return self.project.environment["USERS_TABLE"]
+
+    @property
+    def base_url(self) -> str:
+        return self.project.environment["BASE_URL"]
+
+    def ops(self, words: str) -> str:
+        """One of our own command lines, as it is typed to reach this stage."""
+        command = f"python -m ops {words} --stage {self.name}"
+        if self.name != local_stage.STAGE:
+            return self.cloud.command(command)
+        if self.state != local_stage.STATE:
+            command += f" --state {quote(str(self.state))}"
+        return command
+
+
+def account() -> Cloud:
+    """The account that the environment's credentials are for; or the local cloud, if that is where
+    AWS_ENDPOINT_URL leads. Raises DeployError without either."""
+    return _rehearsed() or cloud.connect()
+
+
+def check_name(name: str) -> None:
+    """Raise OpsError for a stage that is not deployed or taken down like others."""
+    if name == local_stage.STAGE:
+        raise OpsError(
+            f"{name} is what make run runs: end that with Ctrl-C, or choose another name."
+        )
+
+
+def find(checkout: Path, name: str, state: Path) -> Stage:
+    """The stage ``name``. ``state`` is where a run on this machine keeps the local one.
+
+    Raises OpsError if it was never deployed, DeployError without credentials.
+    """
+    if name == local_stage.STAGE:
+        return _running(state)
+    project = Project(checkout, name)
+    if not project.environment.get("USERS_TABLE"):
+        deploy = f"make deploy STAGE={name} MAIL_FROM=<address>"
+        if here := _rehearsed():
+            deploy = here.command(deploy)
+        raise OpsError(
+            f"This checkout knows of no deployed stage {name}: deploy it first, with {deploy}, "
+            "or fetch the .chalice/config.json of who did."
+        )
+    return Stage(account(), project)
+
+
+def _rehearsed() -> Cloud | None:
+    """The local cloud, if that is where AWS_ENDPOINT_URL leads."""
+    endpoint = os.environ.get("AWS_ENDPOINT_URL", "")
+    return local_cloud.connect(endpoint) if urlsplit(endpoint).hostname in LOOPBACK else None
+
+
+def _running(state: Path) -> Stage:
+    try:
+        addresses = json_files.read(state / "stack.json")
+    except FileNotFoundError as error:
+        raise OpsError(
+            f"Nothing runs here ({state}/stack.json is not there): "
+            f"start it with {local_stage.command(state)}."
+        ) from error
+    project = Project(local_stage.project(state), local_stage.STAGE)
+    return Stage(local_cloud.connect(addresses["aws"]), project, addresses["mailbox"], state)

@@ -1,0 +1,48 @@
+"""How a command is told which stage it is about, and finds it."""
+
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from ops.stage import local_stage, lookup
+from ops.stage.cloud import Cloud
+from ops.stage.project import CHECKOUT, Project
+from ops.terminal.progress import Progress
+
+R = TypeVar("R")
+
+
+def on_stage(command: Callable[..., R]) -> Callable[..., R]:
+    """Give ``command`` a deployed Stage as its first argument, and the options that say which."""
+
+    @click.option(
+        "--stage",
+        "name",
+        required=True,
+        help=f"The Chalice stage, for instance prod; {local_stage.STAGE} is what `make run` runs.",
+    )
+    @click.option(
+        "--state",
+        type=click.Path(path_type=Path, file_okay=False),
+        default=local_stage.STATE,
+        help=f"For --stage {local_stage.STAGE}: the folder that the run keeps everything in.  "
+        "[default: .local]",
+    )
+    @wraps(command)
+    def with_stage(*, name: str, state: Path, **options: Any) -> R:
+        return command(lookup.find(CHECKOUT, name, state), **options)
+
+    return with_stage
+
+
+def in_account(name: str, progress: Progress) -> tuple[Cloud, Project]:
+    """The account that the stage ``name`` is in, or is to be, told as a step; and what the checkout
+    knows of it. Raises OpsError."""
+    lookup.check_name(name)
+    with progress.step("Account") as say:
+        cloud = lookup.account()
+        say(f"{cloud.account}, {cloud.region}")
+    return cloud, Project(CHECKOUT, name)

@@ -1,0 +1,179 @@
+"""A stage in Chalice's own files: what it is to be (config.json), what it became (deployed/).
+
+Chalice reads both; anything in them that is not named here is kept as it is.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ops.stage import json_files
+from ops.stage.errors import DeployError, OpsError
+
+CHECKOUT = Path(__file__).parents[2]
+
+
+class Project:
+    """The Chalice project in ``folder``, for one of its stages."""
+
+    def __init__(self, folder: Path, stage: str) -> None:
+        self.folder = folder
+        self.stage = stage
+        self._config = folder / ".chalice" / "config.json"
+        self._deployed = folder / ".chalice" / "deployed" / f"{stage}.json"
+
+    def config(self) -> dict[str, Any]:
+        """All of config.json. Raises DeployError if there is none."""
+        try:
+            return json_files.read(self._config)
+        except FileNotFoundError as error:
+            raise DeployError(
+                f"There is no {self._config}: run this in the project's own folder."
+            ) from error
+
+    @property
+    def app_name(self) -> str:
+        name = self.config().get("app_name")
+        if not name:
+            raise DeployError(f"{self._config} has no app_name: give it one.")
+        return str(name)
+
+    @property
+    def api_stage(self) -> str:
+        """The stage of the REST API, which is none of Chalice's stages."""
+        config = self.config()
+        return str(
+            self._stage_of(config).get("api_gateway_stage")
+            or config.get("api_gateway_stage")
+            or "api"
+        )
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What the stage's functions find in their environment."""
+        config = self.config()
+        own = self._stage_of(config).get("environment_variables", {})
+        return {**config.get("environment_variables", {}), **own}
+
+    @property
+    def roles(self) -> dict[str, str]:
+        """The ARN of the role that each of the stage's functions is to run under."""
+        functions = self._stage_of(self.config()).get("lambda_functions", {})
+        roles = {name: own.get("iam_role_arn") for name, own in functions.items()}
+        return {name: role for name, role in roles.items() if role}
+
+    @property
+    def full_name(self) -> str:
+        """The app and the stage: what everything of the stage is called, or starts with."""
+        return f"{self.app_name}-{self.stage}"
+
+    @property
+    def users_table(self) -> str:
+        """What a deploy calls the stage's table of users."""
+        return f"{self.full_name}-users"
+
+    @property
+    def mail_feedback_topic(self) -> str:
+        """What the stage's stack calls the topic that SES reports to."""
+        return f"{self.full_name}-mail-feedback"
+
+    def function(self, name: str) -> str:
+        """What Lambda calls the function that Chalice calls ``name``."""
+        return self.full_name if name == "api_handler" else f"{self.full_name}-{name}"
+
+    def record(self, environment: Mapping[str, str], roles: Mapping[str, str]) -> None:
+        """Write the stage's settings and its functions' role ARNs into config.json.
+
+        Both stand in the stage, where Chalice looks first, so nothing else can override them.
+        """
+        config = self.config()
+        before = json_files.dumps(config)
+        stage = config.setdefault("stages", {}).setdefault(self.stage, {})
+        stage.setdefault("environment_variables", {}).update(environment)
+        functions = stage.setdefault("lambda_functions", {})
+        for name, role in roles.items():
+            functions.setdefault(name, {})["iam_role_arn"] = role
+        if json_files.dumps(config) != before:
+            json_files.write(self._config, config)
+
+    def erase(self, settings: Collection[str]) -> None:
+        """Take back what ``record`` wrote, these ``settings`` and all roles, and what Chalice
+        recorded. What a person wrote stays; an entry with nothing left in it goes."""
+        config = self.config()
+        before = json_files.dumps(config)
+        stage = self._stage_of(config)
+        _pop(stage.get("environment_variables", {}), settings)
+        for function in stage.get("lambda_functions", {}).values():
+            _pop(function, ["iam_role_arn"])
+        if "stages" in config:
+            config["stages"][self.stage] = _without_nothing(stage)
+            config["stages"] = {
+                name: one for name, one in config["stages"].items() if one or name != self.stage
+            }
+        if json_files.dumps(config) != before:
+            json_files.write(self._config, config)
+        self._deployed.unlink(missing_ok=True)
+
+    def named_functions(self) -> list[str]:
+        """The functions that config.json or Chalice's record names, deployed or not."""
+        config = self.config()
+        named = (config, self._stage_of(config))
+        configured = [name for one in named for name in one.get("lambda_functions", {})]
+        return list(dict.fromkeys([*configured, *self.functions()]))
+
+    def functions(self) -> list[str]:
+        """The functions that are deployed, by their names in app.py."""
+        kind = "lambda_function"
+        return [one["name"] for one in self._resources() if one["resource_type"] == kind]
+
+    def resource(self, name: str) -> dict[str, Any] | None:
+        """What is deployed under ``name``, as Chalice recorded it; None if it did not."""
+        return next((one for one in self._resources() if one["name"] == name), None)
+
+    def keep(self, resource: Mapping[str, Any]) -> None:
+        """Have Chalice take ``resource`` for one that it deployed itself."""
+        others = [one for one in self._resources() if one["name"] != resource["name"]]
+        self._write_resources([*others, dict(resource)])
+
+    def replace(self, resources: Iterable[Mapping[str, Any]]) -> None:
+        """Have Chalice take these for all that it ever deployed."""
+        self._write_resources([dict(one) for one in resources])
+
+    def forget(self, name: str) -> None:
+        """Have Chalice take ``name`` for something that it never deployed."""
+        resources = self._resources()
+        others = [one for one in resources if one["name"] != name]
+        if others != resources:
+            self._write_resources(others)
+
+    def _stage_of(self, config: Mapping[str, Any]) -> dict[str, Any]:
+        found: dict[str, Any] = config.get("stages", {}).get(self.stage, {})
+        return found
+
+    def _resources(self) -> list[dict[str, Any]]:
+        # Chalice writes this file in place, so a killed deploy may leave half of it. Nothing is
+        # lost with it: all that it says can be looked up again.
+        try:
+            found: list[dict[str, Any]] = json_files.read(self._deployed).get("resources", [])
+        except (FileNotFoundError, OpsError):
+            return []
+        return found
+
+    def _write_resources(self, resources: list[dict[str, Any]]) -> None:
+        # The versions that Chalice 1.34 writes and expects (chalice/deploy/deployer.py).
+        content = {"resources": resources, "schema_version": "2.0", "backend": "api"}
+        json_files.write(self._deployed, content)
+
+
+def _pop(values: dict[str, Any], names: Iterable[str]) -> None:
+    for name in names:
+        values.pop(name, None)
+
+
+def _without_nothing(content: dict[str, Any]) -> dict[str, Any]:
+    """``content`` without the objects in it, and in those, that hold nothing."""
+    kept = {
+        name: _without_nothing(value) if isinstance(value, dict) else value
+        for name, value in content.items()
+    }
+    return {name: value for name, value in kept.items() if value != {}}

@@ -1,0 +1,1 @@
+"""The terminal: progress, text, durations and option types."""

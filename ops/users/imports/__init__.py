@@ -1,0 +1,1 @@
+"""`users import`: people brought in from a file."""

@@ -1,0 +1,264 @@
+"""Chalice at work in this process: what it is given and leaves, and its errors as sentences."""
+
+from __future__ import annotations
+
+import os
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+from chalice.config import Config
+from chalice.deploy.deployer import ChaliceDeploymentError
+from chalice.deploy.packager import NoSuchPackageError
+from chalice.utils import UI
+from moto import mock_aws
+
+from ops.deployment import code, rest_api
+from ops.stage.cloud import Cloud
+from ops.stage.errors import DeployError
+from ops.stage.project import Project
+from tests.ops.conftest import Ear
+
+APP = """
+import os
+from chalice import Chalice
+app = Chalice("bienvenue", configure_logs=False)
+seen = os.environ.get("DEFAULT_LANG")
+"""
+NOW = "0123456789abcdef0123456789abcdef-python3.11.zip"
+
+Deploy = Callable[[Config, UI], None]
+
+
+@pytest.fixture(autouse=True)
+def app(project: Project) -> None:
+    (project.folder / "app.py").write_text(APP, encoding="utf-8")
+    (project.folder / "requirements.txt").touch()
+    (project.folder / "chalicelib").mkdir()
+
+
+class Functions:
+    """Lambda, as far as it is asked: the functions' configurations, by their names."""
+
+    class exceptions:  # noqa: N801 - boto3's name
+        class ResourceNotFoundException(Exception):
+            pass
+
+    def __init__(self) -> None:
+        self.found: dict[str, dict[str, Any]] = {}
+
+    def get_function_configuration(self, FunctionName: str) -> Any:  # noqa: N803 - boto3's names
+        if FunctionName not in self.found:
+            raise self.exceptions.ResourceNotFoundException
+        return dict(self.found[FunctionName])
+
+
+@pytest.fixture
+def functions() -> Functions:
+    return Functions()
+
+
+@pytest.fixture
+def ship(
+    project: Project, say: Ear, functions: Functions, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[Deploy], None]:
+    """Ship with a deployer that does something else."""
+    session: Any = SimpleNamespace(client=lambda _: functions)
+    cloud = Cloud(session, "123456789012", "eu-west-3", lambda api, stage: api + stage)
+    monkeypatch.setattr(
+        code.LambdaDeploymentPackager,
+        "deployment_package_filename",
+        lambda *_: str(package(project)),
+    )
+
+    def shipping_by(deploy: Deploy) -> None:
+        def make(_: object, __: object, ui: UI) -> Any:
+            return SimpleNamespace(deploy=lambda config, _: deploy(config, ui))
+
+        monkeypatch.setattr(code, "create_default_deployer", make)
+        code.ship(cloud, project, say)
+
+    return shipping_by
+
+
+def package(project: Project, name: str = NOW) -> Path:
+    folder = project.folder / ".chalice" / "deployments"
+    folder.mkdir(exist_ok=True)
+    return folder / name
+
+
+def make_package(path: Path) -> None:
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("app.py", APP)
+
+
+def test_the_app_finds_the_stages_settings_and_they_are_gone_afterwards(
+    ship: Callable[[Deploy], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DEFAULT_LANG", "fr")
+    seen: list[object] = []
+
+    def deploy(config: Config, _: UI) -> None:
+        seen.append((config.chalice_app.app_name, os.environ["DEFAULT_LANG"], config.chalice_stage))
+
+    before = sys.path[:], sys.modules.get("app")
+    ship(deploy)
+    assert seen == [("bienvenue", "en", "prod")]
+    assert os.environ["DEFAULT_LANG"] == "fr"
+    assert (sys.path, sys.modules.get("app")) == before
+
+
+def test_what_chalice_prints_is_told_as_it_comes(ship: Callable[[Deploy], None], say: Ear) -> None:
+    ship(lambda _, ui: ui.write("Creating deployment package.\n\n"))
+    assert say.heard == ["Creating deployment package", "nothing to change"]
+
+
+def test_the_functions_that_it_changed_are_told(
+    ship: Callable[[Deploy], None], project: Project, functions: Functions, say: Ear
+) -> None:
+    def configured(name: str, **to: Any) -> Deploy:
+        def deploy(*_: object) -> None:
+            project.keep({"name": name, "resource_type": "lambda_function"})
+            functions.found[project.function(name)] = {"LastModified": str(to), **to}
+
+        return deploy
+
+    ship(configured("api_handler", CodeSha256="one", Timeout=10))
+    assert say.last == "api_handler"
+    ship(configured("mailer", CodeSha256="one", Timeout=60))
+    assert say.last == "mailer"
+    ship(configured("mailer", CodeSha256="one", Timeout=60, LoggingConfig="of ours"))
+    assert say.last == "nothing to change"
+    ship(configured("mailer", CodeSha256="two", Timeout=60))
+    assert say.last == "mailer"
+
+
+def test_no_cache_of_pythons_is_packaged_nor_made_meanwhile(
+    ship: Callable[[Deploy], None], project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    cache = project.folder / "chalicelib" / "__pycache__"
+    cache.mkdir()
+    seen: list[object] = []
+    ship(lambda *_: seen.append((cache.exists(), sys.dont_write_bytecode)))
+    assert seen == [(False, True)]
+    assert not sys.dont_write_bytecode
+
+
+def test_a_package_that_was_not_finished_is_never_used_again(
+    ship: Callable[[Deploy], None], project: Project
+) -> None:
+    """Chalice looks at a package's name alone, and would deploy half of it."""
+    package(project).write_bytes(b"PK half")
+    seen: list[bool] = []
+    ship(lambda *_: seen.append(package(project).exists()))
+    assert seen == [False]
+
+    def interrupted(*_: object) -> None:
+        package(project).write_bytes(b"PK half")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        ship(interrupted)
+    assert not package(project).exists()
+
+
+def test_a_finished_package_stays_and_older_ones_go(
+    ship: Callable[[Deploy], None], project: Project
+) -> None:
+    make_package(package(project))
+    make_package(package(project, "older.zip"))
+    with pytest.raises(DeployError):
+        ship(lambda *_: fail(ChaliceDeploymentError(RuntimeError("no"))))
+    assert package(project).exists()
+    ship(lambda *_: None)
+    assert package(project).exists()
+    assert not package(project, "older.zip").exists()
+
+
+def test_a_dependency_without_a_wheel_stops_the_deploy(ship: Callable[[Deploy], None]) -> None:
+    """Chalice itself would only mention it, and deploy a package that cannot start."""
+    with pytest.raises(DeployError, match=r"no wheel that Lambda can run: .*pydantic"):
+        ship(lambda _, ui: ui.write("\nCould not install dependencies:\npydantic==2.0\n"))
+
+
+def fail(error: Exception) -> None:
+    raise error
+
+
+def test_an_error_of_awss_comes_out_from_under_chalices_own(
+    ship: Callable[[Deploy], None],
+) -> None:
+    error = ClientError({"Error": {"Code": "AccessDenied"}}, "CreateFunction")
+    with pytest.raises(ClientError) as raised:
+        ship(lambda *_: fail(ChaliceDeploymentError(error)))
+    assert raised.value is error
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (
+            ChaliceDeploymentError(RuntimeError("the zip is\n  too big")),
+            "Chalice could not go on: the zip is too big",
+        ),
+        (
+            NoSuchPackageError("nobody==1"),
+            r"cannot be downloaded \(Could not satisfy the requirement: nobody==1\)",
+        ),
+    ],
+)
+def test_an_error_of_chalices_becomes_a_sentence(
+    ship: Callable[[Deploy], None], error: Exception, words: str
+) -> None:
+    with pytest.raises(DeployError, match=words):
+        ship(lambda *_: fail(error))
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("raise ValueError('no table yet')", "app.py does not load: no table yet"),
+        ("raise RuntimeError", "app.py does not load: RuntimeError"),
+        ("import nowhere_at_all", "No module named 'nowhere_at_all'"),
+    ],
+)
+def test_an_app_that_does_not_load_is_told_in_its_own_words(
+    ship: Callable[[Deploy], None], project: Project, code: str, words: str
+) -> None:
+    (project.folder / "app.py").write_text(code, encoding="utf-8")
+    with pytest.raises(DeployError, match=words):
+        ship(lambda *_: pytest.fail("it was deployed"))
+    assert str(project.folder) not in sys.path
+
+
+def test_what_is_recorded_is_deleted_even_if_the_app_does_not_load(
+    project: Project, say: Ear
+) -> None:
+    (project.folder / "app.py").write_text("import nowhere_at_all", encoding="utf-8")
+    cloud = Cloud(boto3.Session(), "123456789012", "eu-west-3", lambda api, stage: api + stage)
+    with mock_aws():
+        api_id = boto3.client("apigateway").create_rest_api(name="bienvenue")["id"]
+        rest_api.record(project, api_id, "https://address")
+        code.unship(cloud, project, say)
+        assert boto3.client("apigateway").get_rest_apis()["items"] == []
+    assert say.last == f"Deleting Rest API: {api_id}"
+    assert project.resource(rest_api.NAME) is None
+
+
+def test_a_deletion_that_aws_refuses_is_its_own_error(
+    project: Project, say: Ear, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    error = ClientError({"Error": {"Code": "AccessDenied"}}, "DeleteFunction")
+    deleter = SimpleNamespace(deploy=lambda *_: fail(ChaliceDeploymentError(error)))
+    monkeypatch.setattr(code, "create_deletion_deployer", lambda *_: deleter)
+    cloud = Cloud(boto3.Session(), "123456789012", "eu-west-3", lambda api, stage: api + stage)
+    with pytest.raises(ClientError) as raised:
+        code.unship(cloud, project, say)
+    assert raised.value is error

@@ -1,0 +1,245 @@
+"""What a deploy refuses before it has made anything, what it records, and what it remembers."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from chalicelib import templates
+from ops.deployment import deploy as steps
+from ops.deployment.deploy import Deployed, deploy
+from ops.deployment.mail_identity import MailIdentity
+from ops.stage.cloud import Cloud
+from ops.stage.errors import DeployError, OpsError
+from ops.stage.project import Project
+from ops.terminal.progress import Progress
+
+ACCOUNT = "123456789012"
+REGION = "eu-west-3"
+MAIL_FROM = "hello@example.org"
+
+
+class Asked(Exception):
+    """AWS was asked for something: everything was accepted up to there."""
+
+
+def attempt(project: Project, **arguments: Any) -> None:
+    """Deploy to where the first question to AWS ends it."""
+
+    def client(service: str) -> None:
+        raise Asked(service)
+
+    session: Any = SimpleNamespace(client=client)
+    cloud = Cloud(session, ACCOUNT, REGION, lambda api_id, stage: f"https://{api_id}/{stage}")
+    deploy(cloud, project, Progress(io.StringIO()), **arguments)
+
+
+def test_the_first_deploy_must_say_whom_mail_is_from(project: Project) -> None:
+    with pytest.raises(DeployError, match="--mail-from hello@"):
+        attempt(project)
+    with pytest.raises(Asked):
+        attempt(project, mail_from=MAIL_FROM)
+
+
+def test_later_deploys_remember_it(project: Project) -> None:
+    project.record({"MAIL_FROM": MAIL_FROM}, {})
+    with pytest.raises(Asked):
+        attempt(project)
+
+
+@pytest.mark.parametrize("stage", ["", "my_stage", "-prod", "prod/1", "é", "a" * 33])
+def test_a_stage_that_no_stack_can_be_named_after_is_refused(project: Project, stage: str) -> None:
+    with pytest.raises(DeployError, match="must be letters, digits and hyphens"):
+        attempt(Project(project.folder, stage), mail_from=MAIL_FROM)
+
+
+@pytest.mark.parametrize(("account", "region"), [("210987654321", REGION), (ACCOUNT, "us-east-1")])
+def test_a_stage_is_never_moved_to_another_account_or_region_by_mistake(
+    project: Project, account: str, region: str
+) -> None:
+    stream = f"arn:aws:dynamodb:{region}:{account}:table/users/stream/2026"
+    project.record({"USERS_STREAM_ARN": stream, "MAIL_FROM": MAIL_FROM}, {})
+    with pytest.raises(
+        DeployError, match=f"lives in account {account}, {region}, but .*{ACCOUNT}, {REGION}"
+    ):
+        attempt(project)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        ({"mail_from": "Hello <hello@example.org>"}, "MAIL_FROM must be a bare address"),
+        ({"base_url": "http://example.org"}, "BASE_URL must be https://"),
+        ({"alarms_to": "ops at example.org"}, "give a bare address"),
+        ({"extra": {"DEFAULT_LANG": "xx"}}, "DEFAULT_LANG must be one of en, fr"),
+    ],
+)
+def test_settings_that_the_functions_would_refuse_are_refused_before_anything_is_made(
+    project: Project, arguments: dict[str, Any], problem: str
+) -> None:
+    with pytest.raises(OpsError, match=problem):
+        attempt(project, **{"mail_from": MAIL_FROM, **arguments})
+    assert project.environment == {"DEFAULT_LANG": "en"}
+
+
+def test_a_wrong_setting_in_config_json_is_refused_too(project: Project) -> None:
+    project.record({"VALIDATE_ON_GET": "perhaps"}, {})
+    with pytest.raises(OpsError, match="VALIDATE_ON_GET must be true or false"):
+        attempt(project, mail_from=MAIL_FROM)
+
+
+def test_a_template_of_the_stages_own_that_cannot_be_filled_is_refused_too(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(templates, "PACKAGE", tmp_path)
+    (tmp_path / "chalicelib/acme/mail/en").mkdir(parents=True)
+    (tmp_path / "chalicelib/acme/mail/en/body.html").write_text("<p>$lien")
+    project.record({"TEMPLATES_FOLDER": "chalicelib/acme"}, {})
+    with pytest.raises(OpsError, match=r"acme/mail/en/body.html has \$lien, which stands for"):
+        attempt(project, mail_from=MAIL_FROM)
+
+
+STREAM = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/bienvenue-prod-users/stream/2026"
+TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:bienvenue-prod-mail-feedback"
+OWN_SET = "bienvenue-prod"  # the configuration set that the stack makes, called as it is itself
+
+
+class Account:
+    """An account where every step succeeds, with a memory of what the steps were given."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.api_id = "first"
+        self.parameters: dict[str, str] = {}
+        self.shipped: list[dict[str, str]] = []
+        self.log_days: list[int] = []
+
+        for module, name, does in (
+            (steps, "Stack", lambda _, name: SimpleNamespace(name=name, **stack)),
+            (steps.mail_identity, "choose", lambda *_: MailIdentity("example.org", is_ours=True)),
+            (steps.mail_identity, "left_to_do", lambda *_: ["Wait."]),
+            (steps.table, "check", lambda *_: STREAM),
+            (steps.rest_api, "provide", lambda *_: self.api_id),
+            (steps.rest_api, "throttle", lambda *_: None),
+            (steps.event_source_mapping, "reconcile", lambda *_: None),
+            (steps.event_source_mapping, "configure", lambda *_: None),
+            (steps.dead_letters, "configure", lambda *_: None),
+            (steps.function_logs, "configure", lambda *given: self.log_days.append(given[3])),
+            (steps.alarms, "restore", lambda *_: None),
+            (steps.alarms, "left_to_do", lambda _, topic, to, __: [f"{to} at {topic}."]),
+            (steps.code, "ship", lambda _, project, __: self.ship(project)),
+        ):
+            monkeypatch.setattr(module, name, does)
+        stack = {
+            "parameters": lambda: self.parameters,
+            "deploy": self.deploy_stack,
+            "resources": dict,
+        }
+
+    def deploy_stack(self, parameters: dict[str, str], *_: object) -> dict[str, str]:
+        self.parameters = parameters
+        return {
+            "MailFeedbackArn": TOPIC,
+            "DeadLettersArn": "queue",
+            "AlarmsArn": "topic",
+            "ConfigurationSet": parameters["ConfigurationSet"] or OWN_SET,
+            "ApiHandlerRoleArn": "role-of-api",
+            "SendValidationMailRoleArn": "role-of-mailer",
+        }
+
+    def ship(self, project: Project) -> None:
+        self.shipped.append(project.environment)
+
+    def deploy(self, project: Project, **arguments: Any) -> Deployed:
+        session: Any = SimpleNamespace(client=lambda service: service)
+
+        def address(api_id: str, api_stage: str) -> str:
+            return f"https://{api_id}.execute-api.{REGION}.amazonaws.com/{api_stage}"
+
+        cloud = Cloud(session, ACCOUNT, REGION, address)
+        return deploy(cloud, project, Progress(io.StringIO()), **arguments)
+
+
+@pytest.fixture
+def account(monkeypatch: pytest.MonkeyPatch) -> Account:
+    return Account(monkeypatch)
+
+
+def test_what_chalice_ships_finds_its_settings_and_roles_in_config_json(
+    account: Account, project: Project
+) -> None:
+    deployed = account.deploy(project, mail_from=MAIL_FROM, extra={"PRODUCT_NAME": "Acme"})
+    own_address = "https://first.execute-api.eu-west-3.amazonaws.com/api"
+    assert account.shipped == [
+        {
+            "DEFAULT_LANG": "en",
+            "PRODUCT_NAME": "Acme",
+            "MAIL_FROM": MAIL_FROM,
+            "BASE_URL": own_address,
+            "USERS_TABLE": "bienvenue-prod-users",
+            "USERS_STREAM_ARN": STREAM,
+            "MAIL_FEEDBACK_TOPIC_ARN": TOPIC,
+            "MAIL_CONFIGURATION_SET": OWN_SET,
+        }
+    ]
+    assert project.config()["stages"]["prod"]["lambda_functions"] == {
+        "api_handler": {"iam_role_arn": "role-of-api"},
+        "send_validation_mail": {"iam_role_arn": "role-of-mailer"},
+    }
+    left_to_do = ["Wait.", " at topic."]
+    assert deployed == Deployed(own_address, "bienvenue-prod-users", REGION, left_to_do)
+
+
+def test_a_base_url_is_remembered_but_never_an_address_of_awss(
+    account: Account, project: Project
+) -> None:
+    account.deploy(project, mail_from=MAIL_FROM)
+    account.api_id = "second"
+    assert account.deploy(project).base_url.startswith("https://second.execute-api.")
+    account.deploy(project, base_url="https://hello.example.org/")
+    assert account.deploy(project).base_url == "https://hello.example.org"
+
+
+def test_an_operators_own_configuration_set_is_used_and_the_stacks_own_is_left_to_it(
+    account: Account, project: Project
+) -> None:
+    account.deploy(project, mail_from=MAIL_FROM)
+    account.deploy(project)
+    assert account.parameters["ConfigurationSet"] == ""
+    account.deploy(project, extra={"MAIL_CONFIGURATION_SET": "theirs"})
+    assert account.parameters["ConfigurationSet"] == "theirs"
+    account.deploy(project)
+    assert account.parameters["ConfigurationSet"] == "theirs"
+    assert account.shipped[-1]["MAIL_CONFIGURATION_SET"] == "theirs"
+
+
+def test_the_stack_makes_an_identity_only_if_it_is_to_be_the_stacks(
+    account: Account, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account.deploy(project, mail_from=MAIL_FROM)
+    assert account.parameters["NewMailIdentity"] == "example.org"
+    theirs = MailIdentity(MAIL_FROM, is_ours=False)
+    monkeypatch.setattr(steps.mail_identity, "choose", lambda *_: theirs)
+    account.deploy(project)
+    assert account.parameters["NewMailIdentity"] == ""
+
+
+def test_whom_alarms_go_to_and_how_long_logs_are_kept_is_remembered(
+    account: Account, project: Project
+) -> None:
+    account.deploy(project, mail_from=MAIL_FROM)
+    assert account.parameters["AlarmsTo"] == ""
+    assert account.log_days == [90]
+    account.deploy(project, alarms_to="ops@example.org", log_days=365)
+    deployed = account.deploy(project)
+    assert (account.parameters["AlarmsTo"], account.parameters["LogDays"]) == (
+        "ops@example.org",
+        "365",
+    )
+    assert account.log_days == [90, 365, 365]
+    assert "ops@example.org at topic." in deployed.left_to_do
+    account.deploy(project, alarms_to="")
+    assert account.parameters["AlarmsTo"] == ""

@@ -1,0 +1,107 @@
+"""What Chalice has deployed, looked up by name: nothing that is gone, nothing of others."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from ops.deployment import inventory
+from ops.stage.cloud import Cloud
+from ops.stage.project import Project
+
+ARN = "arn:aws:lambda:eu-west-3:123456789012:function"
+TOPIC = "arn:aws:sns:eu-west-3:123456789012:bienvenue-prod-mail-feedback"
+STREAM = "arn:aws:dynamodb:eu-west-3:123456789012:table/bienvenue-prod-users/stream"
+NAMES = ("api_handler", "send_validation_mail", "record_mail_feedback", "resend_owed_mail")
+
+
+class Missing(ClientError):
+    def __init__(self) -> None:
+        super().__init__({"Error": {}}, "")
+
+
+class Account:
+    """Answers every listing with what it holds, and knows none of what is not there."""
+
+    exceptions = SimpleNamespace(NotFoundException=Missing, ResourceNotFoundException=Missing)
+
+    def __init__(self) -> None:
+        names = ["bienvenue-prod", *(f"bienvenue-prod-{name}" for name in NAMES[1:])]
+        self.functions = [*names, "bienvenue-prod-2", "bienvenue-prod-2-send_validation_mail"]
+        self.mappings = {"old": f"{STREAM}/2025", "new": f"{STREAM}/2026", "other": "arn:kinesis"}
+        self.subscribers: list[str] | None = [f"{ARN}:bienvenue-prod-record_mail_feedback", "ops@x"]
+        self.rules = ["bienvenue-prod-resend_owed_mail-event", "bienvenue-prod-2-theirs"]
+        self.apis = {"ours": "bienvenue-prod", "theirs": "bienvenue-prod-2"}
+
+    def get_paginator(self, operation: str) -> Any:
+        return SimpleNamespace(paginate=lambda **given: getattr(self, operation)(**given))
+
+    def list_functions(self) -> Any:
+        for name in self.functions:
+            yield {"Functions": [{"FunctionName": name, "FunctionArn": f"{ARN}:{name}"}]}
+
+    def list_event_source_mappings(self, FunctionName: str) -> Any:  # noqa: N803 - boto3's names
+        if FunctionName not in self.functions:
+            raise Missing
+        for uuid, source in self.mappings.items():
+            one = {"UUID": uuid, "EventSourceArn": source, "FunctionArn": f"{ARN}:{FunctionName}"}
+            yield {"EventSourceMappings": [one]}
+
+    def list_subscriptions_by_topic(self, TopicArn: str) -> Any:  # noqa: N803 - boto3's names
+        assert TopicArn == TOPIC
+        if self.subscribers is None:
+            raise Missing
+        for endpoint in self.subscribers:
+            one = {"Endpoint": endpoint, "SubscriptionArn": f"{TOPIC}:1"}
+            yield {"Subscriptions": [one]}
+
+    def list_rules(self, NamePrefix: str) -> Any:  # noqa: N803 - boto3's names
+        yield {"Rules": [{"Name": name} for name in self.rules if name.startswith(NamePrefix)]}
+
+    def get_rest_apis(self) -> Any:
+        for api_id, tag in self.apis.items():
+            yield {"items": [{"id": api_id, "tags": {"bienvenue-stage": tag}}]}
+
+    def look_up(self, project: Project) -> list[tuple[str, str]]:
+        session: Any = SimpleNamespace(
+            client=lambda _: self, get_partition_for_region=lambda _: "aws"
+        )
+        cloud = Cloud(session, "123456789012", "eu-west-3", lambda api_id, _: api_id)
+        found = inventory.look_up(cloud, project)
+        return [(one["resource_type"], one["name"]) for one in found]
+
+
+def with_functions(project: Project) -> Project:
+    project.record({}, dict.fromkeys(NAMES, "arn:role"))
+    return project
+
+
+def test_all_of_the_stages_own_is_found_and_nothing_of_its_neighbours(project: Project) -> None:
+    assert Account().look_up(with_functions(project)) == [
+        *(("lambda_function", name) for name in NAMES),
+        ("dynamodb_event", "send_validation_mail-dynamodb-event-source-old"),
+        ("dynamodb_event", "send_validation_mail-dynamodb-event-source-new"),
+        ("sns_event", "record_mail_feedback-sns-subscription"),
+        ("cloudwatch_event", "resend_owed_mail-event"),
+        ("rest_api", "rest_api"),
+    ]
+
+
+def test_what_an_interrupted_deletion_has_removed_is_not_there(project: Project) -> None:
+    account = Account()
+    account.functions.remove("bienvenue-prod-send_validation_mail")
+    account.subscribers, account.rules, account.apis = None, [], {}
+    assert account.look_up(with_functions(project)) == [
+        ("lambda_function", "api_handler"),
+        ("lambda_function", "record_mail_feedback"),
+        ("lambda_function", "resend_owed_mail"),
+    ]
+
+
+def test_a_function_that_only_chalices_record_still_names_is_found(project: Project) -> None:
+    account = Account()
+    account.functions.append("bienvenue-prod-former")
+    project.keep({"name": "former", "resource_type": "lambda_function"})
+    assert ("lambda_function", "former") in account.look_up(with_functions(project))

@@ -1,0 +1,178 @@
+"""The template's promises: roles by the least, users that outlive their stack, alarms that say what
+to do."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from cfnlint.api import lint
+
+from ops.deployment.stack import TEMPLATE, template
+from tests.e2e.stack import ROOT
+
+RESOURCES: dict[str, Any] = json.loads(TEMPLATE.read_text(encoding="utf-8"))["Resources"]
+RESOURCES_SENT = json.loads(template({"AppName": "bienvenue", "Stage": "prod"}))["Resources"]
+FUNCTIONS = json.loads((ROOT / ".chalice" / "config.json").read_text())["lambda_functions"]
+
+# The statements, by their Sid, whose resources hold an asterisk, and why they must.
+WILDCARDS = {
+    "Stream": "a table that is made anew has a stream of another name",
+    "Streams": "ListStreams knows no resources",
+    "Mail": "SES asks about sender, recipient and more; the condition pins the sender",
+}
+ANYTHING = {"Streams", "Mail"}
+
+
+def roles() -> dict[str, Any]:
+    return {
+        name: one["Properties"]
+        for name, one in RESOURCES.items()
+        if one["Type"] == "AWS::IAM::Role"
+    }
+
+
+def statements() -> list[dict[str, Any]]:
+    return [
+        statement
+        for role in roles().values()
+        for policy in role["Policies"]
+        for statement in policy["PolicyDocument"]["Statement"]
+    ]
+
+
+def listed(one_or_more: Any) -> list[Any]:
+    return one_or_more if isinstance(one_or_more, list) else [one_or_more]
+
+
+def test_each_function_has_a_role_of_its_own_and_only_lambda_may_take_it() -> None:
+    assert set(roles()) == {f"{name.title().replace('_', '')}Role" for name in FUNCTIONS}
+    for role in roles().values():
+        assert set(role) == {"AssumeRolePolicyDocument", "Policies"}  # nothing managed by others
+        (trust,) = role["AssumeRolePolicyDocument"]["Statement"]
+        assert trust["Principal"] == {"Service": "lambda.amazonaws.com"}
+
+
+def test_no_role_allows_an_action_by_a_wildcard() -> None:
+    for statement in statements():
+        assert statement["Effect"] == "Allow"
+        assert "NotAction" not in statement
+        for action in listed(statement["Action"]):
+            assert "*" not in action
+
+
+def test_no_role_allows_more_resources_than_there_is_a_reason_for() -> None:
+    wild = {
+        statement["Sid"]
+        for statement in statements()
+        if "NotResource" in statement or "*" in json.dumps(statement["Resource"])
+    }
+    assert wild == set(WILDCARDS)
+    anything = {one["Sid"] for one in statements() if "*" in listed(one["Resource"])}
+    assert anything == ANYTHING
+
+
+def test_mail_may_be_sent_from_the_one_sender_only() -> None:
+    (mail,) = [one for one in statements() if "ses:SendEmail" in listed(one["Action"])]
+    assert mail["Condition"] == {"StringEqualsIfExists": {"ses:FromAddress": {"Ref": "MailFrom"}}}
+
+
+def test_a_role_reaches_the_logs_of_its_own_function_only() -> None:
+    for function in FUNCTIONS:
+        name = function.title().replace("_", "")
+        (logs,) = [
+            one
+            for one in roles()[f"{name}Role"]["Policies"][0]["PolicyDocument"]["Statement"]
+            if one["Sid"] == "Logs"
+        ]
+        assert logs["Resource"] == {"Fn::GetAtt": [f"{name}Logs", "Arn"]}
+        suffix = "" if function == "api_handler" else f"-{function}"
+        group = RESOURCES[f"{name}Logs"]["Properties"]["LogGroupName"]
+        assert group == {"Fn::Sub": f"/aws/lambda/${{AppName}}-${{Stage}}{suffix}"}
+
+
+def test_the_users_outlive_their_stack_and_can_be_brought_back() -> None:
+    users = RESOURCES["Users"]
+    assert users["DeletionPolicy"] == "RetainExceptOnCreate"
+    assert users["UpdateReplacePolicy"] == "Retain"
+    properties = users["Properties"]
+    assert properties["DeletionProtectionEnabled"] is True
+    assert properties["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+    assert properties["SSESpecification"] == {"SSEEnabled": True}
+    assert properties["StreamSpecification"] == {"StreamViewType": "NEW_IMAGE"}
+
+
+def test_what_cloudformation_gets_is_right_and_within_its_limit() -> None:
+    sent = template({"AppName": "a" * 32, "Stage": "s" * 32})
+    assert lint(sent, regions=["eu-west-3"]) == []
+    assert len(sent.encode()) < 51_200
+
+
+def test_the_operators_policy_fits_into_one_of_iams() -> None:
+    """https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html"""
+    policy = json.loads((ROOT / "docs" / "deploy-policy.json").read_text(encoding="utf-8"))
+    assert len(json.dumps(policy, separators=(",", ":"))) < 6_144
+    for statement in policy["Statement"]:
+        assert not any("*" in action for action in statement["Action"])
+
+
+def made_before(name: str) -> set[str]:
+    """What CloudFormation makes before the resource ``name``."""
+    text = json.dumps(RESOURCES[name])
+    named = {
+        other
+        for other in RESOURCES
+        if f'"Ref": "{other}"' in text or f'"Fn::GetAtt": ["{other}"' in text
+    } | set(listed(RESOURCES[name].get("DependsOn", [])))
+    return named.union(*map(made_before, named)) if named else set()
+
+
+def test_the_users_are_made_when_all_else_is() -> None:
+    """A protected table cannot be taken back: what fails after it leaves a stack that is stuck."""
+    unconditional = {name for name, one in RESOURCES.items() if "Condition" not in one}
+    assert unconditional - made_before("Users") <= {"Users"}
+
+
+def alarms() -> dict[str, Any]:
+    return {
+        name: one["Properties"]
+        for name, one in RESOURCES.items()
+        if one["Type"] == "AWS::CloudWatch::Alarm"
+    }
+
+
+def test_every_alarm_tells_the_topic_and_says_where_help_is() -> None:
+    book = (ROOT / "docs" / "operating.md").read_text(encoding="utf-8")
+    headings = {line.strip("# ") for line in book.splitlines() if line.startswith("#")}
+    for alarm in alarms().values():
+        assert alarm["AlarmActions"] == alarm["OKActions"] == [{"Ref": "Alarms"}]
+        assert alarm["TreatMissingData"] in ("notBreaching", "ignore")
+        _, pointer, heading = alarm["AlarmDescription"].partition(". docs/operating.md: ")
+        assert pointer
+        assert heading in headings
+
+
+def test_every_function_is_watched_for_errors() -> None:
+    watched = {
+        dimension["Value"]["Fn::Sub"]
+        for alarm in alarms().values()
+        if alarm["MetricName"] == "Errors"
+        for dimension in alarm["Dimensions"]
+    }
+    suffixes = ["" if name == "api_handler" else f"-{name}" for name in FUNCTIONS]
+    assert watched == {f"${{AppName}}-${{Stage}}{suffix}" for suffix in suffixes}
+
+
+def test_alarms_come_before_ses_acts() -> None:
+    """SES reviews an account at 5 % and 0.1 %:
+    https://docs.aws.amazon.com/ses/latest/dg/reputationdashboard-messages.html"""
+    assert alarms()["BounceRate"]["Threshold"] < 0.05
+    assert alarms()["ComplaintRate"]["Threshold"] < 0.001
+
+
+def test_the_dashboard_shows_every_count_that_is_made() -> None:
+    shown = RESOURCES_SENT["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
+    for one in RESOURCES.values():
+        if one["Type"] == "AWS::Logs::MetricFilter":
+            (counted,) = one["Properties"]["MetricTransformations"]
+            assert f'"{counted["MetricNamespace"]["Fn::Sub"]}","{counted["MetricName"]}"' in shown

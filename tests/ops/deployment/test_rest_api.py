@@ -1,0 +1,133 @@
+"""The REST API: found again rather than made twice, and throttled as it was once said."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from ops.deployment import rest_api
+from ops.deployment.rest_api import AS_IT_WAS, Throttle
+from ops.stage.project import Project
+from tests.ops.conftest import Ear
+
+if TYPE_CHECKING:
+    from types_boto3_apigateway import APIGatewayClient
+
+
+@pytest.fixture
+def gateway() -> Iterator[APIGatewayClient]:
+    with mock_aws():
+        yield boto3.client("apigateway")
+
+
+@pytest.fixture
+def api(gateway: APIGatewayClient) -> str:
+    """An API with a deployed stage, as Chalice leaves it."""
+    api_id = gateway.create_rest_api(name="bienvenue")["id"]
+    deploy(gateway, api_id)
+    return api_id
+
+
+def deploy(gateway: APIGatewayClient, api_id: str) -> None:
+    (root,) = gateway.get_resources(restApiId=api_id)["items"]
+    one = {"restApiId": api_id, "resourceId": root["id"], "httpMethod": "GET"}
+    gateway.put_method(**one, authorizationType="NONE")
+    gateway.put_integration(**one, type="MOCK")
+    gateway.create_deployment(restApiId=api_id, stageName="api")
+
+
+def limits(gateway: APIGatewayClient, api_id: str) -> tuple[float, int]:
+    settings = gateway.get_stage(restApiId=api_id, stageName="api")["methodSettings"]["*/*"]
+    return settings["throttlingRateLimit"], settings["throttlingBurstLimit"]
+
+
+def throttle(gateway: APIGatewayClient, api_id: str, wanted: Throttle = AS_IT_WAS) -> str:
+    say = Ear()
+    rest_api.throttle(gateway, api_id, "api", wanted, say)
+    return say.last
+
+
+def test_an_api_is_made_once_and_found_again(
+    gateway: APIGatewayClient, project: Project, say: Ear
+) -> None:
+    made = rest_api.provide(gateway, project, say)
+    assert say.last == f"{made}, new"
+    assert gateway.get_rest_api(restApiId=made)["endpointConfiguration"]["types"] == ["REGIONAL"]
+    rest_api.record(project, made, "https://api.example.org/api")
+    recorded = project.resource("rest_api")
+    assert recorded
+    assert recorded["rest_api_url"] == "https://api.example.org/api/"
+
+    assert rest_api.provide(gateway, project, say) == made
+    assert say.last == f"{made}, as before"
+    project.forget("rest_api")
+    assert rest_api.provide(gateway, project, say) == made
+    assert say.last == f"{made}, made on another machine"
+
+
+def test_another_stages_api_is_not_taken_for_this_ones(
+    gateway: APIGatewayClient, project: Project, say: Ear
+) -> None:
+    prod = rest_api.provide(gateway, project, say)
+    assert rest_api.provide(gateway, Project(project.folder, "test"), say) != prod
+
+
+def test_an_api_that_is_gone_is_made_again(
+    gateway: APIGatewayClient, project: Project, say: Ear
+) -> None:
+    gone = rest_api.provide(gateway, project, say)
+    rest_api.record(project, gone, "https://api.example.org/api")
+    gateway.delete_rest_api(restApiId=gone)
+    assert rest_api.provide(gateway, project, say) != gone
+    assert say.last.endswith(", new")
+
+
+def test_an_api_is_throttled_from_the_start(gateway: APIGatewayClient, api: str) -> None:
+    assert throttle(gateway, api) == "50 a second, 100 at once, for each route"
+    assert limits(gateway, api) == (50, 100)
+
+
+def test_what_was_once_said_of_the_throttle_is_remembered(
+    gateway: APIGatewayClient, api: str
+) -> None:
+    throttle(gateway, api, Throttle(rate=2.5))
+    assert limits(gateway, api) == (2.5, 100)
+    throttle(gateway, api, Throttle(burst=7))
+    assert limits(gateway, api) == (2.5, 7)
+    assert throttle(gateway, api) == ("nothing to change (2.5 a second, 7 at once, for each route)")
+    assert limits(gateway, api) == (2.5, 7)
+
+
+def test_a_high_limit_is_said_in_full(gateway: APIGatewayClient, api: str) -> None:
+    said = throttle(gateway, api, Throttle(rate=2_500_000, burst=1_000_000))
+    assert said == "2500000 a second, 1000000 at once, for each route"
+    assert limits(gateway, api) == (2_500_000, 1_000_000)
+
+
+def test_an_api_that_was_shut_by_hand_is_not_opened_by_a_deploy(
+    gateway: APIGatewayClient, api: str
+) -> None:
+    throttle(gateway, api)
+    for name in ("rateLimit", "burstLimit"):
+        gateway.update_stage(
+            restApiId=api,
+            stageName="api",
+            patchOperations=[{"op": "replace", "path": f"/*/*/throttling/{name}", "value": "0"}],
+        )
+    throttle(gateway, api)
+    assert limits(gateway, api) == (0, 0)
+
+
+def test_limits_that_nobody_set_count_as_none(gateway: APIGatewayClient, api: str) -> None:
+    for name in ("rateLimit", "burstLimit"):
+        gateway.update_stage(
+            restApiId=api,
+            stageName="api",
+            patchOperations=[{"op": "replace", "path": f"/*/*/throttling/{name}", "value": "-1"}],
+        )
+    throttle(gateway, api)
+    assert limits(gateway, api) == (50, 100)

@@ -1,0 +1,99 @@
+"""The users' table as it is found: what it lacks is turned on, its real stream is returned."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from ops.deployment import table
+from ops.stage.errors import DeployError
+from tests.ops.conftest import Ear
+from tests.support import stores
+
+if TYPE_CHECKING:
+    from types_boto3_dynamodb import DynamoDBClient
+
+
+@pytest.fixture
+def dynamodb() -> Iterator[DynamoDBClient]:
+    with mock_aws():
+        yield boto3.client("dynamodb")
+
+
+def ttl(dynamodb: DynamoDBClient) -> Any:
+    return dynamodb.describe_time_to_live(TableName="users")["TimeToLiveDescription"]
+
+
+def test_a_table_that_lacks_nothing_is_left_alone(dynamodb: DynamoDBClient, say: Ear) -> None:
+    stores.create(dynamodb, "users")
+    stream = dynamodb.describe_table(TableName="users")["Table"]["LatestStreamArn"]
+    table.check(dynamodb, "users", say)
+    assert table.check(dynamodb, "users", say) == stream
+    assert say.last == "users"
+
+
+def test_a_table_restored_from_a_backup_gets_back_what_a_backup_does_not_hold(
+    dynamodb: DynamoDBClient, say: Ear
+) -> None:
+    dynamodb.create_table(
+        TableName="users",
+        KeySchema=[{"AttributeName": "email", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "email", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    stream = table.check(dynamodb, "users", say)
+    assert say.last == (
+        "users, stream turned on, protected from deletion, backups turned on, "
+        "time to live turned on"
+    )
+    described = dynamodb.describe_table(TableName="users")["Table"]
+    assert described["LatestStreamArn"] == stream
+    assert described["StreamSpecification"]["StreamViewType"] == "NEW_IMAGE"
+    assert described["DeletionProtectionEnabled"]
+    backups = dynamodb.describe_continuous_backups(TableName="users")
+    recovery = backups["ContinuousBackupsDescription"]["PointInTimeRecoveryDescription"]
+    assert recovery["PointInTimeRecoveryStatus"] == "ENABLED"
+    assert ttl(dynamodb) == {"TimeToLiveStatus": "ENABLED", "AttributeName": "expires_at"}
+
+
+def test_a_table_that_is_gone_is_told_with_what_to_do(dynamodb: DynamoDBClient, say: Ear) -> None:
+    with pytest.raises(DeployError, match=r"The table users is gone .*restore it from a backup"):
+        table.check(dynamodb, "users", say)
+
+
+def test_a_table_is_deleted_though_it_is_protected_and_once_only(
+    dynamodb: DynamoDBClient, say: Ear
+) -> None:
+    stores.create(dynamodb, "users")
+    stores.create(dynamodb, "theirs")
+    table.check(dynamodb, "users", say)
+    assert table.exists(dynamodb, "users")
+    table.delete(dynamodb, "users", say)
+    assert say.last == "users deleted"
+    assert not table.exists(dynamodb, "users")
+    table.delete(dynamodb, "users", say)
+    assert say.last == "nothing to remove"
+    assert dynamodb.list_tables()["TableNames"] == ["theirs"]
+
+
+def test_a_deletion_that_was_interrupted_is_waited_for(say: Ear) -> None:
+    """DynamoDB refuses any change of a table that is on its way out."""
+    statuses = ["DELETING", "DELETING", "DELETING"]
+
+    class Leaving:
+        class exceptions:  # noqa: N801 - boto3's name
+            class ResourceNotFoundException(Exception):
+                pass
+
+        def describe_table(self, **_: object) -> Any:
+            if not statuses:
+                raise self.exceptions.ResourceNotFoundException
+            return {"Table": {"TableStatus": statuses.pop()}}
+
+    leaving: Any = Leaving()
+    table.delete(leaving, "users", say)
+    assert say.last == "users deleted"

@@ -1,0 +1,93 @@
+"""`make preview`: all there is to see, in files that need neither the service nor an account."""
+
+from __future__ import annotations
+
+import re
+import webbrowser
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from chalicelib import templates
+from ops.__main__ import ops
+from ops.preview import command as preview_command
+from ops.preview import gallery
+from ops.stage.errors import OpsError
+
+
+def test_the_index_shows_every_specimen_in_both_schemes_on_both_devices(tmp_path: Path) -> None:
+    index = gallery.build(tmp_path / "preview", {})
+    shown = re.findall(r'<iframe src="(.*?)"', index.read_text(encoding="utf-8"))
+    written = {path.name for path in index.parent.iterdir()} - {"index.html"}
+    assert set(shown) == written
+    assert len(shown) == 2 * len(written)
+    specimens = list(gallery.specimens(gallery.read({})))
+    assert len(written) == 2 * len(specimens)
+    assert specimens[0].lang == "fr"
+    assert {specimen.lang for specimen in specimens} == templates.languages()
+
+
+def test_a_scheme_is_shown_whatever_the_reader_prefers(tmp_path: Path) -> None:
+    folder = gallery.build(tmp_path, {}).parent
+    for name in ("sign-up.fr", "mail.fr"):
+        light, dark = (
+            (folder / f"{name}.{scheme}.html").read_text(encoding="utf-8")
+            for scheme in ("light", "dark")
+        )
+        assert "@media (max-width: 0)" in light
+        assert "@media (min-width: 0)" in dark
+        for html in (light, dark):
+            assert "prefers-color-scheme" not in html
+            assert "light dark" not in html
+
+
+def test_a_stages_settings_are_shown_and_a_wrong_one_is_told(tmp_path: Path) -> None:
+    environment = {"DEFAULT_LANG": "en", "PRODUCT_NAME": "Acme & Co", "MAIL_FROM_NAME": "Ada"}
+    index = gallery.build(tmp_path, environment).read_text(encoding="utf-8")
+    assert "<title>Acme &amp; Co: pages and mails</title>" in index
+    assert "Ada &lt;hello@example.org&gt;\nWelcome Alexis" in index
+    assert index.index('lang="en"') < index.index('lang="fr"')
+    with pytest.raises(OpsError, match="ACCENT_COLOUR must be a colour"):
+        gallery.build(tmp_path, {"ACCENT_COLOUR": "red"})
+
+
+def test_a_template_with_a_mistake_is_told_and_leaves_what_was_shown_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(templates, "PACKAGE", tmp_path)
+    brand = tmp_path / "chalicelib" / "acme"
+    (brand / "mail/fr").mkdir(parents=True)
+    (brand / "mail/fr/subject.txt").write_text("Salut $nom")
+    shown = gallery.build(tmp_path / "shown", {})
+    told = r"chalicelib/acme/mail/fr/subject\.txt has \$nom, .*: mend that template"
+    with pytest.raises(OpsError, match=told):
+        gallery.build(tmp_path / "shown", {"TEMPLATES_FOLDER": "chalicelib/acme"})
+    assert shown.exists()
+    assert templates.read("mail/fr/subject.txt") != "Salut $nom"
+
+
+def test_what_is_no_longer_a_specimen_does_not_stay(tmp_path: Path) -> None:
+    (tmp_path / "old.html").touch()
+    gallery.build(tmp_path, {})
+    assert not (tmp_path / "old.html").exists()
+
+
+@pytest.mark.parametrize("arguments", [["--no-open"], []], ids=["told where", "opened"])
+def test_the_command_says_where_it_is_and_opens_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr(webbrowser, "open", opened.append)
+    monkeypatch.setattr(preview_command, "FOLDER", tmp_path)
+    done = CliRunner().invoke(ops, ["preview", "--set", "PRODUCT_NAME=Acme", *arguments])
+    assert (done.exit_code, done.output) == (0, f"{tmp_path}/index.html\n")
+    assert opened == ([] if arguments else [(tmp_path / "index.html").as_uri()])
+    assert "Acme" in (tmp_path / "index.html").read_text(encoding="utf-8")
+
+
+def test_the_command_tells_a_mistake_in_a_sentence() -> None:
+    done = CliRunner().invoke(ops, ["preview", "--set", "LOGO_URL=logo.png"])
+    assert done.exit_code == 1
+    assert "LOGO_URL must be https://host/path" in done.output
+    assert "Traceback" not in done.output

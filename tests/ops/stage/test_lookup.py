@@ -1,0 +1,92 @@
+"""Where a command finds the stage that it is about, and what it says where there is none."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ops.stage import cloud, local_stage, lookup
+from ops.stage.cloud import Cloud
+from ops.stage.errors import OpsError
+from ops.stage.project import Project
+
+ELSEWHERE: Any = object()
+
+
+@pytest.fixture(autouse=True)
+def environment_is_restored() -> Iterator[None]:
+    """A local cloud is made known to the whole process."""
+    before = dict(os.environ)
+    yield
+    os.environ.clear()
+    os.environ.update(before)
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch) -> Cloud:
+    account = Cloud(ELSEWHERE, "123456789012", "eu-west-3", lambda *_: "")
+    monkeypatch.setattr(cloud, "connect", lambda: account)
+    return account
+
+
+def test_a_stage_of_the_account_is_what_the_checkout_recorded(project: Project, aws: Cloud) -> None:
+    project.record({"USERS_TABLE": "people", "BASE_URL": "https://hello.example.org"}, {})
+    found = lookup.find(project.folder, "prod", project.folder)
+    assert found.cloud is aws
+    assert (found.name, found.users_table) == ("prod", "people")
+    assert found.base_url == "https://hello.example.org"
+
+
+@pytest.mark.parametrize("name", ["prod", "nonesuch"])
+def test_a_stage_that_was_never_deployed_is_said_to_be_none(project: Project, name: str) -> None:
+    with pytest.raises(OpsError, match=f"knows of no deployed stage {name}.*make deploy"):
+        lookup.find(project.folder, name, project.folder)
+
+
+def test_what_deploys_a_stage_that_is_rehearsed_never_reaches_an_account(
+    monkeypatch: pytest.MonkeyPatch, project: Project
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:8400")
+    here = "AWS_ENDPOINT_URL=http://127.0.0.1:8400 make deploy STAGE=demo MAIL_FROM=<address>"
+    with pytest.raises(OpsError, match=f"with {here}, or fetch"):
+        lookup.find(project.folder, "demo", project.folder)
+
+
+def test_what_runs_on_this_machine_is_found_by_what_it_wrote(tmp_path: Path) -> None:
+    described = {
+        "aws": "http://127.0.0.1:8400",
+        "api": "",
+        "mailbox": "",
+        "region": "",
+        "table": "",
+    }
+    (tmp_path / "stack.json").write_text(json.dumps(described))
+    found = lookup.find(tmp_path / "nowhere", "local", tmp_path)
+    assert found.project.folder == tmp_path / "project"
+    assert found.cloud.session.client("sts").meta.endpoint_url == "http://127.0.0.1:8400"
+    assert found.cloud.endpoint == "http://127.0.0.1:8400"
+    assert found.ops("users list") == f"python -m ops users list --stage local --state {tmp_path}"
+
+
+def test_where_nothing_runs_it_says_how_to_start_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local_stage, "STATE", tmp_path / "nothing")
+    with pytest.raises(OpsError, match=r"Nothing runs here.*make run\."):
+        lookup.find(tmp_path, "local", local_stage.STATE)
+    with pytest.raises(OpsError, match=f"start it with python -m ops run --state {tmp_path} "):
+        lookup.find(tmp_path, "local", tmp_path)
+
+
+def test_a_deploy_can_be_rehearsed_where_aws_endpoint_url_leads(
+    monkeypatch: pytest.MonkeyPatch, aws: Cloud
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:8400")
+    assert lookup.account().address("id", "api").startswith("http://127.0.0.1:8400/restapis/id/")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "https://vpce.example.org")
+    assert lookup.account() is aws

@@ -1,0 +1,165 @@
+"""Chalice's own files: what is ours in them is written, all else is kept."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from ops.stage import json_files
+from ops.stage.errors import DeployError, OpsError
+from ops.stage.project import Project
+from tests.e2e.stack import ROOT
+from tests.ops.conftest import CONFIG
+
+ROLE = "arn:aws:iam::123456789012:role/api"
+
+
+def config_of(project: Project) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(
+        (project.folder / ".chalice" / "config.json").read_text(encoding="utf-8")
+    )
+    return found
+
+
+def write_config(project: Project, config: object) -> None:
+    json_files.write(project.folder / ".chalice" / "config.json", config)
+
+
+def test_recording_a_stage_keeps_everything_else(project: Project) -> None:
+    project.record({"USERS_TABLE": "users"}, {"api_handler": ROLE})
+    assert config_of(project) == {
+        **CONFIG,
+        "stages": {
+            "prod": {
+                "environment_variables": {"DEFAULT_LANG": "en", "USERS_TABLE": "users"},
+                "lambda_functions": {"api_handler": {"iam_role_arn": ROLE}},
+            }
+        },
+    }
+    assert list(config_of(project)) == list(CONFIG)
+
+
+def test_a_stage_that_config_json_does_not_know_yet_is_added(project: Project) -> None:
+    Project(project.folder, "new").record({"USERS_TABLE": "users"}, {})
+    stages = config_of(project)["stages"]
+    assert stages["prod"] == CONFIG["stages"]["prod"]
+    assert stages["new"]["environment_variables"] == {"USERS_TABLE": "users"}
+
+
+def test_a_function_of_the_stage_keeps_its_own_settings(project: Project) -> None:
+    stage = {"lambda_functions": {"api_handler": {"lambda_memory_size": 1024}}}
+    write_config(project, {**CONFIG, "stages": {"prod": stage}})
+    project.record({}, {"api_handler": ROLE})
+    recorded = config_of(project)["stages"]["prod"]["lambda_functions"]["api_handler"]
+    assert recorded == {"lambda_memory_size": 1024, "iam_role_arn": ROLE}
+
+
+def test_recording_what_stands_there_writes_nothing(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.record({"USERS_TABLE": "users"}, {"api_handler": ROLE})
+    monkeypatch.setattr(json_files, "write", lambda *_: pytest.fail("it was written"))
+    project.record({"USERS_TABLE": "users"}, {"api_handler": ROLE})
+
+
+def test_the_stages_own_settings_outweigh_those_of_all_stages(project: Project) -> None:
+    everywhere = {"DEFAULT_LANG": "fr", "PRODUCT_NAME": "Acme"}
+    write_config(project, {**CONFIG, "environment_variables": everywhere})
+    assert project.environment == {"DEFAULT_LANG": "en", "PRODUCT_NAME": "Acme"}
+    assert Project(project.folder, "other").environment == everywhere
+
+
+def test_the_apis_stage_is_chalices_own_default_unless_config_json_says_otherwise(
+    project: Project,
+) -> None:
+    assert project.api_stage == "api"
+    write_config(project, {**CONFIG, "api_gateway_stage": "v1"})
+    assert project.api_stage == "v1"
+    write_config(
+        project,
+        {**CONFIG, "api_gateway_stage": "v1", "stages": {"prod": {"api_gateway_stage": "v2"}}},
+    )
+    assert project.api_stage == "v2"
+
+
+def test_functions_are_called_what_chalice_calls_them(project: Project) -> None:
+    assert project.function("api_handler") == "bienvenue-prod"
+    assert project.function("send_validation_mail") == "bienvenue-prod-send_validation_mail"
+
+
+def test_what_config_json_lacks_is_said(project: Project) -> None:
+    write_config(project, {"version": "2.0"})
+    with pytest.raises(DeployError, match="has no app_name"):
+        _ = project.app_name
+    (project.folder / ".chalice" / "config.json").unlink()
+    with pytest.raises(DeployError, match=r"There is no .*config\.json"):
+        _ = project.environment
+
+
+def test_a_config_json_that_cannot_be_read_is_never_overwritten(project: Project) -> None:
+    path = project.folder / ".chalice" / "config.json"
+    path.write_text("{ half", encoding="utf-8")
+    with pytest.raises(OpsError, match=r"config\.json is not JSON"):
+        project.record({"USERS_TABLE": "users"}, {})
+    assert path.read_text(encoding="utf-8") == "{ half"
+
+
+def test_what_chalice_deployed_is_kept_replaced_and_forgotten(project: Project) -> None:
+    assert project.resource("rest_api") is None
+    project.keep({"name": "rest_api", "resource_type": "rest_api", "rest_api_id": "1"})
+    project.keep({"name": "api_handler", "resource_type": "lambda_function"})
+    project.keep({"name": "rest_api", "resource_type": "rest_api", "rest_api_id": "2"})
+    assert project.resource("rest_api") == {
+        "name": "rest_api",
+        "resource_type": "rest_api",
+        "rest_api_id": "2",
+    }
+    assert project.functions() == ["api_handler"]
+    project.forget("rest_api")
+    assert project.resource("rest_api") is None
+    assert project.functions() == ["api_handler"]
+
+
+def test_half_of_chalices_record_is_as_good_as_none(project: Project) -> None:
+    """A deploy that is killed while Chalice writes must not stop the next one."""
+    deployed = project.folder / ".chalice" / "deployed" / "prod.json"
+    deployed.parent.mkdir()
+    deployed.write_text('{"resources": [{"name": "rest_a', encoding="utf-8")
+    assert project.functions() == []
+    project.keep({"name": "rest_api", "resource_type": "rest_api"})
+    assert json.loads(deployed.read_text(encoding="utf-8")) == {
+        "resources": [{"name": "rest_api", "resource_type": "rest_api"}],
+        "schema_version": "2.0",
+        "backend": "api",
+    }
+
+
+def test_forgetting_what_is_not_there_writes_no_file(project: Project) -> None:
+    project.forget("rest_api")
+    assert not (project.folder / ".chalice" / "deployed").exists()
+
+
+def test_a_stage_that_comes_and_goes_leaves_the_checkouts_own_file_as_it_was(
+    project: Project,
+) -> None:
+    config = project.folder / ".chalice" / "config.json"
+    before = (ROOT / ".chalice" / "config.json").read_text(encoding="utf-8")
+    config.write_text(before, encoding="utf-8")
+    demo = Project(project.folder, "demo")
+    demo.record({"USERS_TABLE": "users"}, {"api_handler": ROLE})
+    demo.keep({"name": "api_handler", "resource_type": "lambda_function"})
+    assert demo.named_functions() == [*project.config()["lambda_functions"]]
+    demo.erase(["USERS_TABLE"])
+    assert config.read_text(encoding="utf-8") == before
+    assert demo.functions() == []
+
+
+def test_what_a_person_wrote_of_a_stage_outlives_it(project: Project) -> None:
+    own = {"api_handler": {"lambda_timeout": 20}}
+    stage = {"environment_variables": {"DEFAULT_LANG": "en"}, "lambda_functions": own}
+    write_config(project, {**CONFIG, "stages": {"prod": stage}})
+    project.record({"USERS_TABLE": "users"}, {"api_handler": ROLE, "resend_owed_mail": ROLE})
+    project.erase(["USERS_TABLE", "MAIL_FROM"])
+    assert config_of(project)["stages"] == {"prod": stage}

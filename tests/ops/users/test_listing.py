@@ -1,0 +1,204 @@
+"""Lists of people: the right ones, in three shapes, however many, and nothing that bites."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import tracemalloc
+from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
+
+import click
+import pytest
+from rich.cells import cell_len
+
+from ops.users import listing
+from ops.users.imports import sheet
+from ops.users.imports.newcomers import COLUMNS
+from ops.users.person import Plain
+from ops.users.store import OperatorsUsers
+from tests.support.stores import Store
+from tests.unit.users.test_store import STATES
+
+NOW = datetime(2031, 5, 4, 12, tzinfo=timezone.utc)
+STATE_OF = {
+    "put by another writer": "pending",
+    "owed": "pending",
+    "sending": "pending",
+    "sent": "pending",
+    "owed again": "pending",
+    "failed": "failed",
+    "bounced": "bounced",
+    "complained": "complained",
+    "validated": "validated",
+    "validated while owed": "validated",
+    "validated while sending": "validated",
+    "validated by another writer": "validated",
+    "validated and bounced since": "bounced",
+    "validated although failed": "validated",
+}
+
+
+@pytest.fixture
+def users(store: Store) -> OperatorsUsers:
+    since = {"validated_at": "2031-05-01T00:00:00.000000Z"}
+    states = {
+        **STATES,
+        "validated and bounced since": {"mail": "bounced", **since},
+        "validated although failed": {"mail": "failed", **since},
+    }
+    for state, attributes in states.items():
+        if attributes is not None:
+            store.put(f"{state.replace(' ', '.')}@example.org", **attributes)
+    return OperatorsUsers(store.client, store.table)
+
+
+def of(*states: str) -> set[str]:
+    return {
+        f"{name.replace(' ', '.')}@example.org" for name, one in STATE_OF.items() if one in states
+    }
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        ((), of("pending", "failed", "bounced", "complained", "validated")),
+        (("validated",), of("validated")),
+        (("pending",), of("pending")),
+        (("failed",), of("failed")),
+        (("bounced",), of("bounced", "complained")),
+        (("failed", "bounced"), of("failed", "bounced", "complained")),
+    ],
+)
+def test_each_state_is_listed_by_itself(
+    users: OperatorsUsers, asked: tuple[str, ...], expected: set[str]
+) -> None:
+    found = list(listing.people(users, asked, None))
+    assert {one["email"] for one in found} == expected
+    for one in found:
+        assert STATE_OF[one["email"].removesuffix("@example.org").replace(".", " ")] == one["state"]
+
+
+def test_everybody_is_in_exactly_one_state(users: OperatorsUsers) -> None:
+    listed = [
+        one["email"] for state in listing.STATES for one in listing.people(users, (state,), None)
+    ]
+    assert len(listed) == len(set(listed)) == len(STATE_OF)
+
+
+def test_since_is_when_they_came_and_goes_with_a_state(store: Store) -> None:
+    users = OperatorsUsers(store.client, store.table)
+    store.put("old@example.org", created_at="2031-05-03T11:59:59.999999Z")
+    store.put("new@example.org", created_at="2031-05-03T12:00:00.000000Z")
+    store.put("failed@example.org", created_at="2031-05-04T12:00:00.000000Z", mail="failed")
+    store.put("nobody.knows@example.org")
+    day_ago = NOW - timedelta(days=1)
+
+    def listed(*states: str) -> set[str]:
+        return {one["email"] for one in listing.people(users, states, day_ago)}
+
+    assert listed() == {"new@example.org", "failed@example.org"}
+    assert listed("pending") == {"new@example.org"}
+    assert listed("pending", "failed") == {"new@example.org", "failed@example.org"}
+
+
+ODD: Plain = {
+    "state": "pending",
+    "email": "=1+1@example.org",
+    "prenom": 'Zoé "Z",\n;',
+    "nom": "@SUM(A1)",
+    "mail_count": 2,
+}
+
+
+def test_csv_is_what_import_reads_and_no_formula() -> None:
+    out = io.StringIO(newline="")
+    assert listing.write_csv([ODD], out) == 1
+    header, row = csv.reader(io.StringIO(out.getvalue(), newline=""), strict=True)
+    assert header == ["state", *listing.ATTRIBUTES]
+    assert dict(zip(header, row, strict=True)) == {
+        **dict.fromkeys(listing.ATTRIBUTES, ""),
+        "state": "pending",
+        "email": "'=1+1@example.org",
+        "prenom": 'Zoé "Z",\n;',
+        "nom": "'@SUM(A1)",
+        "mail_count": "2",
+    }
+    read = sheet.read(io.StringIO(out.getvalue(), newline=""), COLUMNS, "email")
+    (again,) = (read.fields(row) for row in read.rows())
+    assert {**again, "lang": "", "validated_at": ""} == again
+    assert {name: ODD[name] for name in ("email", "prenom", "nom")}.items() <= again.items()
+
+
+def test_json_lines_say_what_there_is_as_it_is() -> None:
+    out = io.StringIO()
+    assert listing.write_jsonl([ODD, ODD], out) == 2
+    assert [json.loads(line) for line in out.getvalue().splitlines()] == [ODD, ODD]
+    assert "Zoé" in out.getvalue()
+
+
+@pytest.mark.parametrize("width", [40, 80, 120])
+def test_a_tables_line_fits_the_terminal_and_cannot_move_its_cursor(width: int) -> None:
+    lines: list[str] = []
+    odd = {
+        **ODD,
+        "email": "\x1b[31m" + "x" * 200 + "@example.org",
+        "nom": "漢字" * 30,
+        "created_at": "2031-05-04T12:00:00.000000Z",
+    }
+    assert listing.write_table([odd, ODD], lines.append, width) == 2
+    plain = [click.unstyle(line) for line in lines]
+    assert plain[0].split() == ["STATE", "EMAIL", "NAME", "CAME", "MAIL"]
+    for line in plain:
+        assert "\x1b" not in line
+        assert cell_len(line) <= max(width, 60)
+    assert "…" in plain[1]
+    assert ("2031-05-04 12:00" in plain[1]) == (width >= 110)
+
+
+def test_nobody_is_no_table() -> None:
+    lines: list[str] = []
+    assert listing.write_table([], lines.append, 80) == 0
+    assert lines == []
+
+
+@pytest.mark.parametrize("shape", ["csv", "jsonl", "table"])
+def test_a_list_of_any_length_takes_the_same_memory(shape: str) -> None:
+    class Nowhere(io.StringIO):
+        def write(self, text: str) -> int:
+            return len(text)
+
+    def some(count: int) -> Iterator[Plain]:
+        for n in range(count):
+            yield {"state": "pending", "email": f"p{n % 9}@example.org", "nom": f"{n % 9}" * 999}
+
+    def peak(count: int) -> int:
+        tracemalloc.start()
+        try:
+            if shape == "table":
+                listing.write_table(some(count), lambda _: None, 80)
+            else:
+                {"csv": listing.write_csv, "jsonl": listing.write_jsonl}[shape](
+                    some(count), Nowhere()
+                )
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    peak(10)
+    assert peak(2_000) < peak(200) + 100_000
+
+
+def test_one_page_is_asked_for_at_a_time(store: Store) -> None:
+    """Of 1 MB each: four people, half a megabyte each, are more than one page."""
+    users = OperatorsUsers(store.client, store.table)
+    for n in range(6):
+        store.put(f"p{n}@example.org", notes="x" * 390_000)
+    with store.calls() as calls:
+        pages = users.pages(("email",))
+        first = next(pages)
+        assert calls == ["Scan"]
+        rest = list(pages)
+    assert len(calls) > 1
+    assert len(first) + sum(map(len, rest)) == 6

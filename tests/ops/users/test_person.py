@@ -1,0 +1,173 @@
+"""One person, told in words, handed out in full, and found by how their address is typed."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import datetime, timedelta, timezone
+
+import pytest
+
+from chalicelib.logs import hashed
+from ops.stage.errors import OpsError
+from ops.stage.project import CHECKOUT
+from ops.users import lookup, person, personal_data
+from tests.support.stores import Plain, typed
+
+NOW = datetime(2031, 5, 4, 12, tzinfo=timezone.utc)
+EMAIL = "alexis@example.org"
+BEFORE = "2031-05-04T11:57:00.000000Z"
+HASH = "1" * 64
+
+
+def told(**attributes: object) -> dict[str, str]:
+    return dict(person.facts(person.plain(typed({"email": EMAIL, **attributes})), NOW))
+
+
+def test_a_sign_up_is_told_from_beginning_to_end() -> None:
+    facts = told(
+        prenom="Alexis",
+        nom="GÜNST HORN",
+        lang="fr",
+        created_at=BEFORE,
+        mail="sent",
+        mail_at=BEFORE,
+        mail_count=1,
+        link_hashes={HASH},
+        link_expires_at=int((NOW + timedelta(hours=23)).timestamp()),
+        expires_at=int((NOW + timedelta(days=7)).timestamp()),
+    )
+    ago = "2031-05-04 11:57:00 UTC (3 minutes ago)"
+    assert facts == {
+        "state": "pending",
+        "name": "Alexis GÜNST HORN",
+        "language": "fr",
+        "came": ago,
+        "mail": f"sent {ago}",
+        "mails sent": "1",
+        "links": "1 works until 2031-05-05 11:00:00 UTC (in 23 hours)",
+        "forgotten": "2031-05-11 12:00:00 UTC (in 7 days), unless validated",
+        "in the logs": f"user={hashed(EMAIL)}",
+    }
+
+
+@pytest.mark.parametrize(
+    ("attributes", "label", "fact"),
+    [
+        ({}, "mail", "owed, and not yet begun"),
+        ({}, "name", "none"),
+        ({}, "language", "the stage's"),
+        ({"mail": "failed", "mail_error": "MessageRejected: No."}, "why", "MessageRejected: No."),
+        ({"mail": "failed"}, "state", "failed"),
+        ({"mail": "complained"}, "state", "complained"),
+        (
+            {"validated_at": BEFORE},
+            "state",
+            "validated 2031-05-04 11:57:00 UTC (3 minutes ago)",
+        ),
+        ({"validated_at": BEFORE}, "mail", "none asked for"),
+        (
+            {"validated_at": BEFORE, "validated_by": "operator"},
+            "state",
+            "validated 2031-05-04 11:57:00 UTC (3 minutes ago), by the operator",
+        ),
+        (
+            {"validated_at": BEFORE, "mail": "bounced"},
+            "state",
+            "bounced, confirmed 2031-05-04 11:57:00 UTC (3 minutes ago)",
+        ),
+        ({"phone": "1", "address": "2"}, "also held", "address, phone"),
+        ({"created_at": "long ago"}, "came", "long ago"),
+        ({"created_at": 10**30}, "came", str(10**30)),
+        ({"mail": {"not": "ours"}}, "mail", "{'not': 'ours'}"),
+    ],
+)
+def test_each_fact_is_told_whatever_others_wrote(attributes: Plain, label: str, fact: str) -> None:
+    assert told(**attributes)[label] == fact
+
+
+def test_no_link_hash_is_shown() -> None:
+    assert HASH not in str(told(link_hashes={HASH, "2" * 64}, mail="sent"))
+
+
+def test_an_item_of_any_types_is_plain_json() -> None:
+    item = typed(
+        {
+            "email": EMAIL,
+            "count": 3,
+            "flags": {"b", "a"},
+            "numbers": {2, 1},
+            "raw": b"\x00\xff",
+            "nested": {"list": [1, None, True, {"x"}]},
+        }
+    )
+    item["half"] = {"N": "0.5"}
+    assert json.loads(json.dumps(person.plain(item))) == {
+        "email": EMAIL,
+        "count": 3,
+        "flags": ["a", "b"],
+        "numbers": [1, 2],
+        "raw": "00ff",
+        "nested": {"list": [1, None, True, ["x"]]},
+        "half": 0.5,
+    }
+
+
+def test_an_export_holds_everything_with_what_it_means() -> None:
+    held = personal_data.everything(
+        {"phone": "1", "nom": "GÜNST HORN", "email": EMAIL, "link_hashes": [HASH]}, "users", NOW
+    )
+    assert (held["about"], held["table"]) == (EMAIL, "users")
+    assert held["exported_at"] == "2031-05-04T12:00:00.000000Z"
+    assert [(one["name"], one["value"]) for one in held["held"]] == [
+        ("email", EMAIL),
+        ("nom", "GÜNST HORN"),
+        ("link_hashes", [HASH]),
+        ("phone", "1"),
+    ]
+    assert all(one["meaning"] for one in held["held"])
+    assert hashed(EMAIL) in held["logs"]
+
+
+def test_every_attribute_of_ours_has_its_meaning() -> None:
+    readme = (CHECKOUT / "README.md").read_text(encoding="utf-8")
+    table = readme.partition("\n## The item\n")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| (`.*?) \|", table, re.MULTILINE)
+    assert {name for row in rows for name in re.findall(r"`(\w+)`", row)} == set(person.MEANINGS)
+
+
+@pytest.mark.parametrize(
+    ("typed", "keys"),
+    [
+        (EMAIL, [EMAIL]),
+        ("Alexis@Example.org", ["Alexis@Example.org", EMAIL]),
+        (" alexis@example.org ", [" alexis@example.org ", EMAIL]),
+        (
+            "Zoe@Bücher.example",
+            [
+                "Zoe@Bücher.example",
+                "zoe@xn--bcher-kva.example",
+                "zoe@bücher.example",
+            ],
+        ),
+        ("no address at all", ["no address at all"]),
+    ],
+)
+def test_an_address_stands_for_itself_first_and_then_for_how_we_store_it(
+    typed: str, keys: list[str]
+) -> None:
+    assert lookup.spellings(typed) == keys
+
+
+@pytest.mark.parametrize("typed", ["", "x" * 3000, "a\udcff@example.org"])
+def test_what_can_be_nobodys_key_is_refused(typed: str) -> None:
+    with pytest.raises(OpsError, match="An address is meant here"):
+        lookup.spellings(typed)
+
+
+def test_the_first_spelling_that_somebody_has_is_who_is_meant() -> None:
+    people = {EMAIL: "canonical", "Alexis@Example.org": "verbatim"}
+    assert lookup.first("Alexis@Example.org", people.get) == ("Alexis@Example.org", "verbatim")
+    assert lookup.first("ALEXIS@example.org", people.get) == (EMAIL, "canonical")
+    with pytest.raises(OpsError, match=r"nobody with the address x@example\.org"):
+        lookup.first("x@example.org", people.get)

@@ -1,0 +1,65 @@
+"""What a stage's settings change in the app, and what happens where they are missing."""
+
+import json
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from botocore.config import Config
+
+from chalicelib.mail.mailer import TIME_FOR_A_MAIL
+from chalicelib.mail.sweep import TIME_TO_STOP
+from chalicelib.settings import SettingsError
+from tests.e2e.stack import ROOT
+from tests.support.service import BROWSER, running, signed_up, subject
+
+
+def test_a_stage_may_speak_another_language_by_default() -> None:
+    with running(DEFAULT_LANG="en") as service:
+        signed_up(service)
+        assert subject(service) == "Welcome Alexis GÜNST HORN!"
+
+
+def test_a_cautious_stage_validates_by_a_button_only() -> None:
+    with running(VALIDATE_ON_GET="false") as service:
+        link = signed_up(service)
+        page = service.open(link, accept=BROWSER)
+        assert page.status_code == 200
+        assert service.open(link).json_body["status"] == "confirm"
+        assert "validated_at" not in service.item("alexis@example.org")
+        query = parse_qs(urlsplit(link).query)
+        for field in ("email", "token"):
+            assert f'name="{field}" value="{query[field][0]}"' in page.body.decode()
+        form = {"email": query["email"][0], "token": query["token"][0], "lang": "fr"}
+        done = service.post_form("/validate", form)
+        assert (done.status_code, done.json_body["status"]) == (200, "validated")
+
+
+def test_a_stage_with_settings_missing_or_wrong_does_not_start() -> None:
+    with pytest.raises(SettingsError) as refused, running(MAIL_FROM="", VALIDATE_ON_GET="perhaps"):
+        pytest.fail("the app was imported")
+    for name in ("MAIL_FROM is missing", "VALIDATE_ON_GET must be", "make deploy STAGE="):
+        assert name in str(refused.value)
+
+
+def test_every_call_ends_well_inside_its_functions_time() -> None:
+    config = json.loads((ROOT / ".chalice" / "config.json").read_text(encoding="utf-8"))
+    functions = config["lambda_functions"]
+    with running() as service:
+        write, send = slowest(service.app.DYNAMODB), slowest(service.app.SES)
+    assert write <= functions["api_handler"]["lambda_timeout"] - 2
+    assert write <= functions["record_mail_feedback"]["lambda_timeout"] / 3  # a few in a report
+    # A claim may take two writes; then comes the mail, and then that it was sent.
+    assert 3 * write + send < TIME_FOR_A_MAIL
+    assert functions["send_validation_mail"]["lambda_timeout"] >= TIME_FOR_A_MAIL + 15
+    assert write < TIME_TO_STOP < functions["resend_owed_mail"]["lambda_timeout"] / 2
+
+
+def slowest(config: Config) -> float:
+    """The seconds that a call takes if every try of it hangs, with botocore's pauses between them:
+    https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html"""
+    settings: Any = config
+    tries = settings.retries["total_max_attempts"]
+    assert settings.retries["mode"] == "standard"
+    pauses = sum(min(2**number, 20) for number in range(tries - 1))
+    return float(tries * (settings.connect_timeout + settings.read_timeout) + pauses)

@@ -1,0 +1,223 @@
+"""The whole service in one process: Chalice's test client before it, moto behind it, and a stream
+that is read when a test says so."""
+
+import importlib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+from functools import cached_property
+from typing import Any
+from urllib.parse import urlencode
+
+import boto3
+import pytest
+from chalice.test import Client, HTTPResponse
+from moto import mock_aws
+
+from tests.support import stores
+
+BASE_URL = "https://hello.example.org/api"
+TABLE = "users"
+MAIL_FROM = "hello@example.org"
+TOPIC = "arn:aws:sns:eu-west-3:123456789012:bienvenue-prod-mail-feedback"
+JSON = "application/json"
+FORM = "application/x-www-form-urlencoded"
+BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+EVERY_HOUR = {
+    "version": "0",
+    "id": "1",
+    "source": "aws.events",
+    "detail-type": "Scheduled Event",
+    "account": "123456789012",
+    "region": "eu-west-3",
+    "time": "2026-11-24T12:00:00Z",
+    "resources": [],
+    "detail": {},
+}
+"""What the clock sends."""
+ALEXIS = {"email": "alexis@example.org", "prenom": "Alexis", "nom": "GÜNST HORN"}
+
+
+@dataclass
+class Clock:
+    """A clock that stands still until it is told how much time goes by."""
+
+    moment: datetime = datetime(2026, 11, 24, 12, tzinfo=timezone.utc)
+
+    def now(self) -> datetime:
+        return self.moment
+
+    def go_by(self, **time: float) -> None:
+        self.moment += timedelta(**time)
+
+
+class Context:
+    """What Lambda tells a handler about its invocation."""
+
+    def __init__(self, seconds_left: float = 60) -> None:
+        self.seconds_left = seconds_left
+
+    def get_remaining_time_in_millis(self) -> int:
+        return int(self.seconds_left * 1000)
+
+
+@dataclass
+class Service:
+    """What a test does to the service, and what it sees of it."""
+
+    app: Any
+    clock: Clock
+    calls: list[str] = field(default_factory=list)
+    """Every AWS call that the app made, as ``service.Operation``, in order."""
+    mails: list[dict[str, Any]] = field(default_factory=list)
+    """Every SendEmail request that the app made."""
+    _read_up_to: dict[str, str] = field(default_factory=dict)
+
+    def forget(self) -> None:
+        """Start anew: nobody in the table, nothing in the stream, nothing seen."""
+        for item in self.items():
+            self._dynamodb.delete_item(TableName=TABLE, Key={"email": item["email"]})
+        self.lose_the_stream()
+        self.calls.clear()
+        self.mails.clear()
+        self.clock.moment = Clock.moment
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        body: bytes = b"",
+        content_type: str = "",
+        accept: str = "",
+        accept_language: str = "",
+    ) -> HTTPResponse:
+        headers = {
+            "content-type": content_type,
+            "accept": accept,
+            "accept-language": accept_language,
+        }
+        sent = {name: value for name, value in headers.items() if value}
+        return self._client.http.request(method, path, headers=sent, body=body)
+
+    def get(self, path: str, **headers: str) -> HTTPResponse:
+        return self.request("GET", path, **headers)
+
+    def post_json(self, path: str, fields: Any, **headers: str) -> HTTPResponse:
+        return self.request("POST", path, json.dumps(fields).encode(), JSON, **headers)
+
+    def post_form(self, path: str, fields: Mapping[str, str], **headers: str) -> HTTPResponse:
+        return self.request("POST", path, urlencode(fields).encode(), FORM, **headers)
+
+    def put(self, item: Mapping[str, Any]) -> None:
+        """What another program does: put an item, in DynamoDB's JSON, into the table."""
+        self._dynamodb.put_item(TableName=TABLE, Item=item)
+
+    def item(self, email: str) -> dict[str, Any]:
+        return self._dynamodb.get_item(TableName=TABLE, Key={"email": {"S": email}})["Item"]
+
+    def items(self) -> list[dict[str, Any]]:
+        return self._dynamodb.scan(TableName=TABLE)["Items"]
+
+    def lose_the_stream(self) -> None:
+        """Have everything that is in the stream go by unseen."""
+        self._new_records()
+
+    def deliver(self) -> None:
+        """Hand what is new in the stream to the stream's handler, until nothing new comes of it."""
+        while records := self._new_records():
+            self.app.send_validation_mail({"Records": records}, Context())
+
+    def open(self, link: str, **headers: str) -> HTTPResponse:
+        """GET a mail's link, as its reader's click does."""
+        assert link.startswith(BASE_URL)
+        return self.get(link.removeprefix(BASE_URL), **headers)
+
+    def link(self, mail: int = -1) -> str:
+        """The link in one of the mails, as it stands in the text."""
+        found = re.search(r"https://\S+", text(self, mail))
+        assert found
+        return found.group()
+
+    def _new_records(self) -> list[dict[str, Any]]:
+        streams, arn = self._streams, self.app.stage.users_stream_arn
+        records = []
+        for shard in streams.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"]:
+            shard_id = shard["ShardId"]
+            after = self._read_up_to.get(shard_id)
+            where = (
+                {"ShardIteratorType": "AFTER_SEQUENCE_NUMBER", "SequenceNumber": after}
+                if after
+                else {"ShardIteratorType": "TRIM_HORIZON"}
+            )
+            iterator = streams.get_shard_iterator(StreamArn=arn, ShardId=shard_id, **where)
+            new = streams.get_records(ShardIterator=iterator["ShardIterator"])["Records"]
+            if new:
+                self._read_up_to[shard_id] = new[-1]["dynamodb"]["SequenceNumber"]
+            records += new
+        return records
+
+    @cached_property
+    def _client(self) -> Client:
+        return Client(self.app.app)
+
+    @cached_property
+    def _dynamodb(self) -> Any:
+        return boto3.client("dynamodb")
+
+    @cached_property
+    def _streams(self) -> Any:
+        return boto3.client("dynamodbstreams")
+
+
+def signed_up(service: Service, **fields: str) -> str:
+    """Sign somebody up, deliver the mail, and return its link."""
+    answer = service.post_json("/users", {**ALEXIS, **fields})
+    assert answer.status_code == 202
+    service.deliver()
+    return service.link()
+
+
+def subject(service: Service, mail: int = -1) -> str:
+    return service.mails[mail]["Content"]["Simple"]["Subject"]["Data"]
+
+
+def text(service: Service, mail: int = -1) -> str:
+    return service.mails[mail]["Content"]["Simple"]["Body"]["Text"]["Data"]
+
+
+@contextmanager
+def running(**settings: str) -> Iterator[Service]:
+    """A service with nobody in it, on a clock of its own."""
+    with pytest.MonkeyPatch.context() as patch, mock_aws():
+        stream_arn = stores.create(boto3.client("dynamodb"), TABLE).stream_arn
+        boto3.client("sesv2").create_email_identity(EmailIdentity=MAIL_FROM)
+        env = {
+            "USERS_TABLE": TABLE,
+            "USERS_STREAM_ARN": stream_arn,
+            "MAIL_FROM": MAIL_FROM,
+            "BASE_URL": BASE_URL,
+            "MAIL_FEEDBACK_TOPIC_ARN": TOPIC,
+            **settings,
+        }
+        for name, value in env.items():
+            patch.setenv(name, value)
+        app = importlib.reload(importlib.import_module("app"))
+        service = Service(app, Clock())
+        patch.setattr(app, "now", service.clock.now)
+        _watch(service)
+        yield service
+
+
+def _watch(service: Service) -> None:
+    """Write down what the app asks of AWS: its session hands our hook on to its clients."""
+
+    def called(event_name: str, params: dict[str, Any], **_: Any) -> None:
+        operation = event_name.removeprefix("provide-client-params.")
+        service.calls.append(operation)
+        if operation == "sesv2.SendEmail":
+            service.mails.append(params)
+
+    service.app.session.register("provide-client-params", called)

@@ -1,0 +1,83 @@
+"""A table of users for tests, and the other writers' way to it: items as plain Python values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+
+from chalicelib.users.store import Users
+
+if TYPE_CHECKING:
+    from types_boto3_dynamodb import DynamoDBClient
+
+Plain = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Store:
+    """One table, seen by Bienvenue (``users``) and by everybody else (``put``, ``item``)."""
+
+    client: DynamoDBClient
+    table: str
+
+    @property
+    def stream_arn(self) -> str:
+        return self.client.describe_table(TableName=self.table)["Table"]["LatestStreamArn"]
+
+    @property
+    def users(self) -> Users:
+        return Users(self.client, self.table)
+
+    def put(self, email: str, **attributes: object) -> None:
+        """What another program does: put a whole item, whatever was there."""
+        self.client.put_item(TableName=self.table, Item=typed({"email": email, **attributes}))
+
+    def delete(self, email: str) -> None:
+        self.client.delete_item(TableName=self.table, Key={"email": {"S": email}})
+
+    def item(self, email: str) -> Plain | None:
+        found = self.client.get_item(
+            TableName=self.table, Key={"email": {"S": email}}, ConsistentRead=True
+        )
+        return plain(found["Item"]) if "Item" in found else None
+
+    @contextmanager
+    def calls(self) -> Iterator[list[str]]:
+        """The names of the operations called meanwhile, retries not counted."""
+        made: list[str] = []
+
+        def remember(model: Any, **_: object) -> None:
+            made.append(model.name)
+
+        events = self.client.meta.events
+        events.register("before-call.dynamodb", remember)
+        try:
+            yield made
+        finally:
+            events.unregister("before-call.dynamodb", remember)
+
+
+def create(client: DynamoDBClient, table: str) -> Store:
+    """A table with the key and the stream that ops/deployment/resources.json gives the real one."""
+    client.create_table(
+        TableName=table,
+        KeySchema=[{"AttributeName": "email", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "email", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+        StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"},
+    )
+    return Store(client, table)
+
+
+def typed(item: Plain) -> Plain:
+    """``item`` in DynamoDB's JSON."""
+    return {name: TypeSerializer().serialize(value) for name, value in item.items()}
+
+
+def plain(item: Plain) -> Plain:
+    """An item in DynamoDB's JSON as strings, numbers and sets."""
+    return {name: TypeDeserializer().deserialize(value) for name, value in item.items()}

@@ -1,0 +1,307 @@
+"""The welcome mail, whole, and that no name can make it say anything else."""
+
+from html.parser import HTMLParser
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chalicelib.mail import message
+from chalicelib.mail.message import Mail
+from chalicelib.settings import UNBRANDED, Brand
+from chalicelib.users import person_name
+from chalicelib.users.email_address import AddressError
+from chalicelib.users.people import User
+
+TOKEN = "-" * 21 + "_" * 22
+BASE_URL = "https://example.org/api"
+LINK = f"{BASE_URL}/validate?email=alexis@example.org&token={TOKEN}"
+ALEXIS = User("alexis@example.org", "Alexis", "GÜNST HORN", "fr")
+
+
+ACME = Brand(
+    product="Acme <& Sons>",
+    accent="#ffee00",
+    logo_url="https://acme.example/logo.png?size=1&x",
+    support_address="help+welcome@acme.example",
+)
+
+
+def compose(user: User, default_lang: str = "fr", brand: Brand = UNBRANDED) -> Mail:
+    return message.compose(
+        user,
+        TOKEN,
+        base_url=BASE_URL,
+        default_lang=default_lang,
+        languages=("fr", "en"),
+        brand=brand,
+    )
+
+
+def named(prenom: str, nom: str, lang: str = "fr") -> Mail:
+    return compose(User("alexis@example.org", prenom, nom, lang))
+
+
+class Page(HTMLParser):
+    """What a reader gets of a page: words, links, pictures, elements and the language."""
+
+    SILENT = ("style", "title")
+    INLINE = ("bdi", "span")
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.words: list[str] = []
+        self.title = ""
+        self.links: list[str | None] = []
+        self.images: list[tuple[str | None, str | None]] = []
+        self.elements: list[str] = []
+        self.lang: str | None = None
+        self._inside: list[str] = []
+        self._goes_on = False
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append(tag)
+        self._inside.append(tag)
+        self._goes_on = self._goes_on and tag in self.INLINE
+        if tag == "html":
+            self.lang = dict(attrs)["lang"]
+        if tag == "a":
+            self.links.append(dict(attrs)["href"])
+        if tag == "img":
+            self.images.append((dict(attrs)["src"], dict(attrs)["alt"]))
+
+    def handle_endtag(self, tag: str) -> None:
+        self._goes_on = self._goes_on and tag in self.INLINE
+        while self._inside and self._inside.pop() != tag:
+            pass  # elements such as meta have no end
+
+    def handle_data(self, data: str) -> None:
+        if "title" in self._inside:
+            self.title += data.replace("\xa0", " ")
+        if not set(self._inside) & set(self.SILENT) and data.strip():
+            said = data.replace("\xa0", " ")
+            if self._goes_on:
+                self.words[-1] += said
+            else:
+                self.words.append(said)
+            self._goes_on = True
+
+
+def test_the_articles_item_gets_the_articles_mail() -> None:
+    composed = compose(ALEXIS)
+    assert composed.subject == "Bienvenue Alexis GÜNST HORN !"
+    assert composed.text.startswith(
+        "Bienvenue Alexis GÜNST HORN !\n"
+        "\n"
+        "Merci de valider votre e-mail: https://example.org/api/validate?"
+    )
+
+
+def test_the_whole_mail_in_french() -> None:
+    composed = compose(ALEXIS)
+    assert composed.to == "alexis@example.org"
+    assert composed.subject == "Bienvenue Alexis GÜNST HORN !"
+    assert composed.text == (
+        "Bienvenue Alexis GÜNST HORN !\n"
+        "\n"
+        f"Merci de valider votre e-mail: {LINK}\n"
+        "\n"
+        "Ce lien fonctionne pendant 24 heures.\n"
+        "\n"
+        "Quelqu\u2019un, sans doute vous, a donné cette adresse pour s\u2019inscrire à Bienvenue.\n"
+        "Si ce n\u2019était pas vous, ignorez ce message\xa0: il ne se passera rien.\n"
+    )
+    page = Page(composed.html)
+    assert page.lang == "fr"
+    assert page.title == "Bienvenue Alexis GÜNST HORN !"
+    assert page.words == [
+        "Un clic pour valider votre e-mail : le lien fonctionne pendant 24 heures.",
+        "Bienvenue Alexis GÜNST HORN !",
+        "Merci de valider votre e-mail :",
+        "Valider mon e-mail",
+        "Ou copiez ce lien dans votre navigateur :",
+        LINK,
+        "Ce lien fonctionne pendant 24 heures.",
+        (
+            "Quelqu\u2019un, sans doute vous, a donné cette adresse pour s\u2019inscrire "
+            "à Bienvenue. Si ce n\u2019était pas vous, ignorez ce message : il ne se passera rien."
+        ),
+    ]
+    assert page.links == [LINK, LINK]
+
+
+def test_the_whole_mail_in_english() -> None:
+    composed = named("Ada", "Lovelace", "en")
+    assert composed.to == "alexis@example.org"
+    assert composed.subject == "Welcome Ada Lovelace!"
+    assert composed.text == (
+        "Welcome Ada Lovelace!\n"
+        "\n"
+        f"Please confirm your e-mail address: {LINK}\n"
+        "\n"
+        "This link works for 24 hours.\n"
+        "\n"
+        "Somebody, probably you, gave this address to sign up for Bienvenue.\n"
+        "If it was not you, ignore this mail: nothing will happen.\n"
+    )
+    page = Page(composed.html)
+    assert page.lang == "en"
+    assert page.title == "Welcome Ada Lovelace!"
+    assert page.words == [
+        "One click confirms your e-mail address. The link works for 24 hours.",
+        "Welcome Ada Lovelace!",
+        "Please confirm your e-mail address:",
+        "Confirm my address",
+        "Or copy this link into your browser:",
+        LINK,
+        "This link works for 24 hours.",
+        (
+            "Somebody, probably you, gave this address to sign up for Bienvenue. "
+            "If it was not you, ignore this mail: nothing will happen."
+        ),
+    ]
+    assert page.links == [LINK, LINK]
+
+
+@pytest.mark.parametrize(
+    ("lang", "asked", "for_whom"),
+    [("fr", "Une question", "à Acme <& Sons>."), ("en", "Questions?", "for Acme <& Sons>.")],
+)
+def test_a_stage_that_has_a_brand_shows_it(lang: str, asked: str, for_whom: str) -> None:
+    composed = compose(User("alexis@example.org", "Alexis", "", lang), brand=ACME)
+    plain = compose(User("alexis@example.org", "Alexis", "", lang))
+    assert composed.subject == plain.subject
+    assert for_whom in composed.text
+    last_line = composed.text.rstrip("\n").rpartition("\n")[2]
+    assert last_line.startswith(asked)
+    assert last_line.endswith(" help+welcome@acme.example")
+
+    page = Page(composed.html)
+    assert page.images == [(ACME.logo_url, ACME.product)]
+    assert page.links == [LINK, LINK, "mailto:help+welcome@acme.example"]
+    assert " ".join(page.words[-2:]).replace("  ", " ") == last_line.replace("\xa0", " ")
+    assert any(for_whom in words for words in page.words)
+    assert "#ffee00" in composed.html
+    assert "#ffee00" not in plain.html
+
+
+def test_a_stage_without_a_brand_shows_no_picture_and_nowhere_to_ask() -> None:
+    page = Page(compose(ALEXIS).html)
+    assert page.images == []
+    assert "mailto" not in compose(ALEXIS).html
+
+
+@pytest.mark.parametrize(
+    ("lang", "default_lang", "subject"),
+    [
+        ("en", "fr", "Welcome Alexis!"),
+        ("fr", "en", "Bienvenue Alexis !"),
+        ("", "en", "Welcome Alexis!"),
+        ("de", "en", "Welcome Alexis!"),
+        ("EN", "fr", "Bienvenue Alexis !"),
+        ("../../pages", "fr", "Bienvenue Alexis !"),
+    ],
+)
+def test_the_language_is_the_users_or_else_the_stages(
+    lang: str, default_lang: str, subject: str
+) -> None:
+    assert compose(User("a@example.org", "Alexis", "", lang), default_lang).subject == subject
+
+
+@pytest.mark.parametrize(
+    ("prenom", "nom", "french", "english"),
+    [
+        pytest.param("Ada", "King", "Bienvenue Ada King !", "Welcome Ada King!", id="both"),
+        pytest.param("Ada", "", "Bienvenue Ada !", "Welcome Ada!", id="a first name alone"),
+        pytest.param("", "King", "Bienvenue King !", "Welcome King!", id="a last name alone"),
+        pytest.param("", "", "Bienvenue !", "Welcome!", id="none"),
+        pytest.param(" ", "\t", "Bienvenue !", "Welcome!", id="spaces"),
+        pytest.param(" Ada ", " King ", "Bienvenue Ada King !", "Welcome Ada King!", id="spaced"),
+        pytest.param("$link", "$$", "Bienvenue $link $$ !", "Welcome $link $$!", id="dollars"),
+        pytest.param("محمد", "علي", "Bienvenue محمد علي !", "Welcome محمد علي!", id="Arabic"),
+    ],
+)
+def test_a_greeting_reads_well_with_any_names_or_none(
+    prenom: str, nom: str, french: str, english: str
+) -> None:
+    for greeting, lang in ((french, "fr"), (english, "en")):
+        composed = named(prenom, nom, lang)
+        assert composed.subject == greeting
+        assert composed.text.partition("\n")[0] == greeting
+        page = Page(composed.html)
+        assert page.title == greeting
+        assert greeting in page.words
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param("https://evil.example", id="a URL"),
+        pytest.param("You won! evil.example", id="a message with a host"),
+        pytest.param("Ada\r\nBcc: you@example.org", id="a header"),
+        pytest.param("\u202egnp.exe", id="turned round"),
+        pytest.param("n" * 65, id="too long"),
+    ],
+)
+def test_what_another_writer_put_and_is_no_name_is_left_out(name: str) -> None:
+    assert named(name, "King").subject == "Bienvenue King !"
+    assert named("Ada", name).subject == "Bienvenue Ada !"
+    assert named(name, name).subject == "Bienvenue !"
+    assert name not in named(name, name).text
+    assert name not in named(name, name).html
+
+
+def test_markup_in_a_name_is_text_in_every_part() -> None:
+    composed = named("<b>Ada</b>", "&amp; \"'<script>")
+    assert composed.subject == "Bienvenue <b>Ada</b> &amp; \"'<script> !"
+    page = Page(composed.html)
+    assert "Bienvenue <b>Ada</b> &amp; \"'<script> !" in page.words
+    assert not {"b", "script"} & set(page.elements)
+
+
+def test_two_names_that_are_halves_of_a_telephone_number_are_both_left_out() -> None:
+    assert named("Call 0800", "1234 now").subject == "Bienvenue !"
+
+
+@given(st.text(max_size=80), st.text(max_size=80), st.sampled_from(["fr", "en"]))
+def test_no_name_changes_more_than_the_greeting(prenom: str, nom: str, lang: str) -> None:
+    full_name = person_name.safe(
+        f"{person_name.safe(prenom)} {person_name.safe(nom)}"[: person_name.MAX_LENGTH]
+    )
+    composed, plain = named(prenom, nom, lang), named("", "", lang)
+
+    assert len(composed.subject.splitlines()) == 1
+    assert full_name in composed.subject
+    assert composed.text.split("\n")[1:] == plain.text.split("\n")[1:]
+    page, plain_page = Page(composed.html), Page(plain.html)
+    assert page.elements == plain_page.elements
+    assert page.links == plain_page.links
+    assert len(page.words) == len(plain_page.words)
+
+
+@pytest.mark.parametrize(
+    ("email", "to"),
+    [
+        pytest.param("a+b@example.org", "a+b@example.org", id="a plus"),
+        pytest.param("Alexis@Example.org", "Alexis@Example.org", id="mixed case"),
+        pytest.param("a@xn--bcher-kva.example", "a@xn--bcher-kva.example", id="punycode"),
+        pytest.param("Ada@Bücher.example", "Ada@xn--bcher-kva.example", id="an IDN as it was put"),
+        pytest.param("o'neil&co@example.org", "o'neil&co@example.org", id="punctuation"),
+    ],
+)
+def test_every_link_in_the_mail_carries_the_key_as_it_is_stored(email: str, to: str) -> None:
+    composed = compose(User(email, "Alexis", "", "fr"))
+    assert composed.to == to
+    in_text = composed.text.split("\n")[2].rpartition(" ")[2]
+    for link in (in_text, *Page(composed.html).links):
+        assert link is not None
+        assert parse_qs(urlsplit(link).query) == {"email": [email], "token": [TOKEN]}
+
+
+@pytest.mark.parametrize("key", ["alexis", "élan@example.org", "a@example.org\nBcc: b@example.org"])
+def test_a_key_that_no_mail_can_go_to_gets_none(key: str) -> None:
+    with pytest.raises(AddressError):
+        compose(User(key, "Alexis", "", "fr"))

@@ -1,0 +1,249 @@
+"""The pages, and the mails beside them: small, whole in every language, and of one policy."""
+
+from __future__ import annotations
+
+import re
+from base64 import b64encode
+from hashlib import sha256
+from html.parser import HTMLParser
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from chalicelib import templates
+from chalicelib.settings import Brand
+from chalicelib.users.links import Link
+from chalicelib.web.forms import Problem
+from chalicelib.web.pages import Pages
+from ops.preview import gallery
+from ops.preview.gallery import Specimen
+
+BASE_URL = "https://hello.example.org/api"
+BRAND = Brand(
+    product="A product with a name as long as it may be & more than one word",
+    accent="#ffd500",
+    logo_url="https://cdn.example.org/logo.svg?v=1&w=2",
+    support_address="help+us@example.org",
+)
+STAGE = gallery.read(
+    {
+        "BASE_URL": BASE_URL,
+        "PRODUCT_NAME": BRAND.product,
+        "ACCENT_COLOUR": BRAND.accent,
+        "LOGO_URL": BRAND.logo_url,
+        "SUPPORT_ADDRESS": BRAND.support_address,
+    }
+)
+SPECIMENS = list(gallery.specimens(STAGE))
+PAGES = [specimen for specimen in SPECIMENS if not specimen.text]
+MAILS = [specimen for specimen in SPECIMENS if specimen.text]
+TYPED = {"email": "zoe+x@example.org", "prenom": "Zoë", "nom": '"><b>'}
+LINK = Link("zoe+x@example.org", "t" * 43)
+
+
+class Parsed(HTMLParser):
+    """A page's elements, each a tag and its attributes, in order; and the text of its title."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.title = ""
+        self._tag = ""
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        self._tag = tag
+
+    def handle_endtag(self, tag: str) -> None:  # noqa: ARG002  # HTMLParser's signature
+        self._tag = ""
+
+    def handle_data(self, data: str) -> None:
+        if self._tag == "title":
+            self.title += data
+
+    def all(self, tag: str, **attributes: str) -> list[dict[str, str | None]]:
+        wanted = attributes.items()
+        return [found for name, found in self.elements if name == tag and wanted <= found.items()]
+
+    def values(self, attribute: str) -> list[str]:
+        return [found[attribute] or "" for _, found in self.elements if attribute in found]
+
+
+def name_of(specimen: object) -> str:
+    assert isinstance(specimen, Specimen)
+    return f"{specimen.name}-{specimen.lang}"
+
+
+def test_there_is_every_page_and_mail_in_every_language() -> None:
+    languages = templates.languages()
+    for kind in (PAGES, MAILS):
+        names = {specimen.name for specimen in kind}
+        assert {(specimen.name, specimen.lang) for specimen in kind} == {
+            (name, lang) for name in names for lang in languages
+        }
+    assert len(PAGES) == 11 * len(languages)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_a_page_is_under_ten_kilobytes_with_all_that_a_stage_can_add(page: Specimen) -> None:
+    assert len(page.html.encode()) < 10_000
+
+
+@pytest.mark.parametrize("mail", MAILS, ids=name_of)
+def test_a_mail_is_under_fifteen_kilobytes_with_all_that_a_stage_can_add(mail: Specimen) -> None:
+    assert len(mail.html.encode()) + len(mail.text.encode()) < 15_000
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_a_page_is_whole(page: Specimen) -> None:
+    parsed = Parsed(page.html)
+    assert parsed.all("html") == [{"lang": page.lang, "dir": "ltr"}]
+    assert len(parsed.all("h1")) == len(parsed.all("main")) == 1
+    assert parsed.title.endswith(f" \u2013 {BRAND.product}")
+    assert "$" not in page.html
+    assert not parsed.all("script")
+
+    ids = parsed.values("id")
+    assert len(ids) == len(set(ids))
+    for attribute in ("for", "form", "aria-describedby", "aria-labelledby"):
+        assert set(parsed.values(attribute)) <= set(ids)
+    for link in parsed.values("href"):
+        assert link.startswith((f"{BASE_URL}/", "mailto:")) or link.removeprefix("#") in ids
+    assert all(action.startswith(f"{BASE_URL}/") for action in parsed.values("action"))
+    assert parsed.values("src") == [BRAND.logo_url]
+
+
+@pytest.mark.parametrize("specimen", PAGES + MAILS, ids=name_of)
+def test_a_stages_accent_takes_the_place_of_our_own(specimen: Specimen) -> None:
+    assert "#ffd500" in specimen.html
+    for ours in ("#0a5f4d", "#63cfae", "#06241c"):
+        assert ours not in specimen.html
+
+
+# Security policy
+
+
+@pytest.mark.parametrize("brand", [Brand(), BRAND], ids=["ours", "a stage's"])
+def test_the_policy_allows_the_one_style_that_a_page_has(brand: Brand) -> None:
+    pages = Pages(BASE_URL, brand)
+    (style,) = re.findall(r"<style>(.*)</style>", pages.sign_up("fr", {}), re.DOTALL)
+    digest = b64encode(sha256(style.encode()).digest()).decode()
+    assert f"style-src 'sha256-{digest}';" in pages.security_policy
+    assert 'style="' not in pages.sign_up("fr", {})
+
+
+def test_the_policy_allows_no_image_but_the_logos() -> None:
+    assert "img-src" not in Pages(BASE_URL).security_policy
+    assert "img-src https://cdn.example.org;" in Pages(BASE_URL, BRAND).security_policy
+
+
+def test_forms_go_to_the_service_and_to_where_it_sends_people_on() -> None:
+    policy = Pages(BASE_URL).security_policy
+    assert "form-action https://hello.example.org;" in policy
+    policy = Pages(BASE_URL, after_validation_url="https://app.example:8443/in").security_policy
+    assert "form-action https://hello.example.org https://app.example:8443;" in policy
+
+
+# Languages
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_page_can_be_had_in_every_other_language(page: Specimen) -> None:
+    parsed = Parsed(page.html)
+    links = [link["hreflang"] for link in parsed.all("a") if "hreflang" in link]
+    buttons = [
+        button["value"]
+        for button in parsed.all("button", name="lang")
+        if button["value"] != page.lang
+    ]
+    assert links + buttons == sorted(templates.languages() - {page.lang})
+
+
+def test_another_language_keeps_the_link_that_was_opened() -> None:
+    parsed = Parsed(Pages(BASE_URL).link("expired", "fr", LINK))
+    (link,) = parsed.all("a", hreflang="en")
+    url = urlsplit(link["href"] or "")
+    assert url.path == "/api/validate"
+    assert parse_qs(url.query) == {"email": [LINK.email], "token": [LINK.token], "lang": ["en"]}
+
+
+@pytest.mark.parametrize("name", ["sent", "sign_up"])
+def test_what_was_typed_goes_along_by_a_form_and_never_in_a_url(name: str) -> None:
+    pages = Pages(BASE_URL)
+    problem = Problem("name_link", "nom")
+    page = pages.sent("fr", TYPED["email"], TYPED)
+    parsed = Parsed(page if name == "sent" else pages.sign_up("fr", TYPED, [problem]))
+    assert parsed.all("form", id="typed") == [
+        {"id": "typed", "method": "post", "action": f"{BASE_URL}/"}
+    ]
+    for field, value in TYPED.items():
+        assert parsed.all("input", type="hidden", name=field, value=value)
+    assert parsed.all("button", name="lang", value="en")
+    for url in parsed.values("href") + parsed.values("action"):
+        assert "zoe" not in url.lower()
+
+
+def test_a_typo_is_mended_by_a_button_that_sends_what_was_typed() -> None:
+    parsed = Parsed(Pages(BASE_URL).sent("en", TYPED["email"], TYPED))
+    (button,) = parsed.all("button", form="typed")
+    assert (button["name"], button["value"]) == ("lang", "en")
+
+
+# The form
+
+
+def test_what_was_typed_is_kept_with_each_problem_beside_its_field() -> None:
+    problems = [
+        Problem("address_invalid", "email"),
+        Problem("name_link", "last_name"),
+        Problem("name_too_long", "nom"),
+        Problem("field_unknown", "<role>"),
+    ]
+    page = Pages(BASE_URL).sign_up("en", {"email": "zoe", "nom": '"><b>'}, problems)
+    parsed = Parsed(page)
+    for field, value in (("email", "zoe"), ("nom", '"><b>')):
+        (shown,) = parsed.all("input", id=field)
+        assert (shown["value"], shown["aria-invalid"]) == (value, "true")
+        assert shown["aria-describedby"] == f"{field}-error"
+    (fine,) = parsed.all("input", id="prenom")
+    assert "aria-invalid" not in fine
+    assert parsed.title.startswith("Error: ")
+    assert [link["href"] for link in parsed.all("a") if "hreflang" not in link] == [
+        "#email",
+        "#nom",
+        "#nom",
+    ]
+    assert "&lt;role&gt;" in page
+    assert not parsed.all("b")
+
+
+def test_a_form_that_is_right_says_nothing_of_errors() -> None:
+    parsed = Parsed(Pages(BASE_URL).sign_up("en", {}))
+    assert parsed.title == "Sign up \u2013 Bienvenue"
+    assert not parsed.all("div", role="alert")
+    assert not parsed.values("aria-invalid")
+
+
+# Brand
+
+
+def test_a_stage_without_a_brand_shows_our_name_and_no_more() -> None:
+    page = Pages(BASE_URL).sign_up("en", {})
+    assert '<p class="product">Bienvenue</p>' in page
+    assert "<img" not in page
+    assert "mailto:" not in page
+
+
+def test_a_logo_stands_for_the_product_and_says_its_name() -> None:
+    parsed = Parsed(Pages(BASE_URL, BRAND).sign_up("en", {}))
+    (logo,) = parsed.all("img")
+    assert (logo["src"], logo["alt"]) == (BRAND.logo_url, BRAND.product)
+    assert parsed.all("a", href="mailto:help+us@example.org")
+
+
+def test_a_support_address_cannot_say_more_than_an_address_in_its_link() -> None:
+    assert Brand(support_address="a?cc=b&d%@example.org").support_url == (
+        "mailto:a%3Fcc%3Db%26d%25@example.org"
+    )
