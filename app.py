@@ -1,118 +1,76 @@
-"""Bienvenue: sign people up, mail them a link, believe the click. Routes and event handlers."""
+"""Bienvenue's routes and event handlers: people sign up, get a mail and follow its link."""
 
 import os
-import time
-from collections.abc import Callable
 from datetime import datetime, timezone
-from functools import cache, partial
-from typing import Any
+from functools import cache
 
-from botocore.config import Config
-from chalice.app import (
-    Chalice,
-    CloudWatchEvent,
-    DynamoDBEvent,
-    Rate,
-    Request,
-    Response,
-    SNSEvent,
-)
+from chalice.app import Chalice, CloudWatchEvent, DynamoDBEvent, Rate, Response, SNSEvent
 
-from chalicelib import aws, logs, settings, templates
-from chalicelib.mail import feedback, message
-from chalicelib.mail.mailer import BATCH, MAX_CONCURRENT, Mailer
-from chalicelib.mail.ses import Delivery
+from chalicelib import logs, settings, templates, wiring
+from chalicelib.mail import feedback
+from chalicelib.mail.mailer import BATCH, Mailer
 from chalicelib.mail.sweep import Sweep
 from chalicelib.users import links
+from chalicelib.users.links import Link
 from chalicelib.users.store import Users
-from chalicelib.web import body, forms
-from chalicelib.web.response import Site, Visit
+from chalicelib.web import forms
+from chalicelib.web.request import Request
+from chalicelib.web.response import Answers
+from chalicelib.web.site import Site
+from chalicelib.wiring import seconds_left
 
 app = Chalice("bienvenue", configure_logs=False)
 logs.speak(app.log)
 stage = settings.read(os.environ, templates.languages())
 templates.prefer(stage.templates_folder)
-app.api.binary_types = []  # all that is sent and answered here is text, so nobody needs to look
-site = Site(app, stage)
-session = aws.QuickSession("dynamodb", "sesv2")
-
-# Two short tries answer well inside the API's 10 s; botocore's own defaults would outlive it.
-DYNAMODB = Config(
-    connect_timeout=1,
-    read_timeout=2,
-    retries={"mode": "standard", "total_max_attempts": 2},
-    max_pool_connections=MAX_CONCURRENT,
-    user_agent=app.app_name,  # else each call describes botocore anew: an eighth of its work
-    parameter_validation=False,  # a twentieth of a call's work, and AWS does it anyhow
-)
-# Three tries, 21 s at the worst: with those of DynamoDB, within stream.TIME_FOR_A_MAIL.
-SES = Config(
-    connect_timeout=1,
-    read_timeout=5,
-    retries={"mode": "standard", "total_max_attempts": 3},
-    max_pool_connections=MAX_CONCURRENT,
-    user_agent=app.app_name,
-    parameter_validation=False,
-)
+app.api.binary_types = []  # all requests and answers are text, so none needs to be looked at
+answers = Answers(stage)
+site = Site(app, answers)
+session = wiring.make_session()
 
 
-@app.middleware("http")
-def answer(request: Request, get_response: Callable[[Request], Response]) -> Response:
-    return site.finish(request, get_response(request))
+@site.get("/")
+def show_sign_up_page(request: Request) -> Response:
+    return answers.sign_up_page(request)
 
 
-# No content_types: whatever type of content a GET names (some clients do), it has none to read.
-@app.route("/", methods=["GET", "HEAD"], content_types=[])
-@site.view
-def sign_up_page(visit: Visit) -> Response:
-    return visit.sign_up_page()
+@site.post("/")
+def correct_sign_up(request: Request) -> Response:
+    return answers.sign_up_page(request)
 
 
-@app.route("/", methods=["POST"], content_types=list(body.TYPES))
-@site.view
-def mend_sign_up(visit: Visit) -> Response:
-    visit.fields()
-    return visit.sign_up_page()
+@site.post("/users")
+def post_user(request: Request) -> Response:
+    if request.is_trapped:
+        return answers.accepted(request, request.fields.get("email"))
+    sign_up = forms.read_sign_up(request.fields, request.lang, templates.languages())
+    users().sign_up(sign_up, now())
+    return answers.accepted(request, sign_up.email)
 
 
-@app.route("/users", methods=["POST"], content_types=list(body.TYPES))
-@site.view
-def post_user(visit: Visit) -> Response:
-    fields = visit.fields()
-    if visit.trapped():
-        return visit.accepted(fields.get("email"))
-    person = forms.check(fields, visit.lang, templates.languages())
-    users().sign_up(person, now())
-    return visit.accepted(person.email)
-
-
-@app.route("/resend", methods=["POST"], content_types=list(body.TYPES))
-@site.view
-def post_resend(visit: Visit) -> Response:
-    email = forms.check_resend(visit.fields(), templates.languages())
+@site.post("/resend")
+def post_resend(request: Request) -> Response:
+    email = forms.read_resend(request.fields, templates.languages())
     users().resend(email, now())
-    return visit.accepted(email)
+    return answers.accepted(request, email)
 
 
-@app.route("/validate", methods=["GET", "HEAD"], content_types=[])
-@site.view
-def open_link(visit: Visit) -> Response:
-    link = links.read(visit.query)
-    if link and visit.changes_nothing:
-        return visit.confirm(link)
-    return _validate(visit, link)
+@site.get("/validate")
+def open_link(request: Request) -> Response:
+    link = links.read(request.query)
+    if link and (request.method == "HEAD" or not stage.validate_on_get):
+        return answers.confirm(request, link)
+    return _validate(request, link)
 
 
-@app.route("/validate", methods=["POST"], content_types=list(body.TYPES))
-@site.view
-def post_link(visit: Visit) -> Response:
-    return _validate(visit, links.read(visit.fields()))
+@site.post("/validate")
+def post_link(request: Request) -> Response:
+    return _validate(request, links.read(request.fields))
 
 
-@app.route("/openapi.json", methods=["GET", "HEAD"], content_types=[])
-@site.view
-def description(visit: Visit) -> Response:
-    return visit.description()
+@site.get("/openapi.json")
+def show_description(request: Request) -> Response:  # noqa: ARG001  # a view has a request
+    return answers.description()
 
 
 @app.on_dynamodb_record(
@@ -135,16 +93,11 @@ def resend_owed_mail(event: CloudWatchEvent) -> None:
     Sweep(users(), now).sweep(seconds_left(event))
 
 
-def _validate(visit: Visit, link: links.Link | None) -> Response:
+def _validate(request: Request, link: Link | None) -> Response:
     if link is None:
-        return visit.link_refused()
-    return visit.clicked(link, users().validate(link.email, link.token_hash, now()))
-
-
-def seconds_left(event: CloudWatchEvent | DynamoDBEvent) -> Callable[[], float]:
-    """What tells how long the invocation that ``event`` came with may still take."""
-    context: Any = event.context
-    return lambda: context.get_remaining_time_in_millis() / 1000
+        return answers.link_refused(request)
+    click = users().validate(link.email, link.token_hash, now())
+    return answers.clicked(request, link, click)
 
 
 def now() -> datetime:
@@ -153,29 +106,12 @@ def now() -> datetime:
 
 @cache
 def users() -> Users:
-    return Users(session.create_client("dynamodb", config=DYNAMODB), stage.users_table)
+    return wiring.make_users(session, stage)
 
 
 @cache
 def mailer() -> Mailer:
-    ses = session.create_client("sesv2", config=SES)
-    compose = partial(
-        message.compose,
-        base_url=stage.base_url,
-        default_lang=stage.default_lang,
-        languages=templates.languages(),
-        brand=stage.brand,
-    )
-    delivery = Delivery(
-        ses,
-        stage.mail_from,
-        stage.mail_configuration_set,
-        from_name=stage.mail_from_name,
-        reply_to=stage.mail_reply_to,
-    )
-    return Mailer(users(), delivery, compose, now, time.sleep)
+    return wiring.make_mailer(session, stage, users(), now)
 
 
-if function := os.environ.get("_HANDLER"):
-    # On Lambda, what loads has a whole processor to itself, and what answers a fraction of one.
-    _ = mailer() if function.endswith("send_validation_mail") else users()
+wiring.warm_up(os.environ, users, mailer)

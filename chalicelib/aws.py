@@ -1,5 +1,4 @@
-"""A botocore session that starts quickly and connects cheaply. What it makes are botocore's own
-clients; app.py asks for them."""
+"""A botocore session that starts quickly and connects cheaply; its clients are botocore's own."""
 
 import gc
 import gzip
@@ -9,30 +8,33 @@ from contextlib import suppress
 from typing import Any
 
 from botocore import httpsession
-from botocore.session import Session  # not boto3: that makes the same clients, a tenth later
+from botocore.session import Session  # not boto3: it adds about 10 % to a cold start
 
-# Asked by a session itself, for a profile that assumes a role or comes from single sign-on.
+# A session itself asks these, for a profile that assumes a role or uses single sign-on.
 _OF_CREDENTIALS = ("sts", "sso", "sso-oidc")
 
 
 class QuickSession(Session):
-    """Makes clients of ``services``, and of no others but those that credentials may come from.
-    Where another botocore works otherwise than this expects, it is only as slow as botocore is."""
+    """Makes clients of ``services``, and of those that credentials may come from.
+
+    Each reach into botocore's private parts is safe to delete: clients then start as slowly as
+    botocore's own. The same happens if another botocore version has other private parts.
+    """
 
     def __init__(self, *services: str) -> None:
         super().__init__()
-        self._tls: dict[Any, Any] = {}  # by the bundle of authorities that is believed
+        self._tls: dict[Any, Any] = {}  # by the bundle of certificate authorities
         loader: Any = self.get_component("data_loader")
         if files := getattr(loader, "file_loader", None):
             loader.file_loader = _PlainFiles(files)
-        # Or botocore looks into the folders of all its services for whether ours is among them.
+        # Else botocore looks for ours in the folders of some 450 services.
         loader.list_available_services = lambda type_name: [  # noqa: ARG005 - passed by name, too
             *services,
             *_OF_CREDENTIALS,
         ]
 
     def create_client(self, *args: Any, **options: Any) -> Any:
-        # It reads a megabyte of JSON and keeps it all: looking for garbage there is in vain.
+        # This reads a megabyte of JSON and keeps it all, so there is no garbage to collect.
         was_enabled = gc.isenabled()
         gc.disable()
         try:
@@ -44,9 +46,9 @@ class QuickSession(Session):
         return client
 
     def _share_authorities(self, client: Any) -> None:
-        """Have all connections of all clients share their authorities, which are read now and once.
+        """Make all connections share one set of certificate authorities, read once.
 
-        Else each connection reads them: 30 ms of a processor, so seconds for a batch of mails.
+        Else each connection reads them for 30 ms: seconds for a batch of mails. Safe to delete.
         https://github.com/urllib3/urllib3/issues/3623
         """
         try:
@@ -61,12 +63,12 @@ class QuickSession(Session):
             self._tls[bundle] = context
         shared = pools["ssl_context"] = self._tls[bundle]
         if bundle and client.meta.endpoint_url.startswith("https:"):
-            with suppress(OSError):  # which is then the first call's, as it is botocore's
-                shared.load_verify_locations(bundle, None, None)  # as urllib3 will ask for it
+            with suppress(OSError):  # the first call raises it again, as botocore's would
+                shared.load_verify_locations(bundle, None, None)  # as urllib3 will call it
 
 
 class _PlainFiles:
-    """botocore's descriptions of services, in plain dicts: its ordered ones take twice as long."""
+    """botocore's service descriptions in plain dicts: ordered ones take twice as long."""
 
     def __init__(self, files: Any) -> None:
         self._files = files
@@ -85,7 +87,7 @@ class _PlainFiles:
 
 
 def _once(load: Callable[..., None]) -> Callable[..., None]:
-    """``load``, which does nothing where it has done the same before."""
+    """Return ``load``, made to do nothing for arguments that it had before."""
     loaded: list[Any] = []
 
     def load_once(*what: object, **named: object) -> None:

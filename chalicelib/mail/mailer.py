@@ -29,7 +29,7 @@ BATCH = 100
 # only cost their connections.
 MAX_CONCURRENT = 32
 # Longer than a mail takes at its slowest (two claims, three tries at SES, the last write), so that
-# what is started is also written down. A test reckons it from the clients' settings in app.py.
+# what is started is also written down. A test reckons it from the clients' settings in wiring.py.
 TIME_FOR_A_MAIL = 45.0
 PAUSE = 0.5
 

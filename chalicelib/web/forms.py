@@ -1,4 +1,4 @@
-"""A sign-up: the fields that somebody sent, made canonical, or all that is wrong with them."""
+"""What a sign-up or a resend says, made canonical, or everything that is wrong with it."""
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from chalicelib.users.people import SignUp
 from chalicelib.web.body import REPEATED
 from chalicelib.web.negotiation import primary_language
 
-# Every accepted field, and what it is stored as.
+# Every accepted field, and the attribute that stores it.
 FIELDS = {
     "email": "email",
     "prenom": "prenom",
@@ -17,34 +17,34 @@ FIELDS = {
     "last_name": "nom",
     "lang": "lang",
 }
-MAX_PROBLEMS = 20  # so that an answer cannot be made much longer than its question
+MAX_PROBLEMS = 20  # an answer must not become much longer than its question
 
 
 @dataclass(frozen=True)
 class Problem:
-    """What is wrong (``code``, a text's name) with which ``field``, as its sender spelled it."""
+    """One error: its ``code``, which names a text, and its ``field`` as the sender spelled it."""
 
     code: str
     field: str
 
 
 class Invalid(ValueError):
-    """What was sent cannot be used; ``problems`` lists everything that is wrong with it."""
+    """The fields cannot be used; ``problems`` lists every error."""
 
     def __init__(self, problems: tuple[Problem, ...]) -> None:
         super().__init__(", ".join(sorted({problem.code for problem in problems})))
         self.problems = problems
 
 
-def check(fields: Mapping[str, object], lang: str, languages: Collection[str]) -> SignUp:
-    """The sign-up in ``fields``; ``lang`` is used where they name none. Raises Invalid."""
+def read_sign_up(fields: Mapping[str, object], lang: str, languages: Collection[str]) -> SignUp:
+    """Return the sign-up in ``fields``, in ``lang`` if they name no language. Raise Invalid."""
     reader = _Reader(fields)
     reader.refuse_unknown(FIELDS)
     email = reader.take("email", email_address.canonical, required=True)
     prenom = reader.take("prenom", person_name.clean)
     nom = reader.take("nom", person_name.clean)
     chosen = reader.take("lang", lambda text: _language(text, languages))
-    if not prenom and not nom and not reader.failed({"prenom", "nom"}):
+    if not prenom and not nom and not reader.has_failed({"prenom", "nom"}):
         reader.problems.append(Problem("name_missing", "prenom"))
     try:
         person_name.whole(prenom, nom)
@@ -54,11 +54,11 @@ def check(fields: Mapping[str, object], lang: str, languages: Collection[str]) -
     return SignUp(email, prenom, nom, chosen or lang)
 
 
-def check_resend(fields: Mapping[str, object], languages: Collection[str]) -> str:
-    """The key of the user who wants another link.
+def read_resend(fields: Mapping[str, object], languages: Collection[str]) -> str:
+    """Return the key of the user who wants another link. Raise Invalid.
 
-    A typed address is made canonical. With the ``token`` of a link that has lapsed, it comes from
-    that link, so it is the stored spelling already: another writer's may be any. Raises Invalid.
+    A typed address is made canonical. Beside the ``token`` of an expired link, the address comes
+    from that link and is the stored key already. Another program may spell its keys as it likes.
     """
     reader = _Reader(fields)
     reader.refuse_unknown(("email", "token", "lang"))
@@ -72,12 +72,12 @@ def check_resend(fields: Mapping[str, object], languages: Collection[str]) -> st
 
 
 class _Reader:
-    """Takes fields one by one and remembers every problem on the way."""
+    """Takes fields one by one and collects every problem."""
 
     def __init__(self, fields: Mapping[str, object]) -> None:
         self.fields = fields
         self.problems: list[Problem] = []
-        self._sent: dict[str, dict[str, object]] = {}  # by what they are stored as
+        self._sent: dict[str, dict[str, object]] = {}  # by the attribute that stores them
         for name, value in fields.items():
             if value not in (None, ""):
                 self._sent.setdefault(FIELDS.get(name, name), {})[name] = value
@@ -87,7 +87,7 @@ class _Reader:
         self.problems += [Problem("field_unknown", name) for name in unknown]
 
     def take(self, stored_as: str, clean: Callable[[str], str], *, required: bool = False) -> str:
-        """The cleaned value, or nothing where there is none or it is refused."""
+        """Return the cleaned value, or nothing if it is missing or refused."""
         values = self._sent.get(stored_as, {})
         if len(values) > 1 or REPEATED in values.values():
             self.problems.append(Problem("field_repeated", list(values)[-1]))
@@ -108,10 +108,10 @@ class _Reader:
         return ""
 
     def spelled(self, stored_as: str) -> str:
-        """The name of a field that was sent, as its sender has it."""
+        """Return the name of a field as its sender spelled it."""
         return next(iter(self._sent[stored_as]))
 
-    def failed(self, stored_as: Collection[str]) -> bool:
+    def has_failed(self, stored_as: Collection[str]) -> bool:
         return any(FIELDS.get(problem.field) in stored_as for problem in self.problems)
 
     def finish(self) -> None:

@@ -133,7 +133,7 @@ def _pages(stage: settings.Settings, lang: str) -> Iterator[tuple[str, str]]:
 
 def _problems(fields: Mapping[str, str], lang: str) -> tuple[forms.Problem, ...]:
     try:
-        forms.check(fields, lang, templates.languages())
+        forms.read_sign_up(fields, lang, templates.languages())
     except forms.Invalid as error:
         return error.problems
     return ()

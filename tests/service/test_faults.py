@@ -23,6 +23,7 @@ from botocore.exceptions import (
     ReadTimeoutError,
 )
 
+from chalicelib import wiring
 from chalicelib.mail.mailer import TIME_FOR_A_MAIL
 from tests.support.fakes import record
 from tests.support.faults import Aws, Fault, Invocation, Killed, Row, Shard, Stream, count, report
@@ -130,7 +131,7 @@ def shared_world() -> Iterator[World]:
         # A client that met many faults tries only once: no test is to be tired by those before it.
         patch.setattr("botocore.retries.quota.RetryQuota.acquire", lambda *_: True)
         pause = SimpleNamespace(sleep=lambda seconds: service.clock.go_by(seconds=seconds))
-        patch.setattr(service.app, "time", pause)
+        patch.setattr(wiring, "time", pause)
         patch.setattr("chalicelib.mail.sweep.SEGMENTS", 1)  # one look is enough for so few people
         world = World(service, Aws(service), Stream(patch))
         yield world

@@ -14,7 +14,7 @@ import schemathesis
 from hypothesis import strategies as st
 from schemathesis.specs.openapi.checks import negative_data_rejection
 
-from chalicelib.web import response
+from chalicelib.web import request
 from tests.support.description import DESCRIPTION, mail_link
 from tests.support.service import BROWSER, FORM, JSON, running
 from tests.support.wsgi import wsgi
@@ -85,4 +85,4 @@ def test_every_answer_is_as_described_and_no_bad_request_is_accepted(
 
 def _trapped(case: schemathesis.Case) -> bool:
     form = case.path == "/users" and case.media_type == FORM and isinstance(case.body, dict)
-    return form and bool(case.body.get(response.TRAP))
+    return form and bool(case.body.get(request.TRAP))

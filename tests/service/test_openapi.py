@@ -222,13 +222,14 @@ def _arrange(service: Service, monkeypatch: pytest.MonkeyPatch, status: int) -> 
         service.clock.go_by(hours=2)
     if status in (500, 503):
         monkeypatch.setattr(service.app, "users", fail)
-        monkeypatch.setattr(response.Visit, "sign_up_page", fail)
-        monkeypatch.setattr(response.Visit, "description", fail)
+        monkeypatch.setattr(response.Answers, "sign_up_page", fail)
+        monkeypatch.setattr(response.Answers, "description", fail)
 
 
 def _set(service: Service, monkeypatch: pytest.MonkeyPatch, **settings: object) -> None:
-    site = service.app.site
-    monkeypatch.setattr(site, "settings", replace(site.settings, **settings))
+    stage = replace(service.app.stage, **settings)
+    monkeypatch.setattr(service.app, "stage", stage)
+    monkeypatch.setattr(service.app.answers, "settings", stage)
 
 
 def _request(method: str, path: str, status: int) -> tuple[str, bytes, str]:

@@ -7,6 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from botocore.config import Config
 
+from chalicelib import wiring
 from chalicelib.mail.mailer import TIME_FOR_A_MAIL
 from chalicelib.mail.sweep import TIME_TO_STOP
 from chalicelib.settings import SettingsError
@@ -45,8 +46,7 @@ def test_a_stage_with_settings_missing_or_wrong_does_not_start() -> None:
 def test_every_call_ends_well_inside_its_functions_time() -> None:
     config = json.loads((ROOT / ".chalice" / "config.json").read_text(encoding="utf-8"))
     functions = config["lambda_functions"]
-    with running() as service:
-        write, send = slowest(service.app.DYNAMODB), slowest(service.app.SES)
+    write, send = slowest(wiring.DYNAMODB), slowest(wiring.SES)
     assert write <= functions["api_handler"]["lambda_timeout"] - 2
     assert write <= functions["record_mail_feedback"]["lambda_timeout"] / 3  # a few in a report
     # A claim may take two writes; then comes the mail, and then that it was sent.

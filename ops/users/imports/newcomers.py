@@ -22,7 +22,7 @@ def check(fields: Mapping[str, str], now: datetime) -> Newcomer:
     if any("\ud800" <= c <= "\udfff" for value in fields.values() for c in value):
         raise Rejected("It holds bytes that are not in the file's encoding: see --encoding.")
     try:
-        person = forms.check(signing_up, "", templates.languages())
+        person = forms.read_sign_up(signing_up, "", templates.languages())
     except forms.Invalid as invalid:
         words = templates.texts("en")
         reasons = [

@@ -53,7 +53,7 @@ def as_id(value: object) -> str | None:
 
 def problems(**fields: object) -> set[tuple[str, str]]:
     with pytest.raises(Invalid) as refusal:
-        forms.check(fields, "fr", LANGUAGES)
+        forms.read_sign_up(fields, "fr", LANGUAGES)
     return {(problem.field, problem.code) for problem in refusal.value.problems}
 
 
@@ -64,7 +64,7 @@ def test_a_sign_up_is_made_canonical() -> None:
         "nom": "GU\u0308NST HORN",
         "lang": "EN-gb",
     }
-    assert forms.check(sent, "fr", LANGUAGES) == SignUp(
+    assert forms.read_sign_up(sent, "fr", LANGUAGES) == SignUp(
         "alexis+1@xn--bcher-kva.example", "Alexis", "GÜNST HORN", "en"
     )
 
@@ -83,7 +83,7 @@ def test_a_sign_up_is_made_canonical() -> None:
     ],
 )
 def test_one_name_is_enough(names: dict[str, object], prenom: str, nom: str) -> None:
-    person = forms.check({"email": "ada@example.org", **names}, "fr", LANGUAGES)
+    person = forms.read_sign_up({"email": "ada@example.org", **names}, "fr", LANGUAGES)
     assert (person.prenom, person.nom) == (prenom, nom)
 
 
@@ -92,7 +92,7 @@ def test_one_name_is_enough(names: dict[str, object], prenom: str, nom: str) -> 
     [("en", "en"), ("FR", "fr"), ("fr-CA", "fr"), (" en ", "en"), ("", "fr"), (None, "fr")],
 )
 def test_the_language_is_theirs_or_else_the_one_given(asked: object, lang: str) -> None:
-    assert forms.check({**ALEXIS, "lang": asked}, "fr", LANGUAGES).lang == lang
+    assert forms.read_sign_up({**ALEXIS, "lang": asked}, "fr", LANGUAGES).lang == lang
 
 
 @pytest.mark.parametrize(
@@ -158,19 +158,19 @@ def test_everything_wrong_is_told_at_once() -> None:
 
 def test_an_answer_cannot_be_blown_up() -> None:
     with pytest.raises(Invalid) as refusal:
-        forms.check({f"field {number}": 1 for number in range(1000)}, "fr", LANGUAGES)
+        forms.read_sign_up({f"field {number}": 1 for number in range(1000)}, "fr", LANGUAGES)
     assert len(refusal.value.problems) == MAX_PROBLEMS
 
 
 def test_a_refusal_can_be_logged_for_it_quotes_nothing() -> None:
     with pytest.raises(Invalid) as refusal:
-        forms.check({"email": "alexis@", "nom": "www.evil"}, "fr", LANGUAGES)
+        forms.read_sign_up({"email": "alexis@", "nom": "www.evil"}, "fr", LANGUAGES)
     assert str(refusal.value) == "address_invalid, name_link"
 
 
 @given(bodies)
 def test_any_body_is_a_sign_up_or_is_told_what_is_wrong(fields: dict[str, object]) -> None:
-    outcome = outcome_of(lambda: forms.check(fields, "fr", LANGUAGES))
+    outcome = outcome_of(lambda: forms.read_sign_up(fields, "fr", LANGUAGES))
     if isinstance(outcome, SignUp):
         assert outcome.email
         assert outcome.prenom or outcome.nom
@@ -185,7 +185,7 @@ def test_any_body_is_a_sign_up_or_is_told_what_is_wrong(fields: dict[str, object
 def test_any_body_asks_for_another_link_or_is_told_what_is_wrong(
     fields: dict[str, object],
 ) -> None:
-    outcome = outcome_of(lambda: forms.check_resend(fields, LANGUAGES))
+    outcome = outcome_of(lambda: forms.read_resend(fields, LANGUAGES))
     if isinstance(outcome, str):
         assert 0 < len(outcome.encode()) <= 2048
         assert set(fields) <= {"email", "token", "lang"}
@@ -195,15 +195,15 @@ def test_any_body_asks_for_another_link_or_is_told_what_is_wrong(
 
 
 def test_a_typed_address_asks_for_a_link_under_its_canonical_spelling() -> None:
-    assert forms.check_resend({"email": " Alexis@Example.org "}, LANGUAGES) == "alexis@example.org"
-    assert forms.check_resend({"email": "Alexis@Example.org", "token": ""}, LANGUAGES) == (
+    assert forms.read_resend({"email": " Alexis@Example.org "}, LANGUAGES) == "alexis@example.org"
+    assert forms.read_resend({"email": "Alexis@Example.org", "token": ""}, LANGUAGES) == (
         "alexis@example.org"
     )
 
 
 def test_a_lapsed_link_asks_under_the_spelling_that_it_carries() -> None:
     link = {"email": "Alexis@Example.org", "token": "A" * 43, "lang": "en"}
-    assert forms.check_resend(link, LANGUAGES) == "Alexis@Example.org"
+    assert forms.read_resend(link, LANGUAGES) == "Alexis@Example.org"
 
 
 @pytest.mark.parametrize(
@@ -223,5 +223,5 @@ def test_asking_for_a_link_is_refused_with_its_reason(
     fields: dict[str, object], problem: tuple[str, str]
 ) -> None:
     with pytest.raises(Invalid) as refusal:
-        forms.check_resend(fields, LANGUAGES)
+        forms.read_resend(fields, LANGUAGES)
     assert [(each.field, each.code) for each in refusal.value.problems] == [problem]

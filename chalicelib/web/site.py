@@ -1,0 +1,95 @@
+"""The edge between Chalice and the answers: requests come in, finished responses go out."""
+
+import logging
+from collections.abc import Callable, Sequence
+from functools import wraps
+
+import chalice.app
+from botocore.exceptions import BotoCoreError, ClientError
+from chalice.app import Chalice, Response
+
+from chalicelib import templates
+from chalicelib.logs import kind
+from chalicelib.users.store import Unusable
+from chalicelib.web import body
+from chalicelib.web.forms import Invalid
+from chalicelib.web.request import Request, read_request
+from chalicelib.web.response import Answers
+
+log = logging.getLogger(__name__)
+
+View = Callable[[Request], Response]
+
+_HEADERS = {
+    "Cache-Control": "no-store",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+# The problems that Chalice itself answers, by their status.
+_CHALICE_CODES = {
+    400: "body_malformed",
+    405: "method_not_allowed",
+    415: "content_type_unsupported",
+    500: "internal_error",
+}
+
+
+class Site:
+    """Turns functions from a Request to a Response into Chalice's routes."""
+
+    def __init__(self, app: Chalice, answers: Answers) -> None:
+        self._app = app
+        self._answers = answers
+        app.middleware("http")(self.finish)
+
+    def get(self, path: str) -> Callable[[View], View]:
+        """Return a decorator that answers GET and HEAD of ``path``."""
+        # A GET has no body to read, but some clients name a type all the same.
+        return self._route(path, ["GET", "HEAD"], ())
+
+    def post(self, path: str) -> Callable[[View], View]:
+        """Return a decorator that answers POST to ``path``."""
+        return self._route(path, ["POST"], body.TYPES)
+
+    def finish(
+        self,
+        received: chalice.app.Request,
+        get_response: Callable[[chalice.app.Request], Response],
+    ) -> Response:
+        """Return the final response: Chalice's own errors as problems, headers on all."""
+        response = get_response(received)
+        if isinstance(response.body, dict):  # Chalice's own: ours are text by now
+            code = _CHALICE_CODES.get(response.status_code, "internal_error")
+            problem = self._answers.problem(self._read(received), response.status_code, code)
+            problem.headers.update({k: v for k, v in response.headers.items() if k == "Allow"})
+            response = problem
+        response.headers.update(_HEADERS)
+        if received.method == "HEAD":
+            response.body = ""
+        return response
+
+    def _route(
+        self, path: str, methods: list[str], content_types: Sequence[str]
+    ) -> Callable[[View], View]:
+        def register(view: View) -> View:
+            route = self._app.route(path, methods=methods, content_types=list(content_types))
+            route(wraps(view)(lambda: self._answer(view)))
+            return view
+
+        return register
+
+    def _answer(self, view: View) -> Response:
+        received = self._app.current_request
+        assert received is not None  # noqa: S101  # Chalice calls views for requests only
+        request = self._read(received)
+        try:
+            return self._answers.body_refused(request) if request.body_error else view(request)
+        except Invalid as error:
+            return self._answers.invalid(request, error.problems)
+        except (ClientError, BotoCoreError, Unusable) as error:
+            log.error("not stored: %s", kind(error))
+            return self._answers.problem(request, 503, "service_unavailable")
+
+    def _read(self, received: chalice.app.Request) -> Request:
+        default_lang = self._answers.settings.default_lang
+        return read_request(received, templates.languages(), default_lang)
