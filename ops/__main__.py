@@ -3,90 +3,133 @@
 import errno
 import os
 import sys
+from importlib import import_module
 from typing import Any, TextIO
 
 import click
 
-from ops.deployment.deploy_command import deploy
-from ops.deployment.destroy_command import destroy
-from ops.doctor.command import doctor
-from ops.logs.command import logs
-from ops.metrics.command import metrics
-from ops.preview.command import preview
-from ops.run.command import run
 from ops.stage.errors import OpsError
 from ops.terminal.interrupts import INTERRUPTED
-from ops.users.command import users
 
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+COMMAND_GROUPS = {
+    "On this machine": {
+        "run": "ops.run.command",
+        "preview": "ops.preview.command",
+    },
+    "On AWS": {
+        "deploy": "ops.deployment.deploy_command",
+        "destroy": "ops.deployment.destroy_command",
+    },
+    "Watching a stage": {
+        "doctor": "ops.doctor.command",
+        "logs": "ops.logs.command",
+        "metrics": "ops.metrics.command",
+    },
+    "Helping users": {
+        "users": "ops.users.command",
+    },
+}
+"""The module of each command, by the group that ``--help`` shows it in."""
+
+EXAMPLES = """
+python -m ops run
+python -m ops deploy --stage prod --mail-from hello@example.org
+python -m ops doctor --stage prod
+python -m ops users --stage prod show alexis@example.org
+"""
+
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_MODULES = {
+    name: module for commands in COMMAND_GROUPS.values() for name, module in commands.items()
+}
 
 
-class PlainGroup(click.Group):
-    """Commands whose errors are told in a sentence, unless --debug asks for more."""
+class Commands(click.Group):
+    """The commands. Each is imported when it is used, and each error becomes a sentence."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click calls it so
+        return list(_MODULES)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in _MODULES:
+            return None
+        command: click.Command = getattr(import_module(_MODULES[cmd_name]), cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        for title, names in COMMAND_GROUPS.items():
+            commands = {name: self.get_command(ctx, name) for name in names}
+            with formatter.section(title):
+                formatter.write_dl(
+                    [
+                        (name, one.get_short_help_str(limit=80))
+                        for name, one in commands.items()
+                        if one
+                    ],
+                    col_max=12,
+                )
+        with formatter.section("Examples"):
+            for example in EXAMPLES.strip().splitlines():
+                formatter.write(f"{'':{formatter.current_indent}}{example}\n")
 
     def invoke(self, ctx: click.Context) -> Any:
-        _open_what_is_closed()
+        _replace_closed_streams()
         try:
-            done = super().invoke(ctx)
+            result = super().invoke(ctx)
             sys.stdout.flush()
-            return done
+            return result
         except KeyboardInterrupt:
-            click.echo("\nInterrupted. It is safe to run again.", err=True)
+            click.echo("\nInterrupted. You can run it again safely.", err=True)
             ctx.exit(INTERRUPTED)
         except (click.ClickException, click.exceptions.Exit):
             raise
-        except click.Abort as error:  # of a question, and those are asked before anything is done
-            raise click.ClickException("That was not confirmed: nothing was done.") from error
-        except OpsError as error:
-            if ctx.params["debug"]:
-                raise
-            raise click.ClickException(str(error)) from error
+        except click.Abort as error:  # commands ask before they change anything
+            raise click.ClickException("You did not confirm: nothing was done.") from error
         except BrokenPipeError:
-            # Whoever reads it, such as `head`, has had enough; that is nobody's failure.
+            # A reader such as `head` has closed the pipe. That is not an error.
             _discard(sys.stdout)
             ctx.exit()
         except Exception as error:
             if ctx.params["debug"]:
                 raise
-            if isinstance(error, OSError) and (said := _in_plain_words(error)):
-                raise click.ClickException(said) from error
-            raise click.ClickException(
-                f"{type(error).__name__}: {error}. This should not happen; "
-                "with --debug before the command it says where."
-            ) from error
+            raise click.ClickException(_message(error)) from error
 
 
-def _in_plain_words(error: OSError) -> str:
-    """What to do about a file or the output, if that is what ``error`` is about."""
-    if error.filename and error.strerror:
-        return f"{error.filename}: {error.strerror}. Put that right, or name another."
-    if error.errno in _NO_ROOM:
+def _message(error: Exception) -> str:
+    """Return what happened and what to do about it."""
+    if isinstance(error, OpsError):
+        return str(error)
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        return f"{error.filename}: {error.strerror}. Fix that, or name another file."
+    if isinstance(error, OSError) and error.errno in _NO_SPACE:
         _discard(sys.stdout)
         return f"The output could not be written: {error.strerror}."
-    return ""
+    return (
+        f"{type(error).__name__}: {error}. This is a bug in ops. "
+        "Put --debug before the command to see where it happened."
+    )
 
 
-def _open_what_is_closed() -> None:
-    """Give a program that was started with its input or output closed (``<&-``, ``>&-``) one that
-    leads nowhere."""
+def _replace_closed_streams() -> None:
+    """Open the null device for each standard stream that was closed (``<&-``, ``>&-``)."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
-            nowhere = os.open(os.devnull, os.O_RDWR)
-            setattr(sys, name, os.fdopen(nowhere, mode, encoding="utf-8"))
+            null_device = os.open(os.devnull, os.O_RDWR)
+            setattr(sys, name, os.fdopen(null_device, mode, encoding="utf-8"))
 
 
 def _discard(out: TextIO) -> None:
-    """Let what ``out`` still holds go nowhere, or Python's own end fails in writing it.
+    """Send what ``out`` still holds to the null device; else Python fails to write it at exit.
 
     https://docs.python.org/3/library/signal.html#note-on-sigpipe
     """
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, out.fileno())
-    os.close(nowhere)
+    null_device = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null_device, out.fileno())
+    os.close(null_device)
 
 
-@click.group(cls=PlainGroup, commands=[run, deploy, doctor, logs, metrics, users, preview, destroy])
-@click.option("--debug", is_flag=True, help="Show where an error came from.")
+@click.group(cls=Commands)
+@click.option("--debug", is_flag=True, help="Show where an error happened.")
 def ops(debug: bool) -> None:
     """Run Bienvenue on this machine, and deploy it to AWS."""
 

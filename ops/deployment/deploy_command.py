@@ -8,8 +8,8 @@ from ops.deployment import function_logs
 from ops.deployment.deploy import deploy as bring_up
 from ops.deployment.rest_api import FIRST_BURST, FIRST_RATE, Throttle
 from ops.stage.option import in_account
+from ops.terminal.option_types import Rate
 from ops.terminal.progress import Progress
-from ops.terminal.rate_option import Rate
 
 
 @click.command()

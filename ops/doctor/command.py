@@ -20,7 +20,7 @@ from ops.doctor.journey import Journey
 from ops.stage.lookup import Stage
 from ops.stage.option import on_stage
 from ops.stage.project import CHECKOUT
-from ops.terminal import moment_option
+from ops.terminal import durations
 from ops.terminal.progress import Progress
 from ops.terminal.text import Terminal
 
@@ -63,7 +63,7 @@ def doctor(ctx: click.Context, stage: Stage, address: str | None, as_json: bool)
     """
     progress = Progress(sys.stderr if as_json else sys.stdout)
     journey = journeys.begin(stage, address, progress) if address else None
-    made = _look(Facts(stage, CHECKOUT, moment_option.now))
+    made = _look(Facts(stage, CHECKOUT, durations.now))
     light = check.worst([finding for _, finding in made])
     if not as_json:
         width = None if sys.stdout.isatty() else UNBROKEN

@@ -18,7 +18,8 @@ from ops.stage.cloud import in_plain_words
 from ops.stage.errors import OpsError
 from ops.stage.lookup import Stage
 from ops.stage.option import on_stage
-from ops.terminal import moment_option
+from ops.terminal import durations
+from ops.terminal.option_types import Moment
 from ops.terminal.text import Terminal, printable
 
 _HASH = re.compile(r"[0-9a-f]{12}")
@@ -30,7 +31,7 @@ _LEVEL_COLOURS = {"WARNING": "yellow", "ERROR": "bold red", "CRITICAL": "bold re
 @on_stage
 @click.option(
     "--since",
-    type=moment_option.Moment(),
+    type=Moment(),
     default="10m",
     show_default=True,
     help="How far back to begin: 90s, 10m, 2h, 7d, 2026-11-24 (UTC) or a moment.",
@@ -73,7 +74,7 @@ def logs(
         for name in functions
         if only in (None, name)
     }
-    source = Logs(stage.cloud.session.client("logs"), groups, moment_option.now, time.sleep)
+    source = Logs(stage.cloud.session.client("logs"), groups, durations.now, time.sleep)
     entries = source.follow(since) if follow else source.read(since)
     least = LEVELS.index("DEBUG" if verbose else level.upper())
     users = _hashes(user) if user else None

@@ -15,8 +15,7 @@ from ops.metrics.funnel import Durations, Funnel, Metrics, share
 from ops.stage.cloud import in_plain_words
 from ops.stage.lookup import Stage
 from ops.stage.option import on_stage
-from ops.terminal import moment_option
-from ops.terminal.durations import words
+from ops.terminal import durations
 from ops.terminal.text import Terminal
 from ops.users import clients
 
@@ -63,7 +62,7 @@ def metrics(stage: Stage, days: int, svg: Path | None, as_json: bool) -> None:
 
 
 def _count(stage: Stage, days: int) -> Metrics:
-    counted = Metrics.of_days(days, moment_option.now())
+    counted = Metrics.of_days(days, durations.now())
     users = clients.users(stage)
     status = Console(stderr=True).status(f"Counting {stage.users_table}")
 
@@ -127,15 +126,15 @@ def _cells(funnel: Funnel, field: str, of: str, style: str) -> tuple[Text, Text]
     return Text(f"{people:,}", style if people else "dim"), Text(shown, "" if people else "dim")
 
 
-def _times(name: str, durations: Durations) -> Text:
-    half, most = durations.quantile(0.5), durations.quantile(0.9)
+def _times(name: str, measured: Durations) -> Text:
+    half, most = measured.quantile(0.5), measured.quantile(0.9)
     if half is None or most is None:
         return Text(f"{name:<20}nobody yet")
     return Text.assemble(
         f"{name:<20}median ",
-        (words(half), "bold"),
-        f", nine in ten within {words(most)}",
-        (f"  ({durations.count:,} measured)", "dim"),
+        (durations.words(half), "bold"),
+        f", nine in ten within {durations.words(most)}",
+        (f"  ({measured.count:,} measured)", "dim"),
     )
 
 

@@ -7,7 +7,7 @@ import click
 
 from ops.preview import gallery as previews
 from ops.stage.project import CHECKOUT, Project
-from ops.terminal.setting_option import setting
+from ops.terminal.option_types import Setting
 
 FOLDER = CHECKOUT / "build" / "preview"
 
@@ -17,14 +17,15 @@ FOLDER = CHECKOUT / "build" / "preview"
 @click.option(
     "--set",
     "settings",
+    type=Setting(),
     metavar="NAME=VALUE",
     multiple=True,
     help="A setting to try, such as ACCENT_COLOUR=#c2185b. May be repeated.",
 )
 @click.option("--open/--no-open", "opens", default=True, help="Whether to open it in a browser.")
-def preview(stage: str, settings: Sequence[str], opens: bool) -> None:
+def preview(stage: str, settings: Sequence[tuple[str, str]], opens: bool) -> None:
     """Show every page and mail, in each language, light and dark, without deploying anything."""
-    environment = {**Project(CHECKOUT, stage).environment, **dict(map(setting, settings))}
+    environment = {**Project(CHECKOUT, stage).environment, **dict(settings)}
     index = previews.build(FOLDER, environment)
     click.echo(index)
     if opens:

@@ -12,8 +12,8 @@ from ops.deployment.deploy import OWN_SETTINGS
 from ops.run import local_stack
 from ops.stage import local_stage
 from ops.stage.project import CHECKOUT
+from ops.terminal.option_types import Setting
 from ops.terminal.progress import Progress
-from ops.terminal.setting_option import setting
 
 
 @click.command(short_help="Run everything on this machine, until Ctrl-C.")
@@ -33,6 +33,7 @@ from ops.terminal.setting_option import setting
 @click.option(
     "--set",
     "settings",
+    type=Setting(taken=OWN_SETTINGS),
     metavar="NAME=VALUE",
     multiple=True,
     help="A setting of the stage, such as DEFAULT_LANG=en. May be repeated.",
@@ -40,13 +41,13 @@ from ops.terminal.setting_option import setting
 @click.option(
     "--enforce-iam", is_flag=True, help="Allow the functions only what their roles do, as AWS does."
 )
-def run(port: int, state: Path, settings: Sequence[str], enforce_iam: bool) -> None:
+def run(port: int, state: Path, settings: Sequence[tuple[str, str]], enforce_iam: bool) -> None:
     """Run everything on this machine, with a local cloud and a mailbox, until Ctrl-C."""
     local_stack.run(
         CHECKOUT,
         state.resolve(),
         port,
-        dict(setting(text, taken=OWN_SETTINGS) for text in settings),
+        dict(settings),
         Progress(sys.stdout),
         _welcome,
         enforce_iam=enforce_iam,

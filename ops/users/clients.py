@@ -5,13 +5,15 @@ from typing import TYPE_CHECKING
 from botocore.config import Config
 
 from ops.stage.lookup import Stage
-from ops.users.imports.importer import THREADS
 from ops.users.store import OperatorsUsers
 
 if TYPE_CHECKING:
     from types_boto3_sesv2 import SESV2Client
 
-# Throttled writes are waited for: a table on demand learns within minutes to take an import.
+THREADS = 32
+"""How many threads write users at the same time."""
+
+# botocore waits for throttled writes: an on-demand table needs minutes to grow to an import's pace.
 PATIENT = Config(
     connect_timeout=5,
     read_timeout=20,

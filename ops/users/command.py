@@ -17,8 +17,9 @@ from ops.stage.cloud import in_plain_words
 from ops.stage.errors import OpsError
 from ops.stage.lookup import Stage
 from ops.stage.option import on_stage
-from ops.terminal import moment_option, progress_bar
+from ops.terminal import durations, progress_bar
 from ops.terminal.interrupts import on_request
+from ops.terminal.option_types import Moment
 from ops.terminal.text import printable
 from ops.users import clients, listing, lookup, mailing_options, person, personal_data
 from ops.users.imports.command import import_users
@@ -65,7 +66,7 @@ def users(ctx: click.Context, /, **given: object) -> None:
 )
 @click.option(
     "--since",
-    type=moment_option.Moment(),
+    type=Moment(),
     help="Who came since then: 90s, 10m, 2h, 7d, 2026-11-24 (UTC) or a moment.",
 )
 @click.option(
@@ -165,7 +166,7 @@ def validate(stage: Stage, email: str) -> None:
     Permissions: dynamodb:UpdateItem on the table.
     """
     key, change = _first_change(
-        email, partial(clients.users(stage).validate_by_hand, now=moment_option.now())
+        email, partial(clients.users(stage).validate_by_hand, now=durations.now())
     )
     already = change is Change.VALIDATED
     done = "was validated already" if already else "is validated"
@@ -210,7 +211,7 @@ def export(stage: Stage, email: str, output: Path | None) -> None:
     """
     _, item = _find(clients.users(stage), email)
     held = json_files.dumps(
-        personal_data.everything(person.plain(item), stage.users_table, moment_option.now())
+        personal_data.everything(person.plain(item), stage.users_table, durations.now())
     )
     if output is None:
         click.echo(held, nl=False)
@@ -220,7 +221,7 @@ def export(stage: Stage, email: str, output: Path | None) -> None:
 
 def _resend_to(stage: Stage, email: str, even_bounced: bool) -> None:
     store = clients.users(stage)
-    ask = partial(store.resend_by_hand, now=moment_option.now(), even_bounced=even_bounced)
+    ask = partial(store.resend_by_hand, now=durations.now(), even_bounced=even_bounced)
     key, change = _first_change(email, ask)
     key = printable(key)
     if change is Change.VALIDATED:
@@ -240,7 +241,7 @@ def _resend_to(stage: Stage, email: str, even_bounced: bool) -> None:
 
 
 def _resend_to_many(stage: Stage, failed: bool, allowed: Quota) -> None:
-    store, now = clients.users(stage), moment_option.now()
+    store, now = clients.users(stage), durations.now()
     emails = store.failed_ones() if failed else store.owed_ones(now)
     ask = store.retry_failed if failed else store.retry_owed
     asked = 0
@@ -253,9 +254,7 @@ def _resend_to_many(stage: Stage, failed: bool, allowed: Quota) -> None:
             bar.set(count)
 
         pace = Pace(allowed, time.monotonic)
-        ending = ask_again(
-            emails, lambda email: ask(email, moment_option.now()), pace, told, stopping
-        )
+        ending = ask_again(emails, lambda email: ask(email, durations.now()), pace, told, stopping)
     mails = "1 mail was" if asked == 1 else f"{asked:,} mails were"
     click.echo(f"{mails} asked for.")
     mailing_options.leave(ending)
@@ -281,7 +280,7 @@ def _first_change(email: str, change: Callable[[str], Change]) -> tuple[str, Cha
 
 def _tell(one: person.Plain) -> None:
     click.echo(click.style(printable(str(one["email"])), bold=True))
-    for label, fact in person.facts(one, moment_option.now()):
+    for label, fact in person.facts(one, durations.now()):
         click.echo(f"  {click.style(f'{label:<12}', dim=True)}{printable(fact)}")
 
 

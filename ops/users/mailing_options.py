@@ -6,7 +6,7 @@ from typing import TypeVar
 import click
 
 from ops.terminal.interrupts import INTERRUPTED, Ending
-from ops.terminal.rate_option import Rate
+from ops.terminal.option_types import Rate
 
 R = TypeVar("R")
 

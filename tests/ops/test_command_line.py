@@ -1,8 +1,10 @@
-"""``python -m ops``: a sentence for whatever goes wrong, and a traceback only if asked for."""
+"""``python -m ops``: errors as sentences, and a traceback on request."""
 
 from __future__ import annotations
 
 import os
+import re
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,13 +13,14 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from ops.__main__ import ops
+from ops.__main__ import COMMAND_GROUPS, ops
 from ops.deployment import deploy_command as deploy_command
 from ops.deployment.deploy import Deployed
 from ops.deployment.rest_api import AS_IT_WAS, Throttle
 from ops.run import local_stack
 from ops.stage import lookup
 from ops.stage.errors import RunError
+from ops.stage.project import CHECKOUT
 
 
 def run(*arguments: str) -> Result:
@@ -31,7 +34,7 @@ def fail_with(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
     monkeypatch.setattr(local_stack, "run", fail)
 
 
-def test_without_credentials_deploy_says_so_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_deploy_reports_missing_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     done = run("deploy", "--stage", "prod")
@@ -43,7 +46,7 @@ def test_without_credentials_deploy_says_so_in_a_sentence(monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize("command", ["deploy", "destroy"])
-def test_what_make_run_runs_is_not_deployed_or_taken_down_like_a_stage(
+def test_the_stage_of_make_run_is_neither_deployed_nor_destroyed(
     monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:
     monkeypatch.setattr(lookup, "account", lambda: pytest.fail("asked for an account"))
@@ -54,48 +57,72 @@ def test_what_make_run_runs_is_not_deployed_or_taken_down_like_a_stage(
     )
 
 
-def test_an_error_of_ours_is_its_own_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_ops_error_is_shown_as_its_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     fail_with(monkeypatch, RunError("Port 8400 is taken."))
     done = run("run")
     assert (done.exit_code, done.stderr) == (1, "Error: Port 8400 is taken.\n")
 
 
-def test_an_error_that_nobody_foresaw_says_how_to_find_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unforeseen_error_names_the_debug_option(monkeypatch: pytest.MonkeyPatch) -> None:
     fail_with(monkeypatch, ValueError("boom"))
     done = run("run")
     assert done.exit_code == 1
-    assert done.stderr.startswith("Error: ValueError: boom. This should not happen; with --debug")
+    assert done.stderr.startswith("Error: ValueError: boom. This is a bug in ops. Put --debug")
 
 
 @pytest.mark.parametrize("error", [RunError("ours"), ValueError("boom")])
-def test_with_debug_the_error_itself_comes_out(
-    monkeypatch: pytest.MonkeyPatch, error: Exception
-) -> None:
+def test_debug_shows_the_error_itself(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
     fail_with(monkeypatch, error)
     assert run("--debug", "run").exception is error
 
 
-def test_an_interruption_is_no_failure_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ctrl_c_exits_with_130(monkeypatch: pytest.MonkeyPatch) -> None:
     fail_with(monkeypatch, KeyboardInterrupt())
     done = run("run")
     assert done.exit_code == 130
-    assert done.stderr == "\nInterrupted. It is safe to run again.\n"
+    assert done.stderr == "\nInterrupted. You can run it again safely.\n"
 
 
-def test_each_command_is_described_in_full_at_80_columns() -> None:
-    described = run("--help").stdout.partition("Commands:")[2]
-    assert "users" in described
-    assert "..." not in described
+def test_help_describes_each_command_within_80_columns() -> None:
+    described = run("--help").stdout
+    for group, names in COMMAND_GROUPS.items():
+        assert f"{group}:" in described
+        for name in names:
+            assert re.search(rf"^  {name} +\w", described, re.MULTILINE)
+    assert "..." not in described.partition("Options:")[2]
+    assert max(map(len, described.splitlines())) <= 80
+
+
+@pytest.mark.parametrize(
+    ("arguments", "unloaded"),
+    [
+        (["users", "list", "--help"], ("ops.deployment", "ops.doctor", "chalice")),
+        (["metrics", "--help"], ("ops.deployment", "chalice")),
+        (["preview", "--help"], ("ops.deployment", "chalice")),
+    ],
+)
+def test_a_command_loads_no_other_command(arguments: list[str], unloaded: tuple[str, ...]) -> None:
+    """In a process of its own, since this one has loaded all of them."""
+    code = (
+        "import sys\nfrom ops.__main__ import ops\n"
+        f"ops({arguments!r}, standalone_mode=False)\nprint(*sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=CHECKOUT, capture_output=True, text=True
+    )
+    loaded = set(done.stdout.splitlines()[-1].split())
+    assert "ops.__main__" in loaded
+    assert loaded.isdisjoint(unloaded)
 
 
 @pytest.fixture
 def nothing_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`run` ends at once, with a line on standard output."""
+    """Replace `run` with one that ends at once, after a line on standard output."""
     monkeypatch.setattr(local_stack, "run", lambda *_, **__: None)
 
 
 def status(*arguments: str) -> int:
-    """How the command line ends, with whatever stands for standard output."""
+    """Return the exit status of the command line."""
     with pytest.raises(SystemExit) as ended:
         ops(arguments, prog_name="ops")
     assert isinstance(ended.value.code, int)
@@ -103,7 +130,7 @@ def status(*arguments: str) -> int:
 
 
 @pytest.mark.usefixtures("nothing_runs")
-def test_a_reader_that_has_had_enough_is_no_failure(
+def test_a_closed_pipe_is_not_an_error(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     reading, writing = os.pipe()
@@ -115,7 +142,7 @@ def test_a_reader_that_has_had_enough_is_no_failure(
 
 
 @pytest.mark.usefixtures("nothing_runs")
-def test_what_is_still_in_the_buffer_may_find_no_reader_either(
+def test_a_closed_pipe_is_not_an_error_when_flushed_either(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(click, "echo", lambda text: sys.stdout.write(text))
@@ -128,7 +155,7 @@ def test_what_is_still_in_the_buffer_may_find_no_reader_either(
 
 
 @pytest.mark.usefixtures("nothing_runs")
-def test_a_full_disk_is_said(
+def test_a_full_disk_is_reported(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with Path("/dev/full").open("w", encoding="utf-8") as out:
@@ -140,7 +167,7 @@ def test_a_full_disk_is_said(
 
 
 @pytest.mark.usefixtures("nothing_runs")
-def test_output_that_is_closed_is_output_that_nobody_wants(
+def test_closed_output_is_discarded(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(sys, "stdout", None)
@@ -150,32 +177,30 @@ def test_output_that_is_closed_is_output_that_nobody_wants(
     sys.stderr.close()
 
 
-def test_input_that_is_closed_is_input_with_nothing_in_it(
+def test_closed_input_is_empty_input(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(sys, "stdin", None)
     monkeypatch.setattr(local_stack, "run", lambda *_, **__: click.prompt("Go on"))
     assert status("run") == 1
-    assert "That was not confirmed: nothing was done." in capsys.readouterr().err
+    assert "You did not confirm: nothing was done." in capsys.readouterr().err
     sys.stdin.close()
 
 
-def test_a_file_that_cannot_be_had_is_named(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_a_missing_file_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(local_stack, "run", lambda *_, **__: (tmp_path / "no" / "x").read_text())
     done = run("run")
     assert (done.exit_code, done.stderr) == (
         1,
-        f"Error: {tmp_path}/no/x: No such file or directory. Put that right, or name another.\n",
+        f"Error: {tmp_path}/no/x: No such file or directory. Fix that, or name another file.\n",
     )
 
 
-def test_an_error_of_the_system_that_nobody_foresaw_is_told_as_one(
+def test_an_unforeseen_system_error_is_a_bug(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     fail_with(monkeypatch, ConnectionResetError(104, "Connection reset by peer"))
-    assert "This should not happen" in run("run").stderr
+    assert "This is a bug in ops" in run("run").stderr
 
 
 @pytest.mark.parametrize(
@@ -183,7 +208,7 @@ def test_an_error_of_the_system_that_nobody_foresaw_is_told_as_one(
     [
         (["deploy"], "Missing option '--stage'"),
         (["run", "--port", "70000"], "Invalid value for '--port'"),
-        (["run", "--set", "DEFAULT_LNAG=en"], "is DEFAULT_LANG meant?"),
+        (["run", "--set", "DEFAULT_LNAG=en"], "Did you mean DEFAULT_LANG?"),
         (["deploy", "--stage", "prod", "--throttle-rate", "0"], "Invalid value for"),
         (["deploy", "--stage", "prod", "--throttle-rate", "nan"], "Invalid value for"),
         (["deploy", "--stage", "prod", "--throttle-rate", "inf"], "Invalid value for"),
@@ -193,7 +218,7 @@ def test_an_error_of_the_system_that_nobody_foresaw_is_told_as_one(
         (["remove"], "No such command 'remove'"),
     ],
 )
-def test_what_was_typed_wrong_is_said(arguments: list[str], words: str) -> None:
+def test_a_wrong_command_line_is_refused(arguments: list[str], words: str) -> None:
     done = run(*arguments)
     assert done.exit_code == 2
     assert words in done.stderr
@@ -210,7 +235,7 @@ def test_what_was_typed_wrong_is_said(arguments: list[str], words: str) -> None:
         (["--log-days", "365"], {"log_days": 365}),
     ],
 )
-def test_deploy_says_where_it_is_up_and_what_is_left_to_do(
+def test_deploy_prints_the_address_and_what_is_left_to_do(
     monkeypatch: pytest.MonkeyPatch, arguments: list[str], options: dict[str, Any]
 ) -> None:
     asked: dict[str, Any] = {}

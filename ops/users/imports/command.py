@@ -14,7 +14,7 @@ from ops.stage.cloud import in_plain_words
 from ops.stage.errors import OpsError
 from ops.stage.lookup import Stage
 from ops.stage.option import on_stage
-from ops.terminal import moment_option, progress_bar
+from ops.terminal import durations, progress_bar
 from ops.terminal.interrupts import Ending, on_request
 from ops.terminal.text import printable
 from ops.users import clients, mailing_options
@@ -133,7 +133,7 @@ def _bring_in(
     store: OperatorsUsers, rows: Sheet, seen: Survey, kept: Path, mark: Bookmark, allowed: Quota
 ) -> tuple[Ending, Tally]:
     tally, size = mark.find()
-    now = moment_option.now()
+    now = durations.now()
     with (
         Rejects(kept, rows, size) as rejects,
         progress_bar.bar("Importing", seen.lines) as bar,
@@ -186,7 +186,7 @@ def _check_only(rows: Sheet, seen: Survey) -> None:
         aloud = _Aloud(bar, None)
         for row in rows.rows():
             try:
-                newcomer(rows, row, lambda fields: newcomers.check(fields, moment_option.now()))
+                newcomer(rows, row, lambda fields: newcomers.check(fields, durations.now()))
                 good += 1
             except Rejected as rejected:
                 aloud.reject(row, str(rejected))

@@ -9,13 +9,12 @@ from dataclasses import dataclass
 
 from ops.stage.cloud import in_plain_words
 from ops.terminal.interrupts import Ending
+from ops.users.clients import THREADS
 from ops.users.imports.bookmark import Tally
 from ops.users.imports.newcomers import Rejected
 from ops.users.imports.sheet import Row, Sheet
 from ops.users.pace import Pace
 from ops.users.store import Added, Newcomer
-
-THREADS = 32
 
 Check = Callable[[Mapping[str, str]], Newcomer]
 """Makes a row's fields a newcomer, or raises Rejected."""

@@ -19,7 +19,7 @@ from ops.logs.log_stream import Entry, Logs
 from ops.stage import cloud, option
 from ops.stage.cloud import Cloud
 from ops.stage.project import Project
-from ops.terminal import moment_option
+from ops.terminal import durations
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=timezone.utc)
 REQUEST = "6d3e8c48-6e72-4d03-a929-40b96a164916"
@@ -284,7 +284,7 @@ def watch(project: Project, monkeypatch: pytest.MonkeyPatch) -> CloudWatch:
     account = Cloud(session, "123456789012", "eu-west-3", lambda *_: "")
     monkeypatch.setattr(cloud, "connect", lambda: account)
     monkeypatch.setattr(option, "CHECKOUT", project.folder)
-    monkeypatch.setattr(moment_option, "now", lambda: NOW)
+    monkeypatch.setattr(durations, "now", lambda: NOW)
     return found
 
 
@@ -370,7 +370,7 @@ def test_another_programs_spelling_is_found_too(watch: CloudWatch) -> None:
         (["--function", "mailer"], "take one of api_handler, send_validation_mail"),
         (["--function", ""], "take one of api_handler, send_validation_mail"),
         (["--user", ""], "--user: is empty"),
-        (["--since", "yesterday"], "neither a date such as 2026-11-24 nor 90s, 10m"),
+        (["--since", "yesterday"], "not a date such as 2026-11-24, nor a span"),
         (["--level", "LOUD"], "is not one of 'debug', 'info'"),
     ],
 )
