@@ -42,7 +42,7 @@ def correct_sign_up(request: Request) -> Response:
 @site.post("/users")
 def post_user(request: Request) -> Response:
     if request.is_trapped:
-        return answers.accepted(request, request.fields.get("email"))
+        return answers.trapped(request)
     sign_up = forms.read_sign_up(request.fields, request.lang, templates.languages())
     users().sign_up(sign_up, now())
     return answers.accepted(request, sign_up.email)
@@ -58,7 +58,7 @@ def post_resend(request: Request) -> Response:
 @site.get("/validate")
 def open_link(request: Request) -> Response:
     link = links.read(request.query)
-    if link and (request.method == "HEAD" or not stage.validate_on_get):
+    if link and (request.method == "HEAD" or request.is_prefetch or not stage.validate_on_get):
         return answers.confirm(request, link)
     return _validate(request, link)
 

@@ -4,6 +4,7 @@ import re
 import unicodedata
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from urllib.parse import quote, urlsplit
 
 from chalicelib import templates
@@ -58,6 +59,12 @@ class Settings:
     after_validation_url: str = ""
     templates_folder: str = ""
     brand: Brand = UNBRANDED
+
+    @cached_property
+    def origins(self) -> frozenset[str]:
+        """The origins whose pages may send requests: for now, the stage's own."""
+        url = urlsplit(self.base_url)
+        return frozenset((f"{url.scheme}://{url.netloc}".lower(),))
 
 
 def read(env: Mapping[str, str], languages: Collection[str]) -> Settings:

@@ -17,6 +17,8 @@ FIELDS = {
     "last_name": "nom",
     "lang": "lang",
 }
+TRAP = "b_remarks"
+"""A form field that is not shown. Browsers leave it empty, simple bots fill it in."""
 MAX_PROBLEMS = 20  # an answer must not become much longer than its question
 
 

@@ -11,7 +11,7 @@ from chalicelib import colours, templates
 from chalicelib.settings import UNBRANDED, Brand
 from chalicelib.templates import Html
 from chalicelib.users.links import Link
-from chalicelib.web.forms import FIELDS, Problem
+from chalicelib.web.forms import FIELDS, TRAP, Problem
 
 TYPED = ("email", "prenom", "nom")
 """The fields that the sign-up page shows."""
@@ -33,10 +33,14 @@ class Pages:
         texts = templates.texts(lang)
         beside: dict[str, str] = {}
         items = []
+        trap = _fill("trap", lang, trap=TRAP)
         for problem in problems:
             field = FIELDS.get(problem.field, problem.field)
             detail = texts[f"problem_{problem.code}_detail"]
-            if field in TYPED:
+            if field == TRAP:
+                trap = Html()  # so that the next try of a trapped person succeeds
+                items.append(_fill("error_text", lang, detail=detail))
+            elif field in TYPED:
                 beside.setdefault(field, detail)
                 label = texts[f"{field}_label"]
                 items.append(_fill("error_link", lang, field=field, label=label, detail=detail))
@@ -59,6 +63,7 @@ class Pages:
             title=title,
             typed=typed if any(typed.values()) else None,
             errors=summary,
+            trap=trap,
             action=f"{self.base_url}/users",
             **values,
         )

@@ -7,10 +7,10 @@ from typing import cast
 import chalice.app
 
 from chalicelib.web import body, negotiation
-from chalicelib.web.body import BodyError
+from chalicelib.web.body import REPEATED, BodyError
+from chalicelib.web.forms import TRAP
 
-TRAP = "website"
-"""A form field that people do not see and simple bots fill in."""
+_EARLY = ("prefetch", "prerender", "preview")
 
 
 @dataclass(frozen=True)
@@ -33,12 +33,22 @@ class Request:
     """The client prefers HTML to JSON."""
     is_trapped: bool
     """A form came back with its trap filled in. API clients see no form."""
+    is_prefetch: bool
+    """A browser asks for a page before its user does."""
+    is_foreign: bool
+    """A browser sends this for a page of another origin, which is not allowed to."""
 
 
 def read_request(
-    received: chalice.app.Request, languages: Collection[str], default_lang: str
+    received: chalice.app.Request,
+    languages: Collection[str],
+    default_lang: str,
+    origins: Collection[str],
 ) -> Request:
-    """Return the request that Chalice received. Any request can be read."""
+    """Return the request that Chalice received. Any request can be read.
+
+    ``origins`` are the stage's own and those that its operator allows.
+    """
     headers = received.headers
     query = _query(received)
     fields, body_error = _fields(received)
@@ -57,7 +67,9 @@ def read_request(
         lang=chosen or negotiation.language(accepted, frozenset(languages), default_lang),
         lang_is_chosen=bool(chosen),
         wants_page=negotiation.prefers_html(headers.get("accept", "")),
-        is_trapped=bool(trap),
+        is_trapped=trap is REPEATED or bool(text_of(trap).strip()),
+        is_prefetch=_is_prefetch(headers),
+        is_foreign=_is_foreign(headers, origins),
     )
 
 
@@ -78,11 +90,41 @@ def _fields(received: chalice.app.Request) -> tuple[dict[str, object], str]:
     """Return the body's fields, and the code of what is wrong with the body. Only POST has one."""
     if received.method != "POST":
         return {}, ""
+    content_type = received.headers.get("content-type", "")
+    if not content_type and _is_browser(received.headers):
+        # A page of another origin can send a body without a type, unasked (Fetch, "no-cors").
+        return {}, "content_type_unsupported"
     try:
         raw = cast(bytes, received.raw_body)
     except ValueError:  # text that is not UTF-8, or not base64
         return {}, "body_malformed"
     try:
-        return body.fields(received.headers.get("content-type", ""), raw), ""
+        return body.fields(content_type, raw), ""
     except BodyError as error:
         return {}, error.code
+
+
+def _is_prefetch(headers: Mapping[str, str]) -> bool:
+    """Return True if a header says so, in its standard or in an older browser's spelling."""
+    purposes = " ".join(
+        headers.get(name, "") for name in ("sec-purpose", "purpose", "x-purpose", "x-moz")
+    )
+    return any(purpose in purposes.lower() for purpose in _EARLY)
+
+
+def _is_browser(headers: Mapping[str, str]) -> bool:
+    """Return True if a header is there that browsers send with every POST."""
+    return "origin" in headers or "sec-fetch-site" in headers
+
+
+def _is_foreign(headers: Mapping[str, str], origins: Collection[str]) -> bool:
+    """Return True if the page that sends this is of an origin other than ``origins``.
+
+    Our own pages send ``Origin: null``, because of their Referrer-Policy. Sec-Fetch-Site tells them
+    from other pages that hide their origin. All browsers have sent it since March 2023.
+    """
+    origin = headers.get("origin", "null").lower()
+    if origin in origins:
+        return False
+    site = headers.get("sec-fetch-site", "")
+    return site not in ("same-origin", "none") if site else origin != "null"

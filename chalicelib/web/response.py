@@ -14,7 +14,7 @@ from chalicelib import templates
 from chalicelib.settings import Settings
 from chalicelib.users.links import Link
 from chalicelib.users.people import Click, Validation
-from chalicelib.web.forms import FIELDS, Problem
+from chalicelib.web.forms import FIELDS, TRAP, Problem
 from chalicelib.web.pages import TYPED, Pages
 from chalicelib.web.request import Request, text_of
 
@@ -26,6 +26,8 @@ _VALIDATION_STATUS = {
     Validation.EXPIRED: 410,
     Validation.INVALID: 400,
 }
+_NOTHING = "default-src 'none'; frame-ancestors 'none'"
+"""The Content-Security-Policy of JSON, in case that a browser shows it as a page."""
 _MAX_POINTER = 64
 _ENCODER = json.JSONEncoder(ensure_ascii=False)
 
@@ -80,12 +82,24 @@ class Answers:
 
     def description(self) -> Response:
         """Return the OpenAPI description. It is in English: programmers read it."""
-        headers: Headers = {"Content-Type": "application/json", "Content-Language": "en"}
+        headers: Headers = {
+            "Content-Type": "application/json",
+            "Content-Language": "en",
+            "Content-Security-Policy": _NOTHING,
+        }
         return Response(_description(), headers, 200)
 
-    def body_refused(self, request: Request) -> Response:
-        """Return why the request's body cannot be read."""
-        return self.problem(request, BODY_STATUS[request.body_error], request.body_error)
+    def refusal(self, request: Request) -> Response | None:
+        """Return why no route may have this request; None if one may."""
+        if request.method == "POST" and request.is_foreign:
+            return self.problem(request, 403, "origin_refused")
+        if request.body_error:
+            return self.problem(request, BODY_STATUS[request.body_error], request.body_error)
+        return None
+
+    def trapped(self, request: Request) -> Response:
+        """Return the form again, without its trap: a person gets through, most bots do not."""
+        return self.invalid(request, [Problem("trap_filled", TRAP)])
 
     def invalid(self, request: Request, problems: Sequence[Problem]) -> Response:
         """Return everything that is wrong with the fields; for a form, beside each field."""
@@ -119,7 +133,11 @@ class Answers:
         return self._json(request, status, text, "application/json")
 
     def _json(self, request: Request, status: int, content: str, media_type: str) -> Response:
-        headers: Headers = {"Content-Type": media_type, "Content-Language": request.lang}
+        headers: Headers = {
+            "Content-Type": media_type,
+            "Content-Language": request.lang,
+            "Content-Security-Policy": _NOTHING,
+        }
         return Response(content, headers, status)
 
     def _page(self, request: Request, status: int, page: str) -> Response:

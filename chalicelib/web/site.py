@@ -23,6 +23,8 @@ View = Callable[[Request], Response]
 _HEADERS = {
     "Cache-Control": "no-store",
     "Referrer-Policy": "no-referrer",
+    "Strict-Transport-Security": f"max-age={365 * 24 * 60 * 60}",
+    "Vary": "Accept, Accept-Language, Cookie, Origin",
     "X-Content-Type-Options": "nosniff",
 }
 # The problems that Chalice itself answers, by their status.
@@ -83,7 +85,7 @@ class Site:
         assert received is not None  # noqa: S101  # Chalice calls views for requests only
         request = self._read(received)
         try:
-            return self._answers.body_refused(request) if request.body_error else view(request)
+            return self._answers.refusal(request) or view(request)
         except Invalid as error:
             return self._answers.invalid(request, error.problems)
         except (ClientError, BotoCoreError, Unusable) as error:
@@ -91,5 +93,5 @@ class Site:
             return self._answers.problem(request, 503, "service_unavailable")
 
     def _read(self, received: chalice.app.Request) -> Request:
-        default_lang = self._answers.settings.default_lang
-        return read_request(received, templates.languages(), default_lang)
+        stage = self._answers.settings
+        return read_request(received, templates.languages(), stage.default_lang, stage.origins)

@@ -2,6 +2,7 @@
 
 import html
 import json
+import re
 from collections.abc import Iterator
 from urllib.parse import parse_qs, quote, urlsplit
 
@@ -9,6 +10,7 @@ import pytest
 from botocore.awsrequest import AWSResponse
 
 from chalicelib import templates
+from chalicelib.web.forms import TRAP
 from tests.support.service import (
     ALEXIS,
     BROWSER,
@@ -426,7 +428,7 @@ WRONG_FIELDS = pytest.mark.parametrize(
         ({**ALEXIS, "lang": ["fr"]}, {"lang": "field_not_text"}),
         ({**ALEXIS, "a/b~c d": "x"}, {"a~1b~0c%20d": "field_unknown"}),
         ({**ALEXIS, "\ud800": "x"}, {"%3F": "field_unknown"}),
-        ({**ALEXIS, "website": "x"}, {"website": "field_unknown"}),
+        ({**ALEXIS, TRAP: "x"}, {TRAP: "field_unknown"}),
         (
             {"email": "x", "first_name": "a@b", "nom": [], "lang": "?", "role": "admin"},
             {
@@ -489,11 +491,91 @@ def test_a_json_body_needs_no_content_type_and_may_name_utf_8(service: Service) 
     assert answer.status_code == 202
 
 
-def test_a_bot_that_fills_in_the_trap_is_told_nothing(service: Service) -> None:
-    human = service.post_form("/users", {**ALEXIS, "website": ""}, accept=BROWSER)
-    service.calls.clear()
-    bot = service.post_form("/users", {**ALEXIS, "website": "x"}, accept=BROWSER)
-    assert (bot.status_code, bot.body, bot.headers) == (202, human.body, human.headers)
+def test_a_filled_trap_stores_and_mails_nothing(service: Service) -> None:
+    answer = service.post_form("/users", {**ALEXIS, TRAP: "x"})
+    assert answer.status_code == 422
+    (error,) = answer.json_body["errors"]
+    assert (error["code"], error["pointer"]) == ("trap_filled", f"#/{TRAP}")
+    assert service.calls == []
+
+
+def test_a_trapped_person_gets_through_at_the_second_try(service: Service) -> None:
+    page = service.post_form("/users", {**ALEXIS, TRAP: "x"}, accept=BROWSER)
+    assert page.status_code == 422
+    shown = html.unescape(page.body.decode())
+    assert templates.texts("fr")["problem_trap_filled_detail"] in shown
+    assert TRAP not in shown
+    assert 'value="GÜNST HORN"' in shown
+    assert service.post_form("/users", ALEXIS, accept=BROWSER).status_code == 202
+
+
+def test_blanks_in_the_trap_count_as_empty(service: Service) -> None:
+    assert service.post_form("/users", {**ALEXIS, TRAP: "  "}).status_code == 202
+
+
+def test_the_trap_is_not_shown_and_password_managers_leave_it(service: Service) -> None:
+    page = service.get("/", accept=BROWSER).body.decode()
+    assert ".trap { display: none }" in page
+    (trap,) = re.findall(rf'<div class="trap".*?name="{TRAP}"(.*?)>', page, re.DOTALL)
+    for way_out in (
+        "data-1p-ignore",
+        "data-bwignore",
+        'data-lpignore="true"',
+        'autocomplete="off"',
+    ):
+        assert way_out in trap
+
+
+# Requests for pages of other origins
+
+OWN_ORIGIN = "https://hello.example.org"
+FOREIGN = [
+    pytest.param({"sec_fetch_site": "cross-site", "origin": "https://evil.example"}, id="a site"),
+    pytest.param({"sec_fetch_site": "cross-site", "origin": "null"}, id="a site that hides"),
+    pytest.param({"sec_fetch_site": "cross-site"}, id="a site without Origin"),
+    pytest.param(
+        {"sec_fetch_site": "same-site", "origin": "https://blog.example.org"}, id="a sibling"
+    ),
+    pytest.param({"origin": "https://evil.example"}, id="an older browser"),
+    pytest.param({"origin": "https://hello.example.org.evil.example"}, id="a longer host"),
+    pytest.param({"origin": "http://hello.example.org"}, id="another scheme"),
+    pytest.param({"origin": "https://hello.example.org:8443"}, id="another port"),
+]
+OWN = [
+    pytest.param({"sec_fetch_site": "same-origin", "origin": "null"}, id="our page"),
+    pytest.param({"sec_fetch_site": "same-origin", "origin": OWN_ORIGIN}, id="our script"),
+    pytest.param({"sec_fetch_site": "none"}, id="the address bar"),
+    pytest.param({"origin": OWN_ORIGIN}, id="an older browser"),
+    pytest.param({"origin": "null"}, id="our page in an older browser"),
+    pytest.param({}, id="a program"),
+]
+
+
+@pytest.mark.parametrize("path", ["/", "/users", "/resend", "/validate"])
+@pytest.mark.parametrize("headers", FOREIGN)
+def test_a_page_of_another_origin_can_post_nothing(
+    service: Service, path: str, headers: dict[str, str]
+) -> None:
+    answer = service.post_form(path, ALEXIS, **headers)
+    assert answer.status_code == 403
+    assert answer.json_body["type"] == "urn:bienvenue:problem:origin_refused"
+    assert service.calls == []
+
+
+@pytest.mark.parametrize("headers", OWN)
+def test_our_own_pages_and_programs_can_post(service: Service, headers: dict[str, str]) -> None:
+    assert service.post_form("/users", ALEXIS, **headers).status_code == 202
+
+
+def test_a_link_opens_from_any_page(service: Service) -> None:
+    page = service.open(signed_up(service), accept=BROWSER, sec_fetch_site="cross-site")
+    assert page.status_code == 200
+
+
+@pytest.mark.parametrize("headers", [{"origin": OWN_ORIGIN}, {"sec_fetch_site": "same-origin"}])
+def test_a_browser_must_name_the_type_of_a_body(service: Service, headers: dict[str, str]) -> None:
+    answer = service.request("POST", "/users", json.dumps(ALEXIS).encode(), **headers)
+    assert answer.status_code == 415
     assert service.calls == []
 
 
@@ -512,17 +594,21 @@ def test_a_method_that_is_not_there_is_a_problem_with_those_that_are(
 # Answers
 
 
-def test_every_answer_forbids_caching_referrers_and_guessing(service: Service) -> None:
+def test_every_answer_has_the_headers_of_all(service: Service) -> None:
     for answer in (
         service.get("/", accept=BROWSER),
         service.post_json("/users", ALEXIS),
         service.post_json("/users", {}),
         service.request("PUT", "/users"),
         service.get("/validate"),
+        service.get("/openapi.json"),
     ):
         assert answer.headers["Cache-Control"] == "no-store"
         assert answer.headers["Referrer-Policy"] == "no-referrer"
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert answer.headers["Strict-Transport-Security"] == "max-age=31536000"
+        assert answer.headers["Vary"] == "Accept, Accept-Language, Cookie, Origin"
+        assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
 
 
 @pytest.mark.parametrize("lang", ["fr", "en"])

@@ -206,7 +206,7 @@ def test_a_typo_is_mended_in_a_form_that_has_all_that_was_typed(service: Service
     ],
 )
 def test_the_form_takes_whatever_is_sent_to_be_mended(service: Service, body: bytes) -> None:
-    answer = service.request("POST", "/", body, FORM, BROWSER)
+    answer = service.request("POST", "/", body, FORM, accept=BROWSER)
     assert answer.status_code == 200
     assert b"<script" not in answer.body
     assert service.calls == []

@@ -171,7 +171,9 @@ def test_every_answer_is_given_as_it_is_described(
     method, path, operation = OPERATIONS[name]
     _arrange(service, monkeypatch, status)
     url, sent, content_type = _request(method, path, status)
-    answer = service.request(method, url, sent, content_type, accept, accept_language="en")
+    origin = "https://evil.example" if status == 403 else ""
+    headers = {"accept": accept, "accept_language": "en", "origin": origin}
+    answer = service.request(method, url, sent, content_type, **headers)
     assert answer.status_code == status
     _assert_as_described(answer, resolved(operation["responses"][str(status)]), accept)
 

@@ -36,6 +36,27 @@ def test_a_cautious_stage_validates_by_a_button_only() -> None:
         assert (done.status_code, done.json_body["status"]) == (200, "validated")
 
 
+@pytest.mark.parametrize("setting", ["true", "false"])
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"sec_purpose": "prefetch"},
+        {"sec_purpose": "prefetch;prerender"},
+        {"purpose": "prefetch"},
+        {"x_purpose": "preview"},
+        {"x_moz": "prefetch"},
+    ],
+    ids=str,
+)
+def test_a_prefetch_never_validates(setting: str, headers: dict[str, str]) -> None:
+    with running(VALIDATE_ON_GET=setting) as service:
+        link = signed_up(service)
+        service.calls.clear()
+        for accept in ("", BROWSER):
+            assert service.open(link, accept=accept, **headers).status_code == 200
+        assert service.calls == []
+
+
 def test_a_stage_with_settings_missing_or_wrong_does_not_start() -> None:
     with pytest.raises(SettingsError) as refused, running(MAIL_FROM="", VALIDATE_ON_GET="perhaps"):
         pytest.fail("the app was imported")

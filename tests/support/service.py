@@ -91,15 +91,11 @@ class Service:
         path: str,
         body: bytes = b"",
         content_type: str = "",
-        accept: str = "",
-        accept_language: str = "",
+        **headers: str,
     ) -> HTTPResponse:
-        headers = {
-            "content-type": content_type,
-            "accept": accept,
-            "accept-language": accept_language,
-        }
-        sent = {name: value for name, value in headers.items() if value}
+        """Send a request; ``headers`` have ``_`` in their names for ``-``."""
+        sent = {"content-type": content_type, **headers}
+        sent = {name.replace("_", "-"): value for name, value in sent.items() if value}
         return self._client.http.request(method, path, headers=sent, body=body)
 
     def get(self, path: str, **headers: str) -> HTTPResponse:

@@ -10,7 +10,8 @@ import chalice.app
 import pytest
 
 from chalicelib.web.body import FORM, JSON, REPEATED
-from chalicelib.web.request import TRAP, Request, read_request
+from chalicelib.web.forms import TRAP
+from chalicelib.web.request import Request, read_request
 
 LANGUAGES = ("en", "fr")
 
@@ -31,7 +32,7 @@ def request(
         "body": raw,
         "isBase64Encoded": False,
     }
-    return read_request(chalice.app.Request(event), LANGUAGES, "fr")
+    return read_request(chalice.app.Request(event), LANGUAGES, "fr", ["https://example.org"])
 
 
 def form(**fields: str) -> Request:
@@ -98,6 +99,8 @@ def test_a_client_that_prefers_html_wants_a_page() -> None:
 def test_only_a_form_can_be_trapped() -> None:
     assert form(**{TRAP: "x"}).is_trapped
     assert not form(**{TRAP: ""}).is_trapped
+    assert not form(**{TRAP: " \t"}).is_trapped
+    assert request(raw=f"{TRAP}=&{TRAP}=".encode(), content_type=FORM).is_trapped
     assert not request(raw=b'{"%s": "x"}' % TRAP.encode(), content_type=JSON).is_trapped
 
 
