@@ -10,7 +10,7 @@ from chalicelib import logs, settings, templates, wiring
 from chalicelib.mail import feedback
 from chalicelib.mail.mailer import BATCH, Mailer
 from chalicelib.mail.sweep import Sweep
-from chalicelib.users import links
+from chalicelib.users import links, tokens
 from chalicelib.users.links import Link
 from chalicelib.users.store import Users
 from chalicelib.web import forms
@@ -45,7 +45,7 @@ def post_user(request: Request) -> Response:
         return answers.trapped(request)
     sign_up = forms.read_sign_up(request.fields, request.lang, templates.languages())
     users().sign_up(sign_up, now())
-    return answers.accepted(request, sign_up.email)
+    return answers.signed_up(request, sign_up.email, request.ticket or tokens.mint())
 
 
 @site.post("/resend")

@@ -66,6 +66,11 @@ class Settings:
         url = urlsplit(self.base_url)
         return frozenset((f"{url.scheme}://{url.netloc}".lower(),))
 
+    @property
+    def is_secure(self) -> bool:
+        """Return True unless the stage runs on this machine, over plain http."""
+        return self.base_url.startswith("https:")
+
 
 def read(env: Mapping[str, str], languages: Collection[str]) -> Settings:
     """The settings in ``env``. ``languages`` are those that there are templates for.

@@ -6,6 +6,8 @@ from typing import cast
 
 import chalice.app
 
+from chalicelib.settings import Settings
+from chalicelib.users import tokens
 from chalicelib.web import body, negotiation
 from chalicelib.web.body import REPEATED, BodyError
 from chalicelib.web.forms import TRAP
@@ -33,6 +35,8 @@ class Request:
     """The client prefers HTML to JSON."""
     is_trapped: bool
     """A form came back with its trap filled in. API clients see no form."""
+    ticket: str
+    """The ticket of an earlier sign-up, from a field or a cookie. Empty: the client has none."""
     is_prefetch: bool
     """A browser asks for a page before its user does."""
     is_foreign: bool
@@ -40,19 +44,14 @@ class Request:
 
 
 def read_request(
-    received: chalice.app.Request,
-    languages: Collection[str],
-    default_lang: str,
-    origins: Collection[str],
+    received: chalice.app.Request, stage: Settings, languages: Collection[str]
 ) -> Request:
-    """Return the request that Chalice received. Any request can be read.
-
-    ``origins`` are the stage's own and those that its operator allows.
-    """
+    """Return the request that Chalice received. Any request can be read."""
     headers = received.headers
     query = _query(received)
     fields, body_error = _fields(received)
     media_type = body.media_type(headers.get("content-type", ""))
+    held = (fields.pop("ticket", ""), _cookies(headers).get(cookie_name(stage), ""))
     trap = fields.pop(TRAP, "") if media_type == body.FORM else ""
     # A field's language is read as a sign-up reads it: the answer and the mail share a language.
     wanted = [negotiation.primary_language(text_of(fields.get("lang"))), query.get("lang")]
@@ -64,13 +63,22 @@ def read_request(
         query=query,
         fields=fields,
         body_error=body_error,
-        lang=chosen or negotiation.language(accepted, frozenset(languages), default_lang),
+        lang=chosen or negotiation.language(accepted, frozenset(languages), stage.default_lang),
         lang_is_chosen=bool(chosen),
         wants_page=negotiation.prefers_html(headers.get("accept", "")),
         is_trapped=trap is REPEATED or bool(text_of(trap).strip()),
+        ticket=next((ticket for ticket in map(text_of, held) if tokens.well_formed(ticket)), ""),
         is_prefetch=_is_prefetch(headers),
-        is_foreign=_is_foreign(headers, origins),
+        is_foreign=_is_foreign(headers, stage.origins),
     )
+
+
+def cookie_name(stage: Settings) -> str:
+    """Return the name of the cookie that holds a ticket.
+
+    Browsers take a ``__Host-`` cookie only over https and only from this very host.
+    """
+    return "__Host-bienvenue" if stage.is_secure else "bienvenue"
 
 
 def text_of(value: object) -> str:
@@ -102,6 +110,11 @@ def _fields(received: chalice.app.Request) -> tuple[dict[str, object], str]:
         return body.fields(content_type, raw), ""
     except BodyError as error:
         return {}, error.code
+
+
+def _cookies(headers: Mapping[str, str]) -> dict[str, str]:
+    pairs = (pair.partition("=") for pair in headers.get("cookie", "").split(";"))
+    return {name.strip(): value.strip() for name, _, value in pairs}
 
 
 def _is_prefetch(headers: Mapping[str, str]) -> bool:

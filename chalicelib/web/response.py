@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from chalicelib.users.links import Link
 from chalicelib.users.people import Click, Validation
 from chalicelib.web.forms import FIELDS, TRAP, Problem
 from chalicelib.web.pages import TYPED, Pages
-from chalicelib.web.request import Request, text_of
+from chalicelib.web.request import Request, cookie_name, text_of
 
 BODY_STATUS = {"body_malformed": 400, "body_too_large": 413, "content_type_unsupported": 415}
 
@@ -28,6 +29,8 @@ _VALIDATION_STATUS = {
 }
 _NOTHING = "default-src 'none'; frame-ancestors 'none'"
 """The Content-Security-Policy of JSON, in case that a browser shows it as a page."""
+TICKET_LIFE = timedelta(days=7)
+"""A browser keeps its ticket as long as the sign-up may wait to be validated."""
 _MAX_POINTER = 64
 _ENCODER = json.JSONEncoder(ensure_ascii=False)
 
@@ -46,10 +49,18 @@ class Answers:
         """Return the form, with what the request's fields say. Programs get the page as well."""
         return self._page(request, 200, self.pages.sign_up(request.lang, _typed(request)))
 
-    def accepted(self, request: Request, email: object) -> Response:
-        """Return the same answer to every sign-up and resend, whatever became of it."""
+    def signed_up(self, request: Request, email: str, ticket: str) -> Response:
+        """Return the same answer to every sign-up, with the ticket that its browser keeps."""
+        response = self.accepted(request, email)
+        if not request.wants_page:
+            response.body = _as_json({**_content(request.lang, "accepted"), "ticket": ticket})
+        response.headers["Set-Cookie"] = self._cookie(ticket)
+        return response
+
+    def accepted(self, request: Request, email: str) -> Response:
+        """Return the same answer to every resend, whatever became of it."""
         if request.wants_page:
-            page = self.pages.sent(request.lang, text_of(email), _typed(request))
+            page = self.pages.sent(request.lang, email, _typed(request))
             return self._page(request, 202, page)
         return self._message(request, 202, "accepted")
 
@@ -128,6 +139,12 @@ class Answers:
             details["errors"] = [_cause(cause, texts) for cause in causes]
         return self._json(request, status, _as_json(details), "application/problem+json")
 
+    def _cookie(self, ticket: str) -> str:
+        # Lax, not Strict: the click in a mailbox's page must bring the cookie.
+        secure = "; Secure" if self.settings.is_secure else ""
+        name, life = cookie_name(self.settings), int(TICKET_LIFE.total_seconds())
+        return f"{name}={ticket}; Max-Age={life}; Path=/; HttpOnly; SameSite=Lax{secure}"
+
     def _message(self, request: Request, status: int, name: str) -> Response:
         text = self._message_text(request.lang, name)
         return self._json(request, status, text, "application/json")
@@ -169,7 +186,11 @@ def _typed(request: Request) -> dict[str, str]:
 
 
 def _message(lang: str, name: str) -> str:
-    return _as_json({"status": name, "message": templates.texts(lang)[f"{name}_message"]})
+    return _as_json(_content(lang, name))
+
+
+def _content(lang: str, name: str) -> dict[str, str]:
+    return {"status": name, "message": templates.texts(lang)[f"{name}_message"]}
 
 
 def _as_json(content: Mapping[str, Any]) -> str:

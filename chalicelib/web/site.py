@@ -93,5 +93,4 @@ class Site:
             return self._answers.problem(request, 503, "service_unavailable")
 
     def _read(self, received: chalice.app.Request) -> Request:
-        stage = self._answers.settings
-        return read_request(received, templates.languages(), stage.default_lang, stage.origins)
+        return read_request(received, self._answers.settings, templates.languages())

@@ -341,12 +341,43 @@ def test_the_answer_is_the_same_for_every_address_and_costs_one_call(
     for email in states(service):
         service.calls.clear()
         fields = {**ALEXIS, "email": email} if path == "/users" else {"email": email}
-        answer = service.post_form(path, fields, accept=accept)
+        answer = service.post_form(
+            path, fields, accept=accept, cookie=f"__Host-bienvenue={'t' * 43}"
+        )
         assert service.calls == [UPDATE], email
         body = answer.body.decode().replace(email, "<the address that was sent>")
         answers[email] = (answer.status_code, json.dumps(answer.headers), body)
     assert len(set(answers.values())) == 1
     assert answers["unknown@example.org"][0] == 202
+
+
+# The ticket
+
+
+@pytest.mark.parametrize("accept", ["", BROWSER], ids=["json", "page"])
+def test_every_sign_up_gets_a_new_ticket_in_a_cookie(service: Service, accept: str) -> None:
+    answers = [service.post_form("/users", ALEXIS, accept=accept) for _ in range(2)]
+    cookies = [answer.headers["Set-Cookie"] for answer in answers]
+    for cookie in cookies:
+        assert re.fullmatch(
+            "__Host-bienvenue=[A-Za-z0-9_-]{43};"
+            " Max-Age=604800; Path=/; HttpOnly; SameSite=Lax; Secure",
+            cookie,
+        )
+    assert cookies[0] != cookies[1]
+
+
+def test_json_holds_the_ticket_of_the_cookie(service: Service) -> None:
+    answer = service.post_json("/users", ALEXIS)
+    ticket = answer.json_body["ticket"]
+    assert answer.headers["Set-Cookie"].startswith(f"__Host-bienvenue={ticket};")
+
+
+def test_a_client_keeps_the_ticket_that_it_has(service: Service) -> None:
+    ticket = service.post_json("/users", ALEXIS).json_body["ticket"]
+    by_cookie = service.post_json("/users", ALEXIS, cookie=f"__Host-bienvenue={ticket}")
+    by_field = service.post_json("/users", {**ALEXIS, "ticket": ticket})
+    assert by_cookie.json_body["ticket"] == by_field.json_body["ticket"] == ticket
 
 
 # Bad input

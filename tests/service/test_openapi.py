@@ -21,6 +21,7 @@ from tests.support.service import BROWSER, FORM, JSON, Service, running
 
 SCHEMAS = DESCRIPTION["components"]["schemas"]
 PROBLEM = "urn:bienvenue:problem:"
+COOKIE = f"__Host-bienvenue={SCHEMAS['Ticket']['examples'][0]}"
 LINK_PATH = "/validate?" + urlencode(LINK)
 OPERATIONS = {
     operation["operationId"]: (method.upper(), path, operation)
@@ -172,7 +173,7 @@ def test_every_answer_is_given_as_it_is_described(
     _arrange(service, monkeypatch, status)
     url, sent, content_type = _request(method, path, status)
     origin = "https://evil.example" if status == 403 else ""
-    headers = {"accept": accept, "accept_language": "en", "origin": origin}
+    headers = {"accept": accept, "accept_language": "en", "origin": origin, "cookie": COOKIE}
     answer = service.request(method, url, sent, content_type, **headers)
     assert answer.status_code == status
     _assert_as_described(answer, resolved(operation["responses"][str(status)]), accept)

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import FrozenInstanceError
+from dataclasses import FrozenInstanceError, replace
 from typing import Any
 from urllib.parse import urlencode
 
 import chalice.app
 import pytest
 
+from chalicelib.settings import Settings
 from chalicelib.web.body import FORM, JSON, REPEATED
 from chalicelib.web.forms import TRAP
 from chalicelib.web.request import Request, read_request
 
 LANGUAGES = ("en", "fr")
+STAGE = Settings("users", "arn", "hello@example.org", "https://example.org/api", "topic")
+TICKET, OTHER = "t" * 43, "o" * 43
 
 
 def request(
     method: str = "POST",
     raw: bytes = b"{}",
     query: dict[str, list[str]] | None = None,
+    stage: Settings = STAGE,
     **headers: str,
 ) -> Request:
     """Return the request that a client's parts make; headers with ``_`` for ``-``."""
@@ -32,7 +36,7 @@ def request(
         "body": raw,
         "isBase64Encoded": False,
     }
-    return read_request(chalice.app.Request(event), LANGUAGES, "fr", ["https://example.org"])
+    return read_request(chalice.app.Request(event), stage, LANGUAGES)
 
 
 def form(**fields: str) -> Request:
@@ -106,3 +110,27 @@ def test_only_a_form_can_be_trapped() -> None:
 
 def test_the_trap_is_not_a_field_of_a_form() -> None:
     assert form(**{TRAP: "x"}, nom="Horn").fields == {"nom": "Horn"}
+
+
+@pytest.mark.parametrize(
+    ("cookie", "field", "ticket"),
+    [
+        pytest.param(f"__Host-bienvenue={TICKET}", "", TICKET, id="a cookie"),
+        pytest.param(f"a=b; __Host-bienvenue={TICKET}; c", "", TICKET, id="a cookie among others"),
+        pytest.param("", TICKET, TICKET, id="a field"),
+        pytest.param(f"__Host-bienvenue={OTHER}", TICKET, TICKET, id="a field before a cookie"),
+        pytest.param(f"__Host-bienvenue={TICKET}", "short", TICKET, id="a field that is none"),
+        pytest.param(f"bienvenue={TICKET}", "", "", id="a cookie that any sibling can set"),
+        pytest.param("__Host-bienvenue=short", "", "", id="a cookie that is none"),
+        pytest.param(";=;;", "", "", id="nonsense"),
+    ],
+)
+def test_a_ticket_comes_from_a_field_or_a_cookie(cookie: str, field: str, ticket: str) -> None:
+    raw = urlencode({"ticket": field}).encode()
+    read = request(raw=raw, content_type=FORM, cookie=cookie)
+    assert (read.ticket, read.fields) == (ticket, {})
+
+
+def test_a_stage_on_this_machine_has_a_plain_cookie() -> None:
+    stage = replace(STAGE, base_url="http://127.0.0.1:8000/api")
+    assert request(cookie=f"bienvenue={TICKET}", stage=stage).ticket == TICKET
