@@ -6,10 +6,11 @@ from functools import cache
 
 from chalice.app import Chalice, CloudWatchEvent, DynamoDBEvent, Rate, Response, SNSEvent
 
-from chalicelib import logs, settings, templates, wiring
+from chalicelib import logs, settings, wiring
 from chalicelib.mail import feedback
 from chalicelib.mail.mailer import BATCH, Mailer
 from chalicelib.mail.sweep import Sweep
+from chalicelib.templates import Templates
 from chalicelib.users import links, tokens
 from chalicelib.users.links import Link
 from chalicelib.users.store import Users
@@ -21,10 +22,10 @@ from chalicelib.wiring import seconds_left
 
 app = Chalice("bienvenue", configure_logs=False)
 logs.speak(app.log)
-stage = settings.read(os.environ, templates.languages())
-templates.prefer(stage.templates_folder)
+stage = settings.read(os.environ)
+templates = Templates(stage.templates_folder)
 app.api.binary_types = []  # all requests and answers are text, so none needs to be looked at
-answers = Answers(stage)
+answers = Answers(stage, templates)
 site = Site(app, answers)
 session = wiring.make_session()
 
@@ -43,14 +44,14 @@ def correct_sign_up(request: Request) -> Response:
 def post_user(request: Request) -> Response:
     if request.is_trapped:
         return answers.trapped(request)
-    sign_up = forms.read_sign_up(request.fields, request.lang, templates.languages())
+    sign_up = forms.read_sign_up(request.fields, request.lang, templates.languages)
     users().sign_up(sign_up, now())
     return answers.signed_up(request, sign_up.email, request.ticket or tokens.mint())
 
 
 @site.post("/resend")
 def post_resend(request: Request) -> Response:
-    email = forms.read_resend(request.fields, templates.languages())
+    email = forms.read_resend(request.fields, templates.languages)
     users().resend(email, now())
     return answers.accepted(request, email)
 
@@ -111,7 +112,7 @@ def users() -> Users:
 
 @cache
 def mailer() -> Mailer:
-    return wiring.make_mailer(session, stage, users(), now)
+    return wiring.make_mailer(session, stage, templates, users(), now)
 
 
 wiring.warm_up(os.environ, users, mailer)

@@ -2,12 +2,13 @@
 
 import re
 import unicodedata
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from urllib.parse import quote, urlsplit
 
 from chalicelib import templates
+from chalicelib.templates import Templates
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 MAX_NAME = 64
@@ -72,11 +73,8 @@ class Settings:
         return self.base_url.startswith("https:")
 
 
-def read(env: Mapping[str, str], languages: Collection[str]) -> Settings:
-    """The settings in ``env``. ``languages`` are those that there are templates for.
-
-    Raises SettingsError with all that is wrong, not only the first.
-    """
+def read(env: Mapping[str, str]) -> Settings:
+    """The settings in ``env``. Raises SettingsError with all that is wrong, not only the first."""
     problems: list[str] = []
 
     def required(name: str) -> str:
@@ -116,6 +114,9 @@ def read(env: Mapping[str, str], languages: Collection[str]) -> Settings:
         problems.append("MAIL_FROM must be a bare address, such as hello@example.org")
     if settings.base_url and not _is_base_url(settings.base_url):
         problems.append("BASE_URL must be https://host[/path], with nothing after it")
+    if problem := templates.find_problem(settings.templates_folder):
+        problems.append(f"TEMPLATES_FOLDER {problem}")
+    languages = Templates("" if problem else settings.templates_folder).languages
     if settings.default_lang not in languages:
         problems.append(f"DEFAULT_LANG must be one of {', '.join(sorted(languages))}")
     if env.get("VALIDATE_ON_GET", "true").strip() not in ("true", "false"):
@@ -131,8 +132,6 @@ def read(env: Mapping[str, str], languages: Collection[str]) -> Settings:
     ):
         if (value := optional(name)) and not is_right(value):
             problems.append(f"{name} must be {kind}")
-    if unusable := templates.unusable(settings.templates_folder):
-        problems.append(f"TEMPLATES_FOLDER {unusable}")
     if problems:
         raise SettingsError(
             f"Bienvenue cannot start: {'; '.join(problems)}. Settings are the stage's "

@@ -1,98 +1,203 @@
-"""The words of mails and pages: files under templates/, a folder a language, filled with values. A
-stage may have some of the files otherwise."""
+"""The templates of a stage: layouts, and the words of each language to fill them.
+
+A folder of templates holds ``languages.json`` (tags and names, in the order of the menu),
+``words/<tag>.json``, ``mail/`` and ``pages/``. A stage's own folder may replace any file, for all
+languages (``mail/body.html``) or for one (``mail/fr/body.html``). Its words replace single words.
+"""
 
 import json
-from collections.abc import Mapping
-from functools import cache
+import re
+from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
 from html import escape
 from pathlib import Path
 from string import Template
 
 ROOT = Path(__file__).parent / "templates"
 PACKAGE = Path(__file__).parent.parent
+LANGUAGES = "languages.json"
+LAST_RESORT = "en"
+"""The language that lends its words to a stage's own language that lacks some."""
 
-_preferred: list[Path] = []
+_KINDS = ("mail", "pages")
+_FRENCH_SPACE = re.compile(r" (?=[!?:;]( |$))")
 
 
 class TemplateError(Exception):
-    """A stage's own template cannot be filled; the message names it."""
+    """A template or a word cannot be filled. The message names it."""
 
 
 class Html(str):
-    """Markup that is safe as it stands; any other text is escaped on its way into a page."""
+    """Markup that is safe as it stands. Any other text is escaped on its way into a page."""
 
     __slots__ = ()
 
+    @classmethod
+    def escaped(cls, text: str) -> "Html":
+        """Return ``text`` as markup; as it stands if it is markup already."""
+        return text if isinstance(text, Html) else cls(escape(text))
 
-@cache
-def languages() -> frozenset[str]:
-    """The languages that there is a folder for."""
-    return frozenset(folder.name for folder in (ROOT / "mail").iterdir() if folder.is_dir())
 
+class Templates:
+    """The templates of a stage. ``folder`` is the stage's own, a path beside app.py, or empty.
 
-def prefer(folder: str) -> None:
-    """From now on take each file from ``folder``, where that has one of the same name.
-
-    Of texts.json, the texts that it has. ``folder`` is a path beside app.py; empty, there is none.
+    Files are read when they are first used, and remembered.
     """
-    _preferred[:] = [PACKAGE / folder] if folder else []
-    for cached in (read, texts, _template):
-        cached.cache_clear()
+
+    def __init__(self, folder: str = "") -> None:
+        self._folders = [PACKAGE / folder, ROOT] if folder else [ROOT]
+        self._files: dict[tuple[str, str], Template] = {}
+        self._words: dict[str, Mapping[str, str]] = {}
+
+    @cached_property
+    def language_names(self) -> Mapping[str, str]:
+        """Each language's own name by its tag, in the order of the menu. Raises TemplateError."""
+        return _from_json(self.read(LANGUAGES), LANGUAGES)
+
+    @cached_property
+    def languages(self) -> frozenset[str]:
+        """The tags of the languages. Raises TemplateError."""
+        return frozenset(self.language_names)
+
+    def words(self, lang: str) -> Mapping[str, str]:
+        """Return the words of ``lang`` by their names. Raises TemplateError.
+
+        A variant such as ``pt-BR`` or ``de-x-formal`` takes what it lacks from its language.
+        """
+        if lang not in self._words:
+            self._words[lang] = self._read_words(lang)
+        return self._words[lang]
+
+    def text(self, name: str, lang: str, /, **values: str) -> str:
+        """Fill the text template ``name`` with ``values`` and with words. Raises TemplateError."""
+        return self._fill(name, lang, {"lang": lang, **values}, str)
+
+    def html(self, name: str, lang: str, /, **values: str) -> Html:
+        """Fill the HTML template ``name`` with ``values`` and with words. Raises TemplateError.
+
+        Words and values are escaped, unless they are Html already.
+        """
+        markup = {key: Html.escaped(value) for key, value in values.items()}
+        return Html(self._fill(name, lang, {"lang": lang, **markup}, _word_markup))
+
+    def word(self, name: str, lang: str, /, **values: str) -> str:
+        """Return one word, filled with ``values``. Raises TemplateError."""
+        return _Scope(self.words(lang), values, str)[name]
+
+    def word_html(self, name: str, lang: str, /, **values: str) -> Html:
+        """Return one word as markup, filled with ``values``. Raises TemplateError."""
+        markup = {key: Html.escaped(value) for key, value in values.items()}
+        return Html(_Scope(self.words(lang), markup, _word_markup)[name])
+
+    def read(self, name: str, lang: str = "") -> str:
+        """Return the file ``name`` as it is: the stage's own if there is one, else ours."""
+        room, slash, rest = name.partition("/")
+        names = [f"{room}/{lang}/{rest}", name] if lang and slash else [name]
+        own = (path for folder in self._folders[:-1] for path in map(folder.joinpath, names))
+        path = next(filter(Path.is_file, own), ROOT / name)
+        return path.read_text(encoding="utf-8")
+
+    def _fill(
+        self, name: str, lang: str, values: Mapping[str, str], render: Callable[[str], str]
+    ) -> str:
+        if (name, lang) not in self._files:
+            self._files[name, lang] = Template(self.read(name, lang))
+        return _substitute(self._files[name, lang], _Scope(self.words(lang), values, render), name)
+
+    def _read_words(self, lang: str) -> Mapping[str, str]:
+        words: dict[str, str] = {}
+        for tag in _from_general(lang):
+            name = f"words/{tag}.json"
+            for folder in reversed(self._folders):
+                if (path := folder / name).is_file():
+                    words.update(_from_json(path.read_text(encoding="utf-8"), name))
+        return _Words(words, lambda: self.words(LAST_RESORT) if lang != LAST_RESORT else {})
 
 
-def unusable(folder: str) -> str:
-    """Why ``folder`` cannot be preferred; nothing if it can, or is empty."""
+def find_problem(folder: str) -> str:
+    """Return why a stage cannot use ``folder``; nothing if it can, or if it is empty."""
     if not folder:
         return ""
     path = (PACKAGE / folder).resolve()
     if not path.is_relative_to((PACKAGE / "chalicelib").resolve()) or not path.is_dir():
         return "must be a folder in chalicelib/, such as chalicelib/brands/acme"
-    files = sorted(file.relative_to(path) for file in path.rglob("*") if file.is_file())
-    strays = [file.as_posix() for file in files if not (ROOT / file).is_file()]
+    try:
+        languages = Templates(folder).languages
+    except TemplateError as error:
+        return str(error)
+    strays = [name for name in _files(path) if not _is_used(name, languages)]
     return f"has {', '.join(strays)}, but there is no such template" if strays else ""
 
 
-def fill_text(name: str, /, **values: str) -> str:
-    """The text template ``name`` with its ``$values``. Raises TemplateError."""
+class _Words(dict[str, str]):
+    """The words of a language. Those that it lacks come from another, loaded only then."""
+
+    def __init__(self, words: Mapping[str, str], others: Callable[[], Mapping[str, str]]) -> None:
+        super().__init__(words)
+        self._others = others
+
+    def __missing__(self, name: str) -> str:
+        return self._others()[name]
+
+
+class _Scope(dict[str, str]):
+    """The values of one template. Any other name is a word, rendered and filled in turn."""
+
+    def __init__(
+        self, words: Mapping[str, str], values: Mapping[str, str], render: Callable[[str], str]
+    ) -> None:
+        super().__init__(values)
+        self._words = words
+        self._values = values
+        self._render = render
+
+    def __missing__(self, name: str) -> str:
+        word = self._render(self._words[name])
+        return _substitute(Template(word), self._values, name) if "$" in word else word
+
+
+def _substitute(template: Template, values: Mapping[str, str], name: str) -> str:
     try:
-        return _template(name).substitute(values)
+        return template.substitute(values)
     except KeyError as error:
         raise TemplateError(f"{name} has ${error.args[0]}, which stands for nothing") from error
     except ValueError as error:
         raise TemplateError(f"{name} has a $ that stands for nothing: {error}") from error
 
 
-def fill_html(name: str, /, **values: str) -> Html:
-    """The HTML template ``name`` with its ``$values``, escaped unless they are Html already.
-    Raises TemplateError."""
-    return Html(fill_text(name, **{key: _markup(value) for key, value in values.items()}))
+def _from_json(text: str, name: str) -> dict[str, str]:
+    try:
+        content = json.loads(text)
+    except ValueError as error:
+        raise TemplateError(f"{name} is not JSON: {error}") from error
+    if not isinstance(content, dict) or not all(isinstance(v, str) for v in content.values()):
+        raise TemplateError(f"{name} must be one JSON object of texts")
+    return content
 
 
-@cache
-def texts(lang: str) -> Mapping[str, str]:
-    """Short texts that pages and JSON answers share, by their name. Raises TemplateError."""
-    name = f"pages/{lang}/texts.json"
-    loaded: dict[str, str] = {}
-    for folder in (ROOT, *_preferred):
-        if (folder / name).is_file():
-            try:
-                loaded.update(json.loads((folder / name).read_text(encoding="utf-8")))
-            except ValueError as error:
-                raise TemplateError(f"{name} is not JSON: {error}") from error
-    return loaded
+def _from_general(lang: str) -> Iterator[str]:
+    """Yield the tags from the most general to ``lang`` (RFC 4647, 3.4): pt, pt-BR."""
+    parts = lang.split("-")
+    for count in range(1, len(parts) + 1):
+        if len(parts[count - 1]) > 1:  # no tag ends in a singleton such as the x of de-x-formal
+            yield "-".join(parts[:count])
 
 
-@cache
-def read(name: str) -> str:
-    """The file ``name`` under templates/, or the one that is preferred to it, as it is."""
-    found = [folder / name for folder in _preferred if (folder / name).is_file()]
-    return (found or [ROOT / name])[0].read_text(encoding="utf-8")
+def _files(folder: Path) -> Iterator[str]:
+    return (p.relative_to(folder).as_posix() for p in sorted(folder.rglob("*")) if p.is_file())
 
 
-@cache
-def _template(name: str) -> Template:
-    return Template(read(name))
+def _is_used(name: str, languages: frozenset[str]) -> bool:
+    """Return True if a file of this name in a stage's folder replaces or adds something."""
+    room, *middle, file = name.split("/") if "/" in name else ("", name)
+    if room == "words" and not middle:
+        generals = {tag for lang in languages for tag in _from_general(lang)}
+        return file.endswith(".json") and file.removesuffix(".json") in generals
+    if room in _KINDS and (not middle or (len(middle) == 1 and middle[0] in languages)):
+        return (ROOT / room / file).is_file()
+    return name == LANGUAGES
 
 
-def _markup(value: str) -> Html:
-    return value if isinstance(value, Html) else Html(escape(value))
+def _word_markup(word: str) -> Html:
+    """Return ``word`` as markup in which no line breaks at a hyphen or before a French mark."""
+    return Html(_FRENCH_SPACE.sub("\u00a0", escape(word).replace("-", "\u2011")))

@@ -8,11 +8,12 @@ from typing import Any
 
 from botocore.config import Config
 
-from chalicelib import aws, templates
+from chalicelib import aws
 from chalicelib.mail import message
 from chalicelib.mail.mailer import MAX_CONCURRENT, Mailer
 from chalicelib.mail.ses import Delivery
 from chalicelib.settings import Settings
+from chalicelib.templates import Templates
 from chalicelib.users.store import Users
 
 _CHEAP: Any = {
@@ -47,14 +48,18 @@ def make_users(session: aws.QuickSession, stage: Settings) -> Users:
 
 
 def make_mailer(
-    session: aws.QuickSession, stage: Settings, users: Users, now: Callable[[], datetime]
+    session: aws.QuickSession,
+    stage: Settings,
+    templates: Templates,
+    users: Users,
+    now: Callable[[], datetime],
 ) -> Mailer:
     """Return the mailer, with its client."""
     compose = partial(
         message.compose,
+        templates=templates,
         base_url=stage.base_url,
         default_lang=stage.default_lang,
-        languages=templates.languages(),
         brand=stage.brand,
     )
     delivery = Delivery(

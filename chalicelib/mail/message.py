@@ -1,11 +1,10 @@
-"""Composing the welcome mail: a user and a link made into a subject, a text and an HTML part."""
+"""The mails: a user and a link made into a subject, a text and an HTML part."""
 
-from collections.abc import Collection
 from dataclasses import dataclass
 
-from chalicelib import colours, templates
+from chalicelib import colours
 from chalicelib.settings import UNBRANDED, Brand
-from chalicelib.templates import Html
+from chalicelib.templates import Html, Templates
 from chalicelib.users import email_address, person_name
 from chalicelib.users.links import Link
 from chalicelib.users.people import User
@@ -24,45 +23,78 @@ class Mail:
 def compose(
     user: User,
     token: str,
+    code: str = "",
     *,
+    templates: Templates,
     base_url: str,
     default_lang: str,
-    languages: Collection[str],
     brand: Brand = UNBRANDED,
+    refuse_url: str = "",
 ) -> Mail:
-    """The welcome mail of ``user``, in their language, or the stage's where they have none.
+    """Compose the mail that asks ``user`` to confirm their address.
 
-    Another writer may have put any name into the table, so what is no name is left out of the
-    greeting. Raises address.AddressError if nothing can be delivered to the user's key.
+    The mail is in the user's language, or in ``default_lang`` if there are no words for theirs.
+    ``code`` can be typed instead of opening the link; empty, the mail has none. ``refuse_url`` is
+    the page for "this was not me"; empty, the mail does not offer it. A name that another program
+    put and that is none is left out. Raises AddressError if no mail can reach the user's key.
     """
-    lang = user.lang if user.lang in languages else default_lang
-    full_name = _greeted(user)
+    lang = user.lang if user.lang in templates.languages else default_lang
+    link = Link(user.email, token)
+    name = _find_name(user)
+    greeting = "mail_greeting" if name else "mail_greeting_no_name"
+    said = {"name": name, "product": brand.product, "code": code}
     values = {
         **colours.shades(brand.accent),
-        "name": f" {full_name}" if full_name else "",
-        "link": Link(user.email, token).url(base_url),
-        "product": brand.product,
+        **said,
+        "greeting": templates.word(greeting, lang, **said),
+        "link": link.url(base_url),
+        "refuse_link": link.url_on(refuse_url) if refuse_url else "",
         "logo_url": brand.logo_url,
-        "support_label": templates.texts(lang)["support_label"],
         "support_address": brand.support_address,
         "support_url": brand.support_url,
     }
-    in_text = {**values, "support": ""}
-    in_html = {**values, "logo": Html(), "support": Html()}
-    if brand.support_address:
-        in_text["support"] = templates.fill_text("mail/support.txt", **values)
-        in_html["support"] = templates.fill_html("mail/support.html", **values)
-    if brand.logo_url:
-        in_html["logo"] = templates.fill_html("mail/logo.html", **values)
+    subject = templates.word("mail_subject", lang, **values)
+    life = "mail_life_code" if code else "mail_life"
+    parts = {
+        "code_part": "mail/code" if code else "",
+        "refuse_part": "mail/refuse" if refuse_url else "",
+        "support_part": "mail/support" if brand.support_address else "",
+    }
+    in_text = {
+        **values,
+        "life": templates.word(life, lang),
+        **{
+            part: templates.text(f"{file}.txt", lang, **values) if file else ""
+            for part, file in parts.items()
+        },
+    }
+    # A name keeps its own direction: in an Arabic greeting a Latin one, and the other way round.
+    marked = {**said, "name": Html(f"<bdi>{Html.escaped(name)}</bdi>")}
+    preheader = "mail_preheader_code" if code else "mail_preheader"
+    in_html = {
+        **values,
+        "subject": subject,
+        "greeting": templates.word_html(greeting, lang, **marked),
+        "preheader": templates.word_html(preheader, lang, **values),
+        "life": templates.word_html(life, lang),
+        "product_mark": (
+            templates.html("mail/logo.html", lang, **values) if brand.logo_url else brand.product
+        ),
+        **{
+            part: templates.html(f"{file}.html", lang, **values) if file else Html()
+            for part, file in parts.items()
+        },
+    }
     return Mail(
         to=email_address.deliverable(user.email),
-        subject=templates.fill_text(f"mail/{lang}/subject.txt", **values).strip(),
-        text=templates.fill_text(f"mail/{lang}/body.txt", **in_text).strip() + "\n",
-        html=templates.fill_html(f"mail/{lang}/body.html", **in_html),
+        subject=subject,
+        text=templates.text("mail/body.txt", lang, **in_text).strip() + "\n",
+        html=templates.html("mail/body.html", lang, **in_html),
     )
 
 
-def _greeted(user: User) -> str:
+def _find_name(user: User) -> str:
+    """Return the name to greet ``user`` by. Nothing if what the item holds is no name."""
     try:
         return person_name.whole(person_name.safe(user.prenom), person_name.safe(user.nom))
     except person_name.NameRefused:

@@ -21,8 +21,12 @@ class Link:
 
     def url(self, base_url: str) -> str:
         """Where the link leads. A ``+`` is percent-encoded, or it would arrive as a space."""
+        return self.url_on(f"{base_url}/validate")
+
+    def url_on(self, page: str) -> str:
+        """Return the address of ``page`` with what the link says as its query."""
         query = urlencode({"email": self.email, "token": self.token}, quote_via=quote, safe="@")
-        return f"{base_url}/validate?{query}"
+        return f"{page}?{query}"
 
 
 def read(fields: Mapping[str, object]) -> Link | None:

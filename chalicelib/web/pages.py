@@ -1,4 +1,4 @@
-"""The pages: templates filled with the words of a language. Who asks for them is not known here."""
+"""The pages of a stage: templates filled with the words of a language."""
 
 from base64 import b64encode
 from collections.abc import Iterable, Mapping
@@ -7,91 +7,144 @@ from functools import cached_property
 from hashlib import sha256
 from urllib.parse import urlsplit
 
-from chalicelib import colours, templates
+from chalicelib import colours
 from chalicelib.settings import UNBRANDED, Brand
-from chalicelib.templates import Html
+from chalicelib.templates import Html, Templates
 from chalicelib.users.links import Link
 from chalicelib.web.forms import FIELDS, TRAP, Problem
 
 TYPED = ("email", "prenom", "nom")
 """The fields that the sign-up page shows."""
 
+_FOR_PROGRAMS = (
+    "body_malformed",
+    "body_too_large",
+    "content_type_unsupported",
+    "method_not_allowed",
+)
+"""Problems that only a program can fix. People read ``page_problem_detail`` instead."""
+
 
 @dataclass(frozen=True)
 class Pages:
-    """The pages of a stage, in any of its languages. ``base_url`` is where all their links lead,
-    ``after_validation_url`` where a form may be sent on to, if anywhere."""
+    """The pages of a stage, in any of its languages.
+
+    ``base_url`` is where all their links lead. ``after_validation_url`` is where a form may send
+    people on to. With ``refusable``, the button page also offers "this was not me".
+    """
 
     base_url: str
+    templates: Templates
     brand: Brand = UNBRANDED
     after_validation_url: str = ""
+    refusable: bool = False
 
     def sign_up(
         self, lang: str, typed: Mapping[str, str], problems: Iterable[Problem] = ()
     ) -> Html:
-        """The form, with what was typed kept and each problem beside its field."""
-        texts = templates.texts(lang)
-        beside: dict[str, str] = {}
+        """Return the form with what was typed, and each problem beside its field."""
+        beside: dict[str, Html] = {}
         items = []
-        trap = _fill("trap", lang, trap=TRAP)
+        trap = self._fill("trap", lang, trap=TRAP)
         for problem in problems:
             field = FIELDS.get(problem.field, problem.field)
-            detail = texts[f"problem_{problem.code}_detail"]
+            detail = self._word(f"problem_{problem.code}_detail", lang)
             if field == TRAP:
                 trap = Html()  # so that the next try of a trapped person succeeds
-                items.append(_fill("error_text", lang, detail=detail))
+                items.append(self._fill("error_text", lang, detail=detail))
             elif field in TYPED:
                 beside.setdefault(field, detail)
-                label = texts[f"{field}_label"]
-                items.append(_fill("error_link", lang, field=field, label=label, detail=detail))
+                items.append(self._error_link(lang, field, detail))
             else:
-                items.append(_fill("error_item", lang, field=problem.field[:64], detail=detail))
+                items.append(
+                    self._fill("error_item", lang, field=problem.field[:64], detail=detail)
+                )
         values: dict[str, str] = {field: typed.get(field, "") for field in TYPED}
         for field in TYPED:
-            wrong = {"field": field, "detail": beside.get(field, "")}
-            shown = field in beside
-            values[f"{field}_error"] = _fill("field_error", lang, **wrong) if shown else Html()
-            values[f"{field}_invalid"] = (
-                Html(f'aria-invalid="true" aria-describedby="{field}-error"') if shown else Html()
-            )
-        summary = _fill("error_summary", lang, items=Html("".join(items))) if items else Html()
-        # Who listens to the page hears its title first.
-        title = f"{texts['error_prefix']} {texts['sign_up_title']}" if items else ""
+            values.update(self._beside(lang, field, beside.get(field, Html())))
         return self._page(
             "sign_up",
             lang,
-            title=title,
+            title=self._title("sign_up", lang, failed=bool(items)),
             typed=typed if any(typed.values()) else None,
-            errors=summary,
+            errors=self._summary(lang, items),
             trap=trap,
             action=f"{self.base_url}/users",
             **values,
         )
 
-    def sent(self, lang: str, email: str, typed: Mapping[str, str]) -> Html:
-        """Look into your mailbox; or send it again, or mend what was typed."""
-        return self._page("sent", lang, typed=typed, email=email)
+    def sent(
+        self,
+        lang: str,
+        email: str,
+        typed: Mapping[str, str],
+        *,
+        takes_code: bool = False,
+        code_failed: bool = False,
+    ) -> Html:
+        """Return the page that waits for the mail to be read.
+
+        With ``takes_code`` it has a field for the code of the mail. ``code_failed`` says beside the
+        field that the code just sent does not work.
+        """
+        detail = self._word("problem_code_invalid_detail", lang) if code_failed else Html()
+        links = [self._error_link(lang, "code", detail)] if code_failed else []
+        form: str = Html()
+        if takes_code or code_failed:
+            beside = self._beside(lang, "code", detail, hint="code-hint")
+            form = self._fill(
+                "code_form", lang, email=email, validate_action=self._url("validate"), **beside
+            )
+        return self._page(
+            "sent",
+            lang,
+            title=self._title("sent", lang, failed=code_failed),
+            typed=typed,
+            email=email,
+            code_form=form,
+            errors=self._summary(lang, links),
+        )
 
     def link(self, name: str, lang: str, link: Link, in_other_languages: bool = True) -> Html:
-        """The page ``name`` behind a link: confirm, validated, already_validated or expired."""
+        """Return the page ``name`` of a link: confirm, validated, already_validated or expired."""
+        not_me: str = Html()
+        if name == "confirm" and self.refusable:
+            not_me = self._fill("not_me", lang, refuse_url=link.url_on(self._url("refuse")))
         return self._page(
             name,
             lang,
             here=link.url(self.base_url) + "&" if in_other_languages else None,
-            action=f"{self.base_url}/validate",
+            validate_action=self._url("validate"),
             email=link.email,
             token=link.token,
+            not_me_link=not_me,
         )
 
+    def refuse(self, lang: str, link: Link) -> Html:
+        """Return the page with the button that says "this was not me"."""
+        action = self._url("refuse")
+        here = link.url_on(action) + "&"
+        return self._page(
+            "refuse", lang, here=here, refuse_action=action, email=link.email, token=link.token
+        )
+
+    def refuse_done(self, lang: str) -> Html:
+        """Return the page for after that button: no more mail will be sent."""
+        return self._page("refuse_done", lang, here=None)
+
     def refused(self, lang: str) -> Html:
-        """A link that is not somebody's."""
+        """Return the page for a link that does not work."""
         return self._page("refused", lang)
 
     def problem(self, lang: str, code: str) -> Html:
-        """What went wrong, where no other page says so."""
-        texts = templates.texts(lang)
-        title = texts[f"problem_{code}_title"]
-        return self._page("problem", lang, title=title, detail=texts[f"problem_{code}_detail"])
+        """Return the page that says what went wrong, where no other page does."""
+        name = "page_problem" if code in _FOR_PROGRAMS else f"problem_{code}"
+        return self._page(
+            "problem",
+            lang,
+            title=self._word(f"{name}_title", lang),
+            detail=self._word(f"{name}_detail", lang),
+        )
 
     @cached_property
     def security_policy(self) -> str:
@@ -108,8 +161,41 @@ class Pages:
 
     @cached_property
     def _style(self) -> Html:
-        accent = templates.fill_text("pages/accent.css", **colours.shades(self.brand.accent))
-        return Html(templates.read("pages/style.css") + accent)
+        shades = colours.shades(self.brand.accent)
+        accent = self.templates.text("pages/accent.css", "", **shades)
+        return Html(self.templates.read("pages/style.css") + accent)
+
+    def _url(self, path: str) -> str:
+        return f"{self.base_url}/{path}"
+
+    def _fill(self, name: str, lang: str, **values: str) -> Html:
+        return self.templates.html(f"pages/{name}.html", lang, **values)
+
+    def _word(self, name: str, lang: str) -> Html:
+        return self.templates.word_html(name, lang, product=self.brand.product)
+
+    def _title(self, name: str, lang: str, *, failed: bool = False) -> Html:
+        """Return the title of a page. A screen reader reads it first, so it says "Error"."""
+        title = self._word(f"{name}_title", lang)
+        return Html(f"{self._word('error_prefix', lang)} {title}") if failed else title
+
+    def _error_link(self, lang: str, field: str, detail: Html) -> Html:
+        label = self._word(f"{field}_label", lang)
+        return self._fill("error_link", lang, field=field, label=label, detail=detail)
+
+    def _summary(self, lang: str, items: list[Html]) -> Html:
+        return self._fill("error_summary", lang, items=Html("".join(items))) if items else Html()
+
+    def _beside(self, lang: str, field: str, detail: Html, hint: str = "") -> dict[str, str]:
+        """Return what a field of a form shows of its problem ``detail``, if it has one."""
+        ids = " ".join(filter(None, (f"{field}-error" if detail else "", hint)))
+        invalid = 'aria-invalid="true"' if detail else ""
+        described = f'aria-describedby="{ids}"' if ids else ""
+        error = self._fill("field_error", lang, field=field, detail=detail) if detail else Html()
+        return {
+            f"{field}_error": error,
+            f"{field}_invalid": Html(f"{invalid} {described}".strip()),
+        }
 
     def _page(
         self,
@@ -121,22 +207,22 @@ class Pages:
         typed: Mapping[str, str] | None = None,
         **values: str,
     ) -> Html:
-        """A whole page. Who chooses another language comes to ``here``, an address up to ``lang=``,
-        or with what they ``typed`` to the sign-up page, which is also the default. None: no choice.
+        """Return a whole page.
+
+        A reader who chooses another language gets ``here``, an address up to ``lang=``. By default
+        that is the sign-up page, filled in with what they ``typed``. None: no choice.
         """
-        texts = templates.texts(lang)
-        title = title or texts[f"{name}_title"]
-        main = _fill(
+        title = title or self._title(name, lang)
+        main = self._fill(
             name,
             lang,
             title=title,
             product=self.brand.product,
             sign_up_url=f"{self.base_url}/?lang={lang}",
-            resend_action=f"{self.base_url}/resend",
-            form_lang=lang,
+            resend_action=self._url("resend"),
             **values,
         )
-        return _fill(
+        return self._fill(
             "layout",
             lang,
             title=title,
@@ -154,9 +240,9 @@ class Pages:
         brand = self.brand
         mark, support = brand.product, Html()
         if brand.logo_url:
-            mark = _fill("logo", lang, logo_url=brand.logo_url, product=brand.product)
+            mark = self._fill("logo", lang, logo_url=brand.logo_url, product=brand.product)
         if brand.support_address:
-            support = _fill(
+            support = self._fill(
                 "support",
                 lang,
                 support_url=brand.support_url,
@@ -165,21 +251,19 @@ class Pages:
         return {"product": brand.product, "product_mark": mark, "support": support}
 
     def _languages(self, lang: str, here: str, typed: Mapping[str, str] | None) -> Html:
-        """Ways to every other language. What was typed goes by a form: no address is in a URL."""
-        others = [
-            (other, templates.texts(other)["language_name"])
-            for other in sorted(templates.languages() - {lang})
-        ]
+        """Return ways to the other languages. What was typed goes by a form, never in a URL."""
+        names = self.templates.language_names
+        others = [(other, label) for other, label in names.items() if other != lang]
         if typed is None:
             links = [
-                _fill("language", lang, href=f"{here}lang={other}", other=other, label=label)
+                self._fill("language", lang, href=f"{here}lang={other}", other=other, label=label)
                 for other, label in others
             ]
             return Html("".join(links))
         buttons = [
-            _fill("language_button", lang, other=other, label=label) for other, label in others
+            self._fill("language_button", lang, other=other, label=label) for other, label in others
         ]
-        return _fill(
+        return self._fill(
             "language_form",
             lang,
             sign_up_action=f"{self.base_url}/",
@@ -191,9 +275,3 @@ class Pages:
 def _origin(url: str) -> str:
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc}"
-
-
-def _fill(name: str, lang: str, **values: str) -> Html:
-    return templates.fill_html(
-        f"pages/{name}.html", **{**templates.texts(lang), "lang": lang, **values}
-    )

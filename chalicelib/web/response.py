@@ -11,8 +11,8 @@ from urllib.parse import quote
 
 from chalice.app import Response
 
-from chalicelib import templates
 from chalicelib.settings import Settings
+from chalicelib.templates import Templates
 from chalicelib.users.links import Link
 from chalicelib.users.people import Click, Validation
 from chalicelib.web.forms import FIELDS, TRAP, Problem
@@ -40,10 +40,13 @@ Headers = dict[str, str | list[str]]
 class Answers:
     """A stage's answers, each in the language and the type that its request asks for."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, templates: Templates) -> None:
         self.settings = settings
-        self.pages = Pages(settings.base_url, settings.brand, settings.after_validation_url)
-        self._message_text = cache(_message)  # at most one for each message and language
+        self.templates = templates
+        self.pages = Pages(
+            settings.base_url, templates, settings.brand, settings.after_validation_url
+        )
+        self._message_text = cache(self._write_message)  # at most one for each message and language
 
     def sign_up_page(self, request: Request) -> Response:
         """Return the form, with what the request's fields say. Programs get the page as well."""
@@ -53,7 +56,7 @@ class Answers:
         """Return the same answer to every sign-up, with the ticket that its browser keeps."""
         response = self.accepted(request, email)
         if not request.wants_page:
-            response.body = _as_json({**_content(request.lang, "accepted"), "ticket": ticket})
+            response.body = _as_json({**self._content(request.lang, "accepted"), "ticket": ticket})
         response.headers["Set-Cookie"] = self._cookie(ticket)
         return response
 
@@ -73,7 +76,7 @@ class Answers:
     def clicked(self, request: Request, link: Link, click: Click) -> Response:
         """Return the result of a click, in the mail's language unless another is chosen."""
         outcome, status = click.outcome, _VALIDATION_STATUS[click.outcome]
-        if not request.lang_is_chosen and click.lang in templates.languages():
+        if not request.lang_is_chosen and click.lang in self.templates.languages:
             request = replace(request, lang=click.lang)
         if outcome is Validation.INVALID:
             return self.link_refused(request)
@@ -126,7 +129,7 @@ class Answers:
         """Return an error as a page, or as RFC 9457 has it with each of its ``causes``."""
         if request.wants_page:
             return self._page(request, status, self.pages.problem(request.lang, code))
-        texts = templates.texts(request.lang)
+        texts = self.templates.words(request.lang)
         details: dict[str, Any] = {
             "type": f"urn:bienvenue:problem:{code}",
             "title": texts[f"problem_{code}_title"],
@@ -171,6 +174,12 @@ class Answers:
         page = self.pages.link(name, request.lang, link, in_other_languages)
         return self._page(request, status, page)
 
+    def _write_message(self, lang: str, name: str) -> str:
+        return _as_json(self._content(lang, name))
+
+    def _content(self, lang: str, name: str) -> dict[str, str]:
+        return {"status": name, "message": self.templates.word(f"{name}_message", lang)}
+
     def _redirect(self, page: Response) -> Response:
         """Return ``page``, made a redirect if the stage sends validated users elsewhere."""
         if after := self.settings.after_validation_url:
@@ -183,14 +192,6 @@ def _typed(request: Request) -> dict[str, str]:
     """Return what the request's fields say, for the fields that the form shows."""
     typed = {FIELDS.get(name, name): text_of(value) for name, value in request.fields.items()}
     return {name: typed.get(name, "") for name in TYPED}
-
-
-def _message(lang: str, name: str) -> str:
-    return _as_json(_content(lang, name))
-
-
-def _content(lang: str, name: str) -> dict[str, str]:
-    return {"status": name, "message": templates.texts(lang)[f"{name}_message"]}
 
 
 def _as_json(content: Mapping[str, Any]) -> str:

@@ -8,7 +8,6 @@ import chalice.app
 from botocore.exceptions import BotoCoreError, ClientError
 from chalice.app import Chalice, Response
 
-from chalicelib import templates
 from chalicelib.logs import kind
 from chalicelib.users.store import Unusable
 from chalicelib.web import body
@@ -93,4 +92,5 @@ class Site:
             return self._answers.problem(request, 503, "service_unavailable")
 
     def _read(self, received: chalice.app.Request) -> Request:
-        return read_request(received, self._answers.settings, templates.languages())
+        answers = self._answers
+        return read_request(received, answers.settings, answers.templates.languages)

@@ -5,13 +5,14 @@ What they say and how they look is all the service's own; only the samples are f
 
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
-from chalicelib import settings, templates
+from chalicelib import settings
 from chalicelib.mail import message
+from chalicelib.templates import TemplateError, Templates
 from chalicelib.users.links import Link
 from chalicelib.users.people import User
 from chalicelib.web import forms
@@ -38,13 +39,16 @@ _LONG_LINK = Link(
 )
 _TYPED = {"email": "alexis@example.org", "prenom": "Alexis", "nom": "GÜNST HORN"}
 _WRONG = {"email": "alexis@example", "prenom": "Win at https://spam.example", "nom": _LONG * 2}
+_CODE = "123456"
 _PEOPLE = {
-    "mail": User(_LINK.email, "Alexis", "GÜNST HORN", ""),
-    "mail-no-name": User(_LINK.email, "", "", ""),
-    "mail-long-names": User(_LONG_LINK.email, _LONG, _LONG_TOO, ""),
-    "mail-emoji": User(_LINK.email, "Zoë 🌻", "O'Neill 👩\u200d🚀", ""),
-    "mail-right-to-left": User(_LINK.email, "محمد", "عبد الرحمن", ""),
+    "mail": (User(_LINK.email, "Alexis", "GÜNST HORN", ""), _CODE),
+    "mail-no-code": (User(_LINK.email, "Alexis", "GÜNST HORN", ""), ""),
+    "mail-no-name": (User(_LINK.email, "", "", ""), _CODE),
+    "mail-long-names": (User(_LONG_LINK.email, _LONG, _LONG_TOO, ""), _CODE),
+    "mail-emoji": (User(_LINK.email, "Zoë 🌻", "O'Neill 👩\u200d🚀", ""), _CODE),
+    "mail-right-to-left": (User(_LINK.email, "محمد", "عبد الرحمن", ""), _CODE),
 }
+"""The samples of people, each with the code of their mail."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +84,7 @@ def build(folder: Path, environment: Mapping[str, str]) -> Path:
 def read(environment: Mapping[str, str]) -> settings.Settings:
     """A stage's settings, made up where ``environment`` lacks them. Raises OpsError."""
     try:
-        return settings.read({**_TO_COME, **environment}, templates.languages())
+        return settings.read({**_TO_COME, **environment})
     except settings.SettingsError as error:
         raise OpsError(str(error)) from error
 
@@ -88,52 +92,62 @@ def read(environment: Mapping[str, str]) -> settings.Settings:
 def make(stage: settings.Settings) -> list[Specimen]:
     """Every specimen of a stage, from its own templates where it has some. Raises OpsError if one
     of these cannot be filled."""
-    templates.prefer(stage.templates_folder)
     try:
         return list(specimens(stage))
-    except templates.TemplateError as error:
-        raise OpsError(f"{stage.templates_folder}/{error}: mend that template.") from error
-    finally:
-        templates.prefer("")
+    except TemplateError as error:
+        raise OpsError(f"{stage.templates_folder}/{error}: fix that template.") from error
 
 
 def specimens(stage: settings.Settings) -> Iterator[Specimen]:
-    """Every page and every mail, in every language of the stage; its default language first."""
-    others = templates.languages() - {stage.default_lang}
-    for lang in (stage.default_lang, *sorted(others)):
-        for name, html in _pages(stage, lang):
+    """Yield every page and mail in every language of the stage. Its default language is first."""
+    templates = Templates(stage.templates_folder)
+    others = [tag for tag in templates.language_names if tag != stage.default_lang]
+    for lang in (stage.default_lang, *others):
+        for name, html in _pages(stage, templates, lang):
             yield Specimen(name, lang, html)
-        for name, user in _PEOPLE.items():
+        for name, (user, code) in _PEOPLE.items():
             composed = message.compose(
                 user,
                 _TOKEN,
+                code,
+                templates=templates,
                 base_url=stage.base_url,
                 default_lang=lang,
-                languages=templates.languages(),
                 brand=stage.brand,
+                refuse_url=f"{stage.base_url}/refuse",
             )
             sender = f"{stage.mail_from_name} <{stage.mail_from}>".strip()
             heading = f"{sender}\n{composed.subject}\n\n"
             yield Specimen(name, lang, composed.html, heading + composed.text)
 
 
-def _pages(stage: settings.Settings, lang: str) -> Iterator[tuple[str, str]]:
-    pages = Pages(stage.base_url, stage.brand, stage.after_validation_url)
+def _pages(stage: settings.Settings, templates: Templates, lang: str) -> Iterator[tuple[str, str]]:
+    pages = Pages(
+        stage.base_url, templates, stage.brand, stage.after_validation_url, refusable=True
+    )
+    languages = templates.languages
     yield "sign-up", pages.sign_up(lang, {})
-    yield "sign-up-errors", pages.sign_up(lang, _WRONG, _problems(_WRONG, lang))
+    yield "sign-up-errors", pages.sign_up(lang, _WRONG, _problems(_WRONG, lang, languages))
     nothing = dict.fromkeys(TYPED, "")
-    yield "sign-up-nothing-typed", pages.sign_up(lang, nothing, _problems(nothing, lang))
+    problems = _problems(nothing, lang, languages)
+    yield "sign-up-nothing-typed", pages.sign_up(lang, nothing, problems)
     yield "sent", pages.sent(lang, _LINK.email, _TYPED)
+    yield "sent-code", pages.sent(lang, _LINK.email, _TYPED, takes_code=True)
+    yield "sent-code-failed", pages.sent(lang, _LINK.email, _TYPED, code_failed=True)
     yield "sent-long-address", pages.sent(lang, _LONG_LINK.email, _TYPED)
     for name in ("confirm", "validated", "already_validated", "expired"):
         yield name.replace("_", "-"), pages.link(name, lang, _LINK)
+    yield "refuse", pages.refuse(lang, _LINK)
+    yield "refuse-done", pages.refuse_done(lang)
     yield "refused", pages.refused(lang)
     yield "problem", pages.problem(lang, "service_unavailable")
 
 
-def _problems(fields: Mapping[str, str], lang: str) -> tuple[forms.Problem, ...]:
+def _problems(
+    fields: Mapping[str, str], lang: str, languages: Collection[str]
+) -> tuple[forms.Problem, ...]:
     try:
-        forms.read_sign_up(fields, lang, templates.languages())
+        forms.read_sign_up(fields, lang, languages)
     except forms.Invalid as error:
         return error.problems
     return ()

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from chalicelib import settings, templates
+from chalicelib import settings
 from ops.terminal import durations
 
 _ENDPOINTS = "AWS_ENDPOINT_URL_"
@@ -80,7 +80,7 @@ def setting_names() -> set[str]:
     """Return the name of every setting that the app reads from its environment."""
     environment = _Environment()
     with contextlib.suppress(settings.SettingsError):
-        settings.read(environment, templates.languages())
+        settings.read(environment)
     return environment.names_read
 
 

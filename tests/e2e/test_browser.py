@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from chalicelib import templates
+from chalicelib.templates import Templates
 from ops.preview import gallery
 from tests.e2e import browser as browsers
 from tests.e2e.browser import look
@@ -23,7 +23,8 @@ from tests.e2e.stack import Stack, link_in, running
 
 LONG_AGO = {"S": "2020-01-01T00:00:00.000000Z"}
 LONG_SINCE_DEAD = {"N": "1600000000"}
-LANGUAGES = sorted(templates.languages())
+TEMPLATES = Templates()
+LANGUAGES = list(TEMPLATES.language_names)
 LOGO = (
     '<svg xmlns="http://www.w3.org/2000/svg" width="150" height="40" viewBox="0 0 150 40">'
     '<circle cx="20" cy="20" r="16" fill="#c2185b"/>'
@@ -56,7 +57,7 @@ class Visitor:
             self.complaints.append(said)
 
     def text(self, name: str) -> str:
-        return templates.texts(self.lang)[name]
+        return TEMPLATES.word(name, self.lang, product="Bienvenue")
 
     def open_form(self) -> None:
         self.page.goto(f"{self.stack.api}/")
@@ -131,7 +132,7 @@ def test_sign_up_read_the_mail_click_and_click_again(visitor: Visitor) -> None:
     look(visitor.page, f"sent.{visitor.lang}")
 
     link = visitor.open_mail(email)
-    greeting = {"fr": "Bienvenue Alexis GÜNST HORN !", "en": "Welcome Alexis GÜNST HORN!"}
+    greeting = {"fr": "Bienvenue Alexis GÜNST HORN !", "en": "Welcome, Alexis GÜNST HORN!"}
     expect(visitor.page.get_by_role("heading", level=1)).to_have_text(greeting[visitor.lang])
     look(visitor.page, f"mail.{visitor.lang}", is_mail=True)
     visitor.click_in_mail()
@@ -271,7 +272,7 @@ def test_another_language_can_be_chosen_anywhere_and_follows_into_the_mail(
 ) -> None:
     email = f"switched.{visitor.lang}@example.org"
     other = next(lang for lang in LANGUAGES if lang != visitor.lang)
-    name = templates.texts(other)["language_name"]
+    name = TEMPLATES.language_names[other]
     visitor.open_form()
     visitor.fill_in("zoe@", "Zoë", "")
     visitor.press("sign_up_button")
@@ -283,7 +284,7 @@ def test_another_language_can_be_chosen_anywhere_and_follows_into_the_mail(
     visitor.press("sign_up_button")
     visitor.sees("sent_title")
     visitor.open_mail(email)
-    greeting = {"fr": "Bienvenue Zoë !", "en": "Welcome Zoë!"}[other]
+    greeting = {"fr": "Bienvenue Zoë !", "en": "Welcome, Zoë!"}[other]
     expect(visitor.page.get_by_role("heading", level=1)).to_have_text(greeting)
 
 

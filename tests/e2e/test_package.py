@@ -33,12 +33,14 @@ SETTINGS = {
 USE_EVERYTHING = """
 import sys
 import app
-from chalicelib import templates
+from chalicelib.templates import Templates
 from chalicelib.users import email_address
 app.users(), app.mailer()
 assert email_address.canonical("A@B\\u00fccher.example") == "a@xn--bcher-kva.example"
-assert templates.languages() == {"en", "fr"}
-for lang in templates.languages():
+templates = Templates()
+assert {"en", "fr"} <= templates.languages
+for lang in templates.languages:
+    assert templates.words(lang)["sign_up_title"]
     assert app.site.pages.sign_up(lang, {})
 loaded = {module.split(".")[0] for module in sys.modules}
 assert not loaded & {"pytest", "moto", "ops", "tests", "click", "rich"}, loaded
@@ -131,9 +133,8 @@ def test_the_package_holds_what_lambda_needs_and_nothing_else(package: ZipFile) 
     metadata = {top for top in tops if top.endswith(".dist-info")}
     assert tops - metadata <= own | {"typing_extensions.py"}
     assert own <= tops
-    for folder in ("mail", "pages"):
-        for lang in ("fr", "en"):
-            assert any(name.startswith(f"chalicelib/templates/{folder}/{lang}/") for name in names)
+    for folder in ("mail", "pages", "words"):
+        assert any(name.startswith(f"chalicelib/templates/{folder}/") for name in names)
     assert not [name for name in names if name.startswith(("tests", "ops", ".", "boto"))]
     assert sum(info.compress_size for info in package.infolist()) < 1_500_000
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from chalicelib import settings, templates
+from chalicelib import settings
 from tests.e2e import shell
 from tests.e2e.stack import ROOT, Stack, running, wait_for
 
@@ -106,7 +106,7 @@ def test_the_readme_names_every_setting_and_no_other() -> None:
             return default
 
     with pytest.raises(settings.SettingsError):
-        settings.read(Environment(), templates.languages())
+        settings.read(Environment())
     table = README.partition("\n## Settings\n")[2].partition("\n## ")[0]
     named = {
         name

@@ -131,9 +131,8 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A package with templates of a stage's own in chalicelib/brands/acme."""
     monkeypatch.setattr(templates, "PACKAGE", tmp_path)
     for name, content in {
-        "mail/fr/subject.txt": "Chez $product$name\n",
+        "words/fr.json": '{"mail_subject": "$product : $greeting", "validated_title": "Entrez"}',
         "pages/validated.html": "<h1>$validated_title</h1><p>$product</p>\n",
-        "pages/fr/texts.json": '{"validated_title": "Entrez donc"}',
     }.items():
         path = tmp_path / "chalicelib/brands/acme" / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -145,16 +144,17 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_stage_may_have_templates_of_its_own() -> None:
     with running(TEMPLATES_FOLDER="chalicelib/brands/acme", PRODUCT_NAME="Acme") as service:
         link = signed_up(service)
-        assert subject(service) == "Chez Acme Alexis GÜNST HORN"
+        assert subject(service) == "Acme : Bienvenue Alexis GÜNST HORN !"
         assert text(service).startswith("Bienvenue Alexis GÜNST HORN !\n")
         page = service.open(link, accept=BROWSER).body.decode()
-        assert "<h1>Entrez donc</h1><p>Acme</p>" in page
+        assert "<h1>Entrez</h1><p>Acme</p>" in page
     with running() as service:
         signed_up(service)
         assert subject(service) == "Bienvenue Alexis GÜNST HORN !"
 
 
 def test_a_stage_whose_templates_cannot_be_used_does_not_start(package: Path) -> None:
+    (package / "chalicelib/brands/acme/mail/fr").mkdir(parents=True)
     (package / "chalicelib/brands/acme/mail/fr/objet.txt").touch()
     for folder, told in (
         ("chalicelib/brands/acme", "has mail/fr/objet.txt, but there is no such template"),
@@ -232,7 +232,7 @@ def test_a_language_that_was_chosen_follows_the_person(service: Service, lang: s
     assert sent.headers["Content-Language"] == lang
     assert f'<input type="hidden" name="lang" value="{lang}">' in sent.body.decode()
     service.deliver()
-    assert subject(service).startswith({"fr": "Bienvenue", "en": "Welcome"}[lang])
+    assert subject(service).startswith({"fr": "Bienvenue", "en": "Confirm"}[lang])
 
     service.clock.go_by(hours=24)
     expired = service.open(f"{service.link()}&lang={lang}", accept=BROWSER, accept_language=other)

@@ -13,7 +13,7 @@ from chalice.test import HTTPResponse
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from chalicelib import templates
+from chalicelib.templates import Templates
 from chalicelib.users import email_address, person_name, tokens
 from chalicelib.web import body, forms, response
 from tests.support.description import DESCRIPTION, LINK, PATH, mail_link
@@ -95,7 +95,7 @@ def test_its_version_is_the_projects() -> None:
 
 
 def test_it_describes_every_problem_and_every_cause() -> None:
-    texts = templates.texts("en")
+    texts = Templates().words("en")
     titles = set(re.findall(r"^problem_(\w+)_title$", "\n".join(texts), re.MULTILINE))
     details = set(re.findall(r"^problem_(\w+)_detail$", "\n".join(texts), re.MULTILINE))
     problems = SCHEMAS["Problem"]["properties"]["type"]["enum"]
@@ -105,7 +105,7 @@ def test_it_describes_every_problem_and_every_cause() -> None:
 
 
 def test_it_describes_every_language() -> None:
-    languages = templates.languages()
+    languages = Templates().languages
     spoken = DESCRIPTION["components"]["headers"]["Content-Language"]["schema"]["enum"]
     assert sorted(spoken) == sorted(languages)
     for lang in languages:

@@ -1,142 +1,200 @@
-"""Templates: filled, escaped, and complete in every language."""
+"""Templates: filled and escaped, with words that are complete in every language."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from chalicelib import templates
-from chalicelib.templates import Html
+from chalicelib.templates import Html, TemplateError, Templates
 
-LANGUAGES = sorted(templates.languages())
+OURS = Templates()
+LANGUAGES = list(OURS.language_names)
 
 
 def test_there_are_french_and_english() -> None:
-    assert {"fr", "en"} <= templates.languages()
+    assert {"fr", "en"} <= OURS.languages
 
 
-@pytest.mark.parametrize("lang", LANGUAGES)
-@pytest.mark.parametrize("kind", ["mail", "pages"])
-def test_no_language_lacks_a_file_that_french_has(kind: str, lang: str) -> None:
-    def files(folder: Path) -> set[str]:
-        return {path.name for path in folder.iterdir()}
-
-    assert files(templates.ROOT / kind / lang) == files(templates.ROOT / kind / "fr")
+def test_each_language_in_the_menu_has_words_and_no_other() -> None:
+    files = {path.stem for path in (templates.ROOT / "words").iterdir()}
+    assert files == OURS.languages
+    for lang, name in OURS.language_names.items():
+        assert OURS.words(lang)["language_name"] == name
 
 
-@pytest.mark.parametrize("lang", LANGUAGES)
-def test_no_language_lacks_a_text_that_french_has(lang: str) -> None:
-    assert templates.texts(lang).keys() == templates.texts("fr").keys()
-    assert all(isinstance(text, str) and text for text in templates.texts(lang).values())
+# Filling
 
 
 def test_text_is_filled_in_as_it_is() -> None:
-    filled = templates.fill_text("mail/fr/subject.txt", name=" <Ada> & $name")
-    assert filled == "Bienvenue <Ada> & $name !\n"
+    filled = OURS.word("mail_greeting", "fr", name="<Ada> & $name")
+    assert filled == "Bienvenue <Ada> & $name !"
 
 
 def test_html_is_filled_in_escaped() -> None:
-    filled = templates.fill_html("mail/fr/subject.txt", name=" <b>\"Ada' &")
-    assert filled == "Bienvenue &lt;b&gt;&quot;Ada&#x27; &amp; !\n"
+    filled = OURS.word_html("mail_greeting", "fr", name="<b>\"Ada' &")
+    assert filled == "Bienvenue &lt;b&gt;&quot;Ada&#x27; &amp;\xa0!"
 
 
 def test_markup_of_our_own_stays_markup() -> None:
-    filled = templates.fill_html("mail/fr/subject.txt", name=Html(" <b>Ada</b>"))
-    assert filled == "Bienvenue <b>Ada</b> !\n"
+    filled = OURS.word_html("mail_greeting", "fr", name=Html("<b>Ada</b>"))
+    assert filled == "Bienvenue <b>Ada</b>\xa0!"
     assert isinstance(filled, Html)
 
 
-@pytest.mark.parametrize("fill", [templates.fill_text, templates.fill_html])
-def test_a_value_that_is_not_given_is_a_mistake_of_ours(fill: object) -> None:
+def test_words_do_not_break_at_a_hyphen_but_values_do() -> None:
+    filled = OURS.html("pages/refuse.html", "fr", **_PAGE, email="jean-luc@example.org")
+    assert "plus d\u2019e\u2011mail à" in filled
+    assert "jean-luc@example.org" in filled
+
+
+def test_a_word_is_filled_with_the_values_of_its_template() -> None:
+    filled = OURS.html("pages/refuse.html", "en", **_PAGE, email="a@example.org")
+    assert "Someone signed up for A&amp;B with this address." in filled
+
+
+@pytest.mark.parametrize("fill", [OURS.text, OURS.html])
+def test_a_value_that_is_not_given_is_named(fill: object) -> None:
     assert callable(fill)
-    with pytest.raises(templates.TemplateError, match=r"subject.txt has \$name, which stands for"):
-        fill("mail/fr/subject.txt", link="x")
+    with pytest.raises(
+        TemplateError, match=r"mail/support.txt has \$support_address, which stands"
+    ):
+        fill("mail/support.txt", "fr")
 
 
 def test_a_file_is_read_as_it_is() -> None:
-    assert templates.read("mail/en/subject.txt") == "Welcome$name!\n"
+    assert OURS.read("mail/refuse.txt") == "\n$not_me\n$refuse_link\n"
 
 
-# A stage's own templates
+_PAGE = {"product": "A&B", "refuse_action": "", "token": ""}
+
+
+# A stage's own folder
 
 
 @pytest.fixture
-def brand(tmp_path: Path) -> Iterator[Path]:
-    """A folder whose templates are preferred."""
-    (tmp_path / "mail/fr").mkdir(parents=True)
-    (tmp_path / "mail/fr/subject.txt").write_text("Salut$name !\n")
-    (tmp_path / "pages/fr").mkdir(parents=True)
-    (tmp_path / "pages/fr/texts.json").write_text('{"language_name": "Franc-comtois"}')
-    # Read before, and so remembered: what is preferred must count all the same.
-    templates.fill_text("mail/fr/subject.txt", name="")
-    templates.texts("fr")
-    templates.prefer(str(tmp_path))
-    yield tmp_path
-    templates.prefer("")
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A stage's empty folder of templates."""
+    monkeypatch.setattr(templates, "PACKAGE", tmp_path)
+    folder = tmp_path / "chalicelib/acme"
+    folder.mkdir(parents=True)
+    return folder
+
+
+def write(path: Path, content: object) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
+
+
+def test_a_stages_own_file_replaces_ours_and_the_rest_stays(folder: Path) -> None:
+    write(folder / "mail/refuse.txt", "No: $refuse_link")
+    stage = Templates("chalicelib/acme")
+    assert stage.text("mail/refuse.txt", "fr", refuse_link="x") == "No: x"
+    assert stage.read("mail/body.txt") == OURS.read("mail/body.txt")
+
+
+def test_a_file_may_be_replaced_in_one_language_alone(folder: Path) -> None:
+    write(folder / "mail/fr/refuse.txt", "Non : $refuse_link")
+    stage = Templates("chalicelib/acme")
+    assert stage.text("mail/refuse.txt", "fr", refuse_link="x") == "Non : x"
+    assert stage.text("mail/refuse.txt", "en", refuse_link="x").startswith("\nThis was not me\n")
+
+
+def test_a_stages_own_words_replace_ours_one_by_one(folder: Path) -> None:
+    write(folder / "words/fr.json", {"not_me": "Pas moi"})
+    assert Templates("chalicelib/acme").words("fr") == {**OURS.words("fr"), "not_me": "Pas moi"}
+
+
+def test_a_stage_chooses_its_languages(folder: Path) -> None:
+    write(folder / "languages.json", {"fr": "Français", "eo": "Esperanto"})
+    write(folder / "words/eo.json", {"sign_up_title": "Registriĝo"})
+    stage = Templates("chalicelib/acme")
+    assert templates.find_problem("chalicelib/acme") == ""
+    assert list(stage.language_names) == ["fr", "eo"]
+    assert stage.word("sign_up_title", "eo") == "Registriĝo"
+
+
+def test_a_language_that_lacks_a_word_borrows_the_english_one(folder: Path) -> None:
+    write(folder / "languages.json", {"eo": "Esperanto"})
+    write(folder / "words/eo.json", {"not_me": "Ne mi"})
+    stage = Templates("chalicelib/acme")
+    assert stage.word("sign_up_title", "eo") == "Sign up"
+    with pytest.raises(KeyError):
+        stage.words("eo")["no_such_word"]
+
+
+def test_a_variant_takes_what_it_lacks_from_its_language(folder: Path) -> None:
+    write(folder / "languages.json", {"fr": "Français", "fr-x-formal": "Français (vous)"})
+    write(folder / "words/fr.json", {"not_me": "Pas moi", "sent_title": "Ton courrier"})
+    write(folder / "words/fr-x-formal.json", {"sent_title": "Votre courrier"})
+    stage = Templates("chalicelib/acme")
+    assert templates.find_problem("chalicelib/acme") == ""
+    formal = {**OURS.words("fr"), "not_me": "Pas moi", "sent_title": "Votre courrier"}
+    assert stage.words("fr-x-formal") == formal
 
 
 @pytest.mark.parametrize(
-    ("content", "words"),
+    ("content", "problem"),
     [
-        ("Salut $nom !", r"mail/fr/subject\.txt has \$nom, which stands for nothing"),
-        ("5 $ de moins", r"mail/fr/subject\.txt has a \$ that stands for nothing: .*"),
+        ("Salut $nom !", r"mail_greeting has \$nom, which stands for nothing"),
+        ("5 $ de moins", r"mail_greeting has a \$ that stands for nothing: .*"),
+        ("Salut $sent_title", r"mail_greeting has \$sent_title, which stands for nothing"),
     ],
 )
-def test_a_template_that_cannot_be_filled_is_named_with_its_mistake(
-    brand: Path, content: str, words: str
-) -> None:
-    (brand / "mail/fr/subject.txt").write_text(content)
-    templates.prefer(str(brand))
-    with pytest.raises(templates.TemplateError, match=words):
-        templates.fill_text("mail/fr/subject.txt", name="")
-
-
-def test_texts_that_are_no_json_are_named_with_their_mistake(brand: Path) -> None:
-    (brand / "pages/fr/texts.json").write_text('{"sign_up_title": }')
-    templates.prefer(str(brand))
-    with pytest.raises(templates.TemplateError, match=r"pages/fr/texts\.json is not JSON: .* 19"):
-        templates.texts("fr")
-
-
-@pytest.mark.usefixtures("brand")
-def test_a_stages_own_file_is_preferred_and_the_rest_stays() -> None:
-    assert templates.fill_text("mail/fr/subject.txt", name=" Ada") == "Salut Ada !\n"
-    assert templates.fill_text("mail/en/subject.txt", name=" Ada") == "Welcome Ada!\n"
-
-
-@pytest.mark.usefixtures("brand")
-def test_a_stages_own_texts_are_preferred_one_by_one() -> None:
-    own = json.loads((templates.ROOT / "pages/fr/texts.json").read_text())
-    assert templates.texts("fr") == {**own, "language_name": "Franc-comtois"}
-
-
-def test_a_stage_may_prefer_nothing_again(brand: Path) -> None:
-    assert templates.read("mail/fr/subject.txt") == (brand / "mail/fr/subject.txt").read_text()
-    templates.prefer("")
-    assert templates.read("mail/fr/subject.txt") == "Bienvenue$name !\n"
-
-
-def test_a_stage_may_have_no_texts_of_its_own(brand: Path) -> None:
-    (brand / "pages/fr/texts.json").unlink()
-    templates.prefer(str(brand))
-    own = json.loads((templates.ROOT / "pages/fr/texts.json").read_text())
-    assert templates.texts("fr") == own
-
-
-@pytest.mark.parametrize("folder", ["", "chalicelib/templates"])
-def test_a_folder_of_templates_can_be_preferred(folder: str) -> None:
-    assert templates.unusable(folder) == ""
+def test_a_word_that_cannot_be_filled_is_named(folder: Path, content: str, problem: str) -> None:
+    write(folder / "words/fr.json", {"mail_greeting": content})
+    with pytest.raises(TemplateError, match=problem):
+        Templates("chalicelib/acme").word("mail_greeting", "fr", name="")
 
 
 @pytest.mark.parametrize(
-    "folder",
+    ("content", "problem"),
+    [
+        ('{"sign_up_title": }', r"words/fr\.json is not JSON: .* 19"),
+        ('["sign_up_title"]', r"words/fr\.json must be one JSON object of texts"),
+        ('{"sign_up_title": 1}', r"words/fr\.json must be one JSON object of texts"),
+    ],
+)
+def test_words_that_cannot_be_read_are_named(folder: Path, content: str, problem: str) -> None:
+    write(folder / "words/fr.json", content)
+    with pytest.raises(TemplateError, match=problem):
+        Templates("chalicelib/acme").words("fr")
+
+
+@pytest.mark.parametrize("folder_name", ["", "chalicelib/templates"])
+def test_no_folder_and_our_own_are_fine(folder_name: str) -> None:
+    assert templates.find_problem(folder_name) == ""
+
+
+@pytest.mark.parametrize(
+    "folder_name",
     ["chalicelib/nowhere", "tests", "/", "chalicelib/../tests", "chalicelib/settings.py"],
 )
-def test_what_is_no_folder_in_the_package_cannot_be_preferred(folder: str) -> None:
-    assert templates.unusable(folder).startswith("must be a folder in chalicelib/")
+def test_only_a_folder_in_the_package_can_be_used(folder_name: str) -> None:
+    problem = templates.find_problem(folder_name)
+    assert problem.startswith("must be a folder in chalicelib/")
 
 
-def test_a_file_that_overrides_nothing_is_told() -> None:
-    told = templates.unusable("chalicelib/templates/mail/fr")
-    assert told == "has body.html, body.txt, subject.txt, but there is no such template"
+@pytest.mark.parametrize(
+    "name",
+    [
+        "mail/fr/subject.txt",
+        "mail/eo/body.txt",
+        "mail/fr/fr/body.txt",
+        "words/eo.json",
+        "words/fr/fr.json",
+        "words/fr.txt",
+        "pages/fr/texts.json",
+        "README",
+    ],
+)
+def test_a_file_that_replaces_nothing_is_named(folder: Path, name: str) -> None:
+    write(folder / name, "")
+    problem = templates.find_problem("chalicelib/acme")
+    assert problem == f"has {name}, but there is no such template"
+
+
+def test_languages_that_cannot_be_read_are_a_problem(folder: Path) -> None:
+    write(folder / "languages.json", "fr, en")
+    problem = templates.find_problem("chalicelib/acme")
+    assert problem.startswith("languages.json is not JSON")

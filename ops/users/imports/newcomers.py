@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from datetime import datetime, timezone
 
-from chalicelib import templates
+from chalicelib.templates import Templates
 from chalicelib.web import forms
 from ops.users.store import Newcomer
 
+TEMPLATES = Templates()
 COLUMNS = (*forms.FIELDS, "validated_at")
 
 
@@ -22,9 +23,9 @@ def check(fields: Mapping[str, str], now: datetime) -> Newcomer:
     if any("\ud800" <= c <= "\udfff" for value in fields.values() for c in value):
         raise Rejected("It holds bytes that are not in the file's encoding: see --encoding.")
     try:
-        person = forms.read_sign_up(signing_up, "", templates.languages())
+        person = forms.read_sign_up(signing_up, "", TEMPLATES.languages)
     except forms.Invalid as invalid:
-        words = templates.texts("en")
+        words = TEMPLATES.words("en")
         reasons = [
             f"{problem.field}: {words[f'problem_{problem.code}_detail']}"
             for problem in invalid.problems

@@ -1,5 +1,6 @@
 """The welcome mail, whole, and that no name can make it say anything else."""
 
+import re
 from html.parser import HTMLParser
 from urllib.parse import parse_qs, urlsplit
 
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from chalicelib.mail import message
 from chalicelib.mail.message import Mail
 from chalicelib.settings import UNBRANDED, Brand
+from chalicelib.templates import Templates
 from chalicelib.users import person_name
 from chalicelib.users.email_address import AddressError
 from chalicelib.users.people import User
@@ -17,6 +19,7 @@ from chalicelib.users.people import User
 TOKEN = "-" * 21 + "_" * 22
 BASE_URL = "https://example.org/api"
 LINK = f"{BASE_URL}/validate?email=alexis@example.org&token={TOKEN}"
+REFUSAL = f"{BASE_URL}/refuse?email=alexis@example.org&token={TOKEN}"
 ALEXIS = User("alexis@example.org", "Alexis", "GÜNST HORN", "fr")
 
 
@@ -28,14 +31,26 @@ ACME = Brand(
 )
 
 
-def compose(user: User, default_lang: str = "fr", brand: Brand = UNBRANDED) -> Mail:
+TEMPLATES = Templates()
+
+
+def compose(
+    user: User,
+    default_lang: str = "fr",
+    brand: Brand = UNBRANDED,
+    *,
+    code: str = "",
+    refuse_url: str = "",
+) -> Mail:
     return message.compose(
         user,
         TOKEN,
+        code,
+        templates=TEMPLATES,
         base_url=BASE_URL,
         default_lang=default_lang,
-        languages=("fr", "en"),
         brand=brand,
+        refuse_url=refuse_url,
     )
 
 
@@ -101,7 +116,7 @@ def test_the_articles_item_gets_the_articles_mail() -> None:
 
 
 def test_the_whole_mail_in_french() -> None:
-    composed = compose(ALEXIS)
+    composed = compose(ALEXIS, code="123456", refuse_url=f"{BASE_URL}/refuse")
     assert composed.to == "alexis@example.org"
     assert composed.subject == "Bienvenue Alexis GÜNST HORN !"
     assert composed.text == (
@@ -109,71 +124,100 @@ def test_the_whole_mail_in_french() -> None:
         "\n"
         f"Merci de valider votre e-mail: {LINK}\n"
         "\n"
-        "Ce lien fonctionne pendant 24 heures.\n"
+        "Ou saisissez ce code sur la page d\u2019inscription\xa0: 123456\n"
         "\n"
-        "Quelqu\u2019un, sans doute vous, a donné cette adresse pour s\u2019inscrire à Bienvenue.\n"
-        "Si ce n\u2019était pas vous, ignorez ce message\xa0: il ne se passera rien.\n"
+        "Le lien est valable 24\xa0heures, le code 15\xa0minutes.\n"
+        "\n"
+        "Vous recevez cet e-mail car quelqu\u2019un, sans doute vous, a utilisé cette adresse "
+        "pour s\u2019inscrire à Bienvenue.\n"
+        "Si ce n\u2019était pas vous, ignorez cet e-mail\xa0: il ne se passera rien.\n"
+        "\n"
+        "Ce n\u2019était pas moi\n"
+        f"{REFUSAL}\n"
     )
     page = Page(composed.html)
     assert page.lang == "fr"
     assert page.title == "Bienvenue Alexis GÜNST HORN !"
     assert page.words == [
-        "Un clic pour valider votre e-mail : le lien fonctionne pendant 24 heures.",
+        "Votre code : 123456. Ou terminez votre inscription en un clic.",
+        "Bienvenue",
         "Bienvenue Alexis GÜNST HORN !",
-        "Merci de valider votre e-mail :",
-        "Valider mon e-mail",
+        "Merci de valider votre adresse e\u2011mail pour terminer votre inscription à Bienvenue.",
+        "Valider mon adresse",
+        "Ou saisissez ce code sur la page d\u2019inscription :",
+        "123456",
         "Ou copiez ce lien dans votre navigateur :",
         LINK,
-        "Ce lien fonctionne pendant 24 heures.",
+        "Le lien est valable 24 heures, le code 15 minutes.",
         (
-            "Quelqu\u2019un, sans doute vous, a donné cette adresse pour s\u2019inscrire "
-            "à Bienvenue. Si ce n\u2019était pas vous, ignorez ce message : il ne se passera rien."
+            "Vous recevez cet e\u2011mail car quelqu\u2019un, sans doute vous, a utilisé cette "
+            "adresse pour s\u2019inscrire à Bienvenue. "
+            "Si ce n\u2019était pas vous, ignorez cet e\u2011mail : il ne se passera rien."
         ),
+        "Ce n\u2019était pas moi",
     ]
-    assert page.links == [LINK, LINK]
+    assert page.links == [LINK, LINK, REFUSAL]
 
 
 def test_the_whole_mail_in_english() -> None:
     composed = named("Ada", "Lovelace", "en")
     assert composed.to == "alexis@example.org"
-    assert composed.subject == "Welcome Ada Lovelace!"
+    assert composed.subject == "Confirm your email address for Bienvenue"
     assert composed.text == (
-        "Welcome Ada Lovelace!\n"
+        "Welcome, Ada Lovelace!\n"
         "\n"
-        f"Please confirm your e-mail address: {LINK}\n"
+        f"Please confirm your email address: {LINK}\n"
         "\n"
-        "This link works for 24 hours.\n"
+        "The link works for 24\xa0hours.\n"
         "\n"
-        "Somebody, probably you, gave this address to sign up for Bienvenue.\n"
-        "If it was not you, ignore this mail: nothing will happen.\n"
+        "You get this email because someone, hopefully you, signed up for Bienvenue "
+        "with this address.\n"
+        "If it was not you, ignore this email: nothing will happen.\n"
     )
     page = Page(composed.html)
     assert page.lang == "en"
-    assert page.title == "Welcome Ada Lovelace!"
+    assert page.title == "Confirm your email address for Bienvenue"
     assert page.words == [
-        "One click confirms your e-mail address. The link works for 24 hours.",
-        "Welcome Ada Lovelace!",
-        "Please confirm your e-mail address:",
+        "One click completes your sign\u2011up. The link works for 24 hours.",
+        "Bienvenue",
+        "Welcome, Ada Lovelace!",
+        "Please confirm your email address to complete your sign\u2011up for Bienvenue.",
         "Confirm my address",
         "Or copy this link into your browser:",
         LINK,
-        "This link works for 24 hours.",
+        "The link works for 24 hours.",
         (
-            "Somebody, probably you, gave this address to sign up for Bienvenue. "
-            "If it was not you, ignore this mail: nothing will happen."
+            "You get this email because someone, hopefully you, signed up for Bienvenue "
+            "with this address. If it was not you, ignore this email: nothing will happen."
         ),
     ]
     assert page.links == [LINK, LINK]
 
 
+def test_the_code_is_in_every_part_that_is_seen_first() -> None:
+    composed = compose(User("a@example.org", "Ada", "", "en"), code="123456")
+    preheader = Page(composed.html).words[0]
+    assert preheader == "Your code is 123456. Or complete your sign\u2011up with one click."
+    assert "\nOr type this code on the page where you signed up: 123456\n" in composed.text
+    assert "The link works for 24\xa0hours, the code for 15\xa0minutes." in composed.text
+    assert "123456" not in composed.subject
+    assert "code" not in compose(User("a@example.org", "Ada", "", "en")).text
+
+
+def test_no_comment_of_ours_is_sent() -> None:
+    for comment in re.findall("<!--.*?-->", compose(ALEXIS, code="123456").html, re.DOTALL):
+        assert comment.startswith("<!--[if mso]>")
+        assert comment.endswith("<![endif]-->")
+
+
 @pytest.mark.parametrize(
     ("lang", "asked", "for_whom"),
-    [("fr", "Une question", "à Acme <& Sons>."), ("en", "Questions?", "for Acme <& Sons>.")],
+    [("fr", "Une question", "à Acme <& Sons>."), ("en", "Questions?", "for Acme <& Sons> with")],
 )
 def test_a_stage_that_has_a_brand_shows_it(lang: str, asked: str, for_whom: str) -> None:
     composed = compose(User("alexis@example.org", "Alexis", "", lang), brand=ACME)
     plain = compose(User("alexis@example.org", "Alexis", "", lang))
-    assert composed.subject == plain.subject
+    assert (ACME.product in composed.subject) is (lang == "en")
     assert for_whom in composed.text
     last_line = composed.text.rstrip("\n").rpartition("\n")[2]
     assert last_line.startswith(asked)
@@ -195,33 +239,34 @@ def test_a_stage_without_a_brand_shows_no_picture_and_nowhere_to_ask() -> None:
 
 
 @pytest.mark.parametrize(
-    ("lang", "default_lang", "subject"),
+    ("lang", "default_lang", "greeting"),
     [
-        ("en", "fr", "Welcome Alexis!"),
+        ("en", "fr", "Welcome, Alexis!"),
         ("fr", "en", "Bienvenue Alexis !"),
-        ("", "en", "Welcome Alexis!"),
-        ("de", "en", "Welcome Alexis!"),
+        ("", "en", "Welcome, Alexis!"),
+        ("tlh", "en", "Welcome, Alexis!"),
         ("EN", "fr", "Bienvenue Alexis !"),
         ("../../pages", "fr", "Bienvenue Alexis !"),
     ],
 )
 def test_the_language_is_the_users_or_else_the_stages(
-    lang: str, default_lang: str, subject: str
+    lang: str, default_lang: str, greeting: str
 ) -> None:
-    assert compose(User("a@example.org", "Alexis", "", lang), default_lang).subject == subject
+    composed = compose(User("a@example.org", "Alexis", "", lang), default_lang)
+    assert composed.text.partition("\n")[0] == greeting
 
 
 @pytest.mark.parametrize(
     ("prenom", "nom", "french", "english"),
     [
-        pytest.param("Ada", "King", "Bienvenue Ada King !", "Welcome Ada King!", id="both"),
-        pytest.param("Ada", "", "Bienvenue Ada !", "Welcome Ada!", id="a first name alone"),
-        pytest.param("", "King", "Bienvenue King !", "Welcome King!", id="a last name alone"),
+        pytest.param("Ada", "King", "Bienvenue Ada King !", "Welcome, Ada King!", id="both"),
+        pytest.param("Ada", "", "Bienvenue Ada !", "Welcome, Ada!", id="a first name alone"),
+        pytest.param("", "King", "Bienvenue King !", "Welcome, King!", id="a last name alone"),
         pytest.param("", "", "Bienvenue !", "Welcome!", id="none"),
         pytest.param(" ", "\t", "Bienvenue !", "Welcome!", id="spaces"),
-        pytest.param(" Ada ", " King ", "Bienvenue Ada King !", "Welcome Ada King!", id="spaced"),
-        pytest.param("$link", "$$", "Bienvenue $link $$ !", "Welcome $link $$!", id="dollars"),
-        pytest.param("محمد", "علي", "Bienvenue محمد علي !", "Welcome محمد علي!", id="Arabic"),
+        pytest.param(" Ada ", " King ", "Bienvenue Ada King !", "Welcome, Ada King!", id="spaced"),
+        pytest.param("$link", "$$", "Bienvenue $link $$ !", "Welcome, $link $$!", id="dollars"),
+        pytest.param("محمد", "علي", "Bienvenue محمد علي !", "Welcome, محمد علي!", id="Arabic"),
     ],
 )
 def test_a_greeting_reads_well_with_any_names_or_none(
@@ -229,11 +274,10 @@ def test_a_greeting_reads_well_with_any_names_or_none(
 ) -> None:
     for greeting, lang in ((french, "fr"), (english, "en")):
         composed = named(prenom, nom, lang)
-        assert composed.subject == greeting
         assert composed.text.partition("\n")[0] == greeting
-        page = Page(composed.html)
-        assert page.title == greeting
-        assert greeting in page.words
+        assert greeting in Page(composed.html).words
+    assert named(prenom, nom).subject == french
+    assert Page(named(prenom, nom).html).title == french
 
 
 @pytest.mark.parametrize(
@@ -271,10 +315,10 @@ def test_no_name_changes_more_than_the_greeting(prenom: str, nom: str, lang: str
     full_name = person_name.safe(
         f"{person_name.safe(prenom)} {person_name.safe(nom)}"[: person_name.MAX_LENGTH]
     )
-    composed, plain = named(prenom, nom, lang), named("", "", lang)
+    composed, plain = named(prenom, nom, lang), named("Ada" if full_name else "", "", lang)
 
     assert len(composed.subject.splitlines()) == 1
-    assert full_name in composed.subject
+    assert full_name in composed.text.partition("\n")[0]
     assert composed.text.split("\n")[1:] == plain.text.split("\n")[1:]
     page, plain_page = Page(composed.html), Page(plain.html)
     assert page.elements == plain_page.elements
@@ -296,7 +340,7 @@ def test_every_link_in_the_mail_carries_the_key_as_it_is_stored(email: str, to: 
     composed = compose(User(email, "Alexis", "", "fr"))
     assert composed.to == to
     in_text = composed.text.split("\n")[2].rpartition(" ")[2]
-    for link in (in_text, *Page(composed.html).links):
+    for link in (in_text, *Page(composed.html).links[:2]):
         assert link is not None
         assert parse_qs(urlsplit(link).query) == {"email": [email], "token": [TOKEN]}
 
