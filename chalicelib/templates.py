@@ -46,7 +46,7 @@ class Templates:
 
     def __init__(self, folder: str = "") -> None:
         self._folders = [PACKAGE / folder, ROOT] if folder else [ROOT]
-        self._files: dict[tuple[str, str], Template] = {}
+        self._files: dict[tuple[str, str], tuple[str, Template]] = {}
         self._words: dict[str, Mapping[str, str]] = {}
 
     @cached_property
@@ -89,20 +89,22 @@ class Templates:
         markup = {key: Html.escaped(value) for key, value in values.items()}
         return Html(_Scope(self.words(lang), markup, _word_markup)[name])
 
-    def read(self, name: str, lang: str = "") -> str:
+    def read(self, name: str) -> str:
         """Return the file ``name`` as it is: the stage's own if there is one, else ours."""
-        room, slash, rest = name.partition("/")
-        names = [f"{room}/{lang}/{rest}", name] if lang and slash else [name]
-        own = (path for folder in self._folders[:-1] for path in map(folder.joinpath, names))
-        path = next(filter(Path.is_file, own), ROOT / name)
+        path = next(path for folder in self._folders if (path := folder / name).is_file())
         return path.read_text(encoding="utf-8")
 
     def _fill(
         self, name: str, lang: str, values: Mapping[str, str], render: Callable[[str], str]
     ) -> str:
         if (name, lang) not in self._files:
-            self._files[name, lang] = Template(self.read(name, lang))
-        return _substitute(self._files[name, lang], _Scope(self.words(lang), values, render), name)
+            room, _, rest = name.partition("/")
+            in_one_language = f"{room}/{lang}/{rest}"
+            own = any((folder / in_one_language).is_file() for folder in self._folders[:-1])
+            found = in_one_language if own else name
+            self._files[name, lang] = found, Template(self.read(found))
+        found, template = self._files[name, lang]
+        return _substitute(template, _Scope(self.words(lang), values, render), found)
 
     def _read_words(self, lang: str) -> Mapping[str, str]:
         words: dict[str, str] = {}

@@ -305,7 +305,7 @@ def test_import_brings_in_who_is_good_and_keeps_who_is_not(
         f"        1 rejected: mend them in {rejects}, and import that\n"
     )
     assert done.stderr == (
-        "line 3: email: Enter a whole e-mail address, such as name@example.org.\n"
+        "line 3: email: Enter a complete email address, such as name@example.org.\n"
     )
     assert (store.item("there@example.org") or {})["nom"] == "There"
     assert (store.item("old@example.org") or {})["validated_at"] == "2020-02-03T00:00:00.000000Z"

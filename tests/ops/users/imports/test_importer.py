@@ -121,7 +121,7 @@ def test_everybody_is_in_there_twice_or_rejected() -> None:
         "rejected": 2,
     }
     assert list(done.rejected) == [5, 7]
-    assert done.rejected[5].startswith("email: Enter a whole e-mail address")
+    assert done.rejected[5].startswith("email: Enter a complete email address")
     assert "more cells here than columns" in done.rejected[7]
     assert sorted(table.people) == ["alexis@example.org", "before@example.org"]
 
@@ -232,12 +232,12 @@ def test_a_throttled_table_is_waited_for(store: Store) -> None:
 @pytest.mark.parametrize(
     ("fields", "reason"),
     [
-        ({"email": "alexis"}, "email: Enter a whole e-mail address"),
+        ({"email": "alexis"}, "email: Enter a complete email address"),
         ({"email": ""}, "email: "),
-        ({"email": "zoé@example.org"}, "email: Use only unaccented letters"),
+        ({"email": "zoé@example.org"}, "email: Before the @, use only unaccented letters"),
         ({"nom": "http://evil.example"}, "nom: This name looks like a web"),
         ({"nom": ""}, "prenom: Enter a first name or a last name"),
-        ({"prenom": "A", "first_name": "B"}, "first_name: This was given more than once"),
+        ({"prenom": "A", "first_name": "B"}, "first_name: This field was given more than once"),
         ({"lang": "de"}, "lang: This language is not available"),
         ({"validated_at": "soon"}, "validated_at: Write the moment as 2026-11-24T12:00:00Z"),
         ({"validated_at": "2031-05-05"}, "validated_at: It lies in the future."),
