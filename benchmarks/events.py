@@ -12,6 +12,8 @@ SETTINGS = {
     "MAIL_FROM": "hello@example.org",
     "BASE_URL": "https://hello.example.org/api",
     "MAIL_FEEDBACK_TOPIC_ARN": TOPIC,
+    "LIMITS_TABLE": "limits",
+    "SECRET_KEY": "not-a-secret-but-as-long-as-one-is",
 }
 
 

@@ -3,7 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from urllib.parse import quote, urlsplit
 
@@ -12,8 +12,11 @@ from chalicelib.templates import Templates
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 MAX_NAME = 64
+MIN_SECRET = 32
+"""The fewest characters of SECRET_KEY."""
 
 _COLOUR = re.compile("#([0-9a-f]{3}|[0-9a-f]{6})", re.IGNORECASE)
+_WHOLE = re.compile("[0-9]{1,12}")
 _HOST = re.compile(r"[a-z0-9.-]+|[0-9a-f:]+", re.IGNORECASE)
 _NO_NAME = frozenset(("Cc", "Cs", "Zl", "Zp"))
 
@@ -45,13 +48,20 @@ UNBRANDED = Brand()
 
 @dataclass(frozen=True)
 class Settings:
-    """What a stage decides. The README's table of settings says what each is for."""
+    """What a stage decides. The README's table of settings says what each is for.
+
+    ``mails_per_day`` and ``mails_per_hour`` are None if there is no limit.
+    """
 
     users_table: str
     users_stream_arn: str
     mail_from: str
     base_url: str
     mail_feedback_topic_arn: str
+    limits_table: str
+    secret_key: str = field(repr=False)
+    mails_per_day: int | None = None
+    mails_per_hour: int | None = None
     default_lang: str = "fr"
     validate_on_get: bool = True
     mail_configuration_set: str = ""
@@ -92,6 +102,10 @@ def read(env: Mapping[str, str]) -> Settings:
         mail_from=required("MAIL_FROM"),
         base_url=required("BASE_URL").rstrip("/"),
         mail_feedback_topic_arn=required("MAIL_FEEDBACK_TOPIC_ARN"),
+        limits_table=required("LIMITS_TABLE"),
+        secret_key=required("SECRET_KEY"),
+        mails_per_day=_number(optional("MAILS_PER_DAY")),
+        mails_per_hour=_number(optional("MAILS_PER_HOUR")),
         default_lang=env.get("DEFAULT_LANG", "fr").strip(),
         validate_on_get=env.get("VALIDATE_ON_GET", "true").strip() == "true",
         mail_configuration_set=optional("MAIL_CONFIGURATION_SET"),
@@ -110,6 +124,13 @@ def read(env: Mapping[str, str]) -> Settings:
         problems.append("USERS_STREAM_ARN must be the ARN of a table's stream")
     if settings.mail_feedback_topic_arn and not _is_topic_arn(settings.mail_feedback_topic_arn):
         problems.append("MAIL_FEEDBACK_TOPIC_ARN must be the ARN of an SNS topic")
+    if settings.secret_key and len(settings.secret_key) < MIN_SECRET:
+        problems.append(f"SECRET_KEY must be at least {MIN_SECRET} characters")
+    problems += [
+        f"{name} must be a whole number"
+        for name in ("MAILS_PER_DAY", "MAILS_PER_HOUR")
+        if (value := optional(name)) and _number(value) is None
+    ]
     if settings.mail_from and not _is_sender(settings.mail_from):
         problems.append("MAIL_FROM must be a bare address, such as hello@example.org")
     if settings.base_url and not _is_base_url(settings.base_url):
@@ -139,6 +160,11 @@ def read(env: Mapping[str, str]) -> Settings:
             "it, and them, from: make deploy STAGE=<stage> MAIL_FROM=<address>"
         )
     return settings
+
+
+def _number(text: str) -> int | None:
+    """Return the whole number that ``text`` is; None if it is none."""
+    return int(text) if _WHOLE.fullmatch(text) else None
 
 
 def _is_stream_arn(text: str) -> bool:

@@ -11,11 +11,13 @@ from urllib.parse import urlsplit
 from ops.deployment import (
     alarms,
     code,
-    dead_letters,
+    event_invoke_config,
     event_source_mapping,
     function_logs,
     mail_identity,
+    mail_limits,
     rest_api,
+    secret_key,
     table,
 )
 from ops.deployment.rest_api import AS_IT_WAS, Throttle
@@ -32,8 +34,12 @@ OWN_SETTINGS = (
     "MAIL_FROM",
     "BASE_URL",
     "MAIL_FEEDBACK_TOPIC_ARN",
+    "LIMITS_TABLE",
 )
 """What every deploy records: its own, and nobody else's to say."""
+
+OF_THE_USERS = (secret_key.SETTING,)
+"""What is recorded for as long as there are users: hashes that are kept of them depend on it."""
 
 _STAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,31}")
 _ROLE_OUTPUT = re.compile(r"(\w+)RoleArn")
@@ -110,6 +116,8 @@ def _deploy(
         identity = mail_identity.choose(
             client("sesv2"), sender, parameters.get("NewMailIdentity", "")
         )
+        limits = mail_limits.read(client("sesv2").get_account())
+        environment |= limits.settings({**before, **extra}, parameters)
         say(sender if identity.name == sender else f"{sender}, covered by {identity.name}")
 
     with progress.step("Backing resources") as say:
@@ -122,6 +130,7 @@ def _deploy(
                 "MailFrom": sender,
                 "NewMailIdentity": identity.name if identity.is_ours else "",
                 "ConfigurationSet": own_configuration_set({**before, **extra}, stack.name),
+                **limits.parameters(),
                 "LogDays": str(days),
                 "AlarmsTo": told,
                 "ApiStage": project.api_stage,
@@ -135,6 +144,10 @@ def _deploy(
         environment["MAIL_FEEDBACK_TOPIC_ARN"] = outputs["MailFeedbackArn"]
         environment["MAIL_CONFIGURATION_SET"] = outputs["ConfigurationSet"]
 
+    with progress.step("Limits' table") as say:
+        environment["LIMITS_TABLE"] = project.limits_table
+        table.check_limits(client("dynamodb"), project.limits_table, say)
+
     with progress.step("REST API") as say:
         api_id = rest_api.provide(client("apigateway"), project, say)
         address = cloud.address(api_id, project.api_stage)
@@ -142,6 +155,9 @@ def _deploy(
         environment["BASE_URL"] = environment["BASE_URL"] or address
 
     with progress.step("Settings") as say:
+        environment[secret_key.SETTING] = secret_key.find_or_make(
+            client("lambda"), project, {**before, **extra}
+        )
         project.record(environment, _roles(outputs))
         say(f"links lead to {environment['BASE_URL']}")
 
@@ -160,10 +176,12 @@ def _deploy(
         alarms.restore(client("cloudwatch"), project, outputs, say)
 
     with progress.step("Stream to mailer") as say:
-        event_source_mapping.configure(client("lambda"), project, outputs["DeadLettersArn"], say)
+        event_source_mapping.configure(
+            client("lambda"), project, outputs["DeadLettersArn"], cloud.absent, say
+        )
 
-    with progress.step("Feedback that fails") as say:
-        dead_letters.configure(client("lambda"), project, outputs["DeadLettersArn"], say)
+    with progress.step("Calls that fail") as say:
+        event_invoke_config.configure(client("lambda"), project, outputs["DeadLettersArn"], say)
 
     with progress.step("Throttling") as say:
         rest_api.throttle(client("apigateway"), api_id, project.api_stage, throttle, say)

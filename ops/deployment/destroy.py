@@ -7,8 +7,8 @@ stage last. A stage of which there is nothing at all is one that was misspelt.
 from shlex import quote
 from typing import Any
 
-from ops.deployment import code, function_logs, inventory, mail_identity, table
-from ops.deployment.deploy import OWN_SETTINGS, check_stage, own_configuration_set
+from ops.deployment import code, function_logs, inventory, mail_identity, mail_limits, table
+from ops.deployment.deploy import OF_THE_USERS, OWN_SETTINGS, check_stage, own_configuration_set
 from ops.deployment.stack import Stack
 from ops.stage.cloud import Cloud, in_plain_words
 from ops.stage.errors import DeployError
@@ -44,6 +44,9 @@ def _destroy(cloud: Cloud, project: Project, progress: Progress, delete_users: b
     ):
         raise DeployError(_nothing_of(project, cloud))
 
+    # While the stack is there: it alone says which of them an operator set.
+    project.unset(mail_limits.derived(before, stack.parameters()))
+
     with progress.step("Functions and API") as say:
         _remove_deployed(cloud, project, say)
 
@@ -55,6 +58,7 @@ def _destroy(cloud: Cloud, project: Project, progress: Progress, delete_users: b
 
     with progress.step("Users' table") as say:
         if delete_users:
+            table.delete(client("dynamodb"), project.limits_table, say)
             table.delete(client("dynamodb"), project.users_table, say)
         else:
             say(f"{project.users_table} kept" if had_users else "there is none")
@@ -63,6 +67,8 @@ def _destroy(cloud: Cloud, project: Project, progress: Progress, delete_users: b
         recorded = [*OWN_SETTINGS]
         if not own_configuration_set(before, stack.name):
             recorded.append("MAIL_CONFIGURATION_SET")
+        if delete_users:
+            recorded += OF_THE_USERS
         project.erase(recorded)
         what = "the checkout has forgotten what was deployed"
         say(what if remembered else "there was nothing to forget")

@@ -20,14 +20,7 @@ if TYPE_CHECKING:
 FUNCTION = "send_validation_mail"
 RESOURCE = f"{FUNCTION}-dynamodb-event-source"  # what Chalice records the mapping under
 
-# As the handler itself decides, only sooner. Every INSERT, because `exists: false` for a typed
-# attribute such as `mail` is understood differently from cloud to cloud.
-FILTERS = (
-    {"eventName": ["INSERT"]},
-    {"eventName": ["MODIFY"], "dynamodb": {"NewImage": {"mail": {"S": ["owed"]}}}},
-)
 SETTINGS: dict[str, Any] = {
-    "FilterCriteria": {"Filters": [{"Pattern": json.dumps(pattern)} for pattern in FILTERS]},
     # A batch is tried for an hour: longer, and a recipient whom SES refuses for the account's sake
     # would hold up a lane for a day. What is given up is asked for again by the hourly sweep.
     "MaximumRetryAttempts": -1,
@@ -63,14 +56,33 @@ def reconcile(lambda_: "LambdaClient", project: Project, table: str, stream: str
         project.forget(RESOURCE)
 
 
-def configure(lambda_: "LambdaClient", project: Project, dead_letters: str, say: Say) -> None:
+def filters(absent: Any) -> dict[str, Any]:
+    """Return the filter: as the handler itself decides, only sooner.
+
+    A record passes if a mail is owed, or if another program put the item: then it has no `mail`.
+    ``absent`` is the pattern for an attribute that is not there, as the cloud understands it.
+    """
+    patterns = (
+        {"eventName": ["INSERT"]},
+        {"eventName": ["MODIFY"], "dynamodb": {"NewImage": {"mail": {"S": ["owed"]}}}},
+        {
+            "eventName": ["MODIFY"],
+            "dynamodb": {"NewImage": {"mail": absent, "validated_at": absent}},
+        },
+    )
+    return {"Filters": [{"Pattern": json.dumps(pattern)} for pattern in patterns]}
+
+
+def configure(
+    lambda_: "LambdaClient", project: Project, dead_letters: str, absent: Any, say: Say
+) -> None:
     """Give the deployed mapping its settings, and wait until it works by them."""
     recorded = project.resource(RESOURCE)
     if recorded is None:
         raise DeployError(f"Chalice made no event source mapping: does app.py have {FUNCTION}?")
     uuid = recorded["event_uuid"]
-    changed = differing(lambda_.get_event_source_mapping(UUID=uuid), dead_letters)
-    wanted = _wanted(dead_letters)
+    changed = differing(lambda_.get_event_source_mapping(UUID=uuid), dead_letters, absent)
+    wanted = _wanted(dead_letters, absent)
     if changed:
         settled(lambda_.update_event_source_mapping, UUID=uuid, **wanted)
     state = until(lambda: _state(lambda_, uuid), PATIENCE, _too_slow)
@@ -82,9 +94,9 @@ def configure(lambda_: "LambdaClient", project: Project, dead_letters: str, say:
     say(said if state == "Enabled" else f"{said}; it is {state.lower()}, so no mail is sent")
 
 
-def differing(mapping: Any, dead_letters: str) -> list[str]:
+def differing(mapping: Any, dead_letters: str, absent: Any) -> list[str]:
     """The names of the settings that ``mapping`` does not have as they are to be."""
-    wanted = _wanted(dead_letters)
+    wanted = _wanted(dead_letters, absent)
     return sorted(name for name, value in wanted.items() if not holds(mapping.get(name), value))
 
 
@@ -102,8 +114,12 @@ def mappings(
     return [mapping for mapping in found if mapping.get("State") != "Deleting"]
 
 
-def _wanted(dead_letters: str) -> dict[str, Any]:
-    return {**SETTINGS, "DestinationConfig": {"OnFailure": {"Destination": dead_letters}}}
+def _wanted(dead_letters: str, absent: Any) -> dict[str, Any]:
+    return {
+        **SETTINGS,
+        "FilterCriteria": filters(absent),
+        "DestinationConfig": {"OnFailure": {"Destination": dead_letters}},
+    }
 
 
 def _state(lambda_: "LambdaClient", uuid: str) -> str | None:

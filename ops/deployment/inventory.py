@@ -7,7 +7,7 @@ by the names that Chalice gives.
 
 from typing import TYPE_CHECKING, Any
 
-from ops.deployment import dead_letters, event_source_mapping, rest_api
+from ops.deployment import event_invoke_config, event_source_mapping, rest_api
 from ops.stage.cloud import Cloud
 from ops.stage.project import Project
 
@@ -69,10 +69,10 @@ def _subscriptions(sns: "SNSClient", project: Project, topic: str) -> list[Resou
         found = [one for page in pages for one in page["Subscriptions"]]
     except sns.exceptions.NotFoundException:  # the topic went with its stack
         return []
-    function = f":function:{project.function(dead_letters.FUNCTION)}"
+    function = f":function:{project.function(event_invoke_config.FEEDBACK)}"
     return [
         {
-            "name": f"{dead_letters.FUNCTION}-sns-subscription",
+            "name": f"{event_invoke_config.FEEDBACK}-sns-subscription",
             "resource_type": "sns_event",
             "topic": topic,
             "topic_arn": topic,

@@ -1,9 +1,8 @@
-"""The users' table as it really is: its stream's ARN, settings that a stack may have missed, and
-its end.
-"""
+"""The stage's two tables as they really are: what the stack may have missed, and their end."""
 
 from typing import TYPE_CHECKING, Any
 
+from ops.deployment.stack import properties
 from ops.stage.errors import DeployError
 from ops.stage.waiting import until
 from ops.terminal.progress import Say
@@ -12,6 +11,7 @@ if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
 TTL_ATTRIBUTE = "expires_at"
+INDEX = "owed"
 PATIENCE = 600.0
 
 
@@ -48,15 +48,69 @@ def check(dynamodb: "DynamoDBClient", table: str, say: Say) -> str:
             TableName=table,
             PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True},
         )
-    ttl = dynamodb.describe_time_to_live(TableName=table)["TimeToLiveDescription"]
-    if ttl.get("TimeToLiveStatus") not in ("ENABLED", "ENABLING"):
+    if _expire_items(dynamodb, table):
         said.append("time to live turned on")
-        dynamodb.update_time_to_live(
-            TableName=table,
-            TimeToLiveSpecification={"Enabled": True, "AttributeName": TTL_ATTRIBUTE},
-        )
+    if index_status(described) is None:
+        said.append(f"index {INDEX} added")
+        say(f"{table}, adding the index {INDEX}")
+        _add_index(dynamodb, table)
+    until(lambda: _has_index(dynamodb, table) or None, PATIENCE, lambda: _slow(table))
     say(", ".join(said))
     return described["LatestStreamArn"]
+
+
+def check_limits(dynamodb: "DynamoDBClient", table: str, say: Say) -> None:
+    """Make the table of limits again if it is gone, and turn on what it lacks."""
+    said = [table]
+    if not exists(dynamodb, table):
+        said.append("made again")
+        made = properties("AWS::DynamoDB::Table", {})["Limits"]
+        dynamodb.create_table(
+            TableName=table,
+            BillingMode=made["BillingMode"],
+            AttributeDefinitions=made["AttributeDefinitions"],
+            KeySchema=made["KeySchema"],
+        )
+        until(lambda: _status(dynamodb, table) == "ACTIVE" or None, PATIENCE, lambda: _slow(table))
+    if _expire_items(dynamodb, table):
+        said.append("time to live turned on")
+    say(", ".join(said))
+
+
+def index_status(described: Any) -> str | None:
+    """Return the status of the index of owed mail; None if the table as described has none."""
+    indexes = described.get("GlobalSecondaryIndexes", [])
+    named = (index["IndexStatus"] for index in indexes if index["IndexName"] == INDEX)
+    return next(named, None)
+
+
+def _has_index(dynamodb: "DynamoDBClient", table: str) -> bool:
+    described = dynamodb.describe_table(TableName=table)["Table"]
+    return index_status(described) == described["TableStatus"] == "ACTIVE"
+
+
+def _add_index(dynamodb: "DynamoDBClient", table: str) -> None:
+    """Add the template's index in place. The users stay as they are and are served meanwhile."""
+    users = properties("AWS::DynamoDB::Table", {})["Users"]
+    dynamodb.update_table(
+        TableName=table,
+        AttributeDefinitions=users["AttributeDefinitions"],
+        GlobalSecondaryIndexUpdates=[
+            {"Create": index} for index in users["GlobalSecondaryIndexes"]
+        ],
+    )
+
+
+def _expire_items(dynamodb: "DynamoDBClient", table: str) -> bool:
+    """Turn time to live on. Return True if it was off."""
+    ttl = dynamodb.describe_time_to_live(TableName=table)["TimeToLiveDescription"]
+    if ttl.get("TimeToLiveStatus") in ("ENABLED", "ENABLING"):
+        return False
+    dynamodb.update_time_to_live(
+        TableName=table,
+        TimeToLiveSpecification={"Enabled": True, "AttributeName": TTL_ATTRIBUTE},
+    )
+    return True
 
 
 def is_protected(described: Any) -> bool:
@@ -77,13 +131,14 @@ def exists(dynamodb: "DynamoDBClient", table: str) -> bool:
 
 
 def delete(dynamodb: "DynamoDBClient", table: str, say: Say) -> None:
-    """Delete the table and everybody in it, though it is protected. Raises DeployError."""
+    """Delete the table and all that is in it, protected or not. Raises DeployError."""
     if not exists(dynamodb, table):
         say("nothing to remove")
         return
     say(f"deleting {table}")
     if _status(dynamodb, table) != "DELETING":
-        dynamodb.update_table(TableName=table, DeletionProtectionEnabled=False)
+        if is_protected(dynamodb.describe_table(TableName=table)["Table"]):
+            dynamodb.update_table(TableName=table, DeletionProtectionEnabled=False)
         until(lambda: _status(dynamodb, table) == "ACTIVE" or None, PATIENCE, lambda: _slow(table))
         dynamodb.delete_table(TableName=table)
     until(lambda: not exists(dynamodb, table) or None, PATIENCE, lambda: _slow(table))

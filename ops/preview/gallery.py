@@ -29,6 +29,8 @@ _TO_COME = {
     "MAIL_FEEDBACK_TOPIC_ARN": "arn:aws:sns:eu-west-3:000000000000:to-come",
     "MAIL_FROM": "hello@example.org",
     "BASE_URL": "https://hello.example.org",
+    "LIMITS_TABLE": "to-come",
+    "SECRET_KEY": "to-come" * 5,
 }
 _TOKEN = ("no-token-of-anybodys-" * 3)[:43]
 _LONG = "Maximiliana-Theodora-Bartholomea-Konstantina-Appolonia-Wilhelmina"[:64]

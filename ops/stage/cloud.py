@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import urlsplit
 
 import boto3
@@ -41,6 +42,10 @@ _FORBIDDEN = frozenset(
     ("AccessDenied", "AccessDeniedException", "AuthorizationError", "UnauthorizedOperation")
 )
 
+# AWS knows `exists` at the leaves alone, and a typed attribute's leaf is its type.
+# https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventfiltering.html
+ABSENT = {"S": [{"exists": False}]}
+
 
 @dataclass(frozen=True)
 class Cloud:
@@ -48,7 +53,7 @@ class Cloud:
 
     ``address`` makes a REST API's id and stage into its address. ``prepare`` is given each botocore
     session that Chalice is to work with. ``endpoint`` is where the local cloud is reached; empty
-    for AWS.
+    for AWS. ``absent`` is how a stream's filter says that a text attribute is not there.
     """
 
     session: boto3.Session
@@ -57,6 +62,7 @@ class Cloud:
     address: Callable[[str, str], str]
     prepare: Callable[[botocore.session.Session], None] = lambda _session: None
     endpoint: str = ""
+    absent: Any = field(default_factory=lambda: ABSENT)
 
     def command(self, words: str) -> str:
         """A command line that is to be typed, such that it reaches this cloud: from a rehearsal on

@@ -11,6 +11,8 @@ from ops.stage.cloud import Cloud
 HOST = "127.0.0.1"
 REGION = "eu-west-3"
 ACCOUNT = "000000000000"
+ABSENT = [{"exists": False}]
+"""ministack knows `exists` for an attribute as a whole, not for its type."""
 
 
 def connect(endpoint: str) -> Cloud:
@@ -21,7 +23,7 @@ def connect(endpoint: str) -> Cloud:
     def address(api_id: str, api_stage: str) -> str:
         return f"{endpoint}/restapis/{api_id}/{api_stage}/_user_request_"
 
-    return Cloud(boto3.Session(), ACCOUNT, REGION, address, _mend, endpoint)
+    return Cloud(boto3.Session(), ACCOUNT, REGION, address, _mend, endpoint, ABSENT)
 
 
 def _mend(session: Session) -> None:

@@ -73,6 +73,11 @@ class Project:
         return f"{self.full_name}-users"
 
     @property
+    def limits_table(self) -> str:
+        """What a deploy calls the stage's table of limits."""
+        return f"{self.full_name}-limits"
+
+    @property
     def mail_feedback_topic(self) -> str:
         """What the stage's stack calls the topic that SES reports to."""
         return f"{self.full_name}-mail-feedback"
@@ -113,6 +118,14 @@ class Project:
         if json_files.dumps(config) != before:
             json_files.write(self._config, config)
         self._deployed.unlink(missing_ok=True)
+
+    def unset(self, settings: Collection[str]) -> None:
+        """Take the stage's own ``settings`` out of config.json."""
+        config = self.config()
+        before = json_files.dumps(config)
+        _pop(self._stage_of(config).get("environment_variables", {}), settings)
+        if json_files.dumps(config) != before:
+            json_files.write(self._config, config)
 
     def named_functions(self) -> list[str]:
         """The functions that config.json or Chalice's record names, deployed or not."""

@@ -13,6 +13,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -83,7 +84,7 @@ def _watched(cloud: Cloud, folder: Path, last: str) -> Cloud:
         cloud.prepare(session)
 
     watch(cloud.session.events)
-    return Cloud(cloud.session, cloud.account, cloud.region, cloud.address, prepare)
+    return replace(cloud, prepare=prepare)
 
 
 def _write_down(asked: Path, model: OperationModel, **_: object) -> None:

@@ -15,10 +15,10 @@ from typing import Any
 import boto3
 import pytest
 
-from ops.deployment import dead_letters, event_source_mapping, function_logs
+from ops.deployment import event_invoke_config, event_source_mapping, function_logs
 from ops.run import local_stack
 from ops.stage import local_stage
-from ops.stage.local_cloud import REGION
+from ops.stage.local_cloud import ABSENT, REGION
 from ops.stage.project import Project
 from tests.e2e import deploying
 from tests.e2e.stack import HTTP, ROOT, wait_for
@@ -38,6 +38,7 @@ LAST_REMOVALS = (
     "cloudformation.DeleteStack",
     "logs.DeleteLogGroup",
 )
+SETTINGS = {**event_source_mapping.SETTINGS, "FilterCriteria": event_source_mapping.filters(ABSENT)}
 VOLATILE = ("LastModified", "LastProcessingResult", "ResponseMetadata", "StateTransitionReason")
 
 
@@ -81,7 +82,7 @@ class Stage:
 
     def beyond_chalice(self) -> dict[str, Any]:
         """All that Chalice cannot set."""
-        function = self.project.function(dead_letters.FUNCTION)
+        function = self.project.function(event_invoke_config.FEEDBACK)
         (api,) = self.client("apigateway").get_rest_apis()["items"]
         stage = self.client("apigateway").get_stage(restApiId=api["id"], stageName="api")
         on_failure = self.client("lambda").get_function_event_invoke_config(FunctionName=function)
@@ -156,7 +157,7 @@ def test_a_deploy_takes_up_what_interrupted_ones_left_and_makes_nothing_twice(
     (mapping,) = stage.mappings()
     assert mapping["State"] == "Enabled"
     assert mapping["EventSourceArn"] == stage.project.environment["USERS_STREAM_ARN"]
-    assert event_source_mapping.holds(mapping, event_source_mapping.SETTINGS)
+    assert event_source_mapping.holds(mapping, SETTINGS)
     stage.journey("interrupted@example.org")
 
 
@@ -164,7 +165,7 @@ def test_alarms_reach_who_was_named_and_the_dashboard_is_one(stage: Stage) -> No
     cloudwatch, sns = stage.client("cloudwatch"), stage.client("sns")
     (topic,) = [one["TopicArn"] for one in sns.list_topics()["Topics"] if "alarms" in str(one)]
     alarms = cloudwatch.describe_alarms()["MetricAlarms"]
-    assert len(alarms) == 12
+    assert len(alarms) == 18
     for alarm in alarms:
         assert alarm["AlarmName"].startswith(f"{stage.project.full_name}-")
         assert alarm["AlarmActions"] == [topic]
@@ -172,7 +173,7 @@ def test_alarms_reach_who_was_named_and_the_dashboard_is_one(stage: Stage) -> No
     assert (subscribed["Protocol"], subscribed["Endpoint"]) == ("email", deploying.ALARMS_TO)
     body = cloudwatch.get_dashboard(DashboardName=stage.project.full_name)["DashboardBody"]
     assert "${" not in body
-    assert len(json.loads(body)["widgets"]) == 14
+    assert len(json.loads(body)["widgets"]) == 15
 
 
 def test_logs_are_in_json_kept_for_a_time_and_counted(stage: Stage) -> None:
@@ -194,7 +195,7 @@ def test_deploying_again_ships_the_code_and_changes_nothing_else(stage: Stage) -
         "Logs",
         "Alarms",
         "Stream to mailer",
-        "Feedback that fails",
+        "Calls that fail",
         "Throttling",
     ):
         assert f"✓ {step}: nothing to change" in printed
@@ -257,7 +258,7 @@ def test_a_table_made_anew_is_noticed_and_mails_go_out_again(stage: Stage) -> No
     (mapping,) = stage.mappings()
     new_stream = dynamodb.describe_table(TableName=table)["Table"]["LatestStreamArn"]
     assert mapping["EventSourceArn"] == new_stream != before["EventSourceArn"]
-    assert event_source_mapping.holds(mapping, event_source_mapping.SETTINGS)
+    assert event_source_mapping.holds(mapping, SETTINGS)
     ttl = dynamodb.describe_time_to_live(TableName=table)["TimeToLiveDescription"]
     assert ttl["TimeToLiveStatus"] == "ENABLED"
     stage.journey("anew@example.org")
@@ -297,7 +298,7 @@ def test_a_stage_taken_down_leaves_its_users_and_a_deploy_finds_them_again(stage
     assert f"still in the table {users}" in printed
     remains = left(stage)
     assert set(remains) == {"tables", "identities"}
-    assert remains["tables"] == [users]
+    assert sorted(remains["tables"]) == [stage.project.limits_table, users]
     assert local_stage.STAGE not in stage.project.config()["stages"]
     assert "nothing to remove" in stage.deploy("destroy")
 

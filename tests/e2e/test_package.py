@@ -26,6 +26,8 @@ SETTINGS = {
     "MAIL_FROM": "hello@example.org",
     "BASE_URL": "https://hello.example.org",
     "MAIL_FEEDBACK_TOPIC_ARN": TOPIC,
+    "LIMITS_TABLE": "limits",
+    "SECRET_KEY": "not-a-secret-but-as-long-as-one-is",
     "AWS_DEFAULT_REGION": "eu-west-3",
     "AWS_ACCESS_KEY_ID": "invented",
     "AWS_SECRET_ACCESS_KEY": "invented",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections import Counter
 
 import pytest
 
@@ -46,10 +47,16 @@ def test_the_rows_add_up_and_a_thousand_users_cost_a_thousandth() -> None:
 
 
 def test_what_is_paid_for_in_any_case_is_what_the_stack_makes() -> None:
-    types = [one["Type"] for one in json.loads(TEMPLATE.read_text())["Resources"].values()]
-    for words, kind in (
-        ("metrics", "AWS::Logs::MetricFilter"),
-        ("alarms", "AWS::CloudWatch::Alarm"),
-        ("dashboard", "AWS::CloudWatch::Dashboard"),
+    resources = json.loads(TEMPLATE.read_text())["Resources"].values()
+    types = Counter(resource["Type"] for resource in resources)
+    metrics = {
+        resource["Properties"]["MetricTransformations"][0]["MetricName"]
+        for resource in resources
+        if resource["Type"] == "AWS::Logs::MetricFilter"
+    }
+    for words, number in (
+        ("metrics", len(metrics)),
+        ("alarms", types["AWS::CloudWatch::Alarm"]),
+        ("dashboard", types["AWS::CloudWatch::Dashboard"]),
     ):
-        assert f"{types.count(kind)} {words} {TIMES} $" in BOOK
+        assert f"{number} {words} {TIMES} $" in BOOK

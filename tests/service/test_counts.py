@@ -9,12 +9,13 @@ import re
 from collections import Counter
 from collections.abc import Callable
 from fnmatch import fnmatchcase
+from logging import getLogger
 from typing import Any
 
 import pytest
 from botocore.awsrequest import AWSResponse
 
-from chalicelib.logs import hashed
+from chalicelib.logs import hashed, report_drain
 from chalicelib.mail.mailer import StillOwed
 from chalicelib.users.people import SignUp
 from ops.deployment.stack import TEMPLATE
@@ -35,8 +36,13 @@ LOST = {"email": {"S": "lost@example.org"}, "nom": {"S": "Horn"}, "mail": {"S": 
 ODD = {"email": {"S": "odd@example.org"}, "nom": {"S": "Horn"}, "mail_count": {"S": "odd"}}
 
 
+PYTHONS_OWN = {*vars(logging.makeLogRecord({})), "message", "taskName"}
+
+
 def as_json(one: logging.LogRecord) -> str:
-    """A line as Lambda's Python runtime writes it where the function's LogFormat is JSON.
+    """Return a line as Lambda's Python runtime writes it where the function's LogFormat is JSON.
+
+    What a call's ``extra`` holds stands beside the rest.
 
     https://docs.aws.amazon.com/lambda/latest/dg/python-logging.html
     """
@@ -48,6 +54,7 @@ def as_json(one: logging.LogRecord) -> str:
             "message": one.getMessage(),
             "logger": one.name,
             "requestId": "79b4f56e-95b1-4643-9700-2807f4e68189",
+            **{name: value for name, value in vars(one).items() if name not in PYTHONS_OWN},
         }
     )
 
@@ -141,6 +148,7 @@ def live(service: Service, logs: Logs) -> None:
     feed_back(bounce("0@example.org"), bounce("1@example.org"), bounce("stranger@example.org"))
     feed_back(bounce("0@example.org"), complaint("1@example.org"), "no JSON")
 
+    logs.of("ResendOwedMail", lambda: report_drain(getLogger("chalicelib"), 901.6, 3, 40, "rate"))
     service.put(LOST)
     for _ in range(2):
         logs.of("ResendOwedMail", lambda: app.resend_owed_mail(EVERY_HOUR, Context(900)))
@@ -166,9 +174,25 @@ def test_each_filter_counts_the_lines_that_mean_it_and_no_others(logs: Logs) -> 
         "MailComplained": 1,
         "UnreadableFeedback": 1,
         "AskedAgain": 4,
+        "OldestOwed": 1,
     }
     counted = {one["MetricTransformations"][0]["MetricName"] for one in FILTERS.values()}
     assert set(logs.counts()) == counted
+
+
+def test_the_oldest_owed_mail_is_a_number_with_its_reason(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A filter takes numbers from fields of their own alone, never out of a text."""
+    caplog.set_level("INFO", logger="chalicelib")
+    report_drain(getLogger("chalicelib"), 901.6, 3, 40, "rate")
+    (record,) = caplog.records
+    assert record.getMessage() == "drain: oldest owed 901 s, 3 mailed, 40 owed, rate"
+    line = json.loads(as_json(record))
+    (metric,) = FILTERS["OldestOwed"]["MetricTransformations"]
+    assert line[metric["MetricValue"].removeprefix("$.")] == 901
+    (dimension,) = metric["Dimensions"]
+    assert line[dimension["Value"].removeprefix("$.")] == "rate"
 
 
 @pytest.mark.parametrize("ask", ["sign up", "resend"])

@@ -21,6 +21,8 @@ from tests.support import stores
 
 BASE_URL = "https://hello.example.org/api"
 TABLE = "users"
+LIMITS = "limits"
+SECRET = "not-a-secret-but-as-long-as-one-is"
 MAIL_FROM = "hello@example.org"
 TOPIC = "arn:aws:sns:eu-west-3:123456789012:bienvenue-prod-mail-feedback"
 JSON = "application/json"
@@ -189,6 +191,7 @@ def running(**settings: str) -> Iterator[Service]:
     """A service with nobody in it, on a clock of its own."""
     with pytest.MonkeyPatch.context() as patch, mock_aws():
         stream_arn = stores.create(boto3.client("dynamodb"), TABLE).stream_arn
+        stores.create_limits(boto3.client("dynamodb"), LIMITS)
         boto3.client("sesv2").create_email_identity(EmailIdentity=MAIL_FROM)
         env = {
             "USERS_TABLE": TABLE,
@@ -196,6 +199,8 @@ def running(**settings: str) -> Iterator[Service]:
             "MAIL_FROM": MAIL_FROM,
             "BASE_URL": BASE_URL,
             "MAIL_FEEDBACK_TOPIC_ARN": TOPIC,
+            "LIMITS_TABLE": LIMITS,
+            "SECRET_KEY": SECRET,
             **settings,
         }
         for name, value in env.items():

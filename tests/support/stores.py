@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
 from chalicelib.users.store import Users
+from ops.deployment.stack import properties
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
@@ -62,15 +63,28 @@ class Store:
 
 
 def create(client: DynamoDBClient, table: str) -> Store:
-    """A table with the key and the stream that ops/deployment/resources.json gives the real one."""
+    """Make a table with the keys, index and stream that the template gives the real one."""
+    users = properties("AWS::DynamoDB::Table", {})["Users"]
     client.create_table(
         TableName=table,
-        KeySchema=[{"AttributeName": "email", "KeyType": "HASH"}],
-        AttributeDefinitions=[{"AttributeName": "email", "AttributeType": "S"}],
+        KeySchema=users["KeySchema"],
+        AttributeDefinitions=users["AttributeDefinitions"],
+        GlobalSecondaryIndexes=users["GlobalSecondaryIndexes"],
         BillingMode="PAY_PER_REQUEST",
-        StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"},
+        StreamSpecification={"StreamEnabled": True, **users["StreamSpecification"]},
     )
     return Store(client, table)
+
+
+def create_limits(client: DynamoDBClient, table: str) -> None:
+    """Make a table with the key that the template gives the limits' table."""
+    limits = properties("AWS::DynamoDB::Table", {})["Limits"]
+    client.create_table(
+        TableName=table,
+        KeySchema=limits["KeySchema"],
+        AttributeDefinitions=limits["AttributeDefinitions"],
+        BillingMode="PAY_PER_REQUEST",
+    )
 
 
 def typed(item: Plain) -> Plain:

@@ -7,12 +7,15 @@ from chalicelib.settings import Brand, Settings, SettingsError
 
 ARN = "arn:aws:dynamodb:eu-west-3:123456789012:table/users/stream/2024-01-01T00:00:00.000"
 TOPIC = "arn:aws:sns:eu-west-3:123456789012:bienvenue-prod-mail-feedback"
+SECRET = "a-secret-of-at-least-32-characters"
 ENOUGH = {
     "USERS_TABLE": "users",
     "USERS_STREAM_ARN": ARN,
     "MAIL_FROM": "hello@example.org",
     "BASE_URL": "https://example.org/api",
     "MAIL_FEEDBACK_TOPIC_ARN": TOPIC,
+    "LIMITS_TABLE": "limits",
+    "SECRET_KEY": SECRET,
 }
 
 
@@ -23,13 +26,17 @@ def problems(**changes: str) -> str:
     return str(refusal.value)
 
 
-def test_five_settings_are_enough() -> None:
+def test_seven_settings_are_enough() -> None:
     assert settings.read(ENOUGH) == Settings(
         users_table="users",
         users_stream_arn=ARN,
         mail_from="hello@example.org",
         base_url="https://example.org/api",
         mail_feedback_topic_arn=TOPIC,
+        limits_table="limits",
+        secret_key=SECRET,
+        mails_per_day=None,
+        mails_per_hour=None,
         default_lang="fr",
         validate_on_get=True,
         mail_configuration_set="",
@@ -48,6 +55,10 @@ def test_every_setting_is_read_without_the_spaces_around_it() -> None:
         "MAIL_FROM": " hello@example.org ",
         "BASE_URL": " https://example.org/api/ ",
         "MAIL_FEEDBACK_TOPIC_ARN": f" {TOPIC} ",
+        "LIMITS_TABLE": " limits ",
+        "SECRET_KEY": f" {SECRET}\n",
+        "MAILS_PER_DAY": " 45000 ",
+        "MAILS_PER_HOUR": " 0 ",
         "DEFAULT_LANG": " en ",
         "VALIDATE_ON_GET": " false ",
         "MAIL_CONFIGURATION_SET": " feedback ",
@@ -69,6 +80,10 @@ def test_every_setting_is_read_without_the_spaces_around_it() -> None:
         default_lang="en",
         validate_on_get=False,
         mail_feedback_topic_arn=TOPIC,
+        limits_table="limits",
+        secret_key=SECRET,
+        mails_per_day=45_000,
+        mails_per_hour=0,
         mail_configuration_set="feedback",
         mail_from_name="Bienvenue chez Acme",
         mail_reply_to="help@example.org",
@@ -89,6 +104,8 @@ def test_mails_come_from_the_product_where_no_other_name_is_given() -> None:
 
 def test_an_empty_setting_is_none() -> None:
     optional = [
+        "MAILS_PER_DAY",
+        "MAILS_PER_HOUR",
         "MAIL_CONFIGURATION_SET",
         "MAIL_FROM_NAME",
         "MAIL_REPLY_TO",
@@ -108,8 +125,8 @@ def test_a_stage_with_nothing_is_told_everything_it_lacks_and_what_to_run() -> N
         settings.read({})
     assert str(refusal.value) == (
         "Bienvenue cannot start: USERS_TABLE is missing; USERS_STREAM_ARN is missing; "
-        "MAIL_FROM is missing; BASE_URL is missing; MAIL_FEEDBACK_TOPIC_ARN is missing. "
-        "Settings are the stage's "
+        "MAIL_FROM is missing; BASE_URL is missing; MAIL_FEEDBACK_TOPIC_ARN is missing; "
+        "LIMITS_TABLE is missing; SECRET_KEY is missing. Settings are the stage's "
         "environment_variables in .chalice/config.json; a stage that has no table yet gets "
         "it, and them, from: make deploy STAGE=<stage> MAIL_FROM=<address>"
     )
@@ -240,6 +257,20 @@ def test_a_stream_may_be_in_any_partition(partition: str) -> None:
 @pytest.mark.parametrize("text", ["True", "1", "no", ""])
 def test_validating_on_get_is_true_or_false_and_nothing_like_it(text: str) -> None:
     assert "VALIDATE_ON_GET must be true or false" in problems(VALIDATE_ON_GET=text)
+
+
+@pytest.mark.parametrize("number", ["-1", "1.5", "many", "1e3", "٣", "1" * 13])
+@pytest.mark.parametrize("name", ["MAILS_PER_DAY", "MAILS_PER_HOUR"])
+def test_a_limit_of_mails_is_a_whole_number(name: str, number: str) -> None:
+    assert f"{name} must be a whole number" in problems(**{name: number})
+
+
+def test_a_secret_key_is_long_enough_and_never_shown() -> None:
+    short = SECRET[:31]
+    refusal = problems(SECRET_KEY=short)
+    assert "SECRET_KEY must be at least 32 characters" in refusal
+    assert short not in refusal
+    assert SECRET not in repr(settings.read(ENOUGH))
 
 
 @pytest.mark.parametrize("lang", ["de", "FR", "fr-CA", ""])

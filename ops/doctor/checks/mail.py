@@ -7,7 +7,7 @@ from typing import Any
 
 from chalicelib.logs import hashed
 from chalicelib.users import email_address
-from ops.deployment import dead_letters, mail_identity
+from ops.deployment import event_invoke_config, mail_identity
 from ops.doctor.check import Check, Finding, amber, green, listed, red
 from ops.doctor.facts import Facts, NotThere
 from ops.metrics.funnel import text
@@ -144,17 +144,17 @@ def _feedback(facts: Facts) -> Finding:
         if one.get("Enabled") and one.get("SnsDestination", {}).get("TopicArn") == topic
         for kind in one["MatchingEventTypes"]
     }
-    if missing := {"BOUNCE", "COMPLAINT"} - told:
-        kinds = " and ".join(sorted(f"{kind.lower()}s" for kind in missing))
-        return red(f"SES does not tell the topic of {kinds}", *facts.deploy_again)
-    function = facts.project.function(dead_letters.FUNCTION)
+    if missing := EVENTS - told:
+        kinds = ", ".join(sorted(kind.lower().replace("_", " ") for kind in missing))
+        return red(f"SES does not report to the topic: {kinds}", *facts.deploy_again)
+    function = facts.project.function(event_invoke_config.FEEDBACK)
     pages = facts.client("sns").get_paginator("list_subscriptions_by_topic")
     listening = [
         one["Endpoint"] for page in pages.paginate(TopicArn=topic) for one in page["Subscriptions"]
     ]
     if not any(endpoint.endswith(f":function:{function}") for endpoint in listening):
-        return red("nothing listens to the topic of bounces", *facts.deploy_again)
-    return green("bounces and complaints reach their function")
+        return red("nothing listens to the topic of SES's reports", *facts.deploy_again)
+    return green("SES's reports reach their function")
 
 
 def _suppressed(facts: Facts) -> Finding:
@@ -207,6 +207,9 @@ def _waiting(facts: Facts, addresses: list[str]) -> Iterator[str]:
 
 
 _HOPELESS = ("failed", "bounced", "complained")
+EVENTS = frozenset(("SEND", "DELIVERY", "DELIVERY_DELAY", "REJECT", "BOUNCE", "COMPLAINT"))
+"""The events of a mail that SES reports to the stage's topic."""
+
 _FEEDBACK_SETTINGS = ("MAIL_CONFIGURATION_SET", "MAIL_FEEDBACK_TOPIC_ARN")
 _ACCOUNT = ("ses:GetAccount",)
 _IDENTITY = ("ses:GetEmailIdentity",)

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from chalicelib.mail.sweep import PATIENCE
-from ops.deployment import dead_letters, event_source_mapping
+from ops.deployment import event_invoke_config, event_source_mapping
 from ops.doctor.check import Check, Finding, amber, green, grey, red
 from ops.doctor.facts import Facts
 from ops.terminal import durations
@@ -50,7 +50,9 @@ def _mapping(facts: Facts) -> Finding:
 
 
 def _settings(facts: Facts) -> Finding:
-    differing = event_source_mapping.differing(facts.mapping(), facts.output("DeadLettersArn"))
+    differing = event_source_mapping.differing(
+        facts.mapping(), facts.output("DeadLettersArn"), facts.stage.cloud.absent
+    )
     if differing:
         return red(f"not what a deploy makes them: {', '.join(differing)}", *facts.deploy_again)
     return green("as a deploy makes them")
@@ -107,7 +109,7 @@ def _dead_letters(facts: Facts) -> Finding:
 
 def _failed_feedback(facts: Facts) -> Finding:
     queue = facts.output("DeadLettersArn")
-    if dead_letters.is_configured(facts.client("lambda"), facts.project, queue):
+    if not event_invoke_config.differences(facts.client("lambda"), facts.project, queue):
         return green("goes to the dead letters")
     return red("would be lost", *facts.deploy_again)
 

@@ -31,7 +31,7 @@ def test_alarms_that_were_deleted_are_put_back_as_the_stack_made_them(
         assert say.last == "nothing to change"
         before = alarms.found(cloudwatch, project)
         assert list(before) == alarms.names(project)
-        assert len(before) == 12
+        assert len(before) == 18
         cloudwatch.delete_alarms(AlarmNames=["bienvenue-prod-dead-letters"])
         alarms.restore(cloudwatch, project, outputs, say)
         found = alarms.found(cloudwatch, project)

@@ -13,6 +13,7 @@ from chalicelib import templates
 from ops.deployment import deploy as steps
 from ops.deployment.deploy import Deployed, deploy
 from ops.deployment.mail_identity import MailIdentity
+from ops.deployment.mail_limits import MailLimits
 from ops.stage.cloud import Cloud
 from ops.stage.errors import DeployError, OpsError
 from ops.stage.project import Project
@@ -104,6 +105,7 @@ def test_a_template_of_the_stages_own_that_cannot_be_filled_is_refused_too(
 
 
 STREAM = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/bienvenue-prod-users/stream/2026"
+SECRET = "k" * 32
 TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:bienvenue-prod-mail-feedback"
 OWN_SET = "bienvenue-prod"  # the configuration set that the stack makes, called as it is itself
 
@@ -121,12 +123,15 @@ class Account:
             (steps, "Stack", lambda _, name: SimpleNamespace(name=name, **stack)),
             (steps.mail_identity, "choose", lambda *_: MailIdentity("example.org", is_ours=True)),
             (steps.mail_identity, "left_to_do", lambda *_: ["Wait."]),
+            (steps.mail_limits, "read", lambda _: MailLimits(180, 90)),
             (steps.table, "check", lambda *_: STREAM),
+            (steps.table, "check_limits", lambda *_: None),
+            (steps.secret_key, "find_or_make", lambda *_: SECRET),
             (steps.rest_api, "provide", lambda *_: self.api_id),
             (steps.rest_api, "throttle", lambda *_: None),
             (steps.event_source_mapping, "reconcile", lambda *_: None),
             (steps.event_source_mapping, "configure", lambda *_: None),
-            (steps.dead_letters, "configure", lambda *_: None),
+            (steps.event_invoke_config, "configure", lambda *_: None),
             (steps.function_logs, "configure", lambda *given: self.log_days.append(given[3])),
             (steps.alarms, "restore", lambda *_: None),
             (steps.alarms, "left_to_do", lambda _, topic, to, __: [f"{to} at {topic}."]),
@@ -154,7 +159,8 @@ class Account:
         self.shipped.append(project.environment)
 
     def deploy(self, project: Project, **arguments: Any) -> Deployed:
-        session: Any = SimpleNamespace(client=lambda service: service)
+        client = SimpleNamespace(get_account=dict)
+        session: Any = SimpleNamespace(client=lambda _: client)
 
         def address(api_id: str, api_stage: str) -> str:
             return f"https://{api_id}.execute-api.{REGION}.amazonaws.com/{api_stage}"
@@ -183,6 +189,10 @@ def test_what_chalice_ships_finds_its_settings_and_roles_in_config_json(
             "USERS_STREAM_ARN": STREAM,
             "MAIL_FEEDBACK_TOPIC_ARN": TOPIC,
             "MAIL_CONFIGURATION_SET": OWN_SET,
+            "LIMITS_TABLE": "bienvenue-prod-limits",
+            "SECRET_KEY": SECRET,
+            "MAILS_PER_DAY": "180",
+            "MAILS_PER_HOUR": "90",
         }
     ]
     assert project.config()["stages"]["prod"]["lambda_functions"] == {

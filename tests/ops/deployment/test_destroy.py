@@ -23,6 +23,7 @@ from ops.terminal.progress import Progress
 ACCOUNT = "123456789012"
 REGION = "eu-west-3"
 USERS = "bienvenue-prod-users"
+LIMITS = "bienvenue-prod-limits"
 STREAM = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{USERS}/stream/2026"
 RECORDED = {
     "USERS_TABLE": USERS,
@@ -31,7 +32,11 @@ RECORDED = {
     "BASE_URL": "https://first.execute-api.eu-west-3.amazonaws.com/api",
     "MAIL_FEEDBACK_TOPIC_ARN": "arn:aws:sns:::topic",
     "MAIL_CONFIGURATION_SET": "bienvenue-prod",
+    "LIMITS_TABLE": LIMITS,
+    "MAILS_PER_DAY": "180",
+    "MAILS_PER_HOUR": "180",
 }
+SECRET = "k" * 32
 GROUP = "/aws/lambda/bienvenue-prod"
 
 
@@ -59,7 +64,12 @@ class Account:
             monkeypatch.setattr(module, name, does)
 
     def stack(self, name: str) -> SimpleNamespace:
-        return SimpleNamespace(name=name, delete=self.delete_stack, exists=lambda: self.has_stack)
+        return SimpleNamespace(
+            name=name,
+            delete=self.delete_stack,
+            exists=lambda: self.has_stack,
+            parameters=lambda: {"MailsPerDay": "180", "MailsPerHour": "180"},
+        )
 
     def unship(self, project: Project) -> None:
         self.removed += project.functions()
@@ -115,7 +125,7 @@ def test_an_address_is_quoted_where_it_is_to_be_typed(account: Account, deployed
 
 def test_the_users_go_only_where_that_is_meant(account: Account, deployed: Project) -> None:
     users, _ = account.destroy(deployed, delete_users=True)
-    assert account.removed == ["api_handler", "stack", GROUP, USERS]
+    assert account.removed == ["api_handler", "stack", GROUP, LIMITS, USERS]
     assert f"backup of {USERS} for 35 days" in users
 
 
@@ -145,6 +155,20 @@ def test_the_checkout_forgets_what_was_deployed_and_keeps_what_a_person_wrote(
     }
     assert deployed.config()["lambda_functions"] == {"api_handler": {"lambda_timeout": 10}}
     assert not (deployed.folder / ".chalice" / "deployed" / "prod.json").exists()
+
+
+def test_the_secret_key_stays_for_as_long_as_the_users(account: Account, deployed: Project) -> None:
+    deployed.record({"SECRET_KEY": SECRET}, {})
+    account.destroy(deployed)
+    assert deployed.environment == {"DEFAULT_LANG": "en", "SECRET_KEY": SECRET}
+    account.destroy(deployed, delete_users=True)
+    assert deployed.environment == {"DEFAULT_LANG": "en"}
+
+
+def test_a_limit_that_an_operator_set_stays(account: Account, deployed: Project) -> None:
+    deployed.record({"MAILS_PER_HOUR": "20"}, {})
+    account.destroy(deployed)
+    assert deployed.environment == {"DEFAULT_LANG": "en", "MAILS_PER_HOUR": "20"}
 
 
 def test_a_configuration_set_of_the_operators_own_stays_in_the_settings(

@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 
 from chalicelib.mail import mailer
 from ops.deployment import event_source_mapping, function_settings
+from ops.stage.cloud import ABSENT
 from ops.stage.errors import DeployError
 from ops.stage.project import Project
 from tests.ops.conftest import Ear
@@ -20,11 +21,11 @@ ARN = f"arn:aws:dynamodb:eu-west-3:123456789012:table/{TABLE}/stream"
 OLD, NEW = f"{ARN}/2025", f"{ARN}/2026"
 FUNCTION = "arn:aws:lambda:eu-west-3:123456789012:function:bienvenue-prod-send_validation_mail"
 QUEUE = "arn:aws:sqs:eu-west-3:123456789012:dead-letters"
-ABSENT = object()
+ABSENT_ATTRIBUTE = object()
 
 EVENTS = ("INSERT", "MODIFY", "REMOVE")
 MAILS = (
-    ABSENT,
+    ABSENT_ATTRIBUTE,
     *({"S": mail} for mail in ("owed", "sending", "sent", "failed", "bounced", "complained", "")),
     {"N": "1"},
     {"NULL": True},
@@ -35,32 +36,36 @@ MAILS = (
 
 def record(event: str, mail: object, *more: str) -> dict[str, Any]:
     image: dict[str, Any] = {"email": {"S": "alexis@example.org"}}
-    if mail is not ABSENT:
+    if mail is not ABSENT_ATTRIBUTE:
         image["mail"] = mail
     image |= {name: {"S": "2026-11-24T12:00:00.000000Z"} for name in more}
     return {"eventName": event, "dynamodb": {"SequenceNumber": "1", "NewImage": image}}
 
 
 def passes(pattern: Any, value: Any) -> bool:
-    """Whether Lambda hands over what ``pattern`` filters, for the two constructs that we use.
+    """Return True if Lambda hands over what ``pattern`` filters, for the constructs that we use.
 
     https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventfiltering.html
     """
+    if pattern == ABSENT:
+        return not isinstance(value, dict) or "S" not in value
     if isinstance(pattern, dict):
         return isinstance(value, dict) and all(
-            name in value and passes(one, value[name]) for name, one in pattern.items()
+            passes(one, value.get(name)) for name, one in pattern.items()
         )
-    assert all(isinstance(one, str) for one in pattern), "no comparison operators here"
+    assert all(isinstance(one, str) for one in pattern), "no other comparison operators here"
     return value in pattern
 
 
 def is_handed_over(one: dict[str, Any]) -> bool:
-    filters = event_source_mapping.SETTINGS["FilterCriteria"]["Filters"]
+    filters = event_source_mapping.filters(ABSENT)["Filters"]
     return any(passes(json.loads(each["Pattern"]), one) for each in filters)
 
 
 @pytest.mark.parametrize("event", EVENTS)
-@pytest.mark.parametrize("mail", MAILS, ids=lambda mail: "absent" if mail is ABSENT else str(mail))
+@pytest.mark.parametrize(
+    "mail", MAILS, ids=lambda mail: "absent" if mail is ABSENT_ATTRIBUTE else str(mail)
+)
 def test_whatever_the_handler_would_mail_is_handed_to_it(event: str, mail: object) -> None:
     for size in range(4):
         for more in itertools.combinations(("validated_at", "expires_at", "link_hashes"), size):
@@ -72,6 +77,13 @@ def test_whatever_the_handler_would_mail_is_handed_to_it(event: str, mail: objec
 def test_what_the_service_itself_writes_after_a_mail_costs_no_invocation(mail: str) -> None:
     assert not is_handed_over(record("MODIFY", {"S": mail}))
     assert not is_handed_over(record("REMOVE", {"S": "owed"}))
+    assert not is_handed_over(record("REMOVE", ABSENT_ATTRIBUTE))
+
+
+def test_an_item_that_another_program_replaced_is_handed_over() -> None:
+    """Unless it says that the user is validated: an import does."""
+    assert is_handed_over(record("MODIFY", ABSENT_ATTRIBUTE))
+    assert not is_handed_over(record("MODIFY", ABSENT_ATTRIBUTE, "validated_at"))
 
 
 class Lambda:
@@ -135,7 +147,7 @@ def reconcile(cloud: Lambda, project: Project, say: Ear) -> None:
 def configure(cloud: Lambda, project: Project, say: Ear) -> None:
     client: Any = cloud
     project.keep({"name": event_source_mapping.RESOURCE, "event_uuid": "1"})
-    event_source_mapping.configure(client, project, QUEUE, say)
+    event_source_mapping.configure(client, project, QUEUE, ABSENT, say)
 
 
 def test_a_mapping_of_the_tables_stream_is_chalices_to_keep(project: Project, say: Ear) -> None:
@@ -194,6 +206,7 @@ def test_a_new_mapping_gets_all_its_settings_and_then_no_more(project: Project, 
     mapping = cloud.mappings["1"]
     assert mapping["DestinationConfig"] == {"OnFailure": {"Destination": QUEUE}}
     assert mapping.items() >= event_source_mapping.SETTINGS.items()
+    assert mapping["FilterCriteria"] == event_source_mapping.filters(ABSENT)
 
     # As AWS shows it: with more in it than was given.
     mapping["DestinationConfig"]["OnSuccess"] = {}
@@ -241,4 +254,4 @@ def test_a_refusal_that_should_pass_and_does_not_is_raised_in_the_end(
 def test_an_app_without_the_function_is_told(project: Project, say: Ear) -> None:
     client: Any = Lambda()
     with pytest.raises(DeployError, match="no event source mapping"):
-        event_source_mapping.configure(client, project, QUEUE, say)
+        event_source_mapping.configure(client, project, QUEUE, ABSENT, say)

@@ -20,8 +20,9 @@ WILDCARDS = {
     "Stream": "a table that is made anew has a stream of another name",
     "Streams": "ListStreams knows no resources",
     "Mail": "SES asks about sender, recipient and more; the condition pins the sender",
+    "Quota": "GetAccount knows no resources",
 }
-ANYTHING = {"Streams", "Mail"}
+ANYTHING = {"Streams", "Mail", "Quota"}
 
 
 def roles() -> dict[str, Any]:
@@ -73,8 +74,37 @@ def test_no_role_allows_more_resources_than_there_is_a_reason_for() -> None:
 
 
 def test_mail_may_be_sent_from_the_one_sender_only() -> None:
-    (mail,) = [one for one in statements() if "ses:SendEmail" in listed(one["Action"])]
-    assert mail["Condition"] == {"StringEqualsIfExists": {"ses:FromAddress": {"Ref": "MailFrom"}}}
+    sending = [one for one in statements() if "ses:SendEmail" in listed(one["Action"])]
+    assert len(sending) == 2
+    for mail in sending:
+        condition = {"StringEqualsIfExists": {"ses:FromAddress": {"Ref": "MailFrom"}}}
+        assert mail["Condition"] == condition
+
+
+def actions(role: str) -> dict[str, set[str]]:
+    """Return what ``role`` may do, by the statements' names."""
+    (policy,) = RESOURCES[role]["Properties"]["Policies"]
+    return {
+        statement["Sid"]: set(listed(statement["Action"]))
+        for statement in policy["PolicyDocument"]["Statement"]
+    }
+
+
+def test_each_role_allows_what_its_function_does() -> None:
+    """Of DynamoDB and SES: the rest is Lambda's own."""
+    assert actions("ApiHandlerRole")["Users"] == {"dynamodb:UpdateItem"}
+    assert "Limits" not in actions("ApiHandlerRole")
+    mailer = actions("SendValidationMailRole")
+    assert mailer["Users"] == mailer["Limits"] == {"dynamodb:UpdateItem"}
+    assert mailer["Mail"] == {"ses:SendEmail"}
+    feedback = actions("RecordMailFeedbackRole")
+    assert feedback["Users"] == feedback["Limits"] == {"dynamodb:UpdateItem"}
+    drain = actions("ResendOwedMailRole")
+    assert drain["Users"] == {"dynamodb:GetItem", "dynamodb:Scan", "dynamodb:UpdateItem"}
+    assert drain["Owed"] == {"dynamodb:Query"}
+    assert drain["Limits"] == {"dynamodb:GetItem", "dynamodb:UpdateItem"}
+    assert drain["Mail"] == {"ses:SendEmail"}
+    assert drain["Quota"] == {"ses:GetAccount"}
 
 
 def test_a_role_reaches_the_logs_of_its_own_function_only() -> None:
@@ -100,6 +130,28 @@ def test_the_users_outlive_their_stack_and_can_be_brought_back() -> None:
     assert properties["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
     assert properties["SSESpecification"] == {"SSEEnabled": True}
     assert properties["StreamSpecification"] == {"StreamViewType": "NEW_IMAGE"}
+
+
+def test_owed_mail_is_found_by_a_sparse_index() -> None:
+    (index,) = RESOURCES["Users"]["Properties"]["GlobalSecondaryIndexes"]
+    keys = {key["KeyType"]: key["AttributeName"] for key in index["KeySchema"]}
+    assert (index["IndexName"], keys) == ("owed", {"HASH": "owed", "RANGE": "owed_at"})
+    assert index["Projection"] == {"ProjectionType": "KEYS_ONLY"}
+
+
+def test_ses_reports_all_that_becomes_of_a_mail() -> None:
+    """https://docs.aws.amazon.com/ses/latest/dg/event-publishing-retrieving-sns-contents.html"""
+    destination = RESOURCES["MailEventsToFeedback"]["Properties"]["EventDestination"]
+    assert set(destination["MatchingEventTypes"]) == {
+        *("send", "delivery", "deliveryDelay", "reject", "bounce", "complaint")
+    }
+
+
+def test_an_alarm_says_why_the_oldest_mail_is_late() -> None:
+    late = [alarm for alarm in alarms().values() if alarm["MetricName"] == "OldestOwed"]
+    reasons = {dimension["Value"] for alarm in late for dimension in alarm["Dimensions"]}
+    assert reasons == {"rate", "quota", "budget", "brake", "paused", "none"}
+    assert {alarm["Threshold"] for alarm in late} == {15 * 60}
 
 
 def test_what_cloudformation_gets_is_right_and_within_its_limit() -> None:

@@ -48,7 +48,7 @@ def test_a_table_restored_from_a_backup_gets_back_what_a_backup_does_not_hold(
     stream = table.check(dynamodb, "users", say)
     assert say.last == (
         "users, stream turned on, protected from deletion, backups turned on, "
-        "time to live turned on"
+        "time to live turned on, index owed added"
     )
     described = dynamodb.describe_table(TableName="users")["Table"]
     assert described["LatestStreamArn"] == stream
@@ -58,6 +58,64 @@ def test_a_table_restored_from_a_backup_gets_back_what_a_backup_does_not_hold(
     recovery = backups["ContinuousBackupsDescription"]["PointInTimeRecoveryDescription"]
     assert recovery["PointInTimeRecoveryStatus"] == "ENABLED"
     assert ttl(dynamodb) == {"TimeToLiveStatus": "ENABLED", "AttributeName": "expires_at"}
+
+
+def test_the_index_is_added_to_a_table_of_the_former_version_in_place(
+    dynamodb: DynamoDBClient, say: Ear
+) -> None:
+    dynamodb.create_table(
+        TableName="users",
+        KeySchema=[{"AttributeName": "email", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "email", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    item = {"email": {"S": "a@example.org"}, "owed": {"S": "03"}, "owed_at": {"S": "2026"}}
+    dynamodb.put_item(TableName="users", Item=item)
+    table.check(dynamodb, "users", say)
+    owed = dynamodb.query(
+        TableName="users",
+        IndexName="owed",
+        KeyConditionExpression="owed = :slot",
+        ExpressionAttributeValues={":slot": {"S": "03"}},
+    )
+    assert owed["Items"] == [item]
+
+
+def test_an_index_that_is_being_built_is_waited_for(
+    dynamodb: DynamoDBClient, say: Ear, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stores.create(dynamodb, "users")
+    statuses = ["ACTIVE", "CREATING", "CREATING"]
+    monkeypatch.setattr(table, "index_status", lambda _: statuses.pop())
+    table.check(dynamodb, "users", say)
+    assert statuses == []
+
+
+def test_an_index_that_takes_too_long_is_told(
+    dynamodb: DynamoDBClient, say: Ear, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stores.create(dynamodb, "users")
+    monkeypatch.setattr(table, "index_status", lambda _: "CREATING")
+    monkeypatch.setattr(table, "PATIENCE", 0.0)
+    with pytest.raises(DeployError, match="still busy with users"):
+        table.check(dynamodb, "users", say)
+
+
+def test_a_table_of_limits_is_completed(dynamodb: DynamoDBClient, say: Ear) -> None:
+    stores.create_limits(dynamodb, "limits")
+    table.check_limits(dynamodb, "limits", say)
+    assert say.last == "limits, time to live turned on"
+    expiry = dynamodb.describe_time_to_live(TableName="limits")["TimeToLiveDescription"]
+    assert expiry == {"TimeToLiveStatus": "ENABLED", "AttributeName": "expires_at"}
+    table.check_limits(dynamodb, "limits", say)
+    assert say.last == "limits"
+
+
+def test_a_table_of_limits_that_is_gone_is_made_again(dynamodb: DynamoDBClient, say: Ear) -> None:
+    table.check_limits(dynamodb, "limits", say)
+    assert say.last == "limits, made again, time to live turned on"
+    made = dynamodb.describe_table(TableName="limits")["Table"]
+    assert made["KeySchema"] == [{"AttributeName": "name", "KeyType": "HASH"}]
 
 
 def test_a_table_that_is_gone_is_told_with_what_to_do(dynamodb: DynamoDBClient, say: Ear) -> None:

@@ -18,6 +18,7 @@ from ops.deployment import stack as stacks
 from ops.doctor import check, facts, http
 from ops.doctor.check import Check, Finding, Light
 from ops.doctor.checks import mail, stack
+from ops.doctor.checks.mail import EVENTS
 from ops.doctor.checks.registry import CHECKS, PERMISSIONS
 from ops.doctor.http import Answer, NoAnswer
 from ops.stage.cloud import Cloud
@@ -226,7 +227,7 @@ def drifted(name: str, kind: str, status: str) -> dict[str, str]:
 def destinations(**changes: Any) -> dict[str, Any]:
     one = {
         "Enabled": True,
-        "MatchingEventTypes": ["BOUNCE", "COMPLAINT"],
+        "MatchingEventTypes": sorted(EVENTS),
         "SnsDestination": {"TopicArn": TOPIC},
         **changes,
     }
@@ -432,7 +433,7 @@ CASES: list[tuple[str, dict[str, Any], Light, str, str]] = [
             (metric_filters("MailedCount"), "not all counted: MailedCount missing"),
             (
                 GONE,
-                "not all counted: SignedUpCount, ResendAskedForCount, ValidatedCount and 8 more",
+                "not all counted: SignedUpCount, ResendAskedForCount, ValidatedCount and 11 more",
             ),
         )
     ),
@@ -454,7 +455,7 @@ CASES: list[tuple[str, dict[str, Any], Light, str, str]] = [
         "Alarms/Ringing",
         {"cloudwatch__DescribeAlarms": {"MetricAlarms": rung()["MetricAlarms"][2:]}},
         RED,
-        "2 of 12 gone: api-errors, mailer-errors",
+        "2 of 18 gone: api-errors, mailer-errors",
         DEPLOY,
     ),
     (
@@ -744,9 +745,9 @@ CASES: list[tuple[str, dict[str, Any], Light, str, str]] = [
             DEPLOY,
         )
         for changed, said in (
-            ({"Enabled": False}, "of bounces and complaints"),
-            ({"MatchingEventTypes": ["BOUNCE", "SEND"]}, "of complaints"),
-            ({"SnsDestination": {"TopicArn": "another"}}, "of bounces and complaints"),
+            ({"Enabled": False}, "bounce, complaint, delivery, delivery delay, reject, send"),
+            ({"MatchingEventTypes": sorted(EVENTS - {"SEND"})}, "report to the topic: send"),
+            ({"SnsDestination": {"TopicArn": "another"}}, "bounce, complaint,"),
         )
     ),
     (

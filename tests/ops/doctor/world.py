@@ -19,9 +19,10 @@ from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
 
 from ops.deployment import alarms, event_source_mapping, function_logs, stack
+from ops.doctor.checks.mail import EVENTS
 from ops.doctor.facts import Facts
 from ops.doctor.http import Answer
-from ops.stage.cloud import Cloud
+from ops.stage.cloud import ABSENT, Cloud
 from ops.stage.lookup import Stage
 from ops.stage.project import Project
 from tests.e2e.stack import ROOT
@@ -43,6 +44,8 @@ ENVIRONMENT = {
     "MAIL_FROM": "hello@example.org",
     "BASE_URL": "https://hello.example.org",
     "MAIL_FEEDBACK_TOPIC_ARN": TOPIC,
+    "LIMITS_TABLE": "bienvenue-prod-limits",
+    "SECRET_KEY": "not-a-secret-but-as-long-as-one-is",
     "MAIL_CONFIGURATION_SET": "bienvenue-prod",
     "DEFAULT_LANG": "en",
 }
@@ -91,6 +94,7 @@ def function(name: str, **configuration: Any) -> dict[str, Any]:
 def mapping(**settings: Any) -> dict[str, Any]:
     return {
         **event_source_mapping.SETTINGS,
+        "FilterCriteria": event_source_mapping.filters(ABSENT),
         "UUID": "a-uuid",
         "EventSourceArn": STREAM,
         "State": "Enabled",
@@ -163,7 +167,9 @@ def well() -> dict[str, Any]:
         "lambda.GetFunction": {name: function(name) for name in FUNCTIONS},
         "lambda.ListEventSourceMappings": {"EventSourceMappings": [mapping()]},
         "lambda.GetFunctionEventInvokeConfig": {
-            "DestinationConfig": {"OnFailure": {"Destination": QUEUE}}
+            "DestinationConfig": {"OnFailure": {"Destination": QUEUE}},
+            "MaximumRetryAttempts": 0,
+            "MaximumEventAgeInSeconds": 60,
         },
         "iam.GetRole": {"Role": {}},
         "dynamodb.DescribeTable": {
@@ -218,7 +224,7 @@ def well() -> dict[str, Any]:
             "EventDestinations": [
                 {
                     "Enabled": True,
-                    "MatchingEventTypes": ["BOUNCE", "COMPLAINT"],
+                    "MatchingEventTypes": sorted(EVENTS),
                     "SnsDestination": {"TopicArn": TOPIC},
                 }
             ]
