@@ -104,12 +104,19 @@ def wanted_filters(project: Project) -> dict[str, Any]:
 
 
 def _as_asked(value: Any) -> Any:
-    """A template's properties as the service's own requests and answers spell them."""
+    """Return a template's properties as the service's own requests and answers spell them."""
+    if isinstance(value, list) and all(_is_dimension(member) for member in value):
+        return {member["Key"]: member["Value"] for member in value}
     if isinstance(value, list):
         return [_as_asked(one) for one in value]
     if isinstance(value, dict):
         return {name[0].lower() + name[1:]: _as_asked(one) for name, one in value.items()}
     return value
+
+
+def _is_dimension(value: Any) -> bool:
+    """Return True for a metric's dimension as CloudFormation writes it: the service maps them."""
+    return isinstance(value, dict) and value.keys() == {"Key", "Value"}
 
 
 def _write_json(lambda_: "LambdaClient", function: str) -> bool:

@@ -290,6 +290,7 @@ def test_a_stage_taken_down_leaves_its_users_and_a_deploy_finds_them_again(stage
     users = stage.project.users_table
     stage.journey("faithful@example.org")
     before = stage.item("faithful@example.org")
+    secret = stage.project.environment["SECRET_KEY"]
     (stage.folder / ".chalice" / "deployed" / f"{local_stage.STAGE}.json").unlink()
     for last_answer in LAST_REMOVALS:
         killed = deploying.run(stage.endpoint, stage.folder, "destroy", last_answer)
@@ -299,7 +300,7 @@ def test_a_stage_taken_down_leaves_its_users_and_a_deploy_finds_them_again(stage
     remains = left(stage)
     assert set(remains) == {"tables", "identities"}
     assert sorted(remains["tables"]) == [stage.project.limits_table, users]
-    assert local_stage.STAGE not in stage.project.config()["stages"]
+    assert stage.project.environment == {"SECRET_KEY": secret}
     assert "nothing to remove" in stage.deploy("destroy")
 
     assert "Users taken over" in stage.deploy()
@@ -312,6 +313,7 @@ def test_users_that_are_to_go_go_too(stage: Stage) -> None:
     printed = stage.deploy("destroy-users")
     assert f"{stage.project.users_table} deleted" in printed
     assert set(left(stage)) == {"identities"}
+    assert local_stage.STAGE not in stage.project.config()["stages"]
 
 
 def test_neither_way_needs_a_permission_that_the_operators_policy_does_not_give(

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import boto3
 import pytest
 from botocore.exceptions import ClientError
+from botocore.validate import ParamValidator
 
 from ops.deployment import function_logs
 from ops.stage.project import Project
@@ -16,6 +18,14 @@ PROJECT = Project(ROOT, "prod")
 CALLED = {name: f"{name}-1" for name in function_logs.wanted_filters(PROJECT)}
 PREFIX = "/aws/lambda/bienvenue-prod"
 MAILER = "bienvenue-prod-send_validation_mail"
+
+
+def test_each_filter_is_as_cloudwatch_takes_it(project: Project) -> None:
+    service = boto3.client("logs").meta.service_model
+    accepted = service.operation_model("PutMetricFilter").input_shape
+    for name, wanted in function_logs.wanted_filters(project).items():
+        report = ParamValidator().validate({"filterName": name, **wanted}, accepted)
+        assert not report.has_errors(), report.generate_report()
 
 
 class Cloud:
