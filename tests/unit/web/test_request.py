@@ -15,7 +15,9 @@ from chalicelib.web.forms import TRAP
 from chalicelib.web.request import Request, read_request
 
 LANGUAGES = ("en", "fr")
-STAGE = Settings("users", "arn", "hello@example.org", "https://example.org/api", "topic")
+STAGE = Settings(
+    "users", "arn", "hello@example.org", "https://example.org/api", "topic", "limits", "k" * 32
+)
 TICKET, OTHER = "t" * 43, "o" * 43
 
 
