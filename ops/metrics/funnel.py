@@ -10,6 +10,7 @@ from datetime import date, datetime, timedelta, timezone
 from typing import Any
 
 from chalicelib.users.store import UNVALIDATED_LIFE, Item
+from ops.terminal.durations import iso_moment
 
 PRECISION = 0.01  # how far, as a share of it, a median may be from the exact one
 _STEP = math.log1p(2 * PRECISION)
@@ -158,12 +159,10 @@ def text(item: Item, name: str) -> str:
 
 
 def moment(item: Item, name: str) -> datetime | None:
-    """When something happened to an item; None where it says nothing that is a time."""
+    """Return the moment in an item's attribute; None if it holds no moment."""
     try:
-        found = datetime.fromisoformat(text(item, name).replace("Z", "+00:00"))
-        aware = found if found.tzinfo else found.replace(tzinfo=timezone.utc)
-        return aware.astimezone(timezone.utc)
-    except (ValueError, OverflowError):
+        return iso_moment(text(item, name))
+    except ValueError:
         return None
 
 

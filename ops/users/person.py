@@ -9,6 +9,7 @@ from boto3.dynamodb.types import Binary, TypeDeserializer
 
 from chalicelib.logs import hashed
 from chalicelib.users.store import Item
+from ops.terminal.durations import iso_moment
 
 Plain = Mapping[str, Any]
 """An item as JSON could have it: ``{"email": "…", "mail_count": 1}``."""
@@ -99,8 +100,7 @@ def moment(stored: object, now: datetime) -> str:
         if isinstance(stored, int):
             at = datetime.fromtimestamp(stored, timezone.utc)
         else:
-            # The Z is not known to Python 3.10.
-            at = datetime.fromisoformat(str(stored).replace("Z", "+00:00")).astimezone(timezone.utc)
+            at = iso_moment(str(stored))
     except (ValueError, OverflowError, OSError):
         return str(stored)
     return f"{at:%Y-%m-%d %H:%M:%S} UTC ({_distance(at - now)})"

@@ -1,4 +1,4 @@
-"""How far an import has come, in a small file: what an interrupted one goes on from."""
+"""The progress of an import in a small file, so that an interrupted one can go on."""
 
 import hashlib
 from dataclasses import asdict, dataclass
@@ -12,7 +12,7 @@ _BLOCK = 1 << 20
 
 @dataclass
 class Tally:
-    """What became of the rows up to ``line``."""
+    """How many rows up to ``line`` had which result."""
 
     line: int = 0
     owed: int = 0
@@ -28,15 +28,14 @@ class Tally:
 
 @dataclass(frozen=True)
 class Survey:
-    """What is to be known of a file before it is read: ``digest`` tells it from any other. Of what
-    comes through a pipe there is neither."""
+    """The hash of a file and its number of lines. A stream has neither."""
 
     digest: str
     lines: int | None
 
 
 def survey(path: Path) -> Survey:
-    """Look through ``path``, block by block."""
+    """Read through ``path`` block by block, and return its survey."""
     digest, lines, block = hashlib.sha256(), 0, b""
     with path.open("rb") as file:
         while read := file.read(_BLOCK):
@@ -48,29 +47,33 @@ def survey(path: Path) -> Survey:
 
 @dataclass(frozen=True)
 class Bookmark:
-    """The file ``path``, about the import of what has ``digest`` into the one ``table``: a name is
-    not enough, for a table that was made anew is empty. None without a digest, for then nobody can
-    tell what goes on from where."""
+    """The file ``path`` about the import of the file with ``digest`` into ``table``.
+
+    ``table`` is more than a name, because a table that was created again is empty. Without a digest
+    there is no bookmark: a stream cannot be read again.
+    """
 
     path: Path
     digest: str
     table: str
 
     def find(self) -> tuple[Tally, int]:
-        """How far this import has come, and the size of its file of rejects; nothing where the
-        bookmark is another's."""
+        """Return the progress of this import and the size of its file of rejects.
+
+        Both are zero where the bookmark belongs to another import.
+        """
         if not self.digest:
             return Tally(), 0
         try:
-            found = json_files.read(self.path)
-            if (found["digest"], found["table"]) == (self.digest, self.table):
-                return Tally(**found["tally"]), found["rejects"]
+            content = json_files.read(self.path)
+            if (content["digest"], content["table"]) == (self.digest, self.table):
+                return Tally(**content["tally"]), content["rejects"]
         except (FileNotFoundError, OpsError, KeyError, TypeError):
-            pass  # from the start, then: the table knows who is in
+            pass  # start again: the table knows who is in it
         return Tally(), 0
 
     def put(self, tally: Tally, rejects: int) -> None:
-        """Remember that all is done up to here. Raises OpsError where it cannot be written."""
+        """Write down that all rows up to ``tally.line`` are done. Raises OpsError."""
         if not self.digest:
             return
         content = {
@@ -83,10 +86,10 @@ class Bookmark:
             json_files.write(self.path, content)
         except OSError as error:
             raise OpsError(
-                f"{self.path} cannot be written ({error.strerror}): say --rejects <file> for one "
-                "in another folder; this goes there, too."
+                f"{self.path} cannot be written ({error.strerror}). "
+                "Name a file in another folder with --rejects; this file goes there too."
             ) from error
 
     def remove(self) -> None:
-        """Forget it: everything is done."""
+        """Delete the file, once the import is complete."""
         self.path.unlink(missing_ok=True)

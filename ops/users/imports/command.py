@@ -1,11 +1,8 @@
-"""`users import`: the people of a CSV file, brought into a stage."""
+"""The command `users import`."""
 
 import codecs
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from io import TextIOWrapper
+from datetime import datetime
 from pathlib import Path
 
 import click
@@ -18,28 +15,43 @@ from ops.terminal import durations, progress_bar
 from ops.terminal.interrupts import Ending, on_request
 from ops.terminal.text import printable
 from ops.users import clients, mailing_options
-from ops.users.imports import newcomers, sheet
+from ops.users.imports import columns, sheet, source
 from ops.users.imports.bookmark import Bookmark, Survey, Tally, survey
-from ops.users.imports.importer import Import, newcomer
-from ops.users.imports.newcomers import Rejected
+from ops.users.imports.importer import Import
+from ops.users.imports.newcomers import Rejected, newcomer
 from ops.users.imports.rejects import Rejects
 from ops.users.imports.sheet import Row, Sheet
 from ops.users.pace import Pace, Quota, quota
 from ops.users.store import OperatorsUsers
 
-SOME_REJECTED = 3
+SOME_REJECTED = 3  # exit status
 SHOWN = 10
-"""Rejected rows that are shown; all are kept in the file of rejects."""
+"""The rejected rows that the terminal shows. The file of rejects has all of them."""
 BETWEEN_BOOKMARKS = 1.0  # seconds
 
 
-def _encoding(_ctx: click.Context, _param: click.Parameter, value: str) -> str:
+def _encoding(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str | None:
+    if value is None:
+        return None
     try:
-        "".encode(value)  # which base64 and its like, codecs too, refuse: they are not of text
+        "".encode(value)  # base64 and the like, which are codecs but not of text, refuse this
         codec = codecs.lookup(value).name
     except (LookupError, ValueError) as error:
         raise click.BadParameter("name one that Python knows, such as cp1252.") from error
     return "utf-8-sig" if codec == "utf-8" else codec
+
+
+def _columns(
+    _ctx: click.Context, _param: click.Parameter, value: tuple[str, ...]
+) -> dict[str, str]:
+    chosen = {}
+    for text in value:
+        name, equals, header = text.partition("=")
+        if not equals or name not in columns.CHOICES:
+            known = ", ".join(columns.CHOICES)
+            raise click.BadParameter(f"{text!r} is not NAME=HEADER with a NAME of: {known}.")
+        chosen[columns.CHOICES[name]] = header
+    return chosen
 
 
 @click.command("import")
@@ -49,147 +61,179 @@ def _encoding(_ctx: click.Context, _param: click.Parameter, value: str) -> str:
 )
 @click.option(
     "--rejects",
-    "kept",
+    "rejects_path",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Where to keep the rows that are refused.  [default: FILE.rejects.csv beside FILE]",
+    help="Where to keep rejected rows.  [default: FILE.rejects.csv beside FILE]",
+)
+@click.option(
+    "--column",
+    "chosen",
+    metavar="NAME=HEADER",
+    multiple=True,
+    callback=_columns,
+    help="The file's column for a name, such as --column email='Email Address'. May be repeated. "
+    "With no HEADER, no column is used.",
 )
 @click.option(
     "--encoding",
-    default="utf-8",
-    show_default=True,
     callback=_encoding,
-    help="Of FILE; old spreadsheets write cp1252.",
+    help="The encoding of FILE; old spreadsheets write cp1252.  "
+    "[default: UTF-8, or what the first bytes of FILE say]",
 )
 @click.option("--dry-run", is_flag=True, help="Only check the rows: write and mail nothing.")
 @mailing_options.options
 def import_users(
     stage: Stage,
     file: Path,
-    kept: Path | None,
-    encoding: str,
+    rejects_path: Path | None,
+    chosen: dict[str, str],
+    encoding: str | None,
     dry_run: bool,
     rate: float | None,
     mails: int | None,
 ) -> None:
-    """Bring in the people of a CSV file.
+    """Import the users in a CSV file.
 
-    FILE may be - for standard input. Its first row names the columns: email, prenom (or
-    first_name), nom (or last_name), lang, and validated_at for people who are validated already and
-    get no mail. To all others the stream mails their link, at the pace of SES's quota. The
-    delimiter is found out, and columns of other names are left out.
+    FILE may be a pipe, or - for standard input. Its first row names the columns: email, prenom (or
+    first_name), nom (or last_name), name, lang, and validated_at for users who are validated
+    already: these get no mail. All others are mailed a link, at the pace of SES's quota. Common
+    headers in other languages are known, and other columns are ignored. The command stops before it
+    mails anybody if an ignored column may say who has confirmed.
 
-    Rows are held to the rules of a sign-up. Those that are refused are kept beside FILE, each with
-    its line and the reason: mend them, and import that file. Who is there already is not changed.
+    Each row must follow the rules of a sign-up. Rejected rows are kept beside FILE, with their
+    lines and the reasons: fix them, then import that file. Users who are there already do not
+    change.
 
-    Run again after an interruption, it goes on from where it was; standard input goes through from
-    its start again, which changes nothing either.
+    After an interruption, run the same command again: it goes on where it stopped. A pipe is read
+    from its start again, which is safe too.
 
     \b
     Exit status:
-      0    everybody is in
-      3    everybody is in, but for rows that were refused
-      4    the day's mails are used up; run it again tomorrow
+      0    all users are in the table
+      3    all users are in the table, except for the rejected rows
+      4    today's mails are used up; run it again tomorrow
       130  interrupted; run it again
 
     Permissions: dynamodb:DescribeTable and dynamodb:PutItem on the table, and ses:GetAccount unless
     --rate and --mails are given.
     """
-    from_stdin = str(file) == "-"
-    kept = kept or (Path("stdin.csv") if from_stdin else file).with_suffix(".rejects.csv")
-    if not from_stdin and kept.resolve() == file.resolve():
+    is_stream = source.is_stream(file)
+    if not is_stream:
+        file = file.resolve()
+    rejects_path = rejects_path or (Path("stdin.csv") if is_stream else file).with_suffix(
+        ".rejects.csv"
+    )
+    if not is_stream and rejects_path.resolve() == file:
         raise click.UsageError("--rejects must name another file than FILE.")
-    seen = survey(file) if not from_stdin else Survey("", None)
-    with _opened(file, from_stdin, encoding) as text:
-        rows = sheet.read(text, newcomers.COLUMNS, "email")
-        if rows.ignored:
-            ignored = printable(", ".join(rows.ignored))
-            click.echo(f"Columns left out: {ignored}.", err=True)
+    surveyed = Survey("", None) if is_stream else survey(file)
+    with source.opened(file, encoding) as text:
+        rows = sheet.read(text, chosen)
+        if rows.columns.ignored:
+            ignored = printable(", ".join(rows.columns.ignored))
+            click.echo(f"Columns ignored: {ignored}.", err=True)
         if dry_run:
-            _check_only(rows, seen)
+            _check_only(rows, surveyed)
             return
         store = clients.users(stage)
         with in_plain_words():
-            mark = Bookmark(kept.with_suffix(".resume.json"), seen.digest, store.identity())
+            bookmark = Bookmark(
+                rejects_path.with_suffix(".resume.json"), surveyed.digest, store.identity()
+            )
         allowed = quota(clients.ses(stage), rate, mails)
-        ending, tally = _bring_in(store, rows, seen, kept, mark, allowed)
-    click.echo(_summary(tally, kept))
-    mailing_options.leave(ending, "Run the same command again to go on from here.")
+        ending, tally = _import(store, rows, surveyed, rejects_path, bookmark, allowed)
+    click.echo(_summary(tally, rejects_path))
+    mailing_options.leave(ending, "Run the same command again to go on.")
     if tally.rejected:
         click.get_current_context().exit(SOME_REJECTED)
 
 
-@contextmanager
-def _opened(file: Path, from_stdin: bool, encoding: str) -> Iterator[TextIOWrapper]:
-    # What is not in the encoding is carried along as surrogates, to spoil its own row alone.
-    binary = sys.stdin.buffer if from_stdin else file.open("rb")
-    with TextIOWrapper(binary, encoding=encoding, errors="surrogateescape", newline="") as text:
-        try:
-            yield text
-        except UnicodeError as error:
-            raise OpsError(f"{file} is not in {encoding}: name another --encoding.") from error
-
-
-def _bring_in(
-    store: OperatorsUsers, rows: Sheet, seen: Survey, kept: Path, mark: Bookmark, allowed: Quota
+def _import(
+    store: OperatorsUsers,
+    rows: Sheet,
+    surveyed: Survey,
+    rejects_path: Path,
+    bookmark: Bookmark,
+    allowed: Quota,
 ) -> tuple[Ending, Tally]:
-    tally, size = mark.find()
-    now = durations.now()
+    tally, size = bookmark.find()
     with (
-        Rejects(kept, rows, size) as rejects,
-        progress_bar.bar("Importing", seen.lines) as bar,
-        on_request() as stopping,
+        Rejects(rejects_path, rows, size) as rejects,
+        progress_bar.bar("Importing", surveyed.lines) as bar,
+        on_request() as is_interrupted,
     ):
         if tally.line:
             bar.say(f"Going on after line {tally.line:,}.")
         if rejects.aside:
-            bar.say(f"What an earlier import rejected is now in {rejects.aside}.")
-        aloud = _Aloud(bar, kept)
-        marked = time.monotonic()
-
-        def reject(row: Row, reason: str) -> None:
-            rejects.add(row, reason)
-            aloud.reject(row, reason)
-
-        def told(tally: Tally) -> None:
-            nonlocal marked
-            bar.set(tally.line, _in_short(tally))
-            if time.monotonic() - marked > BETWEEN_BOOKMARKS:
-                mark.put(tally, rejects.size)
-                marked = time.monotonic()
-
+            bar.say(f"The rejected rows of an earlier import are now in {rejects.aside}.")
+        report = _Report(rejects, bar, bookmark, rejects_path)
         work = Import(
-            sheet=rows,
-            check=lambda fields: newcomers.check(fields, now),
-            add=lambda one: store.add(one, now),
-            reject=reject,
-            pace=Pace(allowed, time.monotonic),
-            told=told,
-            stopping=stopping,
+            rows, store, report, Pace(allowed, time.monotonic), durations.now(), is_interrupted
         )
         try:
             ending = work.run(tally)
         except OpsError as error:
             raise OpsError(
-                f"{error} All up to line {tally.line:,} is done: run it again to go on from there."
+                f"{error} All rows up to line {tally.line:,} are done: "
+                "run the same command again to go on."
             ) from error
         finally:
             if tally.line:
-                mark.put(tally, rejects.size)
+                bookmark.put(tally, rejects.size)
     if ending is Ending.FINISHED:
-        mark.remove()
+        bookmark.remove()
     return ending, tally
 
 
-def _check_only(rows: Sheet, seen: Survey) -> None:
+class _Report:
+    """Keeps rejected rows, moves the bar, and writes the bookmark each second."""
+
+    def __init__(
+        self, rejects: Rejects, bar: progress_bar.Bar, bookmark: Bookmark, path: Path
+    ) -> None:
+        self._rejects = rejects
+        self._bar = bar
+        self._bookmark = bookmark
+        self._shown = _Shown(bar, path)
+        self._written = time.monotonic()
+
+    def reject(self, row: Row, reason: str) -> None:
+        self._rejects.add(row, reason)
+        self._shown.reject(row, reason)
+
+    def progress(self, tally: Tally) -> None:
+        self._bar.set(tally.line, _in_short(tally))
+        if time.monotonic() - self._written > BETWEEN_BOOKMARKS:
+            self._bookmark.put(tally, self._rejects.size)
+            self._written = time.monotonic()
+
+
+class _Shown:
+    """The first rejected rows, on the terminal. By line alone, since they hold addresses."""
+
+    def __init__(self, bar: progress_bar.Bar, path: Path | None) -> None:
+        self._bar = bar
+        self._where = f": see {path}" if path else ""
+        self._count = 0
+
+    def reject(self, row: Row, reason: str) -> None:
+        self._count += 1
+        if self._count <= SHOWN:
+            self._bar.say(f"line {row.line}: {printable(reason)}")
+        elif self._count == SHOWN + 1:
+            self._bar.say(f"More rejected rows are not shown{self._where}.")
+
+
+def _check_only(rows: Sheet, surveyed: Survey) -> None:
     good = bad = 0
-    with progress_bar.bar("Checking", seen.lines) as bar:
-        aloud = _Aloud(bar, None)
+    now: datetime = durations.now()
+    with progress_bar.bar("Checking", surveyed.lines) as bar:
+        shown = _Shown(bar, None)
         for row in rows.rows():
             try:
-                newcomer(rows, row, lambda fields: newcomers.check(fields, durations.now()))
+                newcomer(rows, row, now)
                 good += 1
             except Rejected as rejected:
-                aloud.reject(row, str(rejected))
+                shown.reject(row, str(rejected))
                 bad += 1
             bar.set(row.last_line)
     click.echo(f"{good:>9,} would be imported, unless they are there already")
@@ -198,36 +242,21 @@ def _check_only(rows: Sheet, seen: Survey) -> None:
         click.get_current_context().exit(SOME_REJECTED)
 
 
-class _Aloud:
-    """The first rejected rows, told as they come. By line alone: what they hold are addresses."""
-
-    def __init__(self, bar: progress_bar.Bar, kept: Path | None) -> None:
-        self._bar = bar
-        self._where = f": see {kept}" if kept else ""
-        self._count = 0
-
-    def reject(self, row: Row, reason: str) -> None:
-        self._count += 1
-        if self._count <= SHOWN:
-            self._bar.say(f"line {row.line}: {printable(reason)}")
-        elif self._count == SHOWN + 1:
-            self._bar.say(f"Further rejected rows are not shown{self._where}.")
-
-
 def _in_short(tally: Tally) -> str:
-    said = f"{tally.imported:,} in"
     there = tally.there + tally.twice
-    said += f", {there:,} there" if there else ""
-    return said + (f", {tally.rejected:,} rejected" if tally.rejected else "")
+    parts = [f"{tally.imported:,} imported"]
+    parts += [f"{there:,} there"] if there else []
+    parts += [f"{tally.rejected:,} rejected"] if tally.rejected else []
+    return ", ".join(parts)
 
 
-def _summary(tally: Tally, kept: Path) -> str:
+def _summary(tally: Tally, rejects_path: Path) -> str:
     lines = [
         (tally.owed, "imported, each owed a mail"),
         (tally.validated, "imported as validated, without a mail"),
-        (tally.there, "there already, left as they are"),
+        (tally.there, "there already, not changed"),
         (tally.twice, "twice in the file, imported once"),
-        (tally.rejected, f"rejected: mend them in {kept}, and import that"),
+        (tally.rejected, f"rejected: fix them in {rejects_path}, then import that file"),
     ]
-    told = [f"{count:>9,} {what}" for count, what in lines if count]
-    return "\n".join(told) or "There is nobody in this file."
+    shown = [f"{count:>9,} {result}" for count, result in lines if count]
+    return "\n".join(shown) or "The file has no users."

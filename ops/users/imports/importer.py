@@ -1,88 +1,95 @@
-"""Bringing people in from a sheet: row by row in order, many writes under way at once, never faster
-than their mails may leave, and in memory no more than what is under way."""
+"""An import: rows in their order, many writes at once, at the pace of their mails."""
 
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
 
 from ops.stage.cloud import in_plain_words
 from ops.terminal.interrupts import Ending
 from ops.users.clients import THREADS
 from ops.users.imports.bookmark import Tally
-from ops.users.imports.newcomers import Rejected
+from ops.users.imports.newcomers import Rejected, newcomer
 from ops.users.imports.sheet import Row, Sheet
 from ops.users.pace import Pace
 from ops.users.store import Added, Newcomer
 
-Check = Callable[[Mapping[str, str]], Newcomer]
-"""Makes a row's fields a newcomer, or raises Rejected."""
+
+class Table(Protocol):
+    """The table that users are imported into."""
+
+    def add(self, newcomer: Newcomer, now: datetime) -> Added:
+        """Put a user who is not there yet."""
 
 
-def newcomer(sheet: Sheet, row: Row, check: Check) -> Newcomer:
-    """Whom ``row`` is about. Raises Rejected."""
-    if row.broken:
-        raise Rejected(f"This line cannot be read: {row.broken}.")
-    if any(cell.strip() for cell in row.cells[len(sheet.header) :]):
-        raise Rejected("There are more cells here than columns: is one to be quoted?")
-    return check(sheet.fields(row))
+class Report(Protocol):
+    """Where an import reports what it did."""
+
+    def reject(self, row: Row, reason: str) -> None:
+        """Take a row that was not imported."""
+
+    def progress(self, tally: Tally) -> None:
+        """Take the tally, after each row."""
 
 
 @dataclass(frozen=True)
 class Import:
-    """One file's way into the table.
+    """The import of ``sheet`` into ``table``, as of ``now``.
 
-    ``add`` puts a newcomer, ``reject`` keeps a row with its reason, ``told`` hears of each row that
-    is done with, ``stopping`` tells whether somebody wants this to end.
+    ``is_interrupted`` returns True once the operator wants to stop.
     """
 
     sheet: Sheet
-    check: Check
-    add: Callable[[Newcomer], Added]
-    reject: Callable[[Row, str], None]
+    table: Table
+    report: Report
     pace: Pace
-    told: Callable[[Tally], None]
-    stopping: Callable[[], bool]
+    now: datetime
+    is_interrupted: Callable[[], bool]
     sleep: Callable[[float], None] = time.sleep
 
     def run(self, tally: Tally) -> Ending:
-        """Bring in everybody after ``tally.line``, and count them in ``tally``, in their order: all
-        up to its line is always done. Raises DeployError where the table cannot be written."""
+        """Import every row after ``tally.line``, and count them in ``tally``, in their order.
+
+        All rows up to ``tally.line`` are always done. Raises DeployError where the table cannot be
+        written.
+        """
         pool = ThreadPoolExecutor(THREADS)
-        under_way = _UnderWay(self, tally)
+        queue = _Queue(self, tally)
         try:
-            ending = self._run(pool, under_way, tally.line)
-            under_way.settle_all()
+            ending = self._run(pool, queue, tally.line)
+            queue.settle_all()
             return ending
         finally:
             pool.shutdown(cancel_futures=True)
 
-    def _run(self, pool: ThreadPoolExecutor, under_way: "_UnderWay", after: int) -> Ending:
+    def _run(self, pool: ThreadPoolExecutor, queue: "_Queue", after: int) -> Ending:
         for row in self.sheet.rows():
             if row.line <= after:
                 continue
-            if self.stopping():
+            if self.is_interrupted():
                 return Ending.INTERRUPTED
             try:
-                one = newcomer(self.sheet, row, self.check)
+                user = newcomer(self.sheet, row, self.now)
             except Rejected as rejected:
-                under_way.append(row, str(rejected))
+                queue.append(_Rejected(row, str(rejected)))
             else:
-                if not one.validated_at and (ending := self._wait(under_way)):
+                if not user.validated_at and (ending := self._wait_for_mail(queue)):
                     return ending
-                under_way.append(row, (one, pool.submit(self.add, one)))
-            under_way.settle_some()
+                queue.append(_Added(row, user, pool.submit(self.table.add, user, self.now)))
+            queue.settle_some()
         return Ending.FINISHED
 
-    def _wait(self, under_way: "_UnderWay") -> Ending | None:
-        """Wait until another mail may be asked for, and ask for it; None if it was."""
+    def _wait_for_mail(self, queue: "_Queue") -> Ending | None:
+        """Wait until one more mail may leave, and count it; or return why none may."""
         while seconds := self.pace.wait():
-            if self.stopping():
+            if self.is_interrupted():
                 return Ending.INTERRUPTED
-            # Whoever turns out to be there already needs no mail, so their place is free again.
-            if under_way:
-                under_way.settle()
+            # A user who was there already needs no mail, so that mail may go to another one.
+            if queue:
+                queue.settle()
             elif self.pace.spent:
                 return Ending.SPENT
             else:
@@ -91,55 +98,76 @@ class Import:
         return None
 
 
-_What = str | tuple[Newcomer, "Future[Added]"]
+@dataclass(frozen=True)
+class _Rejected:
+    """A row that is not imported."""
+
+    row: Row
+    reason: str
+
+    @property
+    def is_done(self) -> bool:
+        return True
 
 
-class _UnderWay:
-    """Rows that are being brought in, the first one first; a rejected one with its reason."""
+@dataclass(frozen=True)
+class _Added:
+    """A row that a thread is writing to the table."""
+
+    row: Row
+    user: Newcomer
+    future: "Future[Added]"
+
+    @property
+    def is_done(self) -> bool:
+        return self.future.done()
+
+
+class _Queue:
+    """Rows that are under way, in the order of the file."""
 
     def __init__(self, work: Import, tally: Tally) -> None:
         self._work = work
         self._tally = tally
-        self._rows: deque[tuple[Row, _What]] = deque()
+        self._rows: deque[_Rejected | _Added] = deque()
 
     def __len__(self) -> int:
         return len(self._rows)
 
-    def append(self, row: Row, what: _What) -> None:
-        self._rows.append((row, what))
+    def append(self, row: _Rejected | _Added) -> None:
+        self._rows.append(row)
 
     def settle_some(self) -> None:
-        """Be done with all that is, and with enough for threads not to be drowned in work."""
-        while self._rows and (len(self._rows) > 2 * THREADS or self._first_is_done()):
+        """Count the first rows that are done, and wait if the threads have enough to do."""
+        while self._rows and (len(self._rows) > 2 * THREADS or self._rows[0].is_done):
             self.settle()
 
     def settle_all(self) -> None:
+        """Wait for all rows, and count them."""
         while self._rows:
             self.settle()
 
     def settle(self) -> None:
-        """Be done with the first row, as soon as may be."""
-        row, what = self._rows[0]
-        tally = self._tally
-        if isinstance(what, str):
-            self._work.reject(row, what)
-            tally.rejected += 1
+        """Wait for the first row, and count it."""
+        first = self._rows[0]
+        if isinstance(first, _Rejected):
+            self._work.report.reject(first.row, first.reason)
+            self._tally.rejected += 1
         else:
-            one, future = what
             with in_plain_words():
-                added = future.result()
-            if added is Added.ADDED:
-                tally.validated += one.validated_at is not None
-                tally.owed += one.validated_at is None
-            else:
-                tally.there += added is Added.THERE
-                tally.twice += added is Added.TWICE
-                if not one.validated_at:
-                    self._work.pace.give_back()
-        tally.line = row.last_line
+                added = first.future.result()
+            self._count(first.user, added)
+        self._tally.line = first.row.last_line
         self._rows.popleft()
-        self._work.told(tally)
+        self._work.report.progress(self._tally)
 
-    def _first_is_done(self) -> bool:
-        what = self._rows[0][1]
-        return isinstance(what, str) or what[1].done()
+    def _count(self, user: Newcomer, added: Added) -> None:
+        tally, is_validated = self._tally, user.validated_at is not None
+        if added is Added.ADDED:
+            tally.validated += is_validated
+            tally.owed += not is_validated
+            return
+        tally.there += added is Added.THERE
+        tally.twice += added is Added.TWICE
+        if not is_validated:
+            self._work.pace.give_back()

@@ -1,27 +1,60 @@
-"""A row of a file made into somebody to bring in, by the rules of a sign-up."""
+"""A row of a file as a user to import, by the rules of a sign-up."""
 
 from collections.abc import Mapping
-from datetime import datetime, timezone
+from datetime import datetime
 
 from chalicelib.templates import Templates
 from chalicelib.web import forms
+from ops.terminal.durations import iso_moment
+from ops.users.imports.columns import VALIDATED_AT
+from ops.users.imports.sheet import Row, Sheet
 from ops.users.store import Newcomer
 
 TEMPLATES = Templates()
-COLUMNS = (*forms.FIELDS, "validated_at")
+
+# Programs write these days where a database says NULL: year 0 and 1 (MySQL, .NET, Go), the
+# beginnings of time of Windows, Excel, Unix (which is the day before, west of Greenwich) and DOS.
+_PLACEHOLDERS = (
+    "0000-",
+    "0001-",
+    "1601-01-01",
+    "1899-12-30",
+    "1899-12-31",
+    "1900-01-01",
+    "1969-12-31",
+    "1970-01-01",
+    "1980-01-01",
+)
+_NOT_VALIDATED = frozenset(
+    ("", "\\n", "-", "0", "f", "false", "n", "n/a", "nan", "nat", "nil", "no", "none", "null")
+)
+_VALIDATED = frozenset(("1", "t", "true", "y", "yes"))
+_FIRST_YEAR = 1990  # before it, nobody confirmed an address by a link
 
 
 class Rejected(ValueError):
-    """Somebody who cannot be brought in; the message says why, for who mends the file."""
+    """A row that cannot be imported. The message says why, to the operator who fixes the file."""
+
+
+def newcomer(sheet: Sheet, row: Row, now: datetime) -> Newcomer:
+    """Return the user that ``row`` describes. Raises Rejected."""
+    if row.broken:
+        lines = f"line {row.line}"
+        if row.last_line > row.line:
+            lines = f"lines {row.line} to {row.last_line}"
+        raise Rejected(f"The row of {lines} cannot be read: {row.broken}.")
+    if any(cell.strip() for cell in row.cells[len(sheet.header) :]):
+        raise Rejected("This row has more cells than the header: quote cells with delimiters.")
+    return check(sheet.fields(row), now)
 
 
 def check(fields: Mapping[str, str], now: datetime) -> Newcomer:
-    """The newcomer that ``fields`` describe. Raises Rejected."""
+    """Return the user that ``fields`` describe. Raises Rejected with all reasons."""
     reasons = []
     person = validated_at = None
-    signing_up = {name: value for name, value in fields.items() if name != "validated_at"}
+    signing_up = {name: value for name, value in fields.items() if name != VALIDATED_AT}
     if any("\ud800" <= c <= "\udfff" for value in fields.values() for c in value):
-        raise Rejected("It holds bytes that are not in the file's encoding: see --encoding.")
+        raise Rejected("This row has bytes that are not in the file's encoding: name --encoding.")
     try:
         person = forms.read_sign_up(signing_up, "", TEMPLATES.languages)
     except forms.Invalid as invalid:
@@ -31,27 +64,29 @@ def check(fields: Mapping[str, str], now: datetime) -> Newcomer:
             for problem in invalid.problems
         ]
     try:
-        validated_at = _moment(fields.get("validated_at", ""), now)
+        validated_at = _validated_at(fields.get(VALIDATED_AT, ""), now)
     except ValueError as error:
-        reasons.append(f"validated_at: {error}")
+        reasons.append(f"{VALIDATED_AT}: {error}")
     if person is None or reasons:
         raise Rejected(" ".join(reasons))
     return Newcomer(person, validated_at)
 
 
-def _moment(text: str, now: datetime) -> datetime | None:
-    """When somebody was validated; None if they were not. Raises ValueError."""
+def _validated_at(text: str, now: datetime) -> datetime | None:
+    """Return when a user was validated; None if they were not. Raises ValueError."""
     text = text.strip()
-    if not text:
+    if text.lower() in _NOT_VALIDATED or text.startswith(_PLACEHOLDERS):
         return None
+    if text.lower() in _VALIDATED:
+        return now
     try:
-        # Python 3.10 does not know the Z.
-        moment = datetime.fromisoformat(text[:-1] + "+00:00" if text[-1] in "Zz" else text)
-        if moment.tzinfo is None:
-            moment = moment.replace(tzinfo=timezone.utc)
-        moment = moment.astimezone(timezone.utc)
-    except (ValueError, OverflowError) as error:
+        moment = iso_moment(text)
+    except ValueError as error:
         raise ValueError("Write the moment as 2026-11-24T12:00:00Z, or leave it out.") from error
+    if moment.isoformat().startswith(_PLACEHOLDERS):
+        return None
+    if moment.year < _FIRST_YEAR:
+        raise ValueError(f"This lies before {_FIRST_YEAR}.")
     if moment > now:
-        raise ValueError("It lies in the future.")
+        raise ValueError("This lies in the future.")
     return moment

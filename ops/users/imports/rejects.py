@@ -1,5 +1,4 @@
-"""The rows that could not be brought in, kept as they were with their line and the reason: a file
-that can be mended and imported in its turn."""
+"""The file of rejected rows, each with its line and the reason: fix it, then import it."""
 
 import itertools
 import os
@@ -12,29 +11,29 @@ from ops.users import csv_cells
 from ops.users.imports.sheet import OURS, Row, Sheet
 
 _ENCODING = "utf-8"
-_BOM = "\ufeff"  # by which spreadsheets know it for UTF-8
+_BOM = "\ufeff"  # tells spreadsheets that the file is UTF-8
 
 
 class Rejects:
-    """The file ``path``, of rows of ``sheet``; begun with the first of them.
+    """The file ``path`` with rejected rows of ``sheet``. The first of them creates it.
 
-    ``size`` is what an interrupted import had written down of it: that much is kept. With none, an
-    earlier import's file is set aside, for somebody may be mending it.
+    ``size`` is what an interrupted import wrote: that much is kept. Without one, the file of an
+    earlier import is renamed, because an operator may be fixing it.
     """
 
     def __init__(self, path: Path, sheet: Sheet, size: int) -> None:
         self._path = path
         self._sheet = sheet
-        # What a file of rejects says of lines and reasons is about the file before it.
+        # The lines and reasons in a file of rejects are about the file before it.
         self._repeats = sheet.header[: len(OURS)] == OURS
         self._size = size
         self._file: TextIOWrapper | None = None
         self.aside: Path | None = None
-        """Where an earlier import's file is now, if there was one."""
+        """The new name of an earlier import's file, if there was one."""
 
     def __enter__(self) -> "Rejects":
         if self._path.exists() and not self._size:
-            self.aside = self._path.replace(self._free())
+            self.aside = self._path.replace(self._free_name())
         elif self._size:
             self._size = min(self._size, self._path.stat().st_size if self._path.exists() else 0)
         return self
@@ -47,20 +46,20 @@ class Rejects:
 
     @property
     def size(self) -> int:
-        """Bytes that are in the file for good."""
+        """The bytes that are in the file for good."""
         if self._file:
             self._file.flush()
             self._size = os.fstat(self._file.fileno()).st_size
         return self._size
 
     def add(self, row: Row, reason: str) -> None:
-        """Keep ``row``. Raises OpsError where the file cannot be written."""
+        """Write ``row``. Raises OpsError where the file cannot be written."""
         if not self._file:
             self._open()
-        self._write((str(row.line), reason, *map(csv_cells.unguard, self._own(row.cells))))
+        self._write((str(row.line), reason, *map(csv_cells.unguard, self._own_cells(row.cells))))
 
-    def _free(self) -> Path:
-        """The first name beside the file that nobody has: not even one set aside may be lost."""
+    def _free_name(self) -> Path:
+        """Return the first unused name for an earlier file: none of them may be overwritten."""
         before = self._path.with_name(f"{self._path.name}.before")
         more = (Path(f"{before}{number}") for number in itertools.count(2))
         return next(path for path in itertools.chain((before,), more) if not path.exists())
@@ -74,13 +73,14 @@ class Rejects:
             )
         except OSError as error:
             raise OpsError(
-                f"{self._path} cannot be written ({error.strerror}): say --rejects <another file>."
+                f"{self._path} cannot be written ({error.strerror}). "
+                "Name another file with --rejects."
             ) from error
         if not self._size:
             self._file.write(_BOM)
-            self._write((*OURS, *self._own(self._sheet.header)))
+            self._write((*OURS, *self._own_cells(self._sheet.header)))
 
-    def _own(self, row: tuple[str, ...]) -> tuple[str, ...]:
+    def _own_cells(self, row: tuple[str, ...]) -> tuple[str, ...]:
         return row[len(OURS) :] if self._repeats and len(row) > 1 else row
 
     def _write(self, row: tuple[str, ...]) -> None:

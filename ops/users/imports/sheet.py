@@ -1,30 +1,40 @@
-"""A CSV file read so that no row spoils another: each knows its line, and what cannot be read is a
-row too."""
+"""A CSV file as numbered rows; a row that cannot be read spoils no other."""
 
 import csv
-import unicodedata
-from collections import Counter, deque
-from collections.abc import Collection, Iterable, Iterator, Mapping
+import re
+from collections import deque
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import partial
-from typing import TextIO
+from itertools import islice
+from typing import Any, TextIO
 
 from ops.stage.errors import OpsError
+from ops.terminal.text import printable
 from ops.users.csv_cells import unguard
+from ops.users.imports import columns
+from ops.users.imports.columns import Columns
 
 OURS = ("line", "reason")
-"""The columns that a file of rejects starts with; nothing is read from them."""
-MAX_LINES = 100
-"""How many lines a quoted cell may go over, before its quote is taken for one too many."""
-MAX_LINE_LENGTH = 1 << 20
+"""The first columns of a file of rejects. An import reads nothing from them."""
+MAX_ROW_LENGTH = 1 << 20
+"""The characters of the longest row that is read. Beyond, the row is rejected whole."""
 
 _DELIMITERS = ",;\t|"
+_HEADER_LINES = 20  # a header's cells may hold line breaks, but a missing quote must not take all
+_SEPARATOR = re.compile(r'\ufeff?"?sep=([^\w"\r\n])"?[;,]*\s*', re.IGNORECASE)
+_WORD = re.compile(r"\w+")  # a row's end depends on its quotes, delimiters and blanks alone
+_KEPT = 1000  # characters of a row that is too long
+
+# csv's own limit is for the whole process, and ends a cell in the middle. MAX_ROW_LENGTH is ours.
+csv.field_size_limit(2**31 - 1)
 
 
 @dataclass(frozen=True)
 class Row:
-    """A row, of the lines ``line`` to ``last_line`` of the file; ``broken`` says why it cannot be
-    read, and then it is one line, which is its only cell."""
+    """A row and the file's lines that it covers.
+
+    ``broken`` says why the row cannot be read; then its text is its only cell.
+    """
 
     line: int
     last_line: int
@@ -34,120 +44,161 @@ class Row:
 
 @dataclass(frozen=True)
 class Sheet:
-    """A file's rows under its ``header``. ``columns`` are the places of the known ones by name,
-    ``ignored`` the names of the others."""
+    """The rows of a file under its ``header``."""
 
     header: tuple[str, ...]
     delimiter: str
-    columns: Mapping[str, int]
-    ignored: tuple[str, ...]
+    columns: Columns
     _lines: "_Lines" = field(repr=False)
 
     def rows(self) -> Iterator[Row]:
-        """Every row that is not blank. To be called once: the file is read as they are."""
-        while row := _take(self._lines, self.delimiter)[0]:
+        """Yield every row that is not blank. This reads the file, so call it once."""
+        while row := _take(self._lines, self.delimiter):
             if any(cell.strip() for cell in row.cells):
                 yield row
 
     def fields(self, row: Row) -> dict[str, str]:
-        """What a row says under the known columns."""
+        """Return the row's cells under the known columns."""
         return {
             name: unguard(row.cells[place])
-            for name, place in self.columns.items()
+            for name, place in self.columns.places.items()
             if place < len(row.cells)
         }
 
 
-def read(file: TextIO, known: Collection[str], needed: str) -> Sheet:
-    """The sheet in ``file``. The delimiter is the one by which the header has a column ``needed``.
+def read(file: TextIO, chosen: Mapping[str, str]) -> Sheet:
+    """Return the sheet in ``file``. ``chosen`` are the operator's columns, see columns.find.
 
-    Raises OpsError where there is none, or two columns are for the same.
+    The delimiter is named by a first line such as ``sep=;``, or it is the one that makes a column
+    of addresses. Raises OpsError without such a column.
     """
-    lines = _Lines(iter(partial(file.readline, MAX_LINE_LENGTH), ""))
-    start = next((line for line in lines if line.strip(f"{_DELIMITERS} \r\n")), None)
-    if start is None:
-        raise OpsError("There is nothing in this file: give it a header, and a row a person.")
-    lines.put_back([start])
-    for delimiter in _DELIMITERS:
-        row, taken = _take(lines, delimiter)
-        header = tuple(map(unguard, row.cells)) if row and not row.broken else ()
-        names = [_plain(name) for name in header]
-        if needed in names:
-            break
-        lines.put_back(taken)
-    else:
-        raise OpsError(
-            f"The first line names no column {needed}: {_shortened(start)}. "
-            f"Give the file a header, with some of: {', '.join(known)}; "
-            "or name its --encoding, if that cannot be read."
+    lines = _Lines(file)
+    start = _first_line(lines)
+    delimiters = _DELIMITERS
+    if declared := _SEPARATOR.fullmatch(start):
+        delimiters = declared[1]
+        start = _first_line(lines)
+    head = [start.lstrip("\ufeff"), *islice(lines, _HEADER_LINES - 1)]
+    readings = [_header(head, delimiter) for delimiter in delimiters]
+    for delimiter, (header, line_count) in zip(delimiters, readings, strict=True):
+        if columns.has_email(header, chosen):
+            lines.put_back(head[line_count:])
+            return Sheet(header, delimiter, columns.find(header, chosen, OURS), lines)
+    raise _no_addresses(max((header for header, _ in readings), key=len), start)
+
+
+def _first_line(lines: "_Lines") -> str:
+    line = next((line for line in lines if line.strip(f"\ufeff{_DELIMITERS} \r\n")), None)
+    if line is None:
+        raise OpsError("This file is empty. It needs a header, then one row for each user.")
+    return line
+
+
+def _header(head: list[str], delimiter: str) -> tuple[tuple[str, ...], int]:
+    """Return the cells of the first row in ``head``, and how many lines it covers."""
+    reader = _reader(iter(head), delimiter)
+    try:
+        return tuple(map(unguard, next(reader, ()))), reader.line_num
+    except csv.Error:
+        return (), 0
+
+
+def _no_addresses(header: tuple[str, ...], start: str) -> OpsError:
+    text = start.strip().replace("\t", " ")
+    if not header or not text.isprintable():
+        return OpsError(
+            f"The first line cannot be read: {printable(text[:60])}\n"
+            "Name the file's --encoding, or give the file a header."
         )
-    twice = [name for name, times in Counter(names).items() if times > 1 and name in known]
-    if twice:
-        raise OpsError(f"Two columns are named {twice[0]}: rename the one that is not meant.")
-    return Sheet(
-        header=header,
-        delimiter=delimiter,
-        columns={name: place for place, name in enumerate(names) if name in known},
-        ignored=tuple(
-            written
-            for written, name in zip(header, names, strict=True)
-            if name not in known and name not in OURS
-        ),
-        _lines=lines,
+    names = ", ".join(f'"{printable(name[:40])}"' for name in header[:12])
+    return OpsError(
+        f"No column of this file is known to hold addresses: {names}. Name it, for instance:\n"
+        "--column email='Email Address'"
     )
 
 
 class _Lines(Iterator[str]):
-    """Lines that can be put back; ``number`` is that of the line last taken."""
+    """Lines that can be put back. ``number`` is the number of the line that was taken last."""
 
-    def __init__(self, lines: Iterable[str]) -> None:
-        self._lines = iter(lines)
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
         self._back: deque[str] = deque()
         self.number = 0
 
     def __next__(self) -> str:
-        line = self._back.popleft() if self._back else next(self._lines)
+        line = self._back.popleft() if self._back else self._read()
+        if not line:
+            raise StopIteration
         self.number += 1
-        if len(line) == MAX_LINE_LENGTH and not line.endswith(("\n", "\r")):
-            raise OpsError(
-                f"Line {self.number} is longer than {MAX_LINE_LENGTH:,} characters: is it a CSV?"
-            )
         return line
 
     def put_back(self, lines: list[str]) -> None:
         self._back.extendleft(reversed(lines))
         self.number -= len(lines)
 
+    def _read(self) -> str:
+        """Return a line. What is over MAX_ROW_LENGTH is shortened, but keeps its quotes."""
+        line = self._file.readline(MAX_ROW_LENGTH + 1)
+        while len(line) > MAX_ROW_LENGTH and not line.endswith(("\n", "\r")):
+            more = self._file.readline(MAX_ROW_LENGTH)
+            if not more:
+                break
+            line += _WORD.sub("x", more)
+        return line
 
-def _take(lines: _Lines, delimiter: str) -> tuple[Row | None, list[str]]:
-    """The next row, blank ones included, and its lines; None at the end."""
-    taken: list[str] = []
 
-    def some() -> Iterator[str]:
-        for line in lines:
-            taken.append(line)
-            yield line
-            if len(taken) == MAX_LINES:
-                return
+class _Taken(Iterator[str]):
+    """The lines of one row as csv takes them. Only the first MAX_ROW_LENGTH are remembered."""
 
+    def __init__(self, lines: _Lines) -> None:
+        self._lines = lines
+        self._kept: list[str] = []
+        self.length = 0
+
+    def __next__(self) -> str:
+        for line in self._lines:
+            self.length += len(line)
+            if self.length <= MAX_ROW_LENGTH or not self._kept:
+                self._kept.append(line)
+                return line
+            # csv asks for another line only inside of a quoted cell. What is left to do is to find
+            # its end, so lines without a quotation mark need no memory.
+            if '"' in line:
+                return _WORD.sub("x", line)
+        raise StopIteration
+
+    @property
+    def text(self) -> str:
+        return "".join(self._kept).rstrip("\r\n")
+
+
+def _take(lines: _Lines, delimiter: str) -> Row | None:
+    """Return the next row, also if it is blank; None at the end.
+
+    A quotation mark that opens a cell is believed until it is closed, for what looks like a row
+    inside of a cell is not one.
+    """
     first = lines.number + 1
+    taken = _Taken(lines)
     try:
-        reader = csv.reader(some(), delimiter=delimiter, skipinitialspace=True, strict=True)
-        cells = next(reader, None)
-    except csv.Error:
-        # Only this line is lost. What a stray quote has swallowed is read for itself.
-        lines.put_back(taken[1:])
-        broken = Row(first, first, (taken[0].rstrip("\r\n"),), "the quotation marks do not match")
-        return broken, taken[:1]
-    return None if cells is None else Row(first, lines.number, tuple(cells)), taken
+        cells = next(_reader(taken, delimiter), None)
+    except csv.Error as error:
+        return Row(first, lines.number, (taken.text,), _reason(error))
+    if cells is None:
+        return None
+    if taken.length > MAX_ROW_LENGTH:
+        reason = f"it has more than {MAX_ROW_LENGTH:,} characters"
+        return Row(first, lines.number, (f"{taken.text[:_KEPT]}…",), reason)
+    return Row(first, lines.number, tuple(cells))
 
 
-def _plain(name: str) -> str:
-    """A column's name as we know it: ``Prénom`` is ``prenom``, ``First name`` ``first_name``."""
-    bare = "".join(c for c in unicodedata.normalize("NFKD", name) if not unicodedata.combining(c))
-    return "_".join(bare.lower().replace("-", " ").split())
+def _reason(error: csv.Error) -> str:
+    if "unexpected end" in str(error):
+        return "a quotation mark opens in it and is never closed"
+    if "expected after" in str(error):
+        return "there is text after a closing quotation mark"
+    return str(error)
 
 
-def _shortened(line: str) -> str:
-    shown = repr(line.strip())
-    return shown if len(shown) <= 60 else f"{shown[:59]}…"
+def _reader(lines: Iterator[str], delimiter: str) -> Any:
+    return csv.reader(lines, delimiter=delimiter, skipinitialspace=True, strict=True)

@@ -1,4 +1,4 @@
-"""How far an import has come: found again by the same import, and by no other."""
+"""The progress of an import: the same import finds it, and no other."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def mark(tmp_path: Path) -> Bookmark:
     return Bookmark(tmp_path / "people.resume.json", "digest", "users")
 
 
-def test_it_is_found_again(mark: Bookmark) -> None:
+def test_an_import_finds_its_bookmark(mark: Bookmark) -> None:
     assert mark.find() == (Tally(), 0)
     mark.put(Tally(line=7, owed=5, rejected=1), 120)
     assert mark.find() == (Tally(line=7, owed=5, rejected=1), 120)
@@ -24,7 +24,9 @@ def test_it_is_found_again(mark: Bookmark) -> None:
 
 
 @pytest.mark.parametrize(("digest", "table"), [("other", "users"), ("digest", "others")])
-def test_that_of_another_file_or_table_is_none(mark: Bookmark, digest: str, table: str) -> None:
+def test_the_bookmark_of_another_file_or_table_is_ignored(
+    mark: Bookmark, digest: str, table: str
+) -> None:
     mark.put(Tally(line=7), 0)
     assert Bookmark(mark.path, digest, table).find() == (Tally(), 0)
 
@@ -32,25 +34,25 @@ def test_that_of_another_file_or_table_is_none(mark: Bookmark, digest: str, tabl
 @pytest.mark.parametrize(
     "content", ["{", "[]", "{}", '{"digest": "digest", "table": "users", "tally": {}}']
 )
-def test_one_that_is_damaged_is_none(mark: Bookmark, content: str) -> None:
+def test_a_damaged_bookmark_is_ignored(mark: Bookmark, content: str) -> None:
     mark.path.write_text(content)
     assert mark.find() == (Tally(), 0)
 
 
-def test_what_comes_through_a_pipe_has_none(tmp_path: Path) -> None:
+def test_a_pipe_has_no_bookmark(tmp_path: Path) -> None:
     mark = Bookmark(tmp_path / "stdin.resume.json", "", "users")
     mark.put(Tally(line=7), 0)
     assert not mark.path.exists()
     assert mark.find() == (Tally(), 0)
 
 
-def test_where_it_cannot_be_written_it_says_so(tmp_path: Path) -> None:
+def test_a_bookmark_that_cannot_be_written_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(OpsError, match=r"cannot be written.*--rejects"):
         Bookmark(tmp_path / "file" / "x.json", "digest", "users").put(Tally(line=7), 0)
 
 
-def test_a_file_is_known_by_what_it_holds(tmp_path: Path) -> None:
+def test_a_file_is_known_by_its_content(tmp_path: Path) -> None:
     path = tmp_path / "people.csv"
     path.write_bytes(b"email\na@b.c")
     before = survey(path)
