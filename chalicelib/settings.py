@@ -69,13 +69,14 @@ class Settings:
     mail_reply_to: str = ""
     after_validation_url: str = ""
     templates_folder: str = ""
+    allowed_origins: tuple[str, ...] = ()
+    """Other origins whose pages may use the API; ``*`` is any."""
     brand: Brand = UNBRANDED
 
     @cached_property
     def origins(self) -> frozenset[str]:
-        """The origins whose pages may send requests: for now, the stage's own."""
-        url = urlsplit(self.base_url)
-        return frozenset((f"{url.scheme}://{url.netloc}".lower(),))
+        """The origins whose pages may send requests: the stage's own and the allowed ones."""
+        return frozenset((origin_of(self.base_url), *self.allowed_origins))
 
     @property
     def is_secure(self) -> bool:
@@ -113,6 +114,7 @@ def read(env: Mapping[str, str]) -> Settings:
         mail_reply_to=optional("MAIL_REPLY_TO"),
         after_validation_url=optional("AFTER_VALIDATION_URL"),
         templates_folder=optional("TEMPLATES_FOLDER"),
+        allowed_origins=tuple(optional("ALLOWED_ORIGINS").lower().split()),
         brand=Brand(
             product=optional("PRODUCT_NAME") or Brand.product,
             accent=optional("ACCENT_COLOUR").lower(),
@@ -150,6 +152,7 @@ def read(env: Mapping[str, str]) -> Settings:
         ("MAIL_FROM_NAME", _is_name, f"one line of {MAX_NAME} characters at the most"),
         ("MAIL_REPLY_TO", _is_sender, "a bare address, such as help@example.org"),
         ("AFTER_VALIDATION_URL", _is_url, "https://host/path"),
+        ("ALLOWED_ORIGINS", _are_origins, "* or origins such as https://example.org"),
     ):
         if (value := optional(name)) and not is_right(value):
             problems.append(f"{name} must be {kind}")
@@ -165,6 +168,13 @@ def read(env: Mapping[str, str]) -> Settings:
 def _number(text: str) -> int | None:
     """Return the whole number that ``text`` is; None if it is none."""
     return int(text) if _WHOLE.fullmatch(text) else None
+
+
+def origin_of(url: str) -> str:
+    """Return the origin of ``url`` as browsers spell it: no path and no default port."""
+    parts = urlsplit(url.lower())
+    default = {"https": ":443", "http": ":80"}.get(parts.scheme, "")
+    return f"{parts.scheme}://{parts.netloc.removesuffix(default)}"
 
 
 def _is_stream_arn(text: str) -> bool:
@@ -189,6 +199,12 @@ def _is_name(text: str) -> bool:
 def _is_base_url(text: str) -> bool:
     """Whether links can be made by adding a path."""
     return _is_url(text) and not set(text) & set("?#")
+
+
+def _are_origins(text: str) -> bool:
+    """Return True for ``*`` alone, or for origins without paths and default ports."""
+    origins = text.lower().split()
+    return origins == ["*"] or all(_is_url(one) and one == origin_of(one) for one in origins)
 
 
 def _is_url(text: str) -> bool:

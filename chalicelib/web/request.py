@@ -10,6 +10,7 @@ from chalicelib.settings import Settings
 from chalicelib.users import tokens
 from chalicelib.web import body, negotiation
 from chalicelib.web.body import REPEATED, BodyError
+from chalicelib.web.cors import ANY_ORIGIN
 from chalicelib.web.forms import TRAP
 
 _EARLY = ("prefetch", "prerender", "preview")
@@ -137,7 +138,7 @@ def _is_foreign(headers: Mapping[str, str], origins: Collection[str]) -> bool:
     from other pages that hide their origin. All browsers have sent it since March 2023.
     """
     origin = headers.get("origin", "null").lower()
-    if origin in origins:
+    if origin in origins or ANY_ORIGIN in origins:
         return False
     site = headers.get("sec-fetch-site", "")
     return site not in ("same-origin", "none") if site else origin != "null"

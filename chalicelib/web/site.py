@@ -10,7 +10,7 @@ from chalice.app import Chalice, Response
 
 from chalicelib.logs import kind
 from chalicelib.users.store import Unusable
-from chalicelib.web import body
+from chalicelib.web import body, cors
 from chalicelib.web.forms import Invalid
 from chalicelib.web.request import Request, read_request
 from chalicelib.web.response import Answers
@@ -65,6 +65,9 @@ class Site:
             problem.headers.update({k: v for k, v in response.headers.items() if k == "Allow"})
             response = problem
         response.headers.update(_HEADERS)
+        origin = received.headers.get("origin", "").lower()
+        allowed = self._answers.settings.allowed_origins
+        response.headers.update(cors.response_headers(received.path, origin, allowed))
         if received.method == "HEAD":
             response.body = ""
         return response

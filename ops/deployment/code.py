@@ -35,7 +35,7 @@ from chalice.deploy.packager import (
 )
 from chalice.utils import UI, OSUtils
 
-from ops.deployment import bytecode
+from ops.deployment import bytecode, cors
 from ops.stage.cloud import Cloud
 from ops.stage.errors import DeployError
 from ops.stage.project import Project
@@ -69,6 +69,7 @@ def ship(cloud: Cloud, project: Project, say: Say) -> None:
     with _without_caches(project.folder), _environment(project.environment):
         config = _config(project, _load(project.folder))
         session = botocore.session.Session()
+        cors.prepare(session, project.environment.get("ALLOWED_ORIGINS", "").lower().split())
         cloud.prepare(session)
         teller = _Teller(say)
         with _whole_package(config), _compiled_package(), contextlib.redirect_stdout(teller):

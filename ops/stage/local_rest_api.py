@@ -36,6 +36,9 @@ def _replay(client: Any, api_id: str, swagger: dict[str, Any]) -> None:
             integration = operation["x-amazon-apigateway-integration"]
             one = {"restApiId": api_id, "resourceId": resource_id, "httpMethod": method.upper()}
             client.put_method(**one, authorizationType="NONE")
+            if integration["type"] == "mock":
+                _put_mock(client, one, integration)
+                continue
             client.put_integration(
                 **one,
                 type=integration["type"].upper(),
@@ -49,6 +52,36 @@ def _replay(client: Any, api_id: str, swagger: dict[str, Any]) -> None:
             client.delete_method(**one, httpMethod=method)
         if path != "/" and not any(f"{other}/".startswith(f"{path}/") for other in paths):
             client.delete_resource(**one)
+    _put_gateway_responses(client, api_id, swagger)
+
+
+def _put_mock(client: Any, method: dict[str, str], integration: dict[str, Any]) -> None:
+    """Have API Gateway answer ``method`` itself.
+
+    The local cloud fills in no response templates: its preflights allow the first origin alone.
+    """
+    client.put_integration(**method, type="MOCK", requestTemplates=integration["requestTemplates"])
+    for response in integration["responses"].values():
+        parameters = response["responseParameters"]
+        client.put_method_response(
+            **method,
+            statusCode=response["statusCode"],
+            responseParameters=dict.fromkeys(parameters, False),
+        )
+        client.put_integration_response(
+            **method, statusCode=response["statusCode"], responseParameters=parameters
+        )
+
+
+def _put_gateway_responses(client: Any, api_id: str, swagger: dict[str, Any]) -> None:
+    """Make the API's own answers to errors those of ``swagger``, and no others."""
+    wanted = swagger.get("x-amazon-apigateway-gateway-responses", {})
+    for response in client.get_gateway_responses(restApiId=api_id)["items"]:
+        kind = response["responseType"]
+        if not response.get("defaultResponse") and kind not in wanted:
+            client.delete_gateway_response(restApiId=api_id, responseType=kind)
+    for kind, response in wanted.items():
+        client.put_gateway_response(restApiId=api_id, responseType=kind, **response)
 
 
 def _resource(client: Any, api_id: str, path: str, ids: dict[str, str]) -> str:

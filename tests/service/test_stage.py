@@ -12,7 +12,7 @@ from chalicelib.mail.mailer import TIME_FOR_A_MAIL
 from chalicelib.mail.sweep import TIME_TO_STOP
 from chalicelib.settings import SettingsError
 from tests.e2e.stack import ROOT
-from tests.support.service import BROWSER, running, signed_up, subject
+from tests.support.service import ALEXIS, BROWSER, running, signed_up, subject
 
 
 def test_a_stage_may_speak_another_language_by_default() -> None:
@@ -84,3 +84,38 @@ def slowest(config: Config) -> float:
     assert settings.retries["mode"] == "standard"
     pauses = sum(min(2**number, 20) for number in range(tries - 1))
     return float(tries * (settings.connect_timeout + settings.read_timeout) + pauses)
+
+
+SHOP = "https://shop.example"
+
+
+def test_an_allowed_origin_can_sign_people_up_and_read_every_answer() -> None:
+    with running(ALLOWED_ORIGINS=f"https://blog.example {SHOP}") as service:
+        headers = {"origin": SHOP, "sec_fetch_site": "cross-site"}
+        for answer in (
+            service.post_json("/users", ALEXIS, **headers),
+            service.post_json("/users", {}, **headers),
+            service.post_json("/resend", {"email": ALEXIS["email"]}, **headers),
+            service.get("/validate", **headers),
+            service.request("DELETE", "/users", **headers),
+        ):
+            assert answer.status_code != 403
+            assert answer.headers["Access-Control-Allow-Origin"] == SHOP
+            assert answer.headers["Access-Control-Allow-Credentials"] == "true"
+
+
+def test_an_origin_that_is_not_allowed_can_read_and_do_nothing() -> None:
+    with running(ALLOWED_ORIGINS=SHOP) as service:
+        for origin in ("https://evil.example", "null", f"{SHOP}.evil.example", ""):
+            headers = {"origin": origin, "sec_fetch_site": "cross-site"}
+            answer = service.post_json("/users", ALEXIS, **headers)
+            assert answer.status_code == 403
+            assert "Access-Control-Allow-Origin" not in answer.headers
+
+
+def test_a_stage_may_allow_any_origin_but_never_its_cookies() -> None:
+    with running(ALLOWED_ORIGINS="*") as service:
+        answer = service.post_json("/users", ALEXIS, origin=SHOP, sec_fetch_site="cross-site")
+        assert answer.status_code == 202
+        assert answer.headers["Access-Control-Allow-Origin"] == "*"
+        assert "Access-Control-Allow-Credentials" not in answer.headers

@@ -315,3 +315,37 @@ def test_an_accent_is_a_colour_in_hexadecimal(accent: str) -> None:
 def test_a_click_on_the_support_address_writes_to_it_and_to_nobody_else() -> None:
     brand = Brand(support_address="help?bcc=you&x+1@acme.example")
     assert brand.support_url == "mailto:help%3Fbcc%3Dyou%26x+1@acme.example"
+
+
+@pytest.mark.parametrize(
+    ("text", "origins"),
+    [
+        ("", ()),
+        ("*", ("*",)),
+        (
+            " https://A.example  http://localhost:3000 ",
+            ("https://a.example", "http://localhost:3000"),
+        ),
+    ],
+)
+def test_allowed_origins_are_separated_by_blanks(text: str, origins: tuple[str, ...]) -> None:
+    assert settings.read({**ENOUGH, "ALLOWED_ORIGINS": text}).allowed_origins == origins
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "https://shop.example/",
+        "https://shop.example/path",
+        "https://shop.example:443",
+        "http://shop.example",
+        "shop.example",
+        "https://*.shop.example",
+        "* https://shop.example",
+        "null",
+        "https://a@shop.example",
+        "https://büro.example",
+    ],
+)
+def test_an_origin_is_exactly_what_a_browser_sends(text: str) -> None:
+    assert "ALLOWED_ORIGINS must be * or origins" in problems(ALLOWED_ORIGINS=text)
