@@ -164,8 +164,8 @@ def _local(stack: Deployed) -> dict[str, str]:
         "USERS_TABLE": stack.table,
         "AWS_ENDPOINT_URL": stack.aws,
         "AWS_DEFAULT_REGION": stack.region,
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_ACCESS_KEY_ID": stack.access_key,
+        "AWS_SECRET_ACCESS_KEY": stack.secret_key,
     }
 
 

@@ -109,7 +109,7 @@ def _deploy_bare(stack: Deployed, folder: Path) -> str:
     """The address of a bare Chalice app, deployed as ours is: in a process of its own, because
     that may then reach no other cloud."""
     done = subprocess.run(
-        [sys.executable, "-m", __name__, stack.aws, str(folder / "project")],
+        [sys.executable, "-m", __name__, str(stack.state / "stack.json"), str(folder / "project")],
         cwd=CHECKOUT,
         env={name: value for name, value in os.environ.items() if not name.startswith("AWS_")},
         stdout=subprocess.PIPE,
@@ -119,9 +119,9 @@ def _deploy_bare(stack: Deployed, folder: Path) -> str:
     return done.stdout.splitlines()[-1]
 
 
-def _deploy(endpoint: str, folder: Path) -> None:
+def _deploy(described: Path, folder: Path) -> None:
     from ops.deployment import code, rest_api
-    from ops.stage.local_cloud import connect
+    from ops.stage.local_cloud import Keys, connect
     from ops.stage.project import Project
 
     source = Path(__file__).parent / "contestants" / "chalice_bare.py"
@@ -139,7 +139,8 @@ def _deploy(endpoint: str, folder: Path) -> None:
     (folder / ".chalice" / "config.json").write_text(json.dumps(config), encoding="utf-8")
     (folder / "app.py").write_text(source.read_text(encoding="utf-8"), encoding="utf-8")
     (folder / "requirements.txt").touch()
-    cloud = connect(endpoint)
+    stack = json.loads(described.read_text(encoding="utf-8"))
+    cloud = connect(stack["aws"], Keys(stack["access_key"], stack["secret_key"]))
     cloud.session.client("dynamodb").create_table(
         TableName="users",
         KeySchema=[{"AttributeName": "email", "KeyType": "HASH"}],
@@ -155,4 +156,4 @@ def _deploy(endpoint: str, folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    _deploy(sys.argv[1], Path(sys.argv[2]))
+    _deploy(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -27,6 +27,7 @@ COMMAND_GROUPS = {
     },
     "Helping users": {
         "users": "ops.users.command",
+        "put": "ops.put.command",
     },
 }
 """The module of each command, by the group that ``--help`` shows it in."""

@@ -4,6 +4,7 @@ import json
 import shlex
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import click
@@ -19,10 +20,10 @@ from ops.terminal.progress import Progress
 @click.command(short_help="Run everything on this machine, until Ctrl-C.")
 @click.option(
     "--port",
-    type=click.IntRange(1, 65533),
+    type=click.IntRange(1, 65534),
     default=local_stage.PORT,
     show_default=True,
-    help="The local cloud's port; the mailbox takes the next two.",
+    help="The local cloud's port; the mailbox takes the next one.",
 )
 @click.option(
     "--state",
@@ -49,35 +50,47 @@ def run(port: int, state: Path, settings: Sequence[tuple[str, str]], enforce_iam
         port,
         dict(settings),
         Progress(sys.stdout),
-        _welcome,
+        partial(_welcome, state=state.resolve()),
         enforce_iam=enforce_iam,
     )
     click.echo("\nStopped.")
 
 
-def _welcome(stack: local_stack.Stack) -> None:
-    """Say where everything is. Lines to copy stand alone: unwrapped, uncoloured, unindented."""
-    person = {"prenom": "Alexis", "nom": "GÜNST HORN", "email": "alexis@example.org"}
-    item = {name: {"S": value} for name, value in {**person, "email": "horn@example.org"}.items()}
-    credentials = "AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test"
+def _welcome(stack: local_stack.Stack, state: Path) -> None:
+    """Print where everything is. Lines to copy stand alone: unwrapped, uncoloured, unindented."""
+    user = {"prenom": "Alexis", "nom": "GÜNST HORN", "email": "alexis@example.org"}
+    fields = {**user, "email": "horn@example.org"}
+    item = {name: {"S": value} for name, value in fields.items()}
+    local = "--stage local"
+    if state != local_stage.STATE:
+        local += f" --state {shlex.quote(str(state))}"
     click.echo(
         f"""
 Sign-up page  {stack.api}/
 API           {stack.api}
 Mailbox       {stack.mailbox}
 
-Sign somebody up:
+Sign someone up:
 
-curl -H 'content-type: application/json' -d {_quoted(person)} {stack.api}/users
+curl -H 'content-type: application/json' -d {_quoted(user)} {stack.api}/users
 
-Or let another program put them into the table:
+Or let another program put an item into the table, by either of these:
 
-{credentials} aws dynamodb put-item --region {stack.region} --endpoint-url {stack.aws} \
---table-name {stack.table} --item {_quoted(item)}
+.venv/bin/python -m ops put {local} {_quoted(fields)}
 
-Then read the mail in the mailbox, and open its link. Ctrl-C stops everything.
+(. {shlex.quote(_short(state / "env"))} && aws dynamodb put-item --table-name {stack.table} \
+--condition-expression 'attribute_not_exists(email)' --item {_quoted(item)})
+
+Without its condition PutItem replaces a user who is there, who must then validate again.
+
+Then read the mail in the mailbox and open its link. Ctrl-C stops everything.
 """
     )
+
+
+def _short(path: Path) -> str:
+    """Return ``path`` as it is typed in the checkout."""
+    return str(path.relative_to(CHECKOUT) if path.is_relative_to(CHECKOUT) else path)
 
 
 def _quoted(value: object) -> str:

@@ -1,6 +1,7 @@
 """The whole service on this machine: a local cloud, a mailbox, and the real package deployed there.
 
-Everything listens on 127.0.0.1, lives in one ``state`` folder and ends with this process.
+Everything listens on 127.0.0.1 behind a guard, lives in one ``state`` folder that only its owner
+can read, and ends with this process.
 """
 
 import fcntl
@@ -18,11 +19,12 @@ from pathlib import Path
 
 from ops.deployment.deploy import deploy
 from ops.deployment.rest_api import Throttle
+from ops.run.guard import READY
 from ops.run.processes import Processes
 from ops.stage import json_files, local_stage
 from ops.stage.errors import RunError
-from ops.stage.local_cloud import ACCOUNT, HOST, REGION, connect
-from ops.stage.project import Project
+from ops.stage.local_cloud import ACCOUNT, HOST, REGION, Keys, connect
+from ops.stage.project import CHECKOUT, Project
 from ops.stage.waiting import until
 from ops.terminal.interrupts import STOPPING
 from ops.terminal.progress import Progress
@@ -37,7 +39,8 @@ GLANCE = 0.25
 class Stack:
     """Where the running service is found: what stack.json says while it runs.
 
-    ``api`` is the address before ``/users``, ``aws`` the local cloud's endpoint.
+    ``api`` is the address before ``/users``, ``aws`` the local cloud's endpoint. The local cloud
+    obeys only requests that are signed with the two keys, which are new in each run.
     """
 
     api: str
@@ -45,11 +48,13 @@ class Stack:
     aws: str
     region: str
     table: str
+    access_key: str
+    secret_key: str
 
 
 @dataclass(frozen=True)
 class Ports:
-    """Three in a row: the cloud, the mailbox's page, the mailbox's SMTP."""
+    """Two in a row: the cloud and the mailbox."""
 
     cloud: int
 
@@ -58,20 +63,16 @@ class Ports:
         return self.cloud + 1
 
     @property
-    def smtp(self) -> int:
-        return self.cloud + 2
-
-    @property
     def endpoint(self) -> str:
         return f"http://{HOST}:{self.cloud}"
 
     def check(self, state: Path) -> None:
         """Raise RunError if any of them cannot be had for the run that is kept in ``state``."""
-        for port in (self.cloud, self.mailbox, self.smtp):
+        for port in (self.cloud, self.mailbox):
             if reason := _why_not(port):
                 other = self.cloud + 100 if self.cloud < 60000 else local_stage.PORT
                 raise RunError(
-                    f"Port {port} is taken ({reason}): end what uses it, or move all three ports, "
+                    f"Port {port} is taken ({reason}): end what uses it, or move both ports, "
                     f"for instance: {local_stage.command(state, other)}"
                 )
 
@@ -93,15 +94,19 @@ def run(
     allow, as on AWS. Raises RunError or DeployError.
     """
     ports = Ports(port)
-    described = state / "stack.json"
-    with _until_stopped(), _alone(state):
-        described.unlink(missing_ok=True)
+    keys = Keys.random()
+    leftovers = [state / "stack.json", state / "env"]
+    with _until_stopped(), _private(state), _alone(state):
+        for path in leftovers:
+            path.unlink(missing_ok=True)
         ports.check(state)
-        with Processes(state / "logs", leftovers=[described]) as processes:
+        with Processes(state / "logs", leftovers) as processes:
             with progress.step("Local cloud and mailbox"):
-                _start(processes, state, ports, enforce_iam)
-            stack = _deploy(copy(checkout, local_stage.project(state)), ports, settings, progress)
-            json_files.write(described, asdict(stack))
+                _start(processes, state, ports, keys, enforce_iam)
+            project = copy(checkout, local_stage.project(state))
+            stack = _deploy(project, ports, keys, settings, progress)
+            (state / "env").write_text(_environment(stack), encoding="utf-8")
+            json_files.write(state / "stack.json", asdict(stack))
             ready(stack)
             while True:
                 processes.check()
@@ -144,9 +149,23 @@ def _until_stopped() -> Iterator[None]:
 
 
 @contextmanager
+def _private(state: Path) -> Iterator[None]:
+    """Let nobody but the owner read what is in ``state``, or is put there."""
+    state.mkdir(parents=True, exist_ok=True)
+    before = os.umask(0o077)
+    try:
+        state.chmod(0o700)
+        for path in state.rglob("*"):  # an earlier version left them for all to read
+            if not path.is_symlink():
+                path.chmod(0o700 if path.is_dir() else 0o600)
+        yield
+    finally:
+        os.umask(before)
+
+
+@contextmanager
 def _alone(state: Path) -> Iterator[None]:
     """Hold ``state`` for this process. The system lets go of it however the process ends."""
-    state.mkdir(parents=True, exist_ok=True)
     with (state / "lock").open("a", encoding="utf-8") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -158,7 +177,7 @@ def _alone(state: Path) -> Iterator[None]:
         yield
 
 
-def _start(processes: Processes, state: Path, ports: Ports, enforce_iam: bool) -> None:
+def _start(processes: Processes, state: Path, ports: Ports, keys: Keys, enforce_iam: bool) -> None:
     scratch = state / "tmp"
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir()
@@ -172,34 +191,26 @@ def _start(processes: Processes, state: Path, ports: Ports, enforce_iam: bool) -
     }
     processes.start(
         "cloud",
-        [sys.executable, "-m", "ministack"],
+        [sys.executable, "-m", "ops.run.servers"],
         {
             **environment,
+            "PYTHONPATH": str(CHECKOUT),
             "BIND_HOST": HOST,
             "GATEWAY_PORT": str(ports.cloud),
+            "MAILBOX_PORT": str(ports.mailbox),
             "MINISTACK_REGION": REGION,
             "MINISTACK_ACCOUNT_ID": ACCOUNT,
-            "SMTP_HOST": f"{HOST}:{ports.smtp}",
+            "AWS_ACCESS_KEY_ID": keys.access_key,
+            "AWS_SECRET_ACCESS_KEY": keys.secret_key,
             "IOT_MTLS_ENABLED": "0",  # or it listens on 0.0.0.0:8883
             "SFTP_ENABLED": "0",
             "AUTH": str(enforce_iam).lower(),
         },
     )
-    processes.start(
-        "mailbox",
-        [
-            str(Path(sys.executable).with_name("maildump")),
-            *("--http-ip", HOST, "--http-port", str(ports.mailbox)),
-            *("--smtp-ip", HOST, "--smtp-port", str(ports.smtp)),
-            "--foreground",
-            "--no-quit",
-        ],
-        environment,
-    )
 
     def look() -> bool | None:
         processes.check()
-        is_up = _answers(ports.cloud, "/_ministack/ready") and _answers(ports.mailbox, "/messages/")
+        is_up = _answers(ports.cloud, READY) and _answers(ports.mailbox, "/messages/")
         return True if is_up else None
 
     until(look, PATIENCE, lambda: RunError(f"They did not start in {PATIENCE:.0f} s: {state}/logs"))
@@ -234,9 +245,9 @@ def copy(checkout: Path, folder: Path) -> Project:
 
 
 def _deploy(
-    project: Project, ports: Ports, settings: Mapping[str, str], progress: Progress
+    project: Project, ports: Ports, keys: Keys, settings: Mapping[str, str], progress: Progress
 ) -> Stack:
-    cloud = connect(ports.endpoint)
+    cloud = connect(ports.endpoint, keys)
     cloud.session.client("sesv2").create_email_identity(EmailIdentity=MAIL_FROM)
     deployed = deploy(
         cloud, project, progress, mail_from=MAIL_FROM, throttle=UNTHROTTLED, extra=settings
@@ -247,4 +258,17 @@ def _deploy(
         aws=ports.endpoint,
         region=deployed.region,
         table=deployed.table,
+        access_key=keys.access_key,
+        secret_key=keys.secret_key,
     )
+
+
+def _environment(stack: Stack) -> str:
+    """Return lines for a shell, with which any AWS client uses the local cloud."""
+    values = {
+        "AWS_ACCESS_KEY_ID": stack.access_key,
+        "AWS_SECRET_ACCESS_KEY": stack.secret_key,
+        "AWS_DEFAULT_REGION": stack.region,
+        "AWS_ENDPOINT_URL": stack.aws,
+    }
+    return "".join(f"export {name}={value}\n" for name, value in values.items())

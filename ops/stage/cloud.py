@@ -73,7 +73,8 @@ class Cloud:
         """An ``aws`` command line that reaches this cloud."""
         if not self.endpoint:
             return f"aws {words} --region {self.region}"
-        credentials = "AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test"
+        keys: Any = self.session.get_credentials()  # a local cloud is never without
+        credentials = f"AWS_ACCESS_KEY_ID={keys.access_key} AWS_SECRET_ACCESS_KEY={keys.secret_key}"
         return f"{credentials} aws {words} --region {self.region} --endpoint-url {self.endpoint}"
 
 

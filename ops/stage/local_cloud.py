@@ -1,6 +1,9 @@
 """The local cloud as a deploy sees it: nobody's account, at one address, its gaps mended."""
 
 import os
+import secrets
+import string
+from dataclasses import dataclass
 
 import boto3
 from botocore.session import Session
@@ -15,10 +18,28 @@ ABSENT = [{"exists": False}]
 """ministack knows `exists` for an attribute as a whole, not for its type."""
 
 
-def connect(endpoint: str) -> Cloud:
-    """The cloud at ``endpoint``. From now on this process, Chalice in it included, reaches that one
-    and never an account."""
-    _know_no_other(endpoint)
+@dataclass(frozen=True)
+class Keys:
+    """An access key and its secret key."""
+
+    access_key: str
+    secret_key: str
+
+    @classmethod
+    def random(cls) -> "Keys":
+        letters = string.ascii_uppercase + string.digits
+        access_key = "LOCAL" + "".join(secrets.choice(letters) for _ in range(15))
+        return cls(access_key, secrets.token_urlsafe(30))
+
+
+ANY = Keys("test", "test")
+"""What a local cloud without a guard takes as it takes any; with IAM, its root's."""
+
+
+def connect(endpoint: str, keys: Keys = ANY) -> Cloud:
+    """Return the cloud at ``endpoint``. From now on this process, Chalice in it included, uses that
+    cloud and never an account."""
+    _know_no_other(endpoint, keys)
 
     def address(api_id: str, api_stage: str) -> str:
         return f"{endpoint}/restapis/{api_id}/{api_stage}/_user_request_"
@@ -31,14 +52,14 @@ def _mend(session: Session) -> None:
     local_waiters.mend(session)
 
 
-def _know_no_other(endpoint: str) -> None:
+def _know_no_other(endpoint: str, keys: Keys) -> None:
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         del os.environ[name]
     os.environ.update(
         {
-            # The one key that may do anything there, also where IAM is enforced.
-            "AWS_ACCESS_KEY_ID": "test",
-            "AWS_SECRET_ACCESS_KEY": "test",
+            # The keys that may do anything there, also where IAM is enforced.
+            "AWS_ACCESS_KEY_ID": keys.access_key,
+            "AWS_SECRET_ACCESS_KEY": keys.secret_key,
             "AWS_DEFAULT_REGION": REGION,
             "AWS_ENDPOINT_URL": endpoint,
             "AWS_CONFIG_FILE": os.devnull,

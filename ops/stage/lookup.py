@@ -1,9 +1,11 @@
 """A deployed stage as the operator's commands find it: in an account, or where `make run` runs."""
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
+from typing import Any
 from urllib.parse import urlsplit
 
 from chalicelib.settings import LOOPBACK
@@ -84,16 +86,29 @@ def find(checkout: Path, name: str, state: Path) -> Stage:
 def _rehearsed() -> Cloud | None:
     """The local cloud, if that is where AWS_ENDPOINT_URL leads."""
     endpoint = os.environ.get("AWS_ENDPOINT_URL", "")
-    return local_cloud.connect(endpoint) if urlsplit(endpoint).hostname in LOOPBACK else None
+    if urlsplit(endpoint).hostname not in LOOPBACK:
+        return None
+    try:
+        stack = json_files.read(local_stage.STATE / "stack.json")
+    except FileNotFoundError:
+        stack = {}
+    # Another cloud than that of `make run` takes any keys.
+    keys = _keys(stack) if stack.get("aws") == endpoint else local_cloud.ANY
+    return local_cloud.connect(endpoint, keys)
 
 
 def _running(state: Path) -> Stage:
     try:
-        addresses = json_files.read(state / "stack.json")
+        stack = json_files.read(state / "stack.json")
     except FileNotFoundError as error:
         raise OpsError(
             f"Nothing runs here ({state}/stack.json is not there): "
             f"start it with {local_stage.command(state)}."
         ) from error
     project = Project(local_stage.project(state), local_stage.STAGE)
-    return Stage(local_cloud.connect(addresses["aws"]), project, addresses["mailbox"], state)
+    cloud = local_cloud.connect(stack["aws"], _keys(stack))
+    return Stage(cloud, project, stack["mailbox"], state)
+
+
+def _keys(stack: Mapping[str, Any]) -> local_cloud.Keys:
+    return local_cloud.Keys(stack["access_key"], stack["secret_key"])

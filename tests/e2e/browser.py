@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
+from playwright.sync_api import Browser, BrowserType, Page, ViewportSize, sync_playwright
 
 from ops.preview import gallery
 from tests.e2e.stack import ROOT
@@ -41,6 +41,14 @@ AXE = Axe()
 @contextmanager
 def running() -> Iterator[Browser]:
     """The browser of this machine. Without one, tests are skipped; REQUIRE_BROWSER=1 forbids it."""
+    with sync_playwright() as playwright:
+        browser = launch(playwright.chromium)
+        yield browser
+        browser.close()
+
+
+def launch(chromium: BrowserType, *arguments: str) -> Browser:
+    """Start the browser of this machine, with further ``arguments`` of its own."""
     found = shutil.which("chromium") or shutil.which("chromium-browser")
     found = found or shutil.which("google-chrome")
     if not found:
@@ -49,10 +57,7 @@ def running() -> Iterator[Browser]:
         pytest.skip(HOW_TO_GET_ONE)
     # Chromium's sandbox needs a user to fall back to, and root has none.
     sandbox = [] if os.geteuid() else ["--no-sandbox"]
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=[*ARGUMENTS, *sandbox])
-        yield browser
-        browser.close()
+    return chromium.launch(executable_path=found, args=[*ARGUMENTS, *sandbox, *arguments])
 
 
 def look(page: Page, name: str, *, is_mail: bool = False) -> None:

@@ -25,7 +25,7 @@ import urllib3
 ROOT = Path(__file__).parents[2]
 TIME_TO_START = 120.0
 TIME_TO_MAIL = 30.0
-PORTS = 3
+PORTS = 2
 # Patient, since the machine may be busy with many requests at once.
 HTTP = urllib3.PoolManager(timeout=30, maxsize=50)
 
@@ -52,6 +52,8 @@ class Stack:
     aws: str
     region: str
     table: str
+    access_key: str
+    secret_key: str
     port: int
     folder: Path
     process: subprocess.Popen[str]
@@ -77,8 +79,8 @@ class Stack:
                 service,
                 endpoint_url=self.aws,
                 region_name=self.region,
-                aws_access_key_id="local",
-                aws_secret_access_key="local",
+                aws_access_key_id=self.access_key,
+                aws_secret_access_key=self.secret_key,
             )
         return self._clients[service]
 

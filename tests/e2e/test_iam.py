@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import boto3
 import pytest
 
 from tests.e2e import test_feedback, test_journeys
@@ -46,17 +45,6 @@ _numbers = itertools.count()
 
 class Guarded(Stack):
     """A stack that only the root's key and the functions' roles can do anything to."""
-
-    def client(self, service: str) -> Any:
-        if service not in self._clients:
-            self._clients[service] = boto3.client(
-                service,
-                endpoint_url=self.aws,
-                region_name=self.region,
-                aws_access_key_id="test",
-                aws_secret_access_key="test",
-            )
-        return self._clients[service]
 
     def function(self, name: str) -> str:
         return self.table.removesuffix("-users") + (f"-{name}" if name != "api_handler" else "")

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import re
-import shlex
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from chalicelib import settings
-from tests.e2e import shell
-from tests.e2e.stack import ROOT, Stack, running, wait_for
+from tests.e2e.shell import Shell, looks_like
+from tests.e2e.stack import ROOT, Stack, running
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PATIENCE = 20.0
@@ -37,12 +34,6 @@ def transcript() -> list[tuple[str, str]]:
     return steps
 
 
-def looks_like(expected: str, printed: str) -> bool:
-    """Whether ``printed`` is what is expected; an … stands for anything, also for lines."""
-    pattern = ".*".join(re.escape(part) for part in expected.strip().split("…"))
-    return re.fullmatch(pattern, printed.strip(), re.DOTALL) is not None
-
-
 def test_every_line_of_the_transcript_does_what_the_readme_says(fresh_stack: Stack) -> None:
     (first, printed_first), *rest = transcript()
     assert first == "make run"
@@ -50,6 +41,7 @@ def test_every_line_of_the_transcript_does_what_the_readme_says(fresh_stack: Sta
         "127.0.0.1:8400": f"127.0.0.1:{fresh_stack.port}",
         "127.0.0.1:8401": f"127.0.0.1:{fresh_stack.port + 1}",
         ".local/": f"{fresh_stack.folder}/",
+        "--stage local": f"--stage local --state {fresh_stack.folder}",
     }
 
     def at_home(text: str) -> str:
@@ -64,37 +56,6 @@ def test_every_line_of_the_transcript_does_what_the_readme_says(fresh_stack: Sta
         # As a reader would who finds the mailbox still empty: look again.
         patience = PATIENCE if "/messages/" in command else 0
         session.expect(at_home(command), at_home(expected), patience)
-
-
-class Shell:
-    """A bash that knows curl and aws, and what was assigned in it so far."""
-
-    def __init__(self) -> None:
-        run = f"{shlex.quote(sys.executable)} {shlex.quote(shell.__file__)}"
-        self._before = "".join(f'{name}() {{ {run} {name} "$@"; }}\n' for name in ("curl", "aws"))
-
-    def expect(self, command: str, expected: str, patience: float) -> None:
-        """Type ``command`` until it prints what is expected. Raises AssertionError."""
-        printed = ""
-
-        def answered() -> bool:
-            nonlocal printed
-            printed = self._type(command)
-            return looks_like(expected, printed)
-
-        try:
-            wait_for(answered, patience, command)
-        except AssertionError as error:
-            message = f"{command}\nprinted:\n{printed}\nnot:\n{expected}"
-            raise AssertionError(message) from error
-        if re.match(r"\w+=|export ", command):
-            self._before += command + "\n"
-
-    def _type(self, command: str) -> str:
-        done = subprocess.run(
-            ["bash", "-c", self._before + command], capture_output=True, text=True, check=False
-        )
-        return done.stdout + done.stderr
 
 
 def test_the_readme_names_every_setting_and_no_other() -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.shell import Shell
 from tests.e2e.stack import PORTS, ROOT, Stack, free_ports, is_free, link_in, running, wait_for
 
 
@@ -40,7 +41,8 @@ def tracked_changes() -> str:
 
 def test_stack_json_names_what_runs_where(stack: Stack) -> None:
     found = json.loads((stack.folder / "stack.json").read_text())
-    assert set(found) == {"api", "mailbox", "aws", "region", "table"}
+    keys = {"access_key", "secret_key"}
+    assert set(found) == {"api", "mailbox", "aws", "region", "table", *keys}
     assert found["aws"] == f"http://127.0.0.1:{stack.port}"
     assert found["mailbox"] == f"http://127.0.0.1:{stack.port + 1}"
     assert found["api"].startswith(found["aws"])
@@ -59,7 +61,20 @@ def test_the_curl_line_and_the_put_item_that_it_prints_work_as_they_stand(stack:
     (mail, *_) = stack.wait_for_mails(json.loads(body)["email"])
     assert "GÜNST HORN" in mail["Subject"]
     assert stack.get(link_in(mail)).status == 200
-    assert "dynamodb put-item" in printed
+    commands = printed.replace("\\\n", "").splitlines()
+    (aws,) = [line for line in commands if "dynamodb put-item" in line]
+    (put,) = [line for line in commands if " -m ops put " in line]
+    session = Shell()
+    session.expect(aws, "", 0)
+    assert "is in the table already" in session.type(put)
+    assert stack.wait_for_mails("horn@example.org")
+
+
+def test_its_files_are_for_the_owner_alone(stack: Stack) -> None:
+    open_to_others = [path for path in stack.folder.rglob("*") if path.lstat().st_mode & 0o077]
+    # The package is built with the modes that Lambda needs, in a folder that nobody else can enter.
+    assert not [path for path in open_to_others if path.parent == stack.folder]
+    assert stack.folder.stat().st_mode & 0o777 == 0o700
 
 
 def test_nothing_listens_outside_this_machine(stack: Stack) -> None:

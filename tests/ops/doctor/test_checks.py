@@ -1040,7 +1040,7 @@ def test_what_mends_a_stage_on_this_machine_never_reaches_an_account(
     assert facts.Facts(stage, project.folder, lambda: NOW).deploy_again[1] == deploy
     assert stage.ops("logs") == ops
     assert cloud.aws("sqs list-queues") == (
-        "AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test aws sqs list-queues "
+        "AWS_ACCESS_KEY_ID=testing AWS_SECRET_ACCESS_KEY=testing aws sqs list-queues "
         f"--region eu-west-3 --endpoint-url {endpoint}"
     )
 

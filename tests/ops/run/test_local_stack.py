@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import io
+import os
 import socket
 from pathlib import Path
 
@@ -17,9 +18,9 @@ from ops.terminal.progress import Progress
 from tests.e2e.stack import PORTS, free_ports
 
 
-def test_ports_are_three_in_a_row() -> None:
+def test_ports_are_two_in_a_row() -> None:
     ports = Ports(8640)
-    assert (ports.cloud, ports.mailbox, ports.smtp) == (8640, 8641, 8642)
+    assert (ports.cloud, ports.mailbox) == (8640, 8641)
     assert ports.endpoint == "http://127.0.0.1:8640"
 
 
@@ -66,6 +67,23 @@ def test_two_runs_do_not_share_a_folder(tmp_path: Path) -> None:
                 Progress(io.StringIO()),
                 lambda _: pytest.fail("it started"),
             )
+
+
+def test_a_runs_folder_is_for_its_owner_alone(tmp_path: Path) -> None:
+    old = tmp_path / "logs" / "cloud.log"
+    old.parent.mkdir(mode=0o755)
+    old.touch(0o644)
+    before = os.umask(0o022)
+    try:
+        with local_stack._private(tmp_path):
+            (tmp_path / "stack.json").touch()
+        (tmp_path.parent / "after").touch()
+    finally:
+        os.umask(before)
+    modes = {path: path.stat().st_mode & 0o777 for path in (tmp_path, *tmp_path.rglob("*"))}
+    assert {mode for path, mode in modes.items() if path.is_dir()} == {0o700}
+    assert {mode for path, mode in modes.items() if path.is_file()} == {0o600}
+    assert (tmp_path.parent / "after").stat().st_mode & 0o777 == 0o644
 
 
 def test_a_copy_holds_what_chalice_packages_and_nothing_of_an_earlier_one(tmp_path: Path) -> None:

@@ -64,12 +64,16 @@ def test_what_runs_on_this_machine_is_found_by_what_it_wrote(tmp_path: Path) -> 
         "mailbox": "",
         "region": "",
         "table": "",
+        "access_key": "LOCAL1",
+        "secret_key": "secret",
     }
     (tmp_path / "stack.json").write_text(json.dumps(described))
     found = lookup.find(tmp_path / "nowhere", "local", tmp_path)
     assert found.project.folder == tmp_path / "project"
     assert found.cloud.session.client("sts").meta.endpoint_url == "http://127.0.0.1:8400"
     assert found.cloud.endpoint == "http://127.0.0.1:8400"
+    keys = "AWS_ACCESS_KEY_ID=LOCAL1 AWS_SECRET_ACCESS_KEY=secret"
+    assert found.cloud.aws("sts get-caller-identity").startswith(keys)
     assert found.ops("users list") == f"python -m ops users list --stage local --state {tmp_path}"
 
 
@@ -81,6 +85,22 @@ def test_where_nothing_runs_it_says_how_to_start_it(
         lookup.find(tmp_path, "local", local_stage.STATE)
     with pytest.raises(OpsError, match=f"start it with python -m ops run --state {tmp_path} "):
         lookup.find(tmp_path, "local", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "access_key"),
+    [("http://127.0.0.1:8400", "LOCAL1"), ("http://127.0.0.1:4566", "test")],
+)
+def test_a_rehearsal_on_make_run_uses_its_keys(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, endpoint: str, access_key: str
+) -> None:
+    monkeypatch.setattr(local_stage, "STATE", tmp_path)
+    stack = {"aws": "http://127.0.0.1:8400", "access_key": "LOCAL1", "secret_key": "secret"}
+    (tmp_path / "stack.json").write_text(json.dumps(stack))
+    monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+    credentials = lookup.account().session.get_credentials()
+    assert credentials is not None
+    assert credentials.access_key == access_key
 
 
 def test_a_deploy_can_be_rehearsed_where_aws_endpoint_url_leads(

@@ -1,0 +1,52 @@
+"""The local cloud and the mailbox in one process, each behind the guard.
+
+Run as a module. The environment says where: GATEWAY_PORT, MAILBOX_PORT and the keys of the run.
+"""
+
+import asyncio
+import os
+import resource
+import signal
+from functools import partial
+
+from hypercorn.asyncio import serve
+from hypercorn.config import Config
+from ministack.app import AUTH, app  # type: ignore[import-untyped]
+
+from ops.run.guard import App, Guard, cloud_refusal, mailbox_refusal
+from ops.run.mailbox import Mailbox, Pages, Recorder
+from ops.stage.local_cloud import ACCOUNT, HOST
+
+KEEP_ALIVE = 75  # seconds, as ministack's own server has it
+GRACE = 1.0
+
+
+async def main() -> None:
+    """Serve until SIGTERM."""
+    secret_key = os.environ["AWS_SECRET_ACCESS_KEY"]
+    # Without IAM, the local cloud gives its functions the account's number as their access key.
+    keys = {os.environ["AWS_ACCESS_KEY_ID"]: secret_key, ACCOUNT: secret_key}
+    mailbox = Mailbox()
+    cloud = Guard(Recorder(app, mailbox), partial(cloud_refusal, keys=keys, enforces_iam=AUTH))
+    pages = Guard(Pages(mailbox), mailbox_refusal)
+    stopped = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.set)
+    await asyncio.gather(
+        _serve(cloud, int(os.environ["GATEWAY_PORT"]), stopped),
+        _serve(pages, int(os.environ["MAILBOX_PORT"]), stopped),
+    )
+
+
+async def _serve(guarded: App, port: int, stopped: asyncio.Event) -> None:
+    config = Config()
+    config.bind = [f"{HOST}:{port}"]
+    config.keep_alive_timeout = KEEP_ALIVE
+    config.graceful_timeout = GRACE
+    await serve(guarded, config, shutdown_trigger=stopped.wait)  # type: ignore[arg-type]
+
+
+if __name__ == "__main__":
+    # A burst of connections must not end at 1,024 open files.
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    asyncio.run(main())
