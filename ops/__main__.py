@@ -1,6 +1,7 @@
 """The command line: ``python -m ops``."""
 
 import errno
+import io
 import os
 import sys
 from importlib import import_module
@@ -10,6 +11,7 @@ import click
 
 from ops.stage.errors import OpsError
 from ops.terminal.interrupts import INTERRUPTED
+from ops.terminal.text import printable
 
 COMMAND_GROUPS = {
     "On this machine": {
@@ -73,8 +75,14 @@ class Commands(click.Group):
             for example in EXAMPLES.strip().splitlines():
                 formatter.write(f"{'':{formatter.current_indent}}{example}\n")
 
-    def invoke(self, ctx: click.Context) -> Any:
+    def main(self, *args: Any, **extra: Any) -> Any:
         _replace_closed_streams()
+        _choose_encodings()
+        if os.environ.get("NO_COLOR"):  # https://no-color.org; rich reads it too
+            extra["color"] = False
+        return super().main(*args, **extra)
+
+    def invoke(self, ctx: click.Context) -> Any:
         try:
             result = super().invoke(ctx)
             sys.stdout.flush()
@@ -93,7 +101,7 @@ class Commands(click.Group):
         except Exception as error:
             if ctx.params["debug"]:
                 raise
-            raise click.ClickException(_message(error)) from error
+            raise click.ClickException(printable(_message(error), lines=True)) from error
 
 
 def _message(error: Exception) -> str:
@@ -117,6 +125,16 @@ def _replace_closed_streams() -> None:
         if getattr(sys, name) is None:
             null_device = os.open(os.devnull, os.O_RDWR)
             setattr(sys, name, os.fdopen(null_device, mode, encoding="utf-8"))
+
+
+def _choose_encodings() -> None:
+    """Write UTF-8 to files and pipes; replace what a terminal's encoding does not have."""
+    for out in (sys.stdout, sys.stderr):
+        if isinstance(out, io.TextIOWrapper):
+            if out.isatty():
+                out.reconfigure(errors="replace")
+            else:
+                out.reconfigure(encoding="utf-8", errors="surrogateescape")
 
 
 def _discard(out: TextIO) -> None:

@@ -1,1 +1,1 @@
-"""Whether a deployed stage is well, looked at from outside: one finding a check, with its mend."""
+"""The command `doctor`: checks of a deployed stage, each with a way to fix what it finds."""

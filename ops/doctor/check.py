@@ -1,4 +1,4 @@
-"""What a check is and what it finds; all of them made at once, none ended by another's failure."""
+"""Checks and findings. All checks run at once, and none ends another."""
 
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -14,13 +14,13 @@ from ops.stage.cloud import in_plain_words, is_forbidden, is_unaccepted
 from ops.stage.errors import OpsError
 
 AT_ONCE = 12
-MOST_NAMED = 3
+MAX_NAMES = 3
 
 _DENIED = re.compile(r"not authorized to perform:? ([a-z0-9-]+:\w+)", re.IGNORECASE)
 
 
 class Light(Enum):
-    """How a thing is: well, to be looked after, broken; or not there to be seen."""
+    """A check's result: good, worth a look, broken, or nothing to see."""
 
     GREEN = "green"
     AMBER = "amber"
@@ -30,66 +30,69 @@ class Light(Enum):
 
 @dataclass(frozen=True)
 class Finding:
-    """What a check saw. ``mend`` says in a sentence how to mend it, ``command`` by what, if by any.
+    """What a check saw, how to fix it, and the command for that, if there is one.
 
-    What is green or grey has neither.
+    Green and grey findings need no fix.
     """
 
     light: Light
-    said: str
-    mend: str = ""
+    text: str
+    fix: str = ""
     command: str = ""
 
 
 @dataclass(frozen=True)
 class Check:
-    """One line of the doctor's screen. ``asks`` are the permissions that ``look`` needs."""
+    """One line of the doctor's report. ``look`` needs ``permissions`` and changes nothing."""
 
     group: str
     name: str
-    asks: tuple[str, ...]
+    permissions: tuple[str, ...]
     look: Callable[[Facts], Finding]
 
 
-def green(said: str) -> Finding:
-    return Finding(Light.GREEN, said)
+def green(text: str) -> Finding:
+    return Finding(Light.GREEN, text)
 
 
-def amber(said: str, mend: str, command: str = "") -> Finding:
-    return Finding(Light.AMBER, said, mend, command)
+def amber(text: str, fix: str, command: str = "") -> Finding:
+    return Finding(Light.AMBER, text, fix, command)
 
 
-def red(said: str, mend: str, command: str = "") -> Finding:
-    return Finding(Light.RED, said, mend, command)
+def red(text: str, fix: str, command: str = "") -> Finding:
+    return Finding(Light.RED, text, fix, command)
 
 
-def grey(said: str) -> Finding:
-    return Finding(Light.GREY, said)
+def grey(text: str) -> Finding:
+    return Finding(Light.GREY, text)
 
 
 def listed(names: Sequence[str]) -> str:
-    """Names for a line: the first few, and how many more."""
-    more = len(names) - MOST_NAMED
-    return ", ".join(names[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+    """Return the first names, and how many more there are."""
+    more = len(names) - MAX_NAMES
+    return ", ".join(names[:MAX_NAMES]) + (f" and {more} more" if more > 0 else "")
 
 
-def make(checks: Sequence[Check], facts: Facts) -> Iterator[tuple[Check, Finding]]:
-    """Make all the checks, several at a time; each is there as soon as it is made."""
+def run(checks: Sequence[Check], facts: Facts) -> Iterator[tuple[Check, Finding]]:
+    """Run all checks, several at a time, and yield each as soon as it is done."""
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        made = {pool.submit(_made, check, facts): check for check in checks}
-        for one in as_completed(made):
-            yield made[one], one.result()
+        running = {pool.submit(_run, check, facts): check for check in checks}
+        for future in as_completed(running):
+            yield running[future], future.result()
 
 
 def worst(findings: Sequence[Finding]) -> Light:
-    """Red if any is, else amber if any is, else green."""
+    """Return red if any finding is red, else amber if any is, else green."""
     lights = [finding.light for finding in findings]
     return next((light for light in (Light.RED, Light.AMBER) if light in lights), Light.GREEN)
 
 
-def _made(check: Check, facts: Facts) -> Finding:
-    """What the check finds; or why it could not be made. That is red only where AWS cannot be asked
-    at all: a program that reads the status must not take it for well."""
+def _run(check: Check, facts: Facts) -> Finding:
+    """Return what the check finds, or why it could not look.
+
+    That is red only where AWS does not answer at all: a program that reads the exit status must not
+    take the stage for well.
+    """
     try:
         with in_plain_words():
             return check.look(facts)
@@ -98,24 +101,24 @@ def _made(check: Check, facts: Facts) -> Finding:
     except OpsError as error:
         cause = error.__cause__
         if isinstance(cause, ClientError) and is_forbidden(cause):
-            permission = _permission(cause, check.asks)
+            permission = _permission(cause, check.permissions)
             return amber(
                 f"not seen: {permission} is missing",
-                f"Allow these credentials {permission}, or use ones that may.",
+                f"Give these credentials the permission {permission}, or use others.",
             )
-        one_answer = isinstance(cause, ClientError) and not is_unaccepted(cause)
-        finding = amber if one_answer or isinstance(error, NoAnswer) else red
-        return finding(f"not seen: {error}", "Put that right, then ask again.")
-    except Exception as error:  # noqa: BLE001 - a mistake of ours in one check: the others count
+        is_answered = isinstance(cause, ClientError) and not is_unaccepted(cause)
+        finding = amber if is_answered or isinstance(error, NoAnswer) else red
+        return finding(f"not seen: {error}", "Fix that, then run doctor again.")
+    except Exception as error:  # noqa: BLE001 - a bug in one check: the others count
         return amber(
             f"not seen: {type(error).__name__} ({error})",
-            "This should not happen: report it as a fault of the doctor's.",
+            "This is a bug in the doctor: please report it.",
         )
 
 
-def _permission(error: ClientError, asks: Sequence[str]) -> str:
-    """The permission that was missing, as AWS names it, or else as the check does."""
+def _permission(error: ClientError, permissions: Sequence[str]) -> str:
+    """Return the missing permission as AWS names it, or else as the check does."""
     if named := _DENIED.search(error.response["Error"].get("Message", "")):
         return named.group(1)
     operation = error.operation_name
-    return next((one for one in asks if one.endswith(f":{operation}")), operation)
+    return next((name for name in permissions if name.endswith(f":{operation}")), operation)

@@ -1,4 +1,4 @@
-"""What the checks look at, each thing asked of AWS once, however many checks need it."""
+"""What the checks look at. AWS is asked once for each fact."""
 
 import threading
 from collections.abc import Callable
@@ -21,15 +21,15 @@ from ops.users.store import OperatorsUsers
 T = TypeVar("T")
 
 MAX_PAGES = 20
-"""Of the users' table, a megabyte each: some fifty thousand people, in seconds and for a cent."""
+"""Pages of the users' table, 1 MB each: some 50,000 users, within seconds and for a cent."""
 
 
 class NotThere(Exception):
-    """What a check is about does not exist, which is for another check to say."""
+    """The object of a check does not exist. Another check reports that."""
 
 
 def _once(look: Callable[["Facts"], T]) -> Callable[["Facts"], T]:
-    """Have ``look`` made by the first who asks; the others wait, and get the same, errors too."""
+    """Call ``look`` for the first caller. All others wait for its result or error."""
 
     @wraps(look)
     def known(self: "Facts") -> T:
@@ -39,7 +39,7 @@ def _once(look: Callable[["Facts"], T]) -> Callable[["Facts"], T]:
         if is_first:
             try:
                 future.set_result(look(self))
-            except BaseException as error:  # noqa: BLE001 - passed on to whoever asks
+            except BaseException as error:  # noqa: BLE001 - passed on to each caller
                 future.set_exception(error)
         return future.result()
 
@@ -47,9 +47,9 @@ def _once(look: Callable[["Facts"], T]) -> Callable[["Facts"], T]:
 
 
 class Facts:
-    """Everything about ``stage`` that more than one check needs.
+    """The facts about ``stage`` that checks share.
 
-    ``checkout`` is what its code is held against, ``now`` the clock. Botocore's errors pass
+    ``checkout`` holds the code to compare with, and ``now`` is the clock. Errors of botocore pass
     through.
     """
 
@@ -63,7 +63,7 @@ class Facts:
         self._clients: dict[str, Any] = {}
 
     def client(self, service: str) -> Any:
-        """Sessions may not be shared by threads, but the clients made from them may."""
+        """Return the client of an AWS service. Threads may share clients, but not sessions."""
         with self._lock:
             if service not in self._clients:
                 session: Any = self.stage.cloud.session
@@ -72,37 +72,37 @@ class Facts:
 
     @property
     def deploy_again(self) -> tuple[str, str]:
-        """The sentence and the command that mend whatever a deploy makes."""
+        """The sentence and the command that fix what a deploy creates."""
         name, cloud = self.stage.name, self.stage.cloud
         if name == local_stage.STAGE:
             again = local_stage.command(
                 self.stage.state, urlsplit(cloud.endpoint).port or local_stage.PORT
             )
             return "Stop the run with Ctrl-C, and start it again.", again
-        return "A deploy puts it right.", cloud.command(f"make deploy STAGE={name}")
+        return "Deploy again to fix it.", cloud.command(f"make deploy STAGE={name}")
 
     @_once
     def stack(self) -> Any:
-        """The stack as CloudFormation describes it; None if there is none."""
+        """Return the stack as CloudFormation describes it; None if there is none."""
         return Stack(self.client("cloudformation"), self.project.full_name).describe()
 
     def output(self, name: str) -> str:
-        """An output of the stack. Raises NotThere."""
+        """Return an output of the stack. Raises NotThere."""
         outputs = (self.stack() or {}).get("Outputs", [])
-        values = {one["OutputKey"]: one["OutputValue"] for one in outputs}
+        values = {output["OutputKey"]: output["OutputValue"] for output in outputs}
         if name not in values:
             raise NotThere(f"not seen: the stack {self.project.full_name} has no {name}")
         return str(values[name])
 
     def parameter(self, name: str) -> str:
-        """What the stack was deployed with; empty for what it knows nothing of."""
+        """Return a parameter of the stack, or an empty text."""
         parameters = (self.stack() or {}).get("Parameters", [])
-        values = {one["ParameterKey"]: one["ParameterValue"] for one in parameters}
+        values = {item["ParameterKey"]: item["ParameterValue"] for item in parameters}
         return str(values.get(name, ""))
 
     @_once
     def table(self) -> Any:
-        """The users' table as DynamoDB describes it. Raises NotThere."""
+        """Return the users' table as DynamoDB describes it. Raises NotThere."""
         dynamodb = self.client("dynamodb")
         try:
             return dynamodb.describe_table(TableName=self.stage.users_table)["Table"]
@@ -111,39 +111,39 @@ class Facts:
 
     @_once
     def mappings(self) -> list[Any]:
-        """The event source mappings that read a stream of the table, of this one or a former."""
-        found: list[Any] = list(event_source_mapping.mappings(self.client("lambda"), self.project))
-        ours = f":table/{self.stage.users_table}/stream/"
-        return [one for one in found if ours in one["EventSourceArn"]]
+        """Return the event source mappings of a stream of this table, or of an earlier one."""
+        mappings = event_source_mapping.mappings(self.client("lambda"), self.project)
+        stream = f":table/{self.stage.users_table}/stream/"
+        return [mapping for mapping in mappings if stream in mapping["EventSourceArn"]]
 
     def mapping(self) -> Any:
-        """The mapping that brings the table's stream to the mailer. Raises NotThere."""
+        """Return the mapping from the table's stream to the mailer. Raises NotThere."""
         stream = self.table().get("LatestStreamArn")
-        found = [one for one in self.mappings() if one["EventSourceArn"] == stream]
-        if not found:
-            raise NotThere("not seen: nothing reads the table's stream")
-        return found[0]
+        for mapping in self.mappings():
+            if mapping["EventSourceArn"] == stream:
+                return mapping
+        raise NotThere("not seen: nothing reads the table's stream")
 
     @_once
     def functions(self) -> dict[str, Any]:
-        """What GetFunction says of each function that config.json names; None if it is gone."""
+        """Return GetFunction's answer for each function in config.json; None for a missing one."""
         lambda_ = self.client("lambda")
-        found: dict[str, Any] = {}
+        functions: dict[str, Any] = {}
         for name in self.project.roles:
             try:
-                found[name] = lambda_.get_function(FunctionName=self.project.function(name))
+                functions[name] = lambda_.get_function(FunctionName=self.project.function(name))
             except lambda_.exceptions.ResourceNotFoundException:
-                found[name] = None
-        return found
+                functions[name] = None
+        return functions
 
     @_once
     def account(self) -> Any:
-        """The account as SES sees it."""
+        """Return the account as SES describes it."""
         return self.client("sesv2").get_account()
 
     @_once
     def identity(self) -> Any:
-        """The identity that covers the sender, with its ``Name``. Raises NotThere."""
+        """Return the identity of the sender, with its ``Name``. Raises NotThere."""
         ses = self.client("sesv2")
         name = mail_identity.choose(ses, self.sender, "").name
         try:
@@ -157,8 +157,8 @@ class Facts:
 
     @_once
     def people(self) -> tuple[list[Item], bool]:
-        """People in the table, and whether these are all: at most MAX_PAGES are read."""
+        """Return the users in the first MAX_PAGES pages of the table, and True if that is all."""
         users = OperatorsUsers(self.client("dynamodb"), self.stage.users_table)
         pages = users.pages(funnel.ATTRIBUTES)
-        found = [item for page in islice(pages, MAX_PAGES) for item in page]
-        return found, next(pages, None) is None
+        items = [item for page in islice(pages, MAX_PAGES) for item in page]
+        return items, next(pages, None) is None

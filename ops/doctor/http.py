@@ -1,4 +1,4 @@
-"""HTTP as the AWS clients do it: through the operator's proxy, with the certificates they trust."""
+"""HTTP through the operator's proxy and certificates, like the AWS clients."""
 
 import json
 import time
@@ -20,19 +20,19 @@ TIMEOUT = 15
 
 
 class NoAnswer(OpsError):
-    """Nothing was heard from an address: the message says which, and how."""
+    """An address did not answer. The message says which, and why."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer, and the seconds that it took."""
+    """An answer, and the seconds until it came."""
 
     status: int
     body: bytes
     seconds: float
 
     def json(self) -> Any:
-        """What the body says; None if it is not JSON."""
+        """Return the body's JSON; None if it is not JSON."""
         try:
             return json.loads(self.body)
         except ValueError:
@@ -40,12 +40,12 @@ class Answer:
 
 
 def get(url: str) -> Answer:
-    """GET ``url``; a redirect is not followed. Raises NoAnswer."""
+    """Send a GET to ``url``, without following redirects. Raises NoAnswer."""
     return _send("GET", url, {})
 
 
 def post(url: str, fields: Mapping[str, str]) -> Answer:
-    """POST ``fields`` as JSON. Raises NoAnswer."""
+    """Send ``fields`` as JSON to ``url``. Raises NoAnswer."""
     return _send("POST", url, {"Content-Type": "application/json"}, json.dumps(fields).encode())
 
 
@@ -59,7 +59,7 @@ def _send(method: str, url: str, headers: dict[str, str], body: bytes = b"") -> 
         answer = session.send(request.prepare())
         return Answer(answer.status_code, answer.content, time.monotonic() - started)
     except (NoConnection, HTTPClientError) as error:
-        place = urlsplit(url)._replace(path="", query="").geturl()  # the rest may be a secret
+        place = urlsplit(url)._replace(path="", query="").geturl()  # the rest may hold a token
         raise NoAnswer(f"{place} does not answer ({type(error).__name__}).") from error
     finally:
         session.close()

@@ -1,7 +1,7 @@
-"""The whole journey for real: somebody invented signs up, is mailed, clicks, and is removed again.
+"""A real journey of a test user: sign-up, mail, click and deletion.
 
-Seen from outside: the API's answers and the item in the table. Each hop's time is this machine's,
-and so includes the network and the intervals at which it looks.
+It looks at the API's answers and the item in the table. The times are measured on this machine, so
+they include the network and the pauses between two looks.
 """
 
 import re
@@ -31,8 +31,8 @@ PERMISSIONS = ("dynamodb:GetItem", "dynamodb:DeleteItem")
 
 GLANCE = 0.05
 TO_STORE = 15.0
-TO_SEND = 90.0  # a cold start, a batch before ours, and SES's slowest answers
-TO_REPORT = 180.0  # SES tells of a bounce within seconds, of a complaint within a minute or so
+TO_SEND = 90.0  # a cold start, an earlier batch, and the slowest answers of SES
+TO_REPORT = 180.0  # SES reports a bounce within seconds, a complaint within about a minute
 TO_CLICK = 900.0
 
 # What SES's simulator does with a mail, by the part before the @.
@@ -42,12 +42,12 @@ _LINK = re.compile(r"https?://\S+")
 
 
 class Stuck(OpsError):
-    """The journey goes no further; the message says where it is stuck, and what to look at."""
+    """The journey is stuck. The message says where, and what to look at."""
 
 
 @dataclass(frozen=True)
 class Hop:
-    """One leg of the journey, and the seconds that it took."""
+    """A part of the journey, and the seconds that it took."""
 
     name: str
     seconds: float
@@ -55,9 +55,9 @@ class Hop:
 
 @dataclass
 class Journey:
-    """A test user's way through ``stage``. ``stuck`` says why it ended early, if it did.
+    """The journey of a test user through ``stage``.
 
-    ``untested`` says what lies behind its end that nobody has seen work.
+    ``stuck`` says why it ended early, and ``untested`` which part was not tried.
     """
 
     stage: Stage
@@ -69,7 +69,7 @@ class Journey:
     _former_mails: set[int] = field(default_factory=set, init=False)
 
     def make(self) -> None:
-        """Go all the way, telling each hop; then remove the user, however far they came."""
+        """Make each hop and show it, then delete the user, also after an error."""
         try:
             with in_plain_words():
                 self._set_out()
@@ -87,8 +87,8 @@ class Journey:
     def _set_out(self) -> None:
         if self._item():
             raise Stuck(
-                f"{self.email} is a user already, and the test removes its user at the end: "
-                f"take another address, such as {_labelled(self.email)}"
+                f"{self.email} is a user already, and the test deletes its user at the end. "
+                f"Use another address, such as {_labelled(self.email)}"
             )
         self._former_mails = self._mails()
 
@@ -98,7 +98,7 @@ class Journey:
         with self._hop("Item written"):
             self._until(lambda: self._item() or None, TO_STORE, "the item is not in the table")
         with self._hop("Mail claimed"):
-            self._until_mail_is_not("owed", "nothing takes the mail on: is the mapping well?")
+            self._until_mail_is_not("owed", "no function claims the mail: check the mapping")
         with self._hop("SES took it"):
             item = self._until_mail_is_not("sending", "SES does not take the mail")
             if (mail := item["mail"]["S"]) == "failed":
@@ -113,13 +113,13 @@ class Journey:
                 self._until(
                     lambda: True if self._mail() == verdict else None,
                     TO_REPORT,
-                    f"SES's report that it {verdict} does not arrive: does its topic reach the "
-                    "function?",
+                    f"SES's report that it {verdict} does not arrive: check that its topic reaches "
+                    "the function",
                 )
         else:
             self.untested = (
-                "The link was not opened: nobody reads the simulator's mail. "
-                "With --send-test you@example.org it is you who opens it."
+                "The link was not opened, because the simulator opens no links. "
+                "With --send-test you@example.org, you open it."
             )
 
     def _sign_up(self, say: Say) -> None:
@@ -135,9 +135,9 @@ class Journey:
                 link = self._until(self._link, TO_SEND, "the mail is not in the mailbox")
             with self._hop("Link opened") as say:
                 say(str(_open(link)))
-            patience, missing = TO_STORE, "the link validates nobody"
+            patience, missing = TO_STORE, "the link does not validate the user"
         else:
-            patience, missing = TO_CLICK, "nobody opened the link: did the mail arrive, or as spam?"
+            patience, missing = TO_CLICK, "the link was not opened: look for the mail, also in spam"
         with self._hop("Validated") as say:
             if not self.stage.mailbox:
                 say(f"open the link in the mail to {self.email}")
@@ -146,19 +146,19 @@ class Journey:
             )
 
     def _link(self) -> str | None:
-        """The link in the mail, once the mailbox of a run on this machine has it."""
+        """Return the link in the mail, once the mailbox of `make run` has it."""
         for number in self._mails() - self._former_mails:
             text = http.get(f"{self.stage.mailbox}/messages/{number}.plain").body.decode()
-            if found := _LINK.search(text):
-                return found.group()
+            if link := _LINK.search(text):
+                return link.group()
         return None
 
     def _mails(self) -> set[int]:
-        """The numbers of the mails to the user that are in the mailbox of a run on this machine."""
+        """Return the numbers of the user's mails in the mailbox of `make run`."""
         if not self.stage.mailbox:
             return set()
         summaries = http.get(f"{self.stage.mailbox}/messages/").json()["messages"]
-        return {one["id"] for one in summaries if self.email in one["recipients"]["to"]}
+        return {mail["id"] for mail in summaries if self.email in mail["recipients"]["to"]}
 
     def _until_mail_is_not(self, state: str, otherwise: str) -> dict[str, Any]:
         def look() -> dict[str, Any] | None:
@@ -168,16 +168,18 @@ class Journey:
         return self._until(look, TO_SEND, otherwise)
 
     def _until(self, look: Callable[[], T | None], seconds: float, otherwise: str) -> T:
-        """What ``look`` finds. The time it takes is what is measured, so it is looked for often: at
-        intervals of a twentieth of the time so far."""
+        """Return the first result of ``look``. Raises Stuck after ``seconds``.
+
+        The time is measured, so the pauses are short: 5 % of the time so far.
+        """
         started = time.monotonic()
-        while (found := look()) is None:
+        while (result := look()) is None:
             taken = time.monotonic() - started
             if taken > seconds:
                 error = _error(self._item() or {})
                 raise self._stuck(f"{otherwise}{f' ({error})' if error else ''}")
             time.sleep(max(GLANCE, taken / 20))
-        return found
+        return result
 
     @contextmanager
     def _hop(self, name: str) -> Iterator[Say]:
@@ -191,30 +193,32 @@ class Journey:
         return Stuck(f"{why.rstrip('.')}. See: {logs}")
 
     def _item(self) -> dict[str, Any] | None:
-        found: dict[str, Any] | None = self._dynamodb.get_item(
+        item: dict[str, Any] | None = self._dynamodb.get_item(
             TableName=self.stage.users_table, Key=self._key, ConsistentRead=True
         ).get("Item")
-        return found
+        return item
 
     def _mail(self) -> str:
         mail: str = (self._item() or {}).get("mail", {}).get("S", "")
         return mail
 
     def _remove(self) -> None:
-        """Take the user out again, if it was this journey that made them."""
+        """Delete the user, if this journey created it."""
         try:
             with in_plain_words():
                 self._dynamodb.delete_item(
                     TableName=self.stage.users_table,
                     Key=self._key,
-                    ConditionExpression="prenom = :ours",
-                    ExpressionAttributeValues={":ours": {"S": NAME}},
+                    ConditionExpression="prenom = :doctor",
+                    ExpressionAttributeValues={":doctor": {"S": NAME}},
                 )
         except OpsError as error:
             if not isinstance(
                 error.__cause__, self._dynamodb.exceptions.ConditionalCheckFailedException
             ):
-                self.stuck = self.stuck or f"The test user {self.email} is left: {error}"
+                self.stuck = (
+                    self.stuck or f"The test user {self.email} could not be deleted: {error}"
+                )
 
     @property
     def _key(self) -> dict[str, Any]:
@@ -226,20 +230,22 @@ class Journey:
 
 
 def begin(stage: Stage, typed: str, progress: Progress) -> Journey:
-    """The journey of ``typed``. Those of SES's simulator get a label, so that they are always new.
+    """Return the journey of ``typed``. An address of the simulator gets a label, so that it is new.
 
-    Raises OpsError if it is no address.
+    Raises OpsError for anything that is not an address.
     """
     try:
         email = email_address.canonical(typed)
     except email_address.AddressError as error:
-        raise OpsError(f"{typed!r} is no address that SES can deliver to: try another.") from error
+        raise OpsError(
+            f"{typed!r} is not an address that SES can deliver to: try another one."
+        ) from error
     is_new = _simulated(email) is None or "+" in email
     return Journey(stage, email if is_new else _labelled(email), progress)
 
 
 def _simulated(email: str) -> str | None:
-    """What the simulator is to play; None for a real address."""
+    """Return the part that the simulator plays; None for a real address."""
     local, _, domain = email.rpartition("@")
     return local.partition("+")[0] if domain == SIMULATOR else None
 
@@ -250,7 +256,7 @@ def _labelled(email: str) -> str:
 
 
 def _open(link: str) -> str:
-    """Do as a person does with the link, its button included; what comes of it."""
+    """Open the link as a person does, press its button if there is one, and return the result."""
     answer = http.get(link)
     if _status(answer) == "confirm":
         base_url = link.partition("?")[0]
@@ -259,11 +265,11 @@ def _open(link: str) -> str:
 
 
 def _status(answer: http.Answer) -> str:
-    said = answer.json()
-    return str(said.get("status", "")) if isinstance(said, dict) else ""
+    content = answer.json()
+    return str(content.get("status", "")) if isinstance(content, dict) else ""
 
 
 def _error(item: Mapping[str, Any]) -> str:
-    """What SES said of the latest try, if it refused."""
+    """Return SES's reason for refusing the latest try, or an empty text."""
     error: str = item.get("mail_error", {}).get("S", "")
     return error

@@ -1,1 +1,1 @@
-"""`logs`: the logs of all functions as one stream."""
+"""The command `logs`."""

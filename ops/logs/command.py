@@ -1,4 +1,4 @@
-"""`logs`: what all functions log, as one stream."""
+"""The command `logs`: the logs of all functions as one stream."""
 
 import contextlib
 import re
@@ -34,23 +34,27 @@ _LEVEL_COLOURS = {"WARNING": "yellow", "ERROR": "bold red", "CRITICAL": "bold re
     type=Moment(),
     default="10m",
     show_default=True,
-    help="How far back to begin: 90s, 10m, 2h, 7d, 2026-11-24 (UTC) or a moment.",
+    help="Where to begin: 90s, 10m, 2h or 7d ago, a date or a moment (UTC).",
 )
-@click.option("--follow/--no-follow", default=True, help="Whether to go on until Ctrl-C.")
+@click.option("--follow/--no-follow", default=True, help="Go on until Ctrl-C, or end.")
 @click.option(
     "--user",
     metavar="HASH-OR-EMAIL",
-    help="Only lines about this user. An address is hashed here, and sent nowhere.",
+    help="Only lines about this user. An address is hashed here and sent nowhere.",
 )
-@click.option("--function", "only", metavar="NAME", help="Only this function, as app.py names it.")
+@click.option(
+    "--function", "only", metavar="NAME", help="Only this function, by its name in app.py."
+)
 @click.option(
     "--level",
     type=click.Choice(LEVELS, case_sensitive=False),
     default="info",
     show_default=True,
-    help="Only what is at least as grave.",
+    help="Only lines of this level or above.",
 )
-@click.option("--verbose", is_flag=True, help="Each invocation's start and end, too, and DEBUG.")
+@click.option(
+    "--verbose", is_flag=True, help="Also DEBUG lines, and each invocation's start and end."
+)
 def logs(
     stage: Stage,
     since: datetime,
@@ -60,15 +64,15 @@ def logs(
     level: str,
     verbose: bool,
 ) -> None:
-    """Follow the logs of all functions, in order of time. Times are UTC.
+    """Follow the logs of all functions, in the order of time. Times are UTC.
 
     Permissions: logs:FilterLogEvents.
     """
     functions = list(stage.project.roles)
-    if user == "":  # of a shell's variable that is not set: everybody is not who was meant
+    if user == "":  # an unset variable of the shell does not mean all users
         raise click.BadParameter("is empty.", param_hint="--user")
     if only is not None and only not in functions:
-        raise OpsError(f"There is no function {only}: take one of {', '.join(functions)}.")
+        raise OpsError(f"There is no function {only}. Choose one of: {', '.join(functions)}.")
     groups = {
         name: function_logs.group_of(stage.project, name)
         for name in functions
@@ -83,24 +87,24 @@ def logs(
         for entry in entries
         if LEVELS.index(entry.level) >= least
         and (verbose or not entry.is_platform)
-        and (users is None or any(f"user={one}" in entry.message for one in users))
+        and (users is None or any(f"user={user_hash}" in entry.message for user_hash in users))
     )
     with contextlib.suppress(KeyboardInterrupt), in_plain_words():
         show(Terminal(highlight=False), shown, functions)
 
 
 def _hashes(user: str) -> set[str]:
-    """How logs may name who was typed: another program may have put a spelling of its own."""
+    """Return the hashes of ``user`` in logs, for both spellings of the address."""
     if _HASH.fullmatch(user):
         return {user}
     spellings = {user}
     with contextlib.suppress(email_address.AddressError):
         spellings.add(email_address.canonical(user))
-    return {hashed(one) for one in spellings}
+    return {hashed(spelling) for spelling in spellings}
 
 
 def show(console: Console, entries: Iterator[Entry], functions: list[str]) -> None:
-    """Print a line each, more for a stack trace, and the date where it changes."""
+    """Print a line for each entry, more for a stack trace, and the date where it changes."""
     width = max(map(len, functions), default=0)
     colours = {name: _COLOURS[n % len(_COLOURS)] for n, name in enumerate(functions)}
     day = None

@@ -1,4 +1,4 @@
-"""The functions' logs as one stream in order of time, whichever of Lambda's formats they are in."""
+"""The logs of all functions as one stream in the order of time, in any of Lambda's formats."""
 
 import heapq
 import json
@@ -11,11 +11,11 @@ from typing import Any
 
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
-EVERY = 2.0  # seconds: four groups asked so often stay below CloudWatch's limits
+EVERY = 2.0  # seconds; so four log groups stay below CloudWatch's limit of requests
 OVERLAP = timedelta(seconds=20)
-"""How late a line may arrive and still be shown; CloudWatch takes some seconds."""
+"""How late a line may arrive and still be shown. CloudWatch takes some seconds."""
 SETTLE = timedelta(seconds=2)
-"""How long a line waits for an earlier one of another function."""
+"""How long a line waits for an earlier line of another function."""
 
 _LABELLED = re.compile(rf"\[({'|'.join(LEVELS)})\]\s*(.*)", re.DOTALL)
 _LAMBDAS_OWN = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z\t[0-9a-f-]{36}\t")
@@ -32,9 +32,9 @@ _STATUS = re.compile(r"Status: (\w+)")
 
 @dataclass(frozen=True)
 class Entry:
-    """What was logged at one time by one function; ``message`` may have many lines.
+    """What a function logged at one moment. ``message`` may have many lines.
 
-    ``is_platform`` if Lambda says it of the invocation, and not the function itself.
+    ``is_platform`` is True if Lambda wrote the entry about an invocation.
     """
 
     moment: datetime
@@ -46,7 +46,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class _Line:
-    """An event of a log group, and what tells it from every other."""
+    """An event of a log group. No other event has the same ``identity``."""
 
     moment: datetime
     stream: str
@@ -55,9 +55,9 @@ class _Line:
 
 
 class Logs:
-    """The log groups of functions, by the functions' names. One that is not there yet is empty.
+    """The log groups of functions, by the functions' names. A missing group counts as empty.
 
-    ``now`` is the clock and ``pause`` waits for some seconds. Botocore's errors pass through.
+    ``now`` is the clock, and ``pause`` waits for some seconds. Errors of botocore pass through.
     """
 
     def __init__(
@@ -73,11 +73,11 @@ class Logs:
         self._pause = pause
 
     def read(self, since: datetime) -> Iterator[Entry]:
-        """Everything from ``since`` on, in order of time."""
+        """Return all entries since then, in the order of time."""
         return (entry for _, entry in self._read(since))
 
     def follow(self, since: datetime) -> Iterator[Entry]:
-        """Everything from ``since`` on, and then, without end, whatever comes."""
+        """Yield all entries since then, and go on without end with new ones."""
         seen: dict[object, datetime] = {}
         start = since
         while True:
@@ -93,12 +93,12 @@ class Logs:
             self._pause(EVERY)
 
     def _read(self, since: datetime) -> Iterator[tuple[object, Entry]]:
-        """All groups at once, each in order already: so no more than a page of each is kept."""
+        """Merge the groups, each of which is in order, so that memory holds one page of each."""
         each = [
             _entries(function, self._lines(group, since))
             for function, group in self._groups.items()
         ]
-        return heapq.merge(*each, key=lambda one: one[1].moment)
+        return heapq.merge(*each, key=lambda pair: pair[1].moment)
 
     def _lines(self, group: str, since: datetime) -> Iterator[_Line]:
         pages = self._client.get_paginator("filter_log_events").paginate(
@@ -114,7 +114,7 @@ class Logs:
 
 
 def _line(group: str, event: Mapping[str, Any], repeated: Counter[object]) -> _Line:
-    """An event as a line. The local cloud numbers none, so there its content is what tells it."""
+    """Return an event as a line. On the local cloud, an event's content is its identity."""
     content = (event["logStreamName"], event["timestamp"], event["message"])
     repeated[content] += 1
     moment = datetime.fromtimestamp(event["timestamp"] / 1000, timezone.utc)
@@ -123,14 +123,16 @@ def _line(group: str, event: Mapping[str, Any], repeated: Counter[object]) -> _L
 
 
 def _entries(function: str, lines: Iterable[_Line]) -> Iterator[tuple[object, Entry]]:
-    """Lines as entries. One that says of itself neither level nor kind belongs to the one before
-    it, if that is of the same stream: where Lambda writes JSON there is none such, but the local
-    cloud takes tracebacks apart."""
+    """Yield lines as entries.
+
+    A line with neither level nor kind belongs to the line before it in the same stream. The local
+    cloud splits tracebacks so; Lambda's JSON has no such lines.
+    """
     before: tuple[_Line, Entry] | None = None
     for line in lines:
         entry = _entry(function, line)
-        goes_on = before and before[0].stream == line.stream and not before[1].is_platform
-        if entry is None and before and goes_on:
+        belongs = before and before[0].stream == line.stream and not before[1].is_platform
+        if entry is None and before and belongs:
             whole = replace(before[1], message=f"{before[1].message}\n{line.text}")
             before = (before[0], whole)
             continue
@@ -142,7 +144,7 @@ def _entries(function: str, lines: Iterable[_Line]) -> Iterator[tuple[object, En
 
 
 def _entry(function: str, line: _Line) -> Entry | None:
-    """What a line says by itself; None if it says of itself neither level nor kind."""
+    """Return the line as an entry; None if it has neither level nor kind."""
     if record := _json(line.text):
         level, message, is_platform = _of_json(record)
     elif labelled := _LABELLED.fullmatch(line.text):
@@ -162,19 +164,19 @@ def _json(text: str) -> dict[str, Any] | None:
     if not text.startswith("{"):
         return None
     try:
-        found = json.loads(text)
+        record = json.loads(text)
     except ValueError:
         return None
-    return found if isinstance(found, dict) else None
+    return record if isinstance(record, dict) else None
 
 
 def _of_json(record: Mapping[str, Any]) -> tuple[str, str, bool]:
     """https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-logformat.html"""
     kind = record.get("type")
     if isinstance(kind, str) and kind.startswith("platform."):
-        about = record.get("record")
+        details = record.get("record")
         return _of_invocation(
-            kind.removeprefix("platform."), about if isinstance(about, dict) else {}
+            kind.removeprefix("platform."), details if isinstance(details, dict) else {}
         )
     level = str(record.get("level") or record.get("log_level") or "INFO").upper()
     error = ": ".join(
@@ -199,21 +201,21 @@ def _of_invocation(kind: str, record: Mapping[str, Any]) -> tuple[str, str, bool
 def _of_platform(kind: str, rest: str) -> tuple[str, str, bool]:
     if kind != "REPORT":
         return "DEBUG", kind.lower().replace("_", " "), True
-    found = {name: pattern.search(rest) for name, pattern in _METRICS.items()}
+    matches = {name: pattern.search(rest) for name, pattern in _METRICS.items()}
     status = _STATUS.search(rest)
-    metrics = {name: float(match[1]) for name, match in found.items() if match}
+    metrics = {name: float(match[1]) for name, match in matches.items() if match}
     return _report(metrics, status[1] if status else "success")
 
 
 def _report(metrics: Mapping[str, Any], status: str) -> tuple[str, str, bool]:
-    """An invocation's end in short. One that did not end well is for everybody to see."""
-    said = []
+    """Return the end of an invocation in short, as an error unless it succeeded."""
+    details = []
     if "durationMs" in metrics:
-        said.append(f"took {metrics['durationMs']:.0f} ms")
+        details.append(f"took {metrics['durationMs']:.0f} ms")
     if metrics.get("maxMemoryUsedMB") and "memorySizeMB" in metrics:
-        said.append(f"{metrics['maxMemoryUsedMB']:.0f} of {metrics['memorySizeMB']:.0f} MB")
+        details.append(f"{metrics['maxMemoryUsedMB']:.0f} of {metrics['memorySizeMB']:.0f} MB")
     if "initDurationMs" in metrics:
-        said.append(f"cold start {metrics['initDurationMs']:.0f} ms")
+        details.append(f"cold start {metrics['initDurationMs']:.0f} ms")
     if status == "success":
-        return "DEBUG", ", ".join(said), True
-    return "ERROR", ", ".join([f"invocation ended: {status}", *said]), False
+        return "DEBUG", ", ".join(details), True
+    return "ERROR", ", ".join([f"invocation ended: {status}", *details]), False

@@ -1,6 +1,5 @@
 """`metrics`: the funnel, from the table itself."""
 
-import json
 from pathlib import Path
 
 import click
@@ -15,7 +14,7 @@ from ops.metrics.funnel import Durations, Funnel, Metrics, share
 from ops.stage.cloud import in_plain_words
 from ops.stage.lookup import Stage
 from ops.stage.option import on_stage
-from ops.terminal import durations
+from ops.terminal import durations, text
 from ops.terminal.text import Terminal
 from ops.users import clients
 
@@ -54,7 +53,7 @@ def metrics(stage: Stage, days: int, svg: Path | None, as_json: bool) -> None:
         title = f"Sign-ups of {stage.project.app_name} {stage.name}, by the day"
         svg.write_text(chart.draw(found, title), encoding="utf-8")
     if as_json:
-        click.echo(json.dumps({"stage": stage.name, **counting.as_json(found)}, indent=2))
+        click.echo(text.as_json({"stage": stage.name, **counting.as_json(found)}, indent=2))
     else:
         show(Terminal(highlight=False), found, days)
         if svg:

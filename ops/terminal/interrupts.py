@@ -1,4 +1,4 @@
-"""Ctrl-C as a wish, not as an exception: what is under way is finished and written down first."""
+"""Ctrl-C as a request: a command first finishes and writes down what is under way."""
 
 import signal
 from collections.abc import Callable, Iterator
@@ -10,28 +10,31 @@ INTERRUPTED = 130  # the exit status of a program that Ctrl-C ended
 
 
 class Ending(Enum):
-    """How a long piece of work came to its end."""
+    """Why a long command ended."""
 
     FINISHED = "finished"
     INTERRUPTED = "interrupted"
     SPENT = "spent"
-    """The day's mails are used up."""
+    """Today's mails are used up."""
 
 
 @contextmanager
 def on_request() -> Iterator[Callable[[], bool]]:
-    """What tells whether somebody has asked to stop. Who asks twice is not kept waiting."""
-    asked = False
+    """Yield a function that returns True once a signal has asked to stop.
+
+    A second signal raises KeyboardInterrupt.
+    """
+    is_asked = False
 
     def stop(*_: object) -> None:
-        nonlocal asked
-        if asked:
+        nonlocal is_asked
+        if is_asked:
             raise KeyboardInterrupt
-        asked = True
+        is_asked = True
 
     before = {number: signal.signal(number, stop) for number in STOPPING}
     try:
-        yield lambda: asked
+        yield lambda: is_asked
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

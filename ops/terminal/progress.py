@@ -1,4 +1,4 @@
-"""Steps told as they go: a spinner and a line each on a terminal, plain lines anywhere else."""
+"""Steps as they happen: a spinner and a line each on a terminal, plain lines elsewhere."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -9,38 +9,37 @@ from rich.console import Console
 from rich.text import Text
 
 Say = Callable[[str], None]
-"""Tells how a step is getting on; what is said last stands beside the finished step."""
+"""Shows a detail beside a step. The last one stays beside the finished step."""
 
 
 class Progress:
-    """Writes to ``out``, which is told apart from a terminal by itself."""
+    """Writes steps to ``out``."""
 
     def __init__(self, out: IO[str]) -> None:
         self._console = Console(file=out, highlight=False, soft_wrap=True)
 
     @contextmanager
-    def step(self, what: str) -> Iterator[Say]:
-        """One step, named by what is being done; its line says how long it took."""
-        said = ""
+    def step(self, title: str) -> Iterator[Say]:
+        """Show a step while it runs, then how long it took."""
+        detail = ""
         started = time.monotonic()
-        terminal = self._console.is_terminal
-        status = self._console.status(Text(what)) if terminal else None
+        status = self._console.status(Text(title)) if self._console.is_terminal else None
 
-        def say(detail: str) -> None:
-            nonlocal said
-            said = detail
+        def say(text: str) -> None:
+            nonlocal detail
+            detail = text
             if status:
-                status.update(_line(what, detail))
+                status.update(_line(title, text))
 
         try:
             with status or nullcontext():
                 yield say
         except BaseException:
-            self._console.print(Text.assemble(("✗ ", "red"), _line(what, said)))
+            self._console.print(Text.assemble(("✗ ", "red"), _line(title, detail)))
             raise
         seconds = Text(f"  {time.monotonic() - started:.1f} s", "dim")
-        self._console.print(Text.assemble(("✓ ", "green"), _line(what, said), seconds))
+        self._console.print(Text.assemble(("✓ ", "green"), _line(title, detail), seconds))
 
 
-def _line(what: str, detail: str) -> Text:
-    return Text(f"{what}: {detail}" if detail else what)
+def _line(title: str, detail: str) -> Text:
+    return Text(f"{title}: {detail}" if detail else title)

@@ -1,6 +1,5 @@
 """Lists of people of any length: read a page at a time, written row by row, nothing held."""
 
-import json
 from collections.abc import Callable, Collection, Iterable, Iterator
 from datetime import datetime
 from typing import TextIO
@@ -9,7 +8,7 @@ import click
 from rich.cells import cell_len, set_cell_size
 
 from chalicelib.users.store import iso
-from ops.terminal.text import printable
+from ops.terminal.text import as_json, isolated, printable
 from ops.users import csv_cells, person
 from ops.users.person import Plain
 from ops.users.store import OperatorsUsers
@@ -62,12 +61,13 @@ def people(
 
 
 def write_csv(some: Iterable[Plain], out: TextIO) -> int:
-    """Rows under a header, in what `import` reads too; how many."""
+    """Write a header and a row for each user, which `import` can read; return the count."""
     columns = ("state", *ATTRIBUTES)
+    safe = printable if out.isatty() else str
     out.write(csv_cells.line(columns))
     count = 0
-    for count, one in enumerate(some, 1):  # noqa: B007 - the count is what is asked for
-        out.write(csv_cells.line(str(one.get(name, "")) for name in columns))
+    for count, one in enumerate(some, 1):  # noqa: B007 - the count is the result
+        out.write(csv_cells.line(safe(str(one.get(name, ""))) for name in columns))
     return count
 
 
@@ -75,7 +75,7 @@ def write_jsonl(some: Iterable[Plain], out: TextIO) -> int:
     """A JSON object a line, of the attributes that there are; how many."""
     count = 0
     for count, one in enumerate(some, 1):  # noqa: B007 - likewise
-        out.write(json.dumps(one, ensure_ascii=False) + "\n")
+        out.write(as_json(one) + "\n")
     return count
 
 
@@ -107,8 +107,14 @@ def write_table(some: Iterable[Plain], say: Callable[[str], None], width: int) -
 
 
 def _line(texts: tuple[str, ...], widths: tuple[int, ...]) -> str:
-    fitted = (_fit(printable(text), size) for text, size in zip(texts, widths, strict=True))
-    return (" " * _GAP).join(fitted).rstrip()
+    cells = (_cell(printable(text), size) for text, size in zip(texts, widths, strict=True))
+    return (" " * _GAP).join(cells).rstrip()
+
+
+def _cell(text: str, size: int) -> str:
+    fitted = _fit(text, size)
+    content = fitted.rstrip()
+    return isolated(content) + fitted[len(content) :]
 
 
 def _fit(text: str, size: int) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import pty
 import re
 import subprocess
 import sys
@@ -127,6 +129,56 @@ def status(*arguments: str) -> int:
         ops(arguments, prog_name="ops")
     assert isinstance(ended.value.code, int)
     return ended.value.code
+
+
+PRINT_A_NAME = r"""
+import click
+from ops.__main__ import ops
+from ops.run import local_stack
+local_stack.run = lambda *_, **__: click.echo(click.style("\u2713 Zo\xeb \u6f22\u5b57", fg="green"))
+ops(["run"])
+"""
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"PYTHONIOENCODING": "ascii"},
+        {"PYTHONIOENCODING": "latin-1:strict"},
+        {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"},
+        {"LC_ALL": "POSIX", "PYTHONIOENCODING": "cp1252"},
+    ],
+)
+def test_pipes_and_files_get_utf_8_in_any_locale(setting: dict[str, str]) -> None:
+    code = [sys.executable, "-c", PRINT_A_NAME]
+    done = subprocess.run(code, cwd=CHECKOUT, env={**os.environ, **setting}, capture_output=True)
+    assert (done.returncode, done.stderr.decode()) == (0, "")
+    assert "✓ Zoë 漢字\n" in done.stdout.decode("utf-8")
+
+
+def on_a_terminal(encoding: str = "utf-8", **setting: str) -> str:
+    """Return what a pseudo-terminal shows of a command that prints a name."""
+    reading, terminal = pty.openpty()
+    code = [sys.executable, "-c", PRINT_A_NAME]
+    env = {**os.environ, "TERM": "xterm", **setting}
+    subprocess.run(code, cwd=CHECKOUT, env=env, stdout=terminal, stderr=terminal, timeout=60)
+    os.close(terminal)
+    shown = b""
+    with contextlib.suppress(OSError), os.fdopen(reading, "rb", buffering=0) as output:
+        while part := output.read(4096):
+            shown += part
+    return shown.decode(encoding)
+
+
+def test_a_terminal_gets_replacements_for_what_it_cannot_show() -> None:
+    assert "? Zoë ??" in on_a_terminal("latin-1", PYTHONIOENCODING="latin-1")
+
+
+def test_no_color_means_no_colours() -> None:
+    assert "\x1b[32m✓ Zoë" in on_a_terminal()
+    shown = on_a_terminal(NO_COLOR="1")
+    assert "✓ Zoë 漢字" in shown
+    assert "\x1b" not in shown
 
 
 @pytest.mark.usefixtures("nothing_runs")

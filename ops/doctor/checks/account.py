@@ -1,4 +1,4 @@
-"""Whose credentials these are, and whether the stage lives where they lead."""
+"""The credentials, and the account that they belong to."""
 
 from ops.deployment.deploy import elsewhere
 from ops.doctor.check import Check, Finding, green, red
@@ -7,14 +7,14 @@ from ops.doctor.facts import Facts
 
 def _account(facts: Facts) -> Finding:
     cloud = facts.stage.cloud
-    who = facts.client("sts").get_caller_identity()["Arn"].rpartition(":")[2]
+    user = facts.client("sts").get_caller_identity()["Arn"].rpartition(":")[2]
     home = elsewhere(cloud, facts.project.environment.get("USERS_STREAM_ARN", ""))
     if home:
         return red(
             f"{cloud.account}, {cloud.region}, but the stage lives in {home}",
-            "Set AWS_PROFILE and AWS_DEFAULT_REGION to its own.",
+            "Set AWS_PROFILE and AWS_DEFAULT_REGION to those of the stage.",
         )
-    return green(f"{cloud.account}, {cloud.region}, as {who}")
+    return green(f"{cloud.account}, {cloud.region}, as {user}")
 
 
 CHECKS = (Check("Account", "Credentials", ("sts:GetCallerIdentity",), _account),)

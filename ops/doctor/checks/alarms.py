@@ -1,4 +1,4 @@
-"""The alarms: which of them ring, and whether anybody hears it."""
+"""The alarms that ring, and the people who are told."""
 
 from collections.abc import Iterable
 
@@ -10,20 +10,20 @@ from ops.doctor.facts import Facts, NotThere
 def _ringing(facts: Facts) -> Finding:
     if facts.stack() is None:
         raise NotThere("not seen: there is no stack")
-    found = alarms.found(facts.client("cloudwatch"), facts.project)
-    ringing = [one for one in found.values() if one["StateValue"] == "ALARM"]
+    existing = alarms.found(facts.client("cloudwatch"), facts.project)
+    ringing = [alarm for alarm in existing.values() if alarm["StateValue"] == "ALARM"]
     if ringing:
         return red(
-            _shortly(facts, [one["AlarmName"] for one in ringing]),
+            _shortly(facts, [alarm["AlarmName"] for alarm in ringing]),
             ringing[0]["AlarmDescription"],
             f"{facts.stage.ops('logs')} --since 1h",
         )
     names = alarms.names(facts.project)
-    gone = [name for name in names if name not in found]
-    if gone:
-        said = f"{len(gone)} of {len(names)} gone: {_shortly(facts, gone)}"
-        return red(said, *facts.deploy_again)
-    return green(f"none of {len(found)}")
+    missing = [name for name in names if name not in existing]
+    if missing:
+        text = f"{len(missing)} of {len(names)} missing: {_shortly(facts, missing)}"
+        return red(text, *facts.deploy_again)
+    return green(f"none of {len(existing)}")
 
 
 def _shortly(facts: Facts, names: Iterable[str]) -> str:
@@ -32,12 +32,12 @@ def _shortly(facts: Facts, names: Iterable[str]) -> str:
 
 def _heard(facts: Facts) -> Finding:
     if facts.stage.cloud.endpoint:
-        return grey("nobody is told on the local cloud, where none ever rings")
-    topic, told = facts.output("AlarmsArn"), facts.parameter("AlarmsTo")
+        return grey("the local cloud has no alarms that ring")
+    topic, recipient = facts.output("AlarmsArn"), facts.parameter("AlarmsTo")
     aws = facts.stage.cloud.aws
-    if left := alarms.left_to_do(facts.client("sns"), topic, told, aws):
-        return amber(f"not by {told}" if told else "by nobody", left[0])
-    return green(f"by {told}")
+    if left := alarms.left_to_do(facts.client("sns"), topic, recipient, aws):
+        return amber(f"not by {recipient}" if recipient else "by nobody", left[0])
+    return green(f"by {recipient}")
 
 
 CHECKS = (

@@ -1,4 +1,4 @@
-"""The address that links lead to: whether it answers, and as this app."""
+"""The address of the API, which links lead to."""
 
 import json
 
@@ -14,24 +14,26 @@ def _answers(facts: Facts) -> Finding:
     except http.NoAnswer as error:
         return red(
             str(error).rstrip("."),
-            "Links lead there: look at its DNS, its certificate and what is in front of the API; "
-            "or have them lead elsewhere by deploying with BASE_URL.",
+            "Links lead there. Check its DNS, its certificate and what is in front of the API, or "
+            "deploy with another BASE_URL.",
         )
-    ours = json.loads((facts.checkout / "chalicelib" / "openapi.json").read_text(encoding="utf-8"))
-    theirs = answer.json()
-    said = f"{base_url} answers in {answer.seconds * 1000:.0f} ms"
-    if answer.status == 200 and theirs == ours:
-        return green(said)
-    if answer.status == 200 and _title(theirs) == _title(ours):
-        return amber(f"{said}, as another version than this checkout", *facts.deploy_again)
+    expected = json.loads(
+        (facts.checkout / "chalicelib" / "openapi.json").read_text(encoding="utf-8")
+    )
+    answered = answer.json()
+    text = f"{base_url} answers in {answer.seconds * 1000:.0f} ms"
+    if answer.status == 200 and answered == expected:
+        return green(text)
+    if answer.status == 200 and _title(answered) == _title(expected):
+        return amber(f"{text}, but as another version than this checkout", *facts.deploy_again)
     return red(
-        f"{base_url} answers {answer.status}, and not as this app",
-        "Links lead there: look at what is in front of the API, and at the setting BASE_URL.",
+        f"{base_url} answers {answer.status}, but not as this app",
+        "Links lead there. Check what is in front of the API, and the setting BASE_URL.",
     )
 
 
 def _title(description: object) -> object:
-    """Whose description of an API it is; nobody's if it is none."""
+    """Return the title of an OpenAPI document; None for anything else."""
     info = description.get("info") if isinstance(description, dict) else None
     return info.get("title") if isinstance(info, dict) else None
 

@@ -1,4 +1,4 @@
-"""The functions: there, under their roles, with the stage's settings and this checkout's code."""
+"""The functions: their state, roles, settings, logs and code."""
 
 import io
 import re
@@ -22,7 +22,7 @@ def _state(facts: Facts) -> Finding:
     missing = [name for name, function in functions.items() if function is None]
     if missing or not functions:
         return red(
-            f"there is no {', '.join(missing)}" if missing else "config.json names none",
+            f"there is no {', '.join(missing)}" if missing else "config.json names no function",
             *facts.deploy_again,
         )
     states = {name: function["Configuration"] for name, function in functions.items()}
@@ -42,18 +42,18 @@ def _state(facts: Facts) -> Finding:
 def _roles(facts: Facts) -> Finding:
     wanted = facts.project.roles
     if not wanted:
-        return red("config.json records none", *facts.deploy_again)
+        return red("config.json names no role", *facts.deploy_again)
     for name, function in facts.functions().items():
         if function and function["Configuration"]["Role"] != wanted[name]:
             role = function["Configuration"]["Role"].rpartition("/")[2]
-            return red(f"{name} runs under {role}, not its own", *facts.deploy_again)
+            return red(f"{name} runs under {role}, not under its own role", *facts.deploy_again)
     iam = facts.client("iam")
     for name, role in wanted.items():
         try:
             iam.get_role(RoleName=role.rpartition("/")[2])
         except iam.exceptions.NoSuchEntityException:
-            return red(f"the role of {name} is gone", *facts.deploy_again)
-    return green("each function runs under its own")
+            return red(f"the role of {name} is missing", *facts.deploy_again)
+    return green("each function runs under its own role")
 
 
 def _settings(facts: Facts) -> Finding:
@@ -67,8 +67,8 @@ def _settings(facts: Facts) -> Finding:
         }
     )
     if differing:
-        return amber(f"not config.json's: {listed(differing)}", *facts.deploy_again)
-    return green(f"config.json's, {len(wanted)} of them")
+        return amber(f"these differ from config.json: {listed(differing)}", *facts.deploy_again)
+    return green(f"{len(wanted)}, as in config.json")
 
 
 def _logs(facts: Facts) -> Finding:
@@ -78,12 +78,12 @@ def _logs(facts: Facts) -> Finding:
         if not holds(function["Configuration"].get("LoggingConfig"), function_logs.FORMAT)
     ]
     if other:
-        said = f"not as what is counted from them needs it: {listed(other)}"
-        return amber(said, *facts.deploy_again)
+        line = f"not in the format that the metrics count: {listed(other)}"
+        return amber(line, *facts.deploy_again)
     lost = function_logs.uncounted(facts.client("logs"), facts.project, _present(facts))
     if lost:
-        return amber(f"not all counted: {listed([*lost])} missing", *facts.deploy_again)
-    return green("in JSON, and counted")
+        return amber(f"these metrics are missing: {listed([*lost])}", *facts.deploy_again)
+    return green("in JSON, with their metrics")
 
 
 def _code(facts: Facts) -> Finding:
@@ -94,12 +94,14 @@ def _code(facts: Facts) -> Finding:
         return amber("the functions run different packages", *facts.deploy_again)
     package = _unzipped(http.get(_present(facts)[next(iter(digests))]["Code"]["Location"]).body)
     checkout = dict(_files(facts.checkout))
-    ours = {name: content for name, content in package.items() if _is_ours(name)}
+    source = {name: content for name, content in package.items() if _is_source(name)}
     differing = sorted(
-        name for name in checkout.keys() | ours if checkout.get(name) != ours.get(name)
+        name for name in checkout.keys() | source if checkout.get(name) != source.get(name)
     )
     if differing:
-        return amber(f"not this checkout's: {listed(differing)}", *facts.deploy_again)
+        return amber(
+            f"these files differ from this checkout: {listed(differing)}", *facts.deploy_again
+        )
     pins = _pins((facts.checkout / "requirements.txt").read_text(encoding="utf-8"))
     shipped = _shipped(package)
     other = [
@@ -108,62 +110,66 @@ def _code(facts: Facts) -> Finding:
         if version != shipped.get(name)
     ]
     if other:
-        return amber(f"not what requirements.txt says: {listed(other)}", *facts.deploy_again)
-    return green(f"this checkout's: {len(ours)} files, {len(pins)} dependencies")
+        return amber(
+            f"other versions than in requirements.txt: {listed(other)}", *facts.deploy_again
+        )
+    return green(f"as in this checkout: {len(source)} files, {len(pins)} dependencies")
 
 
 def _present(facts: Facts) -> dict[str, Any]:
-    found = {name: function for name, function in facts.functions().items() if function}
-    if not found:
+    functions = {name: function for name, function in facts.functions().items() if function}
+    if not functions:
         raise NotThere("not seen: there are no functions")
-    return found
+    return functions
 
 
 def _environment(function: Any) -> dict[str, str]:
-    found: dict[str, str] = function["Configuration"].get("Environment", {}).get("Variables", {})
-    return found
+    variables: dict[str, str] = (
+        function["Configuration"].get("Environment", {}).get("Variables", {})
+    )
+    return variables
 
 
 def _unzipped(package: bytes) -> dict[str, bytes]:
     with zipfile.ZipFile(io.BytesIO(package)) as files:
-        return {one.filename: files.read(one) for one in files.infolist() if not one.is_dir()}
+        return {info.filename: files.read(info) for info in files.infolist() if not info.is_dir()}
 
 
 def _files(checkout: Path) -> Iterator[tuple[str, bytes]]:
-    """What Chalice packages of ours."""
+    """Yield the source files that Chalice packages."""
     yield "app.py", (checkout / "app.py").read_bytes()
     for path in (checkout / "chalicelib").rglob("*"):
         name = path.relative_to(checkout).as_posix()
-        if path.is_file() and _is_ours(name):
+        if path.is_file() and _is_source(name):
             yield name, path.read_bytes()
 
 
-def _is_ours(name: str) -> bool:
-    """Whether it is source of ours. Compiled files depend on who compiled them."""
+def _is_source(name: str) -> bool:
+    """Return True for source files. Compiled ones depend on the Python that compiled them."""
     return name == "app.py" or (name.startswith("chalicelib/") and not name.endswith(".pyc"))
 
 
 def _pins(requirements: str) -> dict[str, str]:
-    return {_normal(found[1]): found[2] for found in _PIN.finditer(requirements)}
+    return {_normal(pin[1]): pin[2] for pin in _PIN.finditer(requirements)}
 
 
 def _shipped(package: Iterable[str]) -> dict[str, str]:
-    """The versions of the dependencies that are in a package."""
-    found = filter(None, map(_DIST_INFO.fullmatch, package))
-    return {_normal(one[1]): one[2] for one in found}
+    """Return the versions of the dependencies in a package."""
+    matches = filter(None, map(_DIST_INFO.fullmatch, package))
+    return {_normal(match[1]): match[2] for match in matches}
 
 
 def _normal(name: str) -> str:
-    """As packages are compared (PEP 503)."""
+    """Return the name in the form in which packages are compared (PEP 503)."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-_ASKS = ("lambda:GetFunction",)
+_FUNCTION = ("lambda:GetFunction",)
 
 CHECKS = (
-    Check("Functions", "State", _ASKS, _state),
-    Check("Functions", "Roles", (*_ASKS, "iam:GetRole"), _roles),
-    Check("Functions", "Settings", _ASKS, _settings),
-    Check("Functions", "Logs", (*_ASKS, "logs:DescribeMetricFilters"), _logs),
-    Check("Functions", "Code", _ASKS, _code),
+    Check("Functions", "State", _FUNCTION, _state),
+    Check("Functions", "Roles", (*_FUNCTION, "iam:GetRole"), _roles),
+    Check("Functions", "Settings", _FUNCTION, _settings),
+    Check("Functions", "Logs", (*_FUNCTION, "logs:DescribeMetricFilters"), _logs),
+    Check("Functions", "Code", _FUNCTION, _code),
 )

@@ -1,4 +1,4 @@
-"""SES: whether it lets the stage send, how much, and tells it what became of the mail."""
+"""SES: the sender, its quota, its reports and its suppression list."""
 
 import shlex
 from collections.abc import Iterator, Mapping
@@ -12,7 +12,7 @@ from ops.doctor.check import Check, Finding, amber, green, listed, red
 from ops.doctor.facts import Facts, NotThere
 from ops.metrics.funnel import text
 
-LITTLE_LEFT = 0.2  # of a day's quota
+LITTLE_LEFT = 0.2  # 20 % of a day's quota
 MAX_SUPPRESSED = 3000
 _AT_A_TIME = 100  # keys that one BatchGetItem takes
 
@@ -46,8 +46,8 @@ def _dkim(facts: Facts) -> Finding:
         of_domain = _dkim_of(facts, name)
         if of_domain is None:
             return amber(
-                "mails are not signed: only the address is verified, not its domain",
-                f"If {name} is yours, verify it: mailboxes trust signed mail.",
+                "mails are not signed: the address is verified, but not its domain",
+                f"If {name} is yours, verify it: mailbox providers trust signed mail.",
                 facts.stage.cloud.aws(f"sesv2 create-email-identity --email-identity {name}"),
             )
         dkim = of_domain
@@ -56,17 +56,17 @@ def _dkim(facts: Facts) -> Finding:
     if dkim.get("Status") == "SUCCESS":
         return amber(
             "mails are not signed: signing is off",
-            "Turn it on: mailboxes trust signed mail.",
+            "Turn it on: mailbox providers trust signed mail.",
             facts.stage.cloud.aws(
                 "sesv2 put-email-identity-dkim-attributes --signing-enabled "
                 f"--email-identity {name}"
             ),
         )
-    said = f"mails are not signed ({dkim.get('Status', 'unknown').lower().replace('_', ' ')})"
+    line = f"mails are not signed ({dkim.get('Status', 'unknown').lower().replace('_', ' ')})"
     if not dkim.get("Tokens"):
-        return amber(said, f"Put its records into the DNS of {name}: {_DKIM}")
+        return amber(line, f"Put its records into the DNS of {name}: {_DKIM}")
     records = mail_identity.dkim_records(name, dkim["Tokens"])
-    return amber(said, f"Add these records to the DNS of {name}:{records}")
+    return amber(line, f"Add these records to the DNS of {name}:{records}")
 
 
 def _signs(dkim: Mapping[str, Any]) -> bool:
@@ -74,13 +74,13 @@ def _signs(dkim: Mapping[str, Any]) -> bool:
 
 
 def _dkim_of(facts: Facts, domain: str) -> Mapping[str, Any] | None:
-    """How SES signs what is sent from any address of ``domain``; None if it does not know it."""
+    """Return how SES signs mail from ``domain``; None if it does not know the domain."""
     ses = facts.client("sesv2")
     try:
-        found = ses.get_email_identity(EmailIdentity=domain)
+        identity = ses.get_email_identity(EmailIdentity=domain)
     except ses.exceptions.NotFoundException:
         return None
-    signing: Mapping[str, Any] = found.get("DkimAttributes", {})
+    signing: Mapping[str, Any] = identity.get("DkimAttributes", {})
     return signing
 
 
@@ -96,31 +96,31 @@ def _quota(facts: Facts) -> Finding:
     if most < 0:
         return green("unlimited")
     left = max(most - sent, 0)
-    said = f"{left:,.0f} of {most:,.0f} mails left, {quota['MaxSendRate']:g} a second"
+    line = f"{left:,.0f} of {most:,.0f} mails left, {quota['MaxSendRate']:g} a second"
     if left >= LITTLE_LEFT * most:
-        return green(said)
-    return (amber if left else red)(said, f"Ask SES for more: {_QUOTA}")
+        return green(line)
+    return (amber if left else red)(line, f"Ask SES for more: {_QUOTA}")
 
 
 def _standing(facts: Facts) -> Finding:
     account = facts.account()
     status = account.get("EnforcementStatus", "unknown")
-    said = status.lower()
+    line = status.lower()
     if not account.get("SendingEnabled"):
         return red(
-            f"{said}; sending is paused",
-            "Find out who or what paused it, and why; then:",
+            f"{line}; sending is paused",
+            "Find out who paused it and why. Then:",
             facts.stage.cloud.aws("sesv2 put-account-sending-attributes --sending-enabled"),
         )
     if status == "HEALTHY":
         return green("healthy, sending is on")
     finding = red if status == "SHUTDOWN" else amber
-    return finding(said, f"SES reviews the account; the support case says why: {_REVIEW}")
+    return finding(line, f"SES reviews the account. The support case has the reason: {_REVIEW}")
 
 
 def _feedback(facts: Facts) -> Finding:
     environment = facts.project.environment
-    name, topic = (environment.get(one, "") for one in _FEEDBACK_SETTINGS)
+    name, topic = (environment.get(setting, "") for setting in _FEEDBACK_SETTINGS)
     if not name:
         return red("config.json names no configuration set", *facts.deploy_again)
     ses = facts.client("sesv2")
@@ -128,23 +128,24 @@ def _feedback(facts: Facts) -> Finding:
         described = ses.get_configuration_set(ConfigurationSetName=name)
         destinations = ses.get_configuration_set_event_destinations(ConfigurationSetName=name)
     except ses.exceptions.NotFoundException:
-        return red(f"the configuration set {name} is gone", *facts.deploy_again)
+        return red(f"the configuration set {name} is missing", *facts.deploy_again)
     if not described.get("SendingOptions", {}).get("SendingEnabled", True):
         return red(
             f"sending is paused by the configuration set {name}",
-            "Find out who or what paused it, and why; then:",
+            "Find out who paused it and why. Then:",
             facts.stage.cloud.aws(
                 "sesv2 put-configuration-set-sending-options --sending-enabled "
                 f"--configuration-set-name {name}"
             ),
         )
-    told = {
+    reported = {
         kind
-        for one in destinations["EventDestinations"]
-        if one.get("Enabled") and one.get("SnsDestination", {}).get("TopicArn") == topic
-        for kind in one["MatchingEventTypes"]
+        for destination in destinations["EventDestinations"]
+        if destination.get("Enabled")
+        and destination.get("SnsDestination", {}).get("TopicArn") == topic
+        for kind in destination["MatchingEventTypes"]
     }
-    if missing := EVENTS - told:
+    if missing := EVENTS - reported:
         kinds = ", ".join(sorted(kind.lower().replace("_", " ") for kind in missing))
         return red(f"SES does not report to the topic: {kinds}", *facts.deploy_again)
     function = facts.project.function(event_invoke_config.FEEDBACK)
@@ -158,17 +159,17 @@ def _feedback(facts: Facts) -> Finding:
 
 
 def _suppressed(facts: Facts) -> Finding:
-    """SES takes a mail to a suppressed address, and does not deliver it."""
+    """SES accepts mail to a suppressed address, but does not deliver it."""
     addresses = list(islice(_suppressed_addresses(facts), MAX_SUPPRESSED + 1))
     is_all = len(addresses) <= MAX_SUPPRESSED
     waiting = list(_waiting(facts, addresses[:MAX_SUPPRESSED]))
-    those = f"{len(addresses):,}" if is_all else f"{MAX_SUPPRESSED:,} looked at"
+    those = f"{len(addresses):,}" if is_all else f"{MAX_SUPPRESSED:,} that were checked"
     if not waiting:
-        return green(f"nobody who waits for a mail is on SES's list of {those}")
+        return green(f"no user who waits for a mail is on the list of {those}")
     hashes = listed(sorted(hashed(one) for one in waiting))
     return amber(
-        f"mailed in vain, for they are on SES's list: {hashes}",
-        "If one is there by mistake, take the address off, then have the mail sent again.",
+        f"SES suppresses mail to these users: {hashes}",
+        "If an address is there by mistake, remove it, then resend the mail.",
         facts.stage.cloud.aws(
             f"sesv2 delete-suppressed-destination --email-address {shlex.quote(waiting[0])}"
         ),
@@ -187,7 +188,7 @@ def _suppressed_addresses(facts: Facts) -> Iterator[str]:
 
 
 def _waiting(facts: Facts, addresses: list[str]) -> Iterator[str]:
-    """Those of ``addresses`` that a user waits for a mail at."""
+    """Yield those of ``addresses`` whose users wait for a mail."""
     table, dynamodb = facts.stage.users_table, facts.client("dynamodb")
     mailed = {key: one for one in addresses for key in email_address.keys(one)}
     keys = iter(mailed)
@@ -201,12 +202,12 @@ def _waiting(facts: Facts, addresses: list[str]) -> Iterator[str]:
         while asked:
             answer = dynamodb.batch_get_item(RequestItems=asked)
             for item in answer["Responses"].get(table, []):
-                if "validated_at" not in item and text(item, "mail") not in _HOPELESS:
+                if "validated_at" not in item and text(item, "mail") not in _NO_LONGER_MAILED:
                     yield mailed[item["email"]["S"]]
             asked = answer.get("UnprocessedKeys")
 
 
-_HOPELESS = ("failed", "bounced", "complained")
+_NO_LONGER_MAILED = ("failed", "bounced", "complained")
 EVENTS = frozenset(("SEND", "DELIVERY", "DELIVERY_DELAY", "REJECT", "BOUNCE", "COMPLAINT"))
 """The events of a mail that SES reports to the stage's topic."""
 

@@ -1,4 +1,4 @@
-"""All the checks, in the order of the screen, and the permissions that they need together."""
+"""All checks in the order of the report, and the permissions that they need."""
 
 from ops.doctor.check import Check
 from ops.doctor.checks import account, alarms, api, functions, mail, stack, stream, table
@@ -13,4 +13,4 @@ CHECKS: tuple[Check, ...] = (
     *table.CHECKS,
     *alarms.CHECKS,
 )
-PERMISSIONS = tuple(sorted({one for check in CHECKS for one in check.asks}))
+PERMISSIONS = tuple(sorted({name for check in CHECKS for name in check.permissions}))

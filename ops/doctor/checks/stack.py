@@ -1,4 +1,4 @@
-"""The CloudFormation stack: how it is, and whether it still is what resources.json says."""
+"""The CloudFormation stack: its state, its template and its drift."""
 
 import json
 from datetime import timedelta
@@ -11,7 +11,7 @@ from ops.stage.waiting import until
 
 DRIFT_PATIENCE = 20.0
 STILL_TRUE = timedelta(minutes=10)
-# A deploy repairs these, because CloudFormation does not: see ops/deployment/function_logs.py
+# A deploy creates these again, because CloudFormation does not: see ops/deployment/function_logs.py
 # and ops/deployment/alarms.py.
 _PUT_BACK = {
     ("AWS::CloudWatch::Alarm", "DELETED"),
@@ -29,18 +29,18 @@ def _state(facts: Facts) -> Finding:
     if described is None:
         return red(f"there is no stack {name}", *facts.deploy_again)
     status = described["StackStatus"]
-    said = status.lower().replace("_", " ")
+    line = status.lower().replace("_", " ")
     if status.endswith("_IN_PROGRESS"):
-        return amber(f"{name}: {said}", "Somebody deploys: ask again once it is done.")
+        return amber(f"{name}: {line}", "A deploy is running: run doctor again after it.")
     if status.endswith("_FAILED"):
         return red(
-            f"{name}: {said}",
-            "See what failed, mend it in the CloudFormation console, then deploy again.",
+            f"{name}: {line}",
+            "Find out what failed, fix it in the CloudFormation console, then deploy again.",
             facts.stage.cloud.aws(f"cloudformation describe-stack-events --stack-name {name}"),
         )
     if "ROLLBACK" in status:
-        return amber(f"{name}: {said}, so its last change is missing", *facts.deploy_again)
-    return green(f"{name}: {said}")
+        return amber(f"{name}: {line}, so the last change is missing", *facts.deploy_again)
+    return green(f"{name}: {line}")
 
 
 def _template(facts: Facts) -> Finding:
@@ -54,8 +54,8 @@ def _template(facts: Facts) -> Finding:
     parameters = {"AppName": facts.project.app_name, "Stage": facts.stage.name}
     wanted = json.loads(stack.template(parameters))
     if names := _differing(deployed, wanted):
-        return amber(f"not this checkout's: {listed(names)}", *facts.deploy_again)
-    return green(f"this checkout's, {len(wanted['Resources'])} resources")
+        return amber(f"these differ from this checkout: {listed(names)}", *facts.deploy_again)
+    return green(f"as in this checkout, {len(wanted['Resources'])} resources")
 
 
 def _drift(facts: Facts) -> Finding:
@@ -72,7 +72,7 @@ def _drift(facts: Facts) -> Finding:
     try:
         status = until(lambda: _detected(facts, started), DRIFT_PATIENCE, TimeoutError)
     except TimeoutError:
-        return amber("CloudFormation is still comparing", "Ask again in a minute.")
+        return amber("CloudFormation is still comparing", "Run doctor again in a minute.")
     if status == "IN_SYNC":
         return green(_IN_SYNC)
     if status != "DRIFTED":
@@ -83,39 +83,43 @@ def _drift(facts: Facts) -> Finding:
     drifts = cloudformation.describe_stack_resource_drifts(
         StackName=name, StackResourceDriftStatusFilters=["MODIFIED", "DELETED"]
     )["StackResourceDrifts"]
-    how = {one["LogicalResourceId"]: one["StackResourceDriftStatus"].lower() for one in drifts}
-    finding = red if "deleted" in how.values() else amber
-    said = f"by hand: {listed([f'{one} {what}' for one, what in how.items()])}"
-    if {(one["ResourceType"], one["StackResourceDriftStatus"]) for one in drifts} <= _PUT_BACK:
-        return finding(said, *facts.deploy_again)
+    changes = {
+        drift["LogicalResourceId"]: drift["StackResourceDriftStatus"].lower() for drift in drifts
+    }
+    finding = red if "deleted" in changes.values() else amber
+    line = f"by hand: {listed([f'{name} {change}' for name, change in changes.items()])}"
+    if {
+        (drift["ResourceType"], drift["StackResourceDriftStatus"]) for drift in drifts
+    } <= _PUT_BACK:
+        return finding(line, *facts.deploy_again)
     return finding(
-        said,
-        "See what was changed, and change it back.",
+        line,
+        "Find out what was changed, and change it back.",
         facts.stage.cloud.aws(f"cloudformation describe-stack-resource-drifts --stack-name {name}"),
     )
 
 
 def _detected(facts: Facts, started: Any) -> str | None:
-    """What CloudFormation found; None while it is at it."""
-    found = facts.client("cloudformation").describe_stack_drift_detection_status(
+    """Return what CloudFormation found; None while it compares."""
+    detection = facts.client("cloudformation").describe_stack_drift_detection_status(
         StackDriftDetectionId=started["StackDriftDetectionId"]
     )
-    if found["DetectionStatus"] == "DETECTION_IN_PROGRESS":
+    if detection["DetectionStatus"] == "DETECTION_IN_PROGRESS":
         return None
-    if found["DetectionStatus"] == "DETECTION_FAILED":
-        return str(found.get("DetectionStatusReason", "it gives no reason"))
-    return str(found["StackDriftStatus"])
+    if detection["DetectionStatus"] == "DETECTION_FAILED":
+        return str(detection.get("DetectionStatusReason", "no reason given"))
+    return str(detection["StackDriftStatus"])
 
 
 def _differing(deployed: Any, wanted: Any) -> list[str]:
-    """The resources that are not the same, and the template's other parts."""
+    """Return the names of the resources that differ, and of the template's other parts."""
     resources = _names(deployed.get("Resources", {}), wanted["Resources"])
     parts = _names(deployed, wanted)
     return resources + [part for part in parts if part != "Resources"]
 
 
-def _names(one: Any, other: Any) -> list[str]:
-    return sorted(name for name in one.keys() | other if one.get(name) != other.get(name))
+def _names(left: Any, right: Any) -> list[str]:
+    return sorted(name for name in left.keys() | right if left.get(name) != right.get(name))
 
 
 CHECKS = (

@@ -1,4 +1,4 @@
-"""From the table's stream to the mailer: the mapping, how far behind it is, what it gave up."""
+"""The stream from the table to the mailer: its mapping, its lag and its dead letters."""
 
 from datetime import timedelta
 
@@ -20,11 +20,11 @@ def _source(facts: Facts) -> Finding:
     if not read:
         return red("nothing reads the table's stream", *facts.deploy_again)
     if stream not in read:
-        return red("the mapping reads the stream of a former table", *facts.deploy_again)
+        return red("the mapping reads the stream of an earlier table", *facts.deploy_again)
     if facts.project.environment.get("USERS_STREAM_ARN") != stream:
-        return red("config.json records the stream of a former table", *facts.deploy_again)
+        return red("config.json names the stream of an earlier table", *facts.deploy_again)
     if read != {stream}:
-        return amber("a mapping of a former table is left, too", *facts.deploy_again)
+        return amber("the mapping of an earlier table still exists", *facts.deploy_again)
     return green(f"{stream.rpartition('/')[2]}, read by the mailer")
 
 
@@ -34,15 +34,15 @@ def _mapping(facts: Facts) -> Finding:
     if state in ("Disabled", "Disabling"):
         return red(
             "disabled, so no mail is sent",
-            "Enable it; what was owed meanwhile is then sent.",
+            "Enable it: all owed mail is then sent.",
             facts.stage.cloud.aws(f"lambda update-event-source-mapping --uuid {uuid} --enabled"),
         )
     if state != "Enabled":
-        return amber(state.lower(), "Ask again in a minute.")
+        return amber(state.lower(), "Run doctor again in a minute.")
     result = mapping.get("LastProcessingResult", "")
     if result.upper().startswith(("PROBLEM", "FAILED")):
         return amber(
-            f"its latest batch failed ({result})",
+            f"the latest batch failed ({result})",
             "The mailer's log says why.",
             f"{_log(facts)} --since 1h",
         )
@@ -54,8 +54,8 @@ def _settings(facts: Facts) -> Finding:
         facts.mapping(), facts.output("DeadLettersArn"), facts.stage.cloud.absent
     )
     if differing:
-        return red(f"not what a deploy makes them: {', '.join(differing)}", *facts.deploy_again)
-    return green("as a deploy makes them")
+        return red(f"these differ from a deploy's: {', '.join(differing)}", *facts.deploy_again)
+    return green("as a deploy sets them")
 
 
 def _lag(facts: Facts) -> Finding:
@@ -74,16 +74,16 @@ def _lag(facts: Facts) -> Finding:
         Statistics=["Maximum"],
     )["Datapoints"]
     if not points:
-        return grey("CloudWatch has measured nothing in the last 15 minutes")
+        return grey("CloudWatch has no measurement of the last 15 minutes")
     latest = max(points, key=lambda point: point["Timestamp"])
     behind = latest["Maximum"] / 1000
-    said = f"{durations.words(behind)} behind"
+    line = f"{durations.words(behind)} behind"
     if behind < SLOW:
-        return green(said)
+        return green(line)
     finding = red if behind >= PATIENCE.total_seconds() else amber
     return finding(
-        said,
-        "See in its log what holds the mailer up: SES's quota, its own concurrency, or a fault.",
+        line,
+        "The mailer's log says what slows it down: the quota, concurrency or an error.",
         _log(facts),
     )
 
@@ -99,9 +99,9 @@ def _dead_letters(facts: Facts) -> Finding:
     waiting = sum(int(count) for count in counts.values())
     if waiting:
         return red(
-            f"{waiting} waiting",
-            "Read them. Mails of a batch that was given up are asked for again every hour; a "
-            "report of SES's must be handed to its function again. Then delete them.",
+            f"{waiting} in the queue",
+            "Read them. Mails of a failed batch are sent again by themselves. A failed report of "
+            "SES must be sent to its function again. Then delete the messages.",
             facts.stage.cloud.aws(f"sqs receive-message --queue-url {queue}"),
         )
     return green("none")
@@ -111,7 +111,7 @@ def _failed_feedback(facts: Facts) -> Finding:
     queue = facts.output("DeadLettersArn")
     if not event_invoke_config.differences(facts.client("lambda"), facts.project, queue):
         return green("goes to the dead letters")
-    return red("would be lost", *facts.deploy_again)
+    return red("failed reports would be lost", *facts.deploy_again)
 
 
 def _log(facts: Facts) -> str:

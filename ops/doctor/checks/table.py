@@ -1,4 +1,4 @@
-"""The users' table: its own settings, and the people in it whom something went wrong for."""
+"""The users' table: its settings, and the users whose mail went wrong."""
 
 from datetime import timedelta
 
@@ -9,11 +9,11 @@ from ops.metrics.funnel import Funnel, moment, share, text
 
 LONG = timedelta(hours=1)
 
-# From where SES reviews an account, and where it may pause it.
+# The percentages at which SES reviews an account, and at which it may pause it.
 # https://docs.aws.amazon.com/ses/latest/dg/faqs-enforcement.html
 BOUNCES = (5.0, 10.0)
 COMPLAINTS = (0.1, 0.5)
-FEW = 5  # of either, whatever their share, happen to everybody
+FEW = 5  # fewer bounces or complaints than this are normal, whatever their share
 
 
 def _table(facts: Facts) -> Finding:
@@ -23,22 +23,22 @@ def _table(facts: Facts) -> Finding:
     except NotThere:
         return red(
             f"there is no {name}",
-            "Restore the latest backup of these under that name, then deploy again "
+            "Restore the latest of these backups under that name, then deploy again "
             "(docs/operating.md: Backups and restoring).",
             facts.stage.cloud.aws(f"dynamodb list-backups --backup-type ALL --table-name {name}"),
         )
     ttl = facts.client("dynamodb").describe_time_to_live(TableName=name)["TimeToLiveDescription"]
     if ttl.get("TimeToLiveStatus") not in ("ENABLED", "ENABLING"):
-        return amber("who never confirms is not deleted", *facts.deploy_again)
+        return amber("users who never confirm are not deleted", *facts.deploy_again)
     if ttl.get("AttributeName") != table.TTL_ATTRIBUTE:
         return amber(
-            f"people are deleted by {ttl.get('AttributeName')}, not by {table.TTL_ATTRIBUTE}",
-            "Turn its time to live off; an hour later, deploy again.",
+            f"users are deleted by {ttl.get('AttributeName')}, not by {table.TTL_ATTRIBUTE}",
+            "Turn off its time to live. An hour later, deploy again.",
         )
     if not table.is_protected(described):
         return amber("it is not protected from deletion", *facts.deploy_again)
     if not table.has_backups(facts.client("dynamodb"), name):
-        return amber("it has no backups to go back in time by", *facts.deploy_again)
+        return amber("point-in-time recovery is off", *facts.deploy_again)
     return green(f"{name}, {described['TableStatus'].lower()}")
 
 
@@ -51,19 +51,19 @@ def _owed(facts: Facts) -> Finding:
         if "validated_at" not in item and text(item, "mail") in ("owed", "sending")
     ]
     late = sum((asked := moment(item, "mail_at")) is None or asked <= before for item in waiting)
-    # Another program's item says nothing until its mail is claimed, not even since when it exists.
+    # An item of another program has no moment until its mail is claimed.
     untouched = sum("mail" not in item and "validated_at" not in item for item in people)
     among = _among(len(people), is_all)
     if late:
         return red(
             f"{late:,} for over an hour, {among}",
-            "Mend what is red above: they are then mailed within the hour, or at once by:",
+            "Fix what is red above. They are mailed within the hour, or at once by:",
             f"{facts.stage.ops('users resend')} --owed",
         )
     if untouched:
         return amber(
             f"{untouched:,} put by other programs and not mailed yet, {among}",
-            "Ask again in a minute: they should be on their way.",
+            "Run doctor again in a minute: they should be mailed by then.",
         )
     return green(f"none for over an hour, {among}")
 
@@ -74,7 +74,7 @@ def _failed(facts: Facts) -> Finding:
     if failed:
         return amber(
             f"{failed:,}, {_among(len(people), is_all)}",
-            "Their mail_error says why, in SES's words.",
+            "Their mail_error has the reason, in the words of SES.",
             f"{facts.stage.ops('users list')} --failed",
         )
     return green(f"none, {_among(len(people), is_all)}")
@@ -85,20 +85,20 @@ def _bounced(facts: Facts) -> Finding:
     funnel = Funnel()
     for item in people:
         funnel.add(item)
-    said = f"{funnel.bounced:,} bounced, {funnel.complained:,} complained, of {funnel.mailed:,}"
-    said += " mailed" if is_all else " mailed of those looked at"
+    line = f"{funnel.bounced:,} bounced, {funnel.complained:,} complained, of {funnel.mailed:,}"
+    line += " mailed" if is_all else " mailed of those looked at"
     shares = [
         (share(count, funnel.mailed) or 0, limits)
         for count, limits in ((funnel.bounced, BOUNCES), (funnel.complained, COMPLAINTS))
         if count >= FEW
     ]
     if not any(part >= review for part, (review, _) in shares):
-        return green(said)
+        return green(line)
     finding = red if any(part >= pause for part, (_, pause) in shares) else amber
     return finding(
-        said,
-        "So many make SES review the account, and pause it: find out who signs up addresses that "
-        "are not theirs. Throttling the API slows them down.",
+        line,
+        "SES reviews and pauses accounts for that. Find out who signs up other people's "
+        "addresses. Throttle the API to slow them down.",
     )
 
 

@@ -1,4 +1,4 @@
-"""Each check, green, amber and red, with what mends it; and none that ends another."""
+"""Each check, green, amber and red, with its fix; no check ends another."""
 
 from __future__ import annotations
 
@@ -68,20 +68,20 @@ def world(project: Project, monkeypatch: pytest.MonkeyPatch) -> MakeWorld:
 
 
 def look(world: World, name: str) -> Finding:
-    ((_, finding),) = check.make([BY_NAME[name]], world.facts)
+    ((_, finding),) = check.run([BY_NAME[name]], world.facts)
     return finding
 
 
-def test_a_stage_that_is_well_is_green_all_over(world: MakeWorld) -> None:
-    made = dict(check.make(CHECKS, world().facts))
+def test_a_good_stage_is_green_in_every_check(world: MakeWorld) -> None:
+    made = dict(check.run(CHECKS, world().facts))
     assert {one.name: finding for one, finding in made.items() if finding.light is not GREEN} == {}
-    assert not any(finding.mend or finding.command for finding in made.values())
+    assert not any(finding.fix or finding.command for finding in made.values())
     assert len(made) == len(CHECKS)
 
 
-def test_what_many_checks_need_is_asked_once(world: MakeWorld) -> None:
+def test_checks_share_facts_that_are_asked_once(world: MakeWorld) -> None:
     one = world()
-    list(check.make(CHECKS, one.facts))
+    list(check.run(CHECKS, one.facts))
     for operation in (
         "sesv2.GetAccount",
         "dynamodb.DescribeTable",
@@ -92,47 +92,45 @@ def test_what_many_checks_need_is_asked_once(world: MakeWorld) -> None:
 
 
 @pytest.mark.parametrize("one", CHECKS, ids=BY_NAME)
-def test_a_check_asks_for_no_more_than_it_says_and_tells_what_is_missing(
-    world: MakeWorld, one: Check
-) -> None:
+def test_a_check_names_each_permission_that_it_needs(world: MakeWorld, one: Check) -> None:
     well = world()
-    list(check.make([one], well.facts))
+    list(check.run([one], well.facts))
     spoken = {
         operation.replace("sesv2.", "ses:").replace(".", ":")
         for operation in well.asked
         if not operation.startswith("http.")
     }
-    assert spoken <= set(one.asks)
+    assert spoken <= set(one.permissions)
     for operation in set(well.asked):
-        ((_, finding),) = check.make([one], world(**{operation: FORBIDDEN}).facts)
+        ((_, finding),) = check.run([one], world(**{operation: FORBIDDEN}).facts)
         permission = operation.replace("sesv2.", "ses:").replace(".", ":")
         assert finding.light is AMBER
-        assert finding.said == f"not seen: {permission} is missing"
-        assert permission in finding.mend
+        assert finding.text == f"not seen: {permission} is missing"
+        assert permission in finding.fix
 
 
-def test_the_permission_that_aws_names_is_believed(world: MakeWorld) -> None:
+def test_the_permission_that_aws_names_is_shown(world: MakeWorld) -> None:
     message = "User: me is not authorized to perform: kms:Decrypt on resource: x"
     found = look(world(sesv2__GetAccount=Refusal("AccessDenied", message)), "Mail/Quota today")
-    assert found.said == "not seen: kms:Decrypt is missing"
+    assert found.text == "not seen: kms:Decrypt is missing"
 
 
 def test_all_permissions_are_named_once() -> None:
-    assert list(PERMISSIONS) == sorted({one for each in CHECKS for one in each.asks})
+    assert list(PERMISSIONS) == sorted({one for each in CHECKS for one in each.permissions})
 
 
-def test_one_that_fails_ends_no_other(world: MakeWorld) -> None:
+def test_a_check_that_fails_ends_no_other(world: MakeWorld) -> None:
     def fail(_: object) -> Finding:
         raise ZeroDivisionError("oops")
 
     broken = Check("Broken", "Check", (), fail)
-    made = dict(check.make([broken, *CHECKS], world().facts))
+    made = dict(check.run([broken, *CHECKS], world().facts))
     assert made[broken].light is AMBER
-    assert made[broken].said == "not seen: ZeroDivisionError (oops)"
+    assert made[broken].text == "not seen: ZeroDivisionError (oops)"
     assert len(made) == len(CHECKS) + 1
 
 
-def test_checks_are_made_at_the_same_time(world: MakeWorld) -> None:
+def test_checks_run_at_the_same_time(world: MakeWorld) -> None:
     together = threading.Barrier(4, timeout=10)
 
     def wait(_: object) -> Finding:
@@ -140,7 +138,7 @@ def test_checks_are_made_at_the_same_time(world: MakeWorld) -> None:
         return check.green("together")
 
     checks = [Check("x", str(number), (), wait) for number in range(4)]
-    assert {finding.said for _, finding in check.make(checks, world().facts)} == {"together"}
+    assert {finding.text for _, finding in check.run(checks, world().facts)} == {"together"}
 
 
 @pytest.mark.parametrize(
@@ -172,12 +170,12 @@ def test_checks_are_made_at_the_same_time(world: MakeWorld) -> None:
         ),
     ],
 )
-def test_what_cannot_be_seen_is_red_only_where_nothing_of_aws_can(
+def test_only_aws_that_does_not_answer_at_all_is_red(
     world: MakeWorld, changes: dict[str, Any], name: str, light: Light, words: str
 ) -> None:
     found = look(world(**changes), name)
-    assert (found.light, found.mend) == (light, "Put that right, then ask again.")
-    assert words in found.said
+    assert (found.light, found.fix) == (light, "Fix that, then run doctor again.")
+    assert words in found.text
 
 
 def dkim(**attributes: Any) -> dict[str, Any]:
@@ -267,7 +265,7 @@ CASES: list[tuple[str, dict[str, Any], Light, str, str]] = [
             mend,
         )
         for status, light, mend in (
-            ("UPDATE_IN_PROGRESS", AMBER, "once it is done"),
+            ("UPDATE_IN_PROGRESS", AMBER, "run doctor again after it"),
             ("UPDATE_ROLLBACK_FAILED", RED, "aws cloudformation describe-stack-events"),
             ("UPDATE_ROLLBACK_COMPLETE", AMBER, DEPLOY),
             ("IMPORT_COMPLETE", GREEN, ""),
@@ -282,14 +280,14 @@ CASES: list[tuple[str, dict[str, Any], Light, str, str]] = [
             )
         },
         AMBER,
-        "not this checkout's: DeadLetters, MailFeedback, Old and 1 more",
+        "these differ from this checkout: DeadLetters, MailFeedback, Old and 1 more",
         DEPLOY,
     ),
     (
         "Stack/Template",
         {"cloudformation__GetTemplate": {"TemplateBody": TEMPLATE}},
         GREEN,
-        "this checkout's",
+        "as in this checkout",
         "",
     ),
     ("Stack/Drift", {"cloudformation__DescribeStacks": NO_STACK}, GREY, "there is no stack", ""),
@@ -396,7 +394,7 @@ CASES: list[tuple[str, dict[str, Any], Light, str, str]] = [
         "Functions/Roles",
         {"iam__GetRole": Refusal("NoSuchEntity")},
         RED,
-        "api_handler is gone",
+        "the role of api_handler is missing",
         DEPLOY,
     ),
     (
@@ -409,7 +407,7 @@ CASES: list[tuple[str, dict[str, Any], Light, str, str]] = [
             )
         },
         AMBER,
-        "not config.json's: MAIL_FROM",
+        "differ from config.json: MAIL_FROM",
         DEPLOY,
     ),
     ("Functions/Settings", {"lambda__GetFunction": GONE}, GREY, "there are no functions", ""),
@@ -422,7 +420,7 @@ CASES: list[tuple[str, dict[str, Any], Light, str, str]] = [
                 )
             },
             AMBER,
-            "not as what is counted from them needs it: api_handler",
+            "not in the format that the metrics count: api_handler",
             DEPLOY,
         )
         for config in ({"LogFormat": "Text"}, {"LogFormat": "JSON", "ApplicationLogLevel": "WARN"})
@@ -430,10 +428,10 @@ CASES: list[tuple[str, dict[str, Any], Light, str, str]] = [
     *(
         ("Functions/Logs", {"logs__DescribeMetricFilters": answer}, AMBER, said, DEPLOY)
         for answer, said in (
-            (metric_filters("MailedCount"), "not all counted: MailedCount missing"),
+            (metric_filters("MailedCount"), "these metrics are missing: MailedCount"),
             (
                 GONE,
-                "not all counted: SignedUpCount, ResendAskedForCount, ValidatedCount and 11 more",
+                "are missing: SignedUpCount, ResendAskedForCount, ValidatedCount and 11 more",
             ),
         )
     ),
@@ -455,7 +453,7 @@ CASES: list[tuple[str, dict[str, Any], Light, str, str]] = [
         "Alarms/Ringing",
         {"cloudwatch__DescribeAlarms": {"MetricAlarms": rung()["MetricAlarms"][2:]}},
         RED,
-        "2 of 18 gone: api-errors, mailer-errors",
+        "2 of 18 missing: api-errors, mailer-errors",
         DEPLOY,
     ),
     (
@@ -502,10 +500,10 @@ CASES: list[tuple[str, dict[str, Any], Light, str, str]] = [
         for zipped, said in (
             (
                 package(changed="chalicelib/settings.py"),
-                "not this checkout's: chalicelib/settings.py",
+                "differ from this checkout: chalicelib/settings.py",
             ),
-            (package(missing="app.py"), "not this checkout's: app.py"),
-            (package(idna="2.0"), "not what requirements.txt says: idna 2.0"),
+            (package(missing="app.py"), "differ from this checkout: app.py"),
+            (package(idna="2.0"), "other versions than in requirements.txt: idna 2.0"),
         )
     ),
     (
@@ -530,7 +528,7 @@ CASES: list[tuple[str, dict[str, Any], Light, str, str]] = [
             }
         },
         RED,
-        "reads the stream of a former table",
+        "reads the stream of an earlier table",
         DEPLOY,
     ),
     (
@@ -541,7 +539,7 @@ CASES: list[tuple[str, dict[str, Any], Light, str, str]] = [
             }
         },
         AMBER,
-        "a former table is left",
+        "mapping of an earlier table still exists",
         DEPLOY,
     ),
     ("Stream/Source", {"dynamodb__DescribeTable": GONE}, GREY, "there is no users' table", ""),
@@ -599,12 +597,18 @@ CASES: list[tuple[str, dict[str, Any], Light, str, str]] = [
         "15 min behind",
         "ops logs",
     ),
-    ("Stream/Lag", {"cloudwatch__GetMetricStatistics": {"Datapoints": []}}, GREY, "nothing", ""),
+    (
+        "Stream/Lag",
+        {"cloudwatch__GetMetricStatistics": {"Datapoints": []}},
+        GREY,
+        "no measurement",
+        "",
+    ),
     (
         "Stream/Dead letters",
         {"sqs__GetQueueAttributes": waiting(1, 2)},
         RED,
-        "3 waiting",
+        "3 in the queue",
         "aws sqs receive-message --queue-url https://sqs/dead-letters",
     ),
     ("Stream/Dead letters", {"cloudformation__DescribeStacks": NO_STACK}, GREY, "DeadLetters", ""),
@@ -726,7 +730,7 @@ CASES: list[tuple[str, dict[str, Any], Light, str, str]] = [
         "Mail/Feedback",
         {"sesv2__GetConfigurationSet": Refusal("NotFoundException")},
         RED,
-        "bienvenue-prod is gone",
+        "bienvenue-prod is missing",
         DEPLOY,
     ),
     (
@@ -766,7 +770,7 @@ CASES: list[tuple[str, dict[str, Any], Light, str, str]] = [
         {"http__API": NoAnswer("https://hello.example.org does not answer (SSLError).")},
         RED,
         "https://hello.example.org does not answer (SSLError)",
-        "look at its DNS",
+        "Check its DNS",
     ),
     (
         "API/Answer",
@@ -776,7 +780,7 @@ CASES: list[tuple[str, dict[str, Any], Light, str, str]] = [
         DEPLOY,
     ),
     *(
-        ("API/Answer", {"http__API": answer}, RED, "and not as this app", "the setting BASE_URL")
+        ("API/Answer", {"http__API": answer}, RED, "but not as this app", "the setting BASE_URL")
         for answer in (
             Answer(200, b"<html>parked</html>", 0.1),
             Answer(200, b'{"info": {"title": "Petstore"}}', 0.1),
@@ -800,7 +804,7 @@ CASES: list[tuple[str, dict[str, Any], Light, str, str]] = [
             mend,
         )
         for ttl, said, mend in (
-            ({"TimeToLiveStatus": "DISABLED"}, "who never confirms is not deleted", DEPLOY),
+            ({"TimeToLiveStatus": "DISABLED"}, "users who never confirm are not deleted", DEPLOY),
             (
                 {"TimeToLiveStatus": "ENABLED", "AttributeName": "ttl"},
                 "by ttl, not",
@@ -819,7 +823,7 @@ CASES: list[tuple[str, dict[str, Any], Light, str, str]] = [
         "Users/Table",
         {"dynamodb__DescribeContinuousBackups": backups("DISABLED")},
         AMBER,
-        "it has no backups",
+        "recovery is off",
         DEPLOY,
     ),
     *(
@@ -867,18 +871,18 @@ CASES: list[tuple[str, dict[str, Any], Light, str, str]] = [
 
 
 @pytest.mark.parametrize(("name", "changes", "light", "said", "mend"), CASES)
-def test_what_is_found_is_said_with_what_mends_it(
+def test_a_finding_has_its_text_and_its_fix(
     world: MakeWorld, name: str, changes: dict[str, Any], light: Light, said: str, mend: str
 ) -> None:
     found = look(world(**changes), name)
     assert found.light is light, found
-    assert said in found.said
-    assert mend in f"{found.mend} {found.command}"
-    assert bool(found.mend) == (light in (AMBER, RED))
-    assert "@" not in found.said or name in ("Mail/Sender", "Mail/DKIM", "Alarms/Heard")
+    assert said in found.text
+    assert mend in f"{found.fix} {found.command}"
+    assert bool(found.fix) == (light in (AMBER, RED))
+    assert "@" not in found.text or name in ("Mail/Sender", "Mail/DKIM", "Alarms/Heard")
 
 
-def test_every_check_is_seen_to_find_something() -> None:
+def test_every_check_has_a_specimen_of_a_finding() -> None:
     assert {name for name, *_ in CASES} | {"Account/Credentials", "Mail/Suppression"} == set(
         BY_NAME
     )
@@ -892,7 +896,7 @@ def test_every_check_is_seen_to_find_something() -> None:
         ("SUCCESS", False, "signing is off", "put-email-identity-dkim-attributes"),
     ],
 )
-def test_a_domain_that_does_not_sign_is_told_how(
+def test_a_domain_that_does_not_sign_gets_its_dns_records(
     world: MakeWorld, status: str, signing: bool, said: str, mend: str
 ) -> None:
     found = look(
@@ -905,18 +909,18 @@ def test_a_domain_that_does_not_sign_is_told_how(
         "Mail/DKIM",
     )
     assert found.light is AMBER
-    assert said in found.said
-    assert mend in f"{found.mend} {found.command}"
+    assert said in found.text
+    assert mend in f"{found.fix} {found.command}"
 
 
-def test_a_domain_that_is_there_is_not_to_be_made_again(world: MakeWorld) -> None:
+def test_an_existing_domain_is_not_to_be_created_again(world: MakeWorld) -> None:
     """SES refuses to: AlreadyExistsException. Nor is the address, which may send already."""
     address, domain = dkim(Status="NOT_STARTED"), dkim(Status="PENDING", Tokens=["one"])
     found = look(world(sesv2__GetEmailIdentity=[address] * 3 + [domain]), "Mail/DKIM")
     assert found.light is AMBER
-    assert found.said == "mails are not signed (pending)"
-    assert "one._domainkey.example.org  CNAME  one.dkim.amazonses.com" in found.mend
-    assert "create-email-identity" not in f"{found.mend} {found.command}"
+    assert found.text == "mails are not signed (pending)"
+    assert "one._domainkey.example.org  CNAME  one.dkim.amazonses.com" in found.fix
+    assert "create-email-identity" not in f"{found.fix} {found.command}"
 
 
 def test_credentials_of_another_account_are_red(world: MakeWorld) -> None:
@@ -925,19 +929,19 @@ def test_credentials_of_another_account_are_red(world: MakeWorld) -> None:
     one.stage.project.record({"USERS_STREAM_ARN": stream}, {})
     found = look(one, "Account/Credentials")
     assert found.light is RED
-    assert found.said.endswith("but the stage lives in account 123456789012, us-east-1")
-    assert "AWS_DEFAULT_REGION" in found.mend
+    assert found.text.endswith("but the stage lives in account 123456789012, us-east-1")
+    assert "AWS_DEFAULT_REGION" in found.fix
 
 
-def test_a_stream_that_config_json_does_not_know_is_red(world: MakeWorld) -> None:
+def test_a_stream_missing_in_config_json_is_red(world: MakeWorld) -> None:
     one = world()
     one.stage.project.record({"USERS_STREAM_ARN": FORMER_STREAM}, {})
     found = look(one, "Stream/Source")
     assert (found.light, found.command) == (RED, DEPLOY)
-    assert "config.json records" in found.said
+    assert "config.json names" in found.text
 
 
-def test_what_cloudformation_compared_a_moment_ago_is_not_compared_again(world: MakeWorld) -> None:
+def test_a_recent_drift_detection_is_not_repeated(world: MakeWorld) -> None:
     for minutes, status, asks in (
         (9, "IN_SYNC", False),
         (11, "IN_SYNC", True),
@@ -952,13 +956,11 @@ def test_what_cloudformation_compared_a_moment_ago_is_not_compared_again(world: 
         assert ("cloudformation.DetectStackDrift" in one.asked) is asks
 
 
-def test_a_slow_comparison_is_not_waited_for(
-    world: MakeWorld, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_slow_drift_detection_is_amber(world: MakeWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stack, "DRIFT_PATIENCE", 0.0)
     slow = drift("", "DETECTION_IN_PROGRESS")
     found = look(world(cloudformation__DescribeStackDriftDetectionStatus=slow), "Stack/Drift")
-    assert (found.light, found.said) == (AMBER, "CloudFormation is still comparing")
+    assert (found.light, found.text) == (AMBER, "CloudFormation is still comparing")
 
 
 SUPPRESSED = {"SuppressedDestinationSummaries": [{"EmailAddress": "alexis@xn--bcher-kva.example"}]}
@@ -974,7 +976,7 @@ SUPPRESSED = {"SuppressedDestinationSummaries": [{"EmailAddress": "alexis@xn--bc
         (person("sent", validated_at=iso(timedelta(0))), GREEN),
     ],
 )
-def test_who_waits_for_a_mail_in_vain_is_found(
+def test_a_suppressed_user_who_waits_for_mail_is_found(
     world: MakeWorld, item: dict[str, Any], light: Light
 ) -> None:
     found = look(
@@ -988,32 +990,30 @@ def test_who_waits_for_a_mail_in_vain_is_found(
         "Mail/Suppression",
     )
     assert found.light is light
-    assert "alexis" not in found.said
+    assert "alexis" not in found.text
     if light is AMBER:
-        assert hashed("alexis@xn--bcher-kva.example") in found.said
+        assert hashed("alexis@xn--bcher-kva.example") in found.text
         assert "--email-address alexis@xn--bcher-kva.example" in found.command
 
 
-def test_a_long_list_of_suppressed_addresses_is_not_read_to_its_end(
+def test_a_long_suppression_list_is_read_in_part(
     world: MakeWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(mail, "MAX_SUPPRESSED", 3)
     endless = {**SUPPRESSED, "NextToken": "more"}
     one = world(sesv2__ListSuppressedDestinations=endless)
-    assert look(one, "Mail/Suppression").said.endswith("SES's list of 3 looked at")
+    assert look(one, "Mail/Suppression").text.endswith("on the list of 3 that were checked")
     assert one.asked.count("sesv2.ListSuppressedDestinations") == 4
 
 
-def test_a_large_table_is_not_read_to_its_end(
-    world: MakeWorld, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_large_table_is_read_in_part(world: MakeWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(facts, "MAX_PAGES", 2)
     one = world(dynamodb__Scan=endless(person("sent")))
-    assert look(one, "Users/Mails failed").said == "none, of the first 2 people at least"
+    assert look(one, "Users/Mails failed").text == "none, of the first 2 people at least"
     assert one.asked.count("dynamodb.Scan") == 3
 
 
-def test_a_run_in_a_folder_of_its_own_is_started_there_again(project: Project) -> None:
+def test_the_fix_of_a_local_run_names_its_folder(project: Project) -> None:
     cloud = Cloud(boto3.Session(), "1", "", lambda *_: "", endpoint="http://127.0.0.1:9000")
     stage = Stage(cloud, Project(project.folder, "local"), state=project.folder)
     again = facts.Facts(stage, project.folder, lambda: NOW).deploy_again[1]
@@ -1031,7 +1031,7 @@ def test_a_run_in_a_folder_of_its_own_is_started_there_again(project: Project) -
         ),
     ],
 )
-def test_what_mends_a_stage_on_this_machine_never_reaches_an_account(
+def test_the_fix_of_a_local_stage_reaches_no_aws_account(
     project: Project, name: str, deploy: str, ops: str
 ) -> None:
     endpoint = "http://127.0.0.1:8400"
@@ -1049,5 +1049,5 @@ def test_what_mends_a_stage_on_this_machine_never_reaches_an_account(
     ("lights", "worst"),
     [([], GREEN), ([GREEN, GREY], GREEN), ([GREEN, AMBER, GREY], AMBER), ([AMBER, RED], RED)],
 )
-def test_the_worst_light_is_the_stages(lights: list[Light], worst: Light) -> None:
+def test_the_stage_has_the_worst_light_of_its_checks(lights: list[Light], worst: Light) -> None:
     assert check.worst([Finding(light, "") for light in lights]) is worst

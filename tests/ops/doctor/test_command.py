@@ -55,7 +55,7 @@ SANDBOX = {
 }
 
 
-def test_all_well_is_a_line_a_check_and_status_0(world: MakeWorld) -> None:
+def test_a_good_stage_is_a_line_a_check_and_status_0(world: MakeWorld) -> None:
     world()
     done = run()
     assert done.exit_code == 0, done.output
@@ -65,7 +65,7 @@ def test_all_well_is_a_line_a_check_and_status_0(world: MakeWorld) -> None:
     assert lines[-1] == "prod is well."
 
 
-def test_red_is_status_1_and_its_mend_can_be_copied(world: MakeWorld) -> None:
+def test_red_is_status_1_and_its_command_can_be_copied(world: MakeWorld) -> None:
     world(lambda__ListEventSourceMappings=DISABLED, sesv2__GetAccount=SANDBOX)
     done = run()
     assert done.exit_code == 1
@@ -86,7 +86,7 @@ def test_amber_alone_is_status_0(world: MakeWorld) -> None:
     assert done.stdout.rstrip().endswith("prod: 3 amber.")
 
 
-def test_programs_get_every_check(world: MakeWorld) -> None:
+def test_json_has_every_check(world: MakeWorld) -> None:
     world(http__API=http.NoAnswer("https://x does not answer."))
     done = run("--json")
     assert done.exit_code == 1
@@ -97,10 +97,10 @@ def test_programs_get_every_check(world: MakeWorld) -> None:
     assert red["mend"]
 
 
-def test_help_names_every_permission_and_what_the_status_means() -> None:
+def test_help_names_permissions_and_exit_status() -> None:
     said = " ".join(CliRunner().invoke(ops, ["doctor", "--help"]).stdout.split())
     assert all(permission in said for permission in (*PERMISSIONS, "dynamodb:DeleteItem"))
-    assert "Ends with status 1 if anything is red" in said
+    assert "The exit status is 1 if anything is red" in said
 
 
 @pytest.fixture
@@ -118,15 +118,14 @@ def journeys(monkeypatch: pytest.MonkeyPatch) -> list[Journey]:
     return made
 
 
-def test_a_test_is_made_after_the_checks_and_told(
-    world: MakeWorld, journeys: list[Journey]
-) -> None:
+def test_the_test_runs_after_the_checks(world: MakeWorld, journeys: list[Journey]) -> None:
     world()
     done = run("--send-test")
     assert done.exit_code == 0, done.output
     assert journeys[0].email.startswith("success+doctor-")
     assert (
-        "All the way in 0.2 s; the test user is removed.\nThe link was not opened." in done.stdout
+        "The whole journey took 0.2 s. The test user is deleted.\nThe link was not opened"
+        in done.stdout
     )
     assert run("--send-test", "You@example.org").exit_code == 0
     assert journeys[1].email == "you@example.org"
@@ -150,14 +149,14 @@ def test_a_test_that_is_stuck_is_status_1(world: MakeWorld, journeys: list[Journ
     assert len(journeys) == 2
 
 
-def test_light_is_told_by_a_sign_and_not_by_colour_alone() -> None:
+def test_each_light_has_a_sign_beside_its_colour() -> None:
     glyphs = [glyph for glyph, _ in command.GLYPHS.values()]
     assert len(set(glyphs)) == len(check.Light)
 
 
-def test_no_command_is_broken_by_a_narrow_screen(world: MakeWorld) -> None:
+def test_a_narrow_terminal_does_not_wrap_commands(world: MakeWorld) -> None:
     one = world(lambda__ListEventSourceMappings=DISABLED)
-    found = dict(check.make(CHECKS, one.facts))
+    found = dict(check.run(CHECKS, one.facts))
     console = Console(width=60, record=True, highlight=False)
     with console.capture() as captured:
         command.show(console, "prod", [(each, found[each]) for each in CHECKS])

@@ -56,19 +56,17 @@ def test_a_post_sends_json(address: str) -> None:
     assert answer.body == b'POST application/json application/json {"nom": "Horn"}'
 
 
-def test_a_redirect_is_an_answer_and_not_followed(address: str) -> None:
+def test_a_redirect_is_not_followed(address: str) -> None:
     assert http.get(f"{address}/away").status == 302
 
 
-def test_this_machine_is_reached_without_a_proxy(
-    address: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_loopback_is_reached_without_a_proxy(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
     assert http.get(address).status == 200
 
 
-def test_where_nothing_answers_the_place_is_told_and_not_the_rest_of_the_address() -> None:
+def test_no_answer_names_the_host_but_not_the_path() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # and nobody listens
         place = f"http://127.0.0.1:{taken.getsockname()[1]}"

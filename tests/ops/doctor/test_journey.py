@@ -138,7 +138,7 @@ def hops(one: Journey) -> list[str]:
 TO_SES = ["Sign-up answered", "Item written", "Mail claimed", "SES took it"]
 
 
-def test_a_person_who_opens_the_link_is_waited_for(service: Service, stage: Stage) -> None:
+def test_the_test_waits_until_a_person_opens_the_link(service: Service, stage: Stage) -> None:
     service.to_come = [service.claim, service.send, service.validate]
     one = made(stage, YOU)
     assert (one.stuck, one.untested) == ("", "")
@@ -148,7 +148,7 @@ def test_a_person_who_opens_the_link_is_waited_for(service: Service, stage: Stag
 
 
 @pytest.mark.parametrize("needs_button", [False, True])
-def test_on_this_machine_the_link_is_opened_out_of_the_mailbox(
+def test_the_test_opens_the_link_of_the_local_mailbox(
     service: Service, stage: Stage, needs_button: bool
 ) -> None:
     service.needs_button = needs_button
@@ -162,9 +162,7 @@ def test_on_this_machine_the_link_is_opened_out_of_the_mailbox(
         assert service.posted[-1] == (f"{BASE_URL}/validate", {"email": "a", "token": "3"})
 
 
-def test_the_simulator_takes_the_mail_and_what_that_leaves_untested_is_said(
-    service: Service, stage: Stage
-) -> None:
+def test_a_test_with_the_simulator_says_what_it_did_not_try(service: Service, stage: Stage) -> None:
     service.to_come = [service.claim, service.send]
     one = made(stage, journey.SUCCESS)
     assert hops(one) == TO_SES
@@ -176,7 +174,7 @@ def test_the_simulator_takes_the_mail_and_what_that_leaves_untested_is_said(
     ("kind", "verdict"),
     [("bounce", "bounced"), ("complaint", "complained"), ("suppressionlist", "bounced")],
 )
-def test_the_simulators_reports_are_waited_for(
+def test_the_test_waits_for_the_simulators_report(
     service: Service, stage: Stage, kind: str, verdict: str
 ) -> None:
     report = service.complain if verdict == "complained" else service.bounce
@@ -187,7 +185,7 @@ def test_the_simulators_reports_are_waited_for(
     assert service.people == 0
 
 
-def test_a_bounce_that_comes_at_once_is_no_failure(service: Service, stage: Stage) -> None:
+def test_an_immediate_bounce_is_not_a_failure(service: Service, stage: Stage) -> None:
     service.to_come = [
         lambda email: (service.claim(email), service.send(email), service.bounce(email))
     ]
@@ -198,14 +196,14 @@ def test_a_bounce_that_comes_at_once_is_no_failure(service: Service, stage: Stag
     ("status", "to_come", "reached", "words"),
     [
         (503, [], [], "POST https://hello.example.org/users answers 503, not 202"),
-        (202, [], TO_SES[:2], "nothing takes the mail on"),
+        (202, [], TO_SES[:2], "no function claims the mail"),
         (202, ["claim"], TO_SES[:3], "SES does not take the mail"),
         (202, ["claim", "take_back"], TO_SES[:3], "(SendingPausedException: paused)"),
         (202, ["claim", "fail"], TO_SES[:3], "SES refuses the mail: MessageRejected: no"),
-        (202, ["claim", "send"], TO_SES, "nobody opened the link"),
+        (202, ["claim", "send"], TO_SES, "the link was not opened"),
     ],
 )
-def test_where_it_is_stuck_is_said_and_nobody_is_left(
+def test_a_stuck_test_says_where_and_deletes_its_user(
     service: Service, stage: Stage, status: int, to_come: list[str], reached: list[str], words: str
 ) -> None:
     service.status = status
@@ -217,9 +215,7 @@ def test_where_it_is_stuck_is_said_and_nobody_is_left(
     assert service.people == 0
 
 
-def test_somebody_who_is_there_already_is_neither_mailed_nor_removed(
-    service: Service, stage: Stage
-) -> None:
+def test_an_existing_user_is_neither_mailed_nor_deleted(service: Service, stage: Stage) -> None:
     service.store.put(YOU, nom="Horn", validated_at="2026")
     one = made(stage, "You@Example.org")
     assert re.search(r"is a user already.*you\+doctor-", one.stuck)
@@ -227,7 +223,7 @@ def test_somebody_who_is_there_already_is_neither_mailed_nor_removed(
     assert service.people == 1
 
 
-def test_somebody_elses_item_is_not_removed(service: Service, stage: Stage) -> None:
+def test_the_item_of_another_program_is_not_deleted(service: Service, stage: Stage) -> None:
     """Another program puts the same person while the test is under way."""
     service.to_come = [lambda email: service.store.put(email, prenom="Alexis", mail="failed")]
     one = made(stage, YOU)
@@ -235,12 +231,12 @@ def test_somebody_elses_item_is_not_removed(service: Service, stage: Stage) -> N
     assert service.people == 1
 
 
-def test_what_is_no_address_is_said(stage: Stage) -> None:
-    with pytest.raises(OpsError, match="'you' is no address"):
+def test_a_text_that_is_no_address_is_refused(stage: Stage) -> None:
+    with pytest.raises(OpsError, match="'you' is not an address"):
         journey.begin(stage, "you", Progress(io.StringIO()))
 
 
-def test_a_test_user_that_cannot_be_removed_is_told(service: Service, stage: Stage) -> None:
+def test_a_test_user_that_cannot_be_deleted_is_reported(service: Service, stage: Stage) -> None:
     service.to_come = [service.claim, service.send]
     one = journey.begin(stage, journey.SUCCESS, Progress(io.StringIO()))
     one._dynamodb = boto3.client("dynamodb")
@@ -249,4 +245,6 @@ def test_a_test_user_that_cannot_be_removed_is_told(service: Service, stage: Sta
         lambda params, **_: params.update(TableName="another"),
     )
     one.make()
-    assert one.stuck.startswith(f"The test user {one.email} is left: AWS refused DeleteItem")
+    assert one.stuck.startswith(
+        f"The test user {one.email} could not be deleted: AWS refused DeleteItem"
+    )

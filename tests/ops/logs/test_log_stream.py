@@ -101,7 +101,7 @@ def followed(watch: CloudWatch, *steps: Any) -> list[str]:
     return found
 
 
-def test_the_groups_lines_come_in_order_of_time_and_over_all_pages() -> None:
+def test_lines_of_all_groups_and_pages_come_in_order() -> None:
     watch = CloudWatch()
     for ago in (9, 7, 5, 3, 1):
         watch.log("a", ago, f"[INFO] {ago}")
@@ -111,14 +111,14 @@ def test_the_groups_lines_come_in_order_of_time_and_over_all_pages() -> None:
     assert [entry.function for entry in found] == ["api", "mailer"] * 5
 
 
-def test_a_group_that_is_not_there_yet_is_no_error() -> None:
+def test_a_missing_log_group_is_empty() -> None:
     watch = CloudWatch()
     watch.log("m", 9, "[INFO] alone")
     assert [entry.message for entry in read(watch)] == ["alone"]
 
 
 @pytest.mark.parametrize("numbered", [True, False])
-def test_followed_lines_are_shown_once_though_polls_overlap(numbered: bool) -> None:
+def test_overlapping_polls_show_a_line_once(numbered: bool) -> None:
     watch = CloudWatch(numbered=numbered)
     watch.log("a", 10, "[INFO] first")
     watch.log("a", 10, "[INFO] first")  # said twice at one time: shown twice
@@ -147,7 +147,7 @@ def test_a_line_waits_for_an_earlier_one_of_another_function() -> None:
     ]
 
 
-def test_following_asks_only_for_what_may_be_new() -> None:
+def test_following_asks_only_for_recent_lines() -> None:
     watch = CloudWatch()
     followed(watch, *[nothing] * 30)
     first, last = watch.asked[0][1], watch.asked[-1][1]
@@ -249,14 +249,16 @@ METRICS = {"durationMs": 12.34, "billedDurationMs": 13, "memorySizeMB": 512, "ma
         ("", "INFO", "", False),
     ],
 )
-def test_every_format_is_read(text: str, level: str, message: str, is_platform: bool) -> None:
+def test_each_format_of_lambda_is_read(
+    text: str, level: str, message: str, is_platform: bool
+) -> None:
     watch = CloudWatch()
     watch.log("a", 9, text)
     (entry,) = read(watch)
     assert (entry.level, entry.message, entry.is_platform) == (level, message, is_platform)
 
 
-def test_a_stack_trace_that_was_taken_apart_is_whole_again() -> None:
+def test_a_split_stack_trace_is_joined() -> None:
     watch = CloudWatch(numbered=False)
     for line in ("[ERROR] mail still owed user=1: KeyError", '  File "app.py"', "    mail()"):
         watch.log("m", 9, line)
@@ -310,7 +312,7 @@ def test_the_command_shows_time_function_level_and_message(watch: CloudWatch) ->
     assert "11:59:00.000  api_handler           start\n" in run("--verbose").stdout
 
 
-def test_the_date_is_said_again_where_it_changes(watch: CloudWatch) -> None:
+def test_the_date_is_shown_where_it_changes(watch: CloudWatch) -> None:
     watch.log(API, 13 * 3600, "[INFO] yesterday")
     watch.log(API, 1, "[INFO] today")
     lines = run("--since", "1d").stdout.splitlines()
@@ -331,9 +333,7 @@ def test_the_date_is_said_again_where_it_changes(watch: CloudWatch) -> None:
         (["--level", "DEBUG"], ["a debug", "a info", "m info", "m warning", "m error"]),
     ],
 )
-def test_the_command_shows_what_was_asked_for(
-    watch: CloudWatch, options: list[str], shown: list[str]
-) -> None:
+def test_options_choose_the_lines(watch: CloudWatch, options: list[str], shown: list[str]) -> None:
     watch.log(API, 400, "[DEBUG] a debug")
     watch.log(API, 300, "[INFO] a info")
     watch.log(MAILER, 100, "[INFO] m info")
@@ -347,9 +347,7 @@ def test_the_command_shows_what_was_asked_for(
 @pytest.mark.parametrize(
     "user", ["alexis@example.org", " Alexis@Example.ORG", hashed("alexis@example.org")]
 )
-def test_a_user_is_found_by_address_or_hash_and_the_address_stays_here(
-    watch: CloudWatch, user: str
-) -> None:
+def test_a_user_is_found_by_address_or_hash(watch: CloudWatch, user: str) -> None:
     watch.log(API, 9, f"[INFO] signed up user={hashed('alexis@example.org')}")
     watch.log(API, 8, f"[INFO] signed up user={hashed('horn@example.org')}")
     watch.log(MAILER, 7, f"[ERROR] mail failed user={hashed('alexis@example.org')}\n  frame")
@@ -359,7 +357,7 @@ def test_a_user_is_found_by_address_or_hash_and_the_address_stays_here(
     assert "alexis" not in str(watch.asked).lower()
 
 
-def test_another_programs_spelling_is_found_too(watch: CloudWatch) -> None:
+def test_a_user_is_found_by_the_spelling_of_another_program(watch: CloudWatch) -> None:
     watch.log(MAILER, 9, f"[INFO] mail sent user={hashed('Mixed@Example.org')}")
     assert "mail sent" in run("--user", "Mixed@Example.org").stdout
 
@@ -367,21 +365,23 @@ def test_another_programs_spelling_is_found_too(watch: CloudWatch) -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--function", "mailer"], "take one of api_handler, send_validation_mail"),
-        (["--function", ""], "take one of api_handler, send_validation_mail"),
+        (["--function", "mailer"], "Choose one of: api_handler, send_validation_mail"),
+        (["--function", ""], "Choose one of: api_handler, send_validation_mail"),
         (["--user", ""], "--user: is empty"),
         (["--since", "yesterday"], "not a date such as 2026-11-24, nor a span"),
         (["--level", "LOUD"], "is not one of 'debug', 'info'"),
     ],
 )
 @pytest.mark.usefixtures("watch")
-def test_what_was_typed_wrong_is_said(options: list[str], words: str) -> None:
+def test_a_wrong_logs_command_is_refused(options: list[str], words: str) -> None:
     done = run(*options)
     assert done.exit_code != 0
     assert words in " ".join(done.stderr.split())
 
 
-def test_ctrl_c_ends_it_quietly(watch: CloudWatch, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ctrl_c_ends_the_logs_without_an_error(
+    watch: CloudWatch, monkeypatch: pytest.MonkeyPatch
+) -> None:
     watch.log(API, 9, "[INFO] shown")
 
     def interrupted(_: float) -> None:

@@ -55,7 +55,7 @@ def counted(*items: dict[str, Any], days: int = 30) -> Metrics:
 
 
 @given(st.lists(st.floats(0.001, 10_000_000), min_size=1, max_size=60), st.floats(0, 1))
-def test_a_quantile_is_within_a_hundredth_of_the_exact_one(
+def test_a_quantile_is_within_1_percent_of_the_exact_one(
     seconds: list[float], share: float
 ) -> None:
     durations = Durations()
@@ -65,7 +65,7 @@ def test_a_quantile_is_within_a_hundredth_of_the_exact_one(
     assert durations.quantile(share) == pytest.approx(exact, rel=PRECISION)
 
 
-def test_what_is_kept_does_not_grow_with_what_is_counted() -> None:
+def test_memory_does_not_grow_with_the_count() -> None:
     durations = Durations()
     for number in range(100_000):
         durations.add(number % 5_000_000 / 7)
@@ -73,7 +73,7 @@ def test_what_is_kept_does_not_grow_with_what_is_counted() -> None:
     assert len(durations._classes) < 1500
 
 
-def test_nothing_has_no_median() -> None:
+def test_the_median_of_nothing_is_none() -> None:
     assert Durations().quantile(0.5) is None
 
 
@@ -90,7 +90,7 @@ def test_nothing_has_no_median() -> None:
         )
     )
 )
-def test_the_funnel_is_what_a_plain_count_says(people: list[dict[str, Any]]) -> None:
+def test_the_funnel_equals_a_plain_count(people: list[dict[str, Any]]) -> None:
     found = counted(*(typed(person) for person in people))
     everybody = found.everybody
     for name in ("failed", "bounced", "complained"):
@@ -115,7 +115,7 @@ def test_the_funnel_is_what_a_plain_count_says(people: list[dict[str, Any]]) -> 
     assert found.recent == found.sign_ups
 
 
-def test_times_are_from_the_sign_up_to_the_mail_and_from_the_mail_to_the_click() -> None:
+def test_times_are_sign_up_to_mail_and_mail_to_click() -> None:
     found = counted(
         *(
             sign_up(
@@ -141,11 +141,11 @@ def test_times_are_from_the_sign_up_to_the_mail_and_from_the_mail_to_the_click()
         typed({"mail": "sent", "mail_at": iso(NOW), "mail_count": 1}),
     ],
 )
-def test_a_time_that_the_item_does_not_tell_is_not_made_up(item: dict[str, Any]) -> None:
+def test_a_time_that_the_item_lacks_is_not_measured(item: dict[str, Any]) -> None:
     assert counted(item).to_mail.count == 0
 
 
-def test_a_click_before_the_mail_was_written_down_is_not_a_time() -> None:
+def test_a_click_before_the_mail_is_not_measured() -> None:
     assert counted(sign_up(validated_at=iso(NOW - timedelta(hours=1)))).to_validation.count == 0
 
 
@@ -160,7 +160,7 @@ def test_a_click_before_the_mail_was_written_down_is_not_a_time() -> None:
         {"created_at": {"S": "0001-01-01T00:00:00+14:00"}},
     ],
 )
-def test_whatever_other_programs_put_counts_as_somebody(item: dict[str, Any]) -> None:
+def test_any_item_of_another_program_counts_as_a_user(item: dict[str, Any]) -> None:
     found = counted(item)
     assert (found.others.signed_up, found.sign_ups.signed_up) == (1, 0)
     assert found.recent == Funnel()
@@ -181,7 +181,7 @@ def test_days_are_utc_days_and_todays_is_the_last() -> None:
     assert found.everybody.signed_up == 4
 
 
-def test_a_moment_without_a_zone_is_taken_for_utc() -> None:
+def test_a_moment_without_a_zone_is_utc() -> None:
     assert funnel.moment({"created_at": {"S": "2026-11-24T12:00:00"}}, "created_at") == NOW
 
 
@@ -191,7 +191,7 @@ def test_a_day_is_whole_until_its_first_sign_ups_may_be_deleted() -> None:
     assert not found.is_whole(date(2026, 11, 17))
 
 
-def test_everybody_is_read_page_by_page_and_nobodys_address_with_them(store: Store) -> None:
+def test_the_table_is_counted_by_pages_without_addresses(store: Store) -> None:
     for number in range(6):
         store.put(f"{number}@example.org", nom="x" * 300_000, mail="sent", mail_count=1)
     asked: list[Any] = []
@@ -207,7 +207,7 @@ def test_everybody_is_read_page_by_page_and_nobodys_address_with_them(store: Sto
     assert "email" not in asked[0]["ProjectionExpression"]
 
 
-def test_programs_get_the_same_numbers() -> None:
+def test_json_has_the_same_numbers() -> None:
     found = funnel.as_json(counted(sign_up(), sign_up(mail="bounced"), typed({"nom": "x"})))
     assert found["everybody"]["signed_up"] == 3
     assert found["everybody"]["bounced_share"] == 50.0
@@ -221,7 +221,7 @@ def test_programs_get_the_same_numbers() -> None:
 SVG = {"svg": "http://www.w3.org/2000/svg"}
 
 
-def test_the_picture_says_in_words_what_it_shows() -> None:
+def test_the_picture_has_a_text_alternative() -> None:
     found = counted(sign_up(), sign_up(mail="failed", mails=0))
     drawn = ElementTree.fromstring(chart.draw(found, "Sign-ups of <us> & them"))  # noqa: S314
     assert drawn.findtext("svg:title", "", SVG) == "Sign-ups of <us> & them"
@@ -233,7 +233,7 @@ def test_the_picture_says_in_words_what_it_shows() -> None:
     assert days[-1] == "2026-11-24: 2 signed up, 1 mailed, 0 validated"
 
 
-def test_the_picture_speaks_of_fainter_days_only_where_there_are_some() -> None:
+def test_the_picture_explains_faint_days_if_it_has_some() -> None:
     found = Metrics.of_days(3, NOW)
     assert found.is_whole(found.first_day)
     assert "ainter" not in chart.draw(found, "x")
@@ -296,7 +296,7 @@ def test_a_single_day_is_today() -> None:
 
 
 @pytest.mark.usefixtures("prod")
-def test_a_drawing_that_cannot_be_written_is_refused_before_anybody_is_counted(
+def test_an_unwritable_drawing_is_refused_before_counting(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     counted: list[str] = []
@@ -308,7 +308,7 @@ def test_a_drawing_that_cannot_be_written_is_refused_before_anybody_is_counted(
     assert str(tmp_path / "taken") in done.stderr
 
 
-def test_the_command_speaks_json(prod: Store) -> None:
+def test_the_command_prints_json(prod: Store) -> None:
     prod.put("horn@example.org", nom="Horn")
     done = CliRunner().invoke(ops, ["metrics", "--stage", "prod", "--json", "--days", "3"])
     found = json.loads(done.stdout)

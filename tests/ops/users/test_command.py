@@ -24,13 +24,13 @@ Users = Callable[..., Result]
 
 
 @pytest.mark.parametrize("command", sorted(group.commands))
-def test_each_command_says_what_it_does_and_needs_without_a_stage(command: str) -> None:
+def test_help_needs_no_stage_and_names_permissions(command: str) -> None:
     done = CliRunner().invoke(ops, ["users", command, "--help"])
     assert done.exit_code == 0
     assert "Permissions: dynamodb:" in done.output
 
 
-def test_a_stage_is_asked_for_where_none_is_named() -> None:
+def test_users_needs_a_stage() -> None:
     done = CliRunner().invoke(ops, ["users", "list"])
     assert done.exit_code == 2
     assert "Missing option '--stage'" in done.stderr
@@ -68,7 +68,7 @@ def test_the_stage_may_stand_before_the_command_or_after(
         ("import", "-", "--rate", "1"),
     ],
 )
-def test_no_command_asks_aws_for_more_than_it_says(
+def test_each_command_names_its_permissions(
     store: Store, session: boto3.Session, users: Users, arguments: tuple[str, ...]
 ) -> None:
     asked: set[str] = set()
@@ -86,7 +86,7 @@ def test_no_command_asks_aws_for_more_than_it_says(
     assert {one.replace(".", ":") for one in asked} <= stated
 
 
-def test_a_list_that_is_piped_is_csv(store: Store, users: Users) -> None:
+def test_list_writes_csv_to_a_pipe(store: Store, users: Users) -> None:
     store.put(EMAIL, nom="GÜNST HORN", mail="failed")
     store.put("other@example.org", validated_at=THEN)
     assert users("list").stdout.splitlines()[0].startswith('"state","email","prenom"')
@@ -95,7 +95,7 @@ def test_a_list_that_is_piped_is_csv(store: Store, users: Users) -> None:
     assert [json.loads(line)["email"] for line in lines] == ["other@example.org"]
 
 
-def test_a_table_says_how_many_there_are(store: Store, users: Users) -> None:
+def test_a_table_shows_the_count(store: Store, users: Users) -> None:
     assert users("list", "--format", "table").stderr == "Nobody.\n"
     store.put(EMAIL)
     assert users("list", "--format", "table").stderr == "1 person.\n"
@@ -105,13 +105,13 @@ def test_a_table_says_how_many_there_are(store: Store, users: Users) -> None:
     assert users("list", "--format", "table").stderr == "2 people.\n"
 
 
-def test_a_since_that_is_no_moment_is_refused(users: Users) -> None:
+def test_list_refuses_a_wrong_since(users: Users) -> None:
     done = users("list", "--since", "yesterday")
     assert done.exit_code == 2
     assert "not a date such as 2026-11-24, nor a span such as 90s or 7d" in done.stderr
 
 
-def test_show_tells_of_one_however_the_address_is_typed(store: Store, users: Users) -> None:
+def test_show_finds_a_user_in_any_spelling(store: Store, users: Users) -> None:
     store.put(EMAIL, nom="GÜNST\x1b[31m HORN", link_hashes={"1" * 64}, mail="sent")
     done = users("show", "Alexis@Example.ORG")
     assert done.exit_code == 0
@@ -121,7 +121,7 @@ def test_show_tells_of_one_however_the_address_is_typed(store: Store, users: Use
 
 
 @pytest.mark.parametrize("command", ["show", "validate", "delete", "resend", "export"])
-def test_nobody_is_a_sentence(users: Users, command: str) -> None:
+def test_an_unknown_user_is_reported(users: Users, command: str) -> None:
     done = users(command, "nobody@example.org")
     assert (done.exit_code, done.stderr) == (
         1,
@@ -133,7 +133,7 @@ def test_nobody_is_a_sentence(users: Users, command: str) -> None:
 
 
 @pytest.mark.parametrize("command", ["list", "show", "validate", "delete", "resend", "export"])
-def test_what_aws_refuses_is_a_sentence(store: Store, users: Users, command: str) -> None:
+def test_an_error_of_aws_is_a_sentence(store: Store, users: Users, command: str) -> None:
     store.client.delete_table(TableName=store.table)
     done = users(command, *(() if command == "list" else (EMAIL,)))
     assert done.exit_code == 1
@@ -141,7 +141,7 @@ def test_what_aws_refuses_is_a_sentence(store: Store, users: Users, command: str
     assert "This is a bug" not in done.stderr
 
 
-def test_validate_is_done_once_and_said_twice(store: Store, users: Users) -> None:
+def test_validate_twice_changes_the_user_once(store: Store, users: Users) -> None:
     store.put("Mixed@Example.org", mail="sent")
     assert users("validate", "Mixed@Example.org").stdout == "Mixed@Example.org is validated.\n"
     item = store.item("Mixed@Example.org") or {}
@@ -150,7 +150,7 @@ def test_validate_is_done_once_and_said_twice(store: Store, users: Users) -> Non
     assert store.item("Mixed@Example.org") == item
 
 
-def test_delete_asks_and_shows_whom_it_is_about(store: Store, users: Users) -> None:
+def test_delete_shows_the_user_and_asks(store: Store, users: Users) -> None:
     store.put(EMAIL, nom="GÜNST HORN")
     done = users("delete", EMAIL, input="n\n")
     assert done.exit_code == 1
@@ -161,14 +161,14 @@ def test_delete_asks_and_shows_whom_it_is_about(store: Store, users: Users) -> N
     assert store.item(EMAIL) is None
 
 
-def test_delete_does_not_ask_a_script(store: Store, users: Users) -> None:
+def test_delete_with_yes_does_not_ask(store: Store, users: Users) -> None:
     store.put(EMAIL)
     done = users("delete", "--yes", EMAIL.upper())
     assert (done.exit_code, done.stdout) == (0, f"{EMAIL} is deleted.\n")
     assert store.item(EMAIL) is None
 
 
-def test_export_hands_out_everything(store: Store, users: Users, tmp_path: Path) -> None:
+def test_export_has_everything(store: Store, users: Users, tmp_path: Path) -> None:
     store.put(EMAIL, phone="+33 6", link_hashes={"1" * 64})
     held = json.loads(users("export", EMAIL).stdout)
     assert {one["name"] for one in held["held"]} == {"email", "phone", "link_hashes"}
@@ -194,7 +194,7 @@ def test_resend_owes_a_mail(store: Store, users: Users) -> None:
         ({"mail": "complained"}, "complained about our mail, so none is sent."),
     ],
 )
-def test_resend_says_why_it_owes_none(
+def test_resend_says_why_it_refuses(
     store: Store, users: Users, attributes: dict[str, str], words: str
 ) -> None:
     store.put(EMAIL, **attributes)
@@ -204,13 +204,13 @@ def test_resend_says_why_it_owes_none(
     assert store.item(EMAIL) == {"email": EMAIL, **attributes}
 
 
-def test_a_bounce_can_be_overridden_knowingly(store: Store, users: Users) -> None:
+def test_resend_may_override_a_bounce(store: Store, users: Users) -> None:
     store.put(EMAIL, mail="bounced")
     assert users("resend", "--even-bounced", EMAIL).exit_code == 0
     assert (store.item(EMAIL) or {})["mail"] == "owed"
 
 
-def test_all_that_failed_are_owed_again_and_no_others(store: Store, users: Users) -> None:
+def test_resend_failed_owes_only_failed_mail(store: Store, users: Users) -> None:
     store.put("failed@example.org", mail="failed")
     store.put("failed.but.validated@example.org", mail="failed", validated_at=THEN)
     store.put("bounced@example.org", mail="bounced")
@@ -220,7 +220,7 @@ def test_all_that_failed_are_owed_again_and_no_others(store: Store, users: Users
     assert (store.item("bounced@example.org") or {})["mail"] == "bounced"
 
 
-def test_all_that_are_owed_for_long_are_asked_for_again(store: Store, users: Users) -> None:
+def test_resend_owed_wakes_the_mailer_for_old_mail(store: Store, users: Users) -> None:
     for n in range(3):
         store.put(f"owed{n}@example.org", mail="sending", mail_at="2020-01-01T00:00:00.000000Z")
     done = users("resend", "--owed", *UNLIMITED)
@@ -228,9 +228,7 @@ def test_all_that_are_owed_for_long_are_asked_for_again(store: Store, users: Use
     assert users("resend", "--owed", *UNLIMITED).stdout == "0 mails were asked for.\n"
 
 
-def test_when_the_days_mails_are_spent_resend_stops_and_says_how_to_go_on(
-    store: Store, users: Users
-) -> None:
+def test_resend_stops_when_todays_mails_are_used_up(store: Store, users: Users) -> None:
     for n in range(3):
         store.put(f"failed{n}@example.org", mail="failed")
     done = users("resend", "--failed", "--rate", "1000", "--mails", "2")
@@ -239,5 +237,5 @@ def test_when_the_days_mails_are_spent_resend_stops_and_says_how_to_go_on(
 
 
 @pytest.mark.parametrize("arguments", [(), (EMAIL, "--owed"), ("--even-bounced", "--failed")])
-def test_resend_is_for_one_or_for_all_of_a_kind(users: Users, arguments: tuple[str, ...]) -> None:
+def test_resend_takes_one_address_or_one_kind(users: Users, arguments: tuple[str, ...]) -> None:
     assert users("resend", *arguments).exit_code == 2

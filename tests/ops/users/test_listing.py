@@ -8,6 +8,7 @@ import json
 import tracemalloc
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
+from typing import Any
 
 import click
 import pytest
@@ -70,7 +71,7 @@ def of(*states: str) -> set[str]:
         (("failed", "bounced"), of("failed", "bounced", "complained")),
     ],
 )
-def test_each_state_is_listed_by_itself(
+def test_list_selects_users_by_state(
     users: OperatorsUsers, asked: tuple[str, ...], expected: set[str]
 ) -> None:
     found = list(listing.people(users, asked, None))
@@ -79,14 +80,14 @@ def test_each_state_is_listed_by_itself(
         assert STATE_OF[one["email"].removesuffix("@example.org").replace(".", " ")] == one["state"]
 
 
-def test_everybody_is_in_exactly_one_state(users: OperatorsUsers) -> None:
+def test_each_user_is_in_exactly_one_state(users: OperatorsUsers) -> None:
     listed = [
         one["email"] for state in listing.STATES for one in listing.people(users, (state,), None)
     ]
     assert len(listed) == len(set(listed)) == len(STATE_OF)
 
 
-def test_since_is_when_they_came_and_goes_with_a_state(store: Store) -> None:
+def test_since_selects_by_arrival_and_combines_with_a_state(store: Store) -> None:
     users = OperatorsUsers(store.client, store.table)
     store.put("old@example.org", created_at="2031-05-03T11:59:59.999999Z")
     store.put("new@example.org", created_at="2031-05-03T12:00:00.000000Z")
@@ -111,7 +112,7 @@ ODD: Plain = {
 }
 
 
-def test_csv_is_what_import_reads_and_no_formula() -> None:
+def test_csv_can_be_imported_and_has_no_formula() -> None:
     out = io.StringIO(newline="")
     assert listing.write_csv([ODD], out) == 1
     header, row = csv.reader(io.StringIO(out.getvalue(), newline=""), strict=True)
@@ -130,7 +131,45 @@ def test_csv_is_what_import_reads_and_no_formula() -> None:
     assert {name: ODD[name] for name in ("email", "prenom", "nom")}.items() <= again.items()
 
 
-def test_json_lines_say_what_there_is_as_it_is() -> None:
+class Screen(io.StringIO):
+    """A terminal that remembers what it shows."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+EVIL = "\x1b]0;gone\x07\x9b2J\u202e\u2067\x7f\u2028"
+
+
+@pytest.mark.parametrize("write", [listing.write_csv, listing.write_jsonl])
+def test_a_terminal_gets_no_control_characters(write: Any) -> None:
+    screen = Screen(newline="")
+    write([{"state": "pending", "email": "a@example.org", "nom": f"A{EVIL}Z"}], screen)
+    for line in screen.getvalue().splitlines():
+        assert line.isprintable()
+
+
+def test_json_lines_keep_the_value_of_control_characters() -> None:
+    out = io.StringIO()
+    listing.write_jsonl([{"nom": EVIL}], out)
+    assert json.loads(out.getvalue()) == {"nom": EVIL}
+
+
+def test_a_csv_file_keeps_control_characters() -> None:
+    out = io.StringIO(newline="")
+    listing.write_csv([{"email": "a@example.org", "nom": EVIL}], out)
+    assert EVIL in out.getvalue()
+
+
+def test_a_right_to_left_name_does_not_reorder_its_line() -> None:
+    lines: list[str] = []
+    user = {"state": "pending", "email": "a@example.org", "prenom": "محمد", "mail": "sent"}
+    listing.write_table([user], lines.append, 80)
+    assert "\u2068محمد\u2069  " in lines[1]
+    assert cell_len(click.unstyle(lines[1])) <= 80
+
+
+def test_json_lines_have_the_attributes_as_they_are() -> None:
     out = io.StringIO()
     assert listing.write_jsonl([ODD, ODD], out) == 2
     assert [json.loads(line) for line in out.getvalue().splitlines()] == [ODD, ODD]
@@ -138,7 +177,7 @@ def test_json_lines_say_what_there_is_as_it_is() -> None:
 
 
 @pytest.mark.parametrize("width", [40, 80, 120])
-def test_a_tables_line_fits_the_terminal_and_cannot_move_its_cursor(width: int) -> None:
+def test_a_line_fits_the_terminal_and_is_safe_on_it(width: int) -> None:
     lines: list[str] = []
     odd = {
         **ODD,
@@ -156,7 +195,7 @@ def test_a_tables_line_fits_the_terminal_and_cannot_move_its_cursor(width: int) 
     assert ("2031-05-04 12:00" in plain[1]) == (width >= 110)
 
 
-def test_nobody_is_no_table() -> None:
+def test_an_empty_list_has_no_header() -> None:
     lines: list[str] = []
     assert listing.write_table([], lines.append, 80) == 0
     assert lines == []
@@ -189,7 +228,7 @@ def test_a_list_of_any_length_takes_the_same_memory(shape: str) -> None:
     assert peak(2_000) < peak(200) + 100_000
 
 
-def test_one_page_is_asked_for_at_a_time(store: Store) -> None:
+def test_a_list_reads_one_page_at_a_time(store: Store) -> None:
     """Of 1 MB each: four people, half a megabyte each, are more than one page."""
     users = OperatorsUsers(store.client, store.table)
     for n in range(6):

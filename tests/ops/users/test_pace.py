@@ -35,25 +35,25 @@ class Ses:
         (Ses(-1, 1000, 100), Quota(90, math.inf)),
     ],
 )
-def test_a_tenth_of_what_ses_allows_is_left_to_sign_ups(account: Any, expected: Quota) -> None:
+def test_sign_ups_keep_10_percent_of_the_quota(account: Any, expected: Quota) -> None:
     found = quota(account, None, None)
     assert found.rate == pytest.approx(expected.rate)
     assert found.mails == expected.mails
 
 
-def test_what_the_operator_says_counts_upward_and_downward() -> None:
+def test_the_operators_numbers_replace_the_quota() -> None:
     account: Any = Ses()
     assert quota(account, 1000, None) == Quota(1000, 45000)
     assert quota(account, None, 3).mails == 3
 
 
-def test_ses_is_not_asked_for_what_nobody_needs_to_know() -> None:
+def test_ses_is_not_asked_if_the_operator_names_both_numbers() -> None:
     account: Any = Ses()
     assert quota(account, 2, 3) == Quota(2, 3)
     assert not account.asked
 
 
-def test_who_may_not_ask_ses_is_told_so() -> None:
+def test_a_missing_permission_for_the_quota_is_reported() -> None:
     class Closed:
         def get_account(self) -> Any:
             raise ClientError({"Error": {"Code": "AccessDeniedException"}}, "GetAccount")
@@ -64,7 +64,7 @@ def test_who_may_not_ask_ses_is_told_so() -> None:
 
 
 @given(st.floats(0.1, 500), st.lists(st.sampled_from(["take", "give back"]), max_size=200))
-def test_mails_are_never_asked_for_faster_than_the_rate(rate: float, steps: list[str]) -> None:
+def test_mails_never_exceed_the_rate(rate: float, steps: list[str]) -> None:
     clock = 0.0
     pace = Pace(Quota(rate, 1000), lambda: clock)
     asked = 0
@@ -80,7 +80,7 @@ def test_mails_are_never_asked_for_faster_than_the_rate(rate: float, steps: list
         assert asked <= clock * rate + max(rate / 4, 1) + 1e-3
 
 
-def test_a_slow_pace_asks_for_one_at_a_time() -> None:
+def test_a_slow_pace_allows_one_mail_at_a_time() -> None:
     clock = 0.0
     pace = Pace(Quota(0.9, 10), lambda: clock)
     assert pace.wait() == 0
@@ -90,7 +90,7 @@ def test_a_slow_pace_asks_for_one_at_a_time() -> None:
     assert pace.wait() == 0
 
 
-def test_the_days_mails_come_to_an_end_unless_some_are_given_back() -> None:
+def test_mails_are_used_up_unless_some_are_given_back() -> None:
     pace = Pace(Quota(1000, 2), lambda: 0.0)
     pace.take()
     pace.take()

@@ -24,7 +24,7 @@ def told(**attributes: object) -> dict[str, str]:
     return dict(person.facts(person.plain(typed({"email": EMAIL, **attributes})), NOW))
 
 
-def test_a_sign_up_is_told_from_beginning_to_end() -> None:
+def test_show_has_the_life_of_a_sign_up() -> None:
     facts = told(
         prenom="Alexis",
         nom="GÜNST HORN",
@@ -82,7 +82,9 @@ def test_a_sign_up_is_told_from_beginning_to_end() -> None:
         ({"mail": {"not": "ours"}}, "mail", "{'not': 'ours'}"),
     ],
 )
-def test_each_fact_is_told_whatever_others_wrote(attributes: Plain, label: str, fact: str) -> None:
+def test_facts_survive_any_attribute_of_another_program(
+    attributes: Plain, label: str, fact: str
+) -> None:
     assert told(**attributes)[label] == fact
 
 
@@ -113,7 +115,7 @@ def test_an_item_of_any_types_is_plain_json() -> None:
     }
 
 
-def test_an_export_holds_everything_with_what_it_means() -> None:
+def test_an_export_has_each_attribute_with_its_meaning() -> None:
     held = personal_data.everything(
         {"phone": "1", "nom": "GÜNST HORN", "email": EMAIL, "link_hashes": [HASH]}, "users", NOW
     )
@@ -129,7 +131,7 @@ def test_an_export_holds_everything_with_what_it_means() -> None:
     assert hashed(EMAIL) in held["logs"]
 
 
-def test_every_attribute_of_ours_has_its_meaning() -> None:
+def test_every_attribute_of_the_app_has_a_meaning() -> None:
     readme = (CHECKOUT / "README.md").read_text(encoding="utf-8")
     table = readme.partition("\n## The item\n")[2].partition("\n## ")[0]
     rows = re.findall(r"^\| (`.*?) \|", table, re.MULTILINE)
@@ -153,19 +155,17 @@ def test_every_attribute_of_ours_has_its_meaning() -> None:
         ("no address at all", ["no address at all"]),
     ],
 )
-def test_an_address_stands_for_itself_first_and_then_for_how_we_store_it(
-    typed: str, keys: list[str]
-) -> None:
+def test_an_address_is_looked_up_as_typed_then_as_stored(typed: str, keys: list[str]) -> None:
     assert lookup.spellings(typed) == keys
 
 
 @pytest.mark.parametrize("typed", ["", "x" * 3000, "a\udcff@example.org"])
-def test_what_can_be_nobodys_key_is_refused(typed: str) -> None:
+def test_a_text_that_cannot_be_a_key_is_refused(typed: str) -> None:
     with pytest.raises(OpsError, match="An address is meant here"):
         lookup.spellings(typed)
 
 
-def test_the_first_spelling_that_somebody_has_is_who_is_meant() -> None:
+def test_the_first_spelling_of_a_user_is_found() -> None:
     people = {EMAIL: "canonical", "Alexis@Example.org": "verbatim"}
     assert lookup.first("Alexis@Example.org", people.get) == ("Alexis@Example.org", "verbatim")
     assert lookup.first("ALEXIS@example.org", people.get) == (EMAIL, "canonical")

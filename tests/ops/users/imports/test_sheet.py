@@ -122,7 +122,7 @@ def test_a_quote_that_is_never_closed_rejects_all_behind_it(lines: str) -> None:
     assert (bob.line, bob.last_line) == (3, 2 + lines.count("\n"))
 
 
-def test_text_after_a_closing_quote_rejects_the_lines_of_its_cell() -> None:
+def test_text_after_a_closing_quote_rejects_its_row() -> None:
     text = f'email,notes\na@b.c,"Big" Joe\nd@e.f,"two\n{VICTIM}\n"lines" said Joe\ng@h.i,5" pipe\n'
     rows = list(read(text).rows())
     reason = "there is text after a closing quotation mark"
