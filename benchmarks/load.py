@@ -120,7 +120,7 @@ def _deploy_bare(stack: Deployed, folder: Path) -> str:
 
 
 def _deploy(described: Path, folder: Path) -> None:
-    from ops.deployment import code, rest_api
+    from ops.deployment import functions, rest_api
     from ops.stage.local_cloud import Keys, connect
     from ops.stage.project import Project
 
@@ -151,7 +151,7 @@ def _deploy(described: Path, folder: Path) -> None:
     api = rest_api.provide(cloud.session.client("apigateway"), project, lambda _: None)
     address = cloud.address(api, project.api_stage)
     rest_api.record(project, api, address)
-    code.ship(cloud, project, lambda _: None)
+    functions.deploy(cloud, project, lambda _: None)
     print(address)
 
 

@@ -10,12 +10,13 @@ from urllib.parse import urlsplit
 
 from ops.deployment import (
     alarms,
-    code,
     event_invoke_config,
     event_source_mapping,
     function_logs,
+    functions,
     mail_identity,
     mail_limits,
+    package,
     rest_api,
     secret_key,
     table,
@@ -165,7 +166,7 @@ def _deploy(
         event_source_mapping.reconcile(
             client("lambda"), project, users_table, environment["USERS_STREAM_ARN"], say
         )
-        code.ship(cloud, project, say)
+        functions.deploy(cloud, project, say)
 
     with progress.step("Logs") as say:
         function_logs.configure(
@@ -193,6 +194,7 @@ def _deploy(
         left_to_do=[
             *mail_identity.left_to_do(client("sesv2"), sender, identity.name, cloud.aws),
             *alarms.left_to_do(client("sns"), outputs["AlarmsArn"], told, cloud.aws),
+            *([] if cloud.endpoint else package.left_to_do(project.stage)),
         ],
     )
 

@@ -7,7 +7,7 @@ stage last. A stage of which there is nothing at all is one that was misspelt.
 from shlex import quote
 from typing import Any
 
-from ops.deployment import code, function_logs, inventory, mail_identity, mail_limits, table
+from ops.deployment import function_logs, functions, inventory, mail_identity, mail_limits, table
 from ops.deployment.deploy import OF_THE_USERS, OWN_SETTINGS, check_stage, own_configuration_set
 from ops.deployment.stack import Stack
 from ops.stage.cloud import Cloud, in_plain_words
@@ -87,9 +87,9 @@ def _remove_deployed(cloud: Cloud, project: Project, say: Say) -> None:
         say("nothing to remove")
         return
     project.replace(found)
-    code.unship(cloud, project, say)
-    functions = [one["name"] for one in found if one["resource_type"] == "lambda_function"]
-    say(f"{', '.join(functions) or 'what was left of them'} removed")
+    functions.remove(cloud, project, say)
+    names = [one["name"] for one in found if one["resource_type"] == "lambda_function"]
+    say(f"{', '.join(names) or 'what was left of them'} removed")
 
 
 def _delete_logs(logs: Any, project: Project, say: Say) -> None:

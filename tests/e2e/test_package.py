@@ -43,7 +43,7 @@ templates = Templates()
 assert {"en", "fr"} <= templates.languages
 for lang in templates.languages:
     assert templates.words(lang)["sign_up_title"]
-    assert app.site.pages.sign_up(lang, {})
+    assert app.answers.pages.sign_up(lang, {})
 loaded = {module.split(".")[0] for module in sys.modules}
 assert not loaded & {"pytest", "moto", "ops", "tests", "click", "rich"}, loaded
 print("ready")
@@ -139,6 +139,11 @@ def test_the_package_holds_what_lambda_needs_and_nothing_else(package: ZipFile) 
         assert any(name.startswith(f"chalicelib/templates/{folder}/") for name in names)
     assert not [name for name in names if name.startswith(("tests", "ops", ".", "boto"))]
     assert sum(info.compress_size for info in package.infolist()) < 1_500_000
+
+
+def test_every_file_can_be_read_by_any_user(package: ZipFile) -> None:
+    """Lambda runs as another user, who could not load a file of the mode 0600."""
+    assert {entry.external_attr >> 16 for entry in package.infolist()} == {0o100644}
 
 
 def test_all_code_that_is_loaded_has_the_bytecode_of_just_that_code(package: ZipFile) -> None:

@@ -123,6 +123,7 @@ class Account:
             (steps, "Stack", lambda _, name: SimpleNamespace(name=name, **stack)),
             (steps.mail_identity, "choose", lambda *_: MailIdentity("example.org", is_ours=True)),
             (steps.mail_identity, "left_to_do", lambda *_: ["Wait."]),
+            (steps.package, "left_to_do", lambda stage: [f"Wait for {stage}."]),
             (steps.mail_limits, "read", lambda _: MailLimits(180, 90)),
             (steps.table, "check", lambda *_: STREAM),
             (steps.table, "check_limits", lambda *_: None),
@@ -135,7 +136,7 @@ class Account:
             (steps.function_logs, "configure", lambda *given: self.log_days.append(given[3])),
             (steps.alarms, "restore", lambda *_: None),
             (steps.alarms, "left_to_do", lambda _, topic, to, __: [f"{to} at {topic}."]),
-            (steps.code, "ship", lambda _, project, __: self.ship(project)),
+            (steps.functions, "deploy", lambda _, project, __: self.ship(project)),
         ):
             monkeypatch.setattr(module, name, does)
         stack = {
@@ -199,7 +200,7 @@ def test_what_chalice_ships_finds_its_settings_and_roles_in_config_json(
         "api_handler": {"iam_role_arn": "role-of-api"},
         "send_validation_mail": {"iam_role_arn": "role-of-mailer"},
     }
-    left_to_do = ["Wait.", " at topic."]
+    left_to_do = ["Wait.", " at topic.", "Wait for prod."]
     assert deployed == Deployed(own_address, "bienvenue-prod-users", REGION, left_to_do)
 
 

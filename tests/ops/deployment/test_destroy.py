@@ -55,7 +55,7 @@ class Account:
         for module, name, does in (
             (steps, "Stack", lambda _, name: self.stack(name)),
             (steps.inventory, "look_up", lambda *_: self.found),
-            (steps.code, "unship", lambda _, project, __: self.unship(project)),
+            (steps.functions, "remove", lambda _, project, __: self.unship(project)),
             (steps.function_logs, "groups", lambda *_: self.groups),
             (steps.table, "delete", lambda _, table, __: self.removed.append(table)),
             (steps.table, "exists", lambda *_: self.has_users),

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-import zipfile
 from collections.abc import Callable
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,11 +13,11 @@ import pytest
 from botocore.exceptions import ClientError
 from chalice.config import Config
 from chalice.deploy.deployer import ChaliceDeploymentError
-from chalice.deploy.packager import NoSuchPackageError
 from chalice.utils import UI
 from moto import mock_aws
 
-from ops.deployment import code, rest_api
+from ops.deployment import functions as functions_module
+from ops.deployment import rest_api
 from ops.stage.cloud import Cloud
 from ops.stage.errors import DeployError
 from ops.stage.project import Project
@@ -31,7 +29,6 @@ from chalice import Chalice
 app = Chalice("bienvenue", configure_logs=False)
 seen = os.environ.get("DEFAULT_LANG")
 """
-NOW = "0123456789abcdef0123456789abcdef-python3.11.zip"
 
 Deploy = Callable[[Config, UI], None]
 
@@ -71,31 +68,16 @@ def ship(
     """Ship with a deployer that does something else."""
     session: Any = SimpleNamespace(client=lambda _: functions)
     cloud = Cloud(session, "123456789012", "eu-west-3", lambda api, stage: api + stage)
-    monkeypatch.setattr(
-        code.LambdaDeploymentPackager,
-        "deployment_package_filename",
-        lambda *_: str(package(project)),
-    )
+    monkeypatch.setattr(functions_module.package, "make", lambda *_: None)
 
     def shipping_by(deploy: Deploy) -> None:
         def make(_: object, __: object, ui: UI) -> Any:
             return SimpleNamespace(deploy=lambda config, _: deploy(config, ui))
 
-        monkeypatch.setattr(code, "create_default_deployer", make)
-        code.ship(cloud, project, say)
+        monkeypatch.setattr(functions_module, "create_default_deployer", make)
+        functions_module.deploy(cloud, project, say)
 
     return shipping_by
-
-
-def package(project: Project, name: str = NOW) -> Path:
-    folder = project.folder / ".chalice" / "deployments"
-    folder.mkdir(exist_ok=True)
-    return folder / name
-
-
-def make_package(path: Path) -> None:
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("app.py", APP)
 
 
 def test_the_app_finds_the_stages_settings_and_they_are_gone_afterwards(
@@ -151,37 +133,6 @@ def test_no_cache_of_pythons_is_packaged_nor_made_meanwhile(
     assert not sys.dont_write_bytecode
 
 
-def test_a_package_that_was_not_finished_is_never_used_again(
-    ship: Callable[[Deploy], None], project: Project
-) -> None:
-    """Chalice looks at a package's name alone, and would deploy half of it."""
-    package(project).write_bytes(b"PK half")
-    seen: list[bool] = []
-    ship(lambda *_: seen.append(package(project).exists()))
-    assert seen == [False]
-
-    def interrupted(*_: object) -> None:
-        package(project).write_bytes(b"PK half")
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        ship(interrupted)
-    assert not package(project).exists()
-
-
-def test_a_finished_package_stays_and_older_ones_go(
-    ship: Callable[[Deploy], None], project: Project
-) -> None:
-    make_package(package(project))
-    make_package(package(project, "older.zip"))
-    with pytest.raises(DeployError):
-        ship(lambda *_: fail(ChaliceDeploymentError(RuntimeError("no"))))
-    assert package(project).exists()
-    ship(lambda *_: None)
-    assert package(project).exists()
-    assert not package(project, "older.zip").exists()
-
-
 def test_a_dependency_without_a_wheel_stops_the_deploy(ship: Callable[[Deploy], None]) -> None:
     """Chalice itself would only mention it, and deploy a package that cannot start."""
     with pytest.raises(DeployError, match=r"no wheel that Lambda can run: .*pydantic"):
@@ -207,10 +158,6 @@ def test_an_error_of_awss_comes_out_from_under_chalices_own(
         (
             ChaliceDeploymentError(RuntimeError("the zip is\n  too big")),
             "Chalice could not go on: the zip is too big",
-        ),
-        (
-            NoSuchPackageError("nobody==1"),
-            r"cannot be downloaded \(Could not satisfy the requirement: nobody==1\)",
         ),
     ],
 )
@@ -246,7 +193,7 @@ def test_what_is_recorded_is_deleted_even_if_the_app_does_not_load(
     with mock_aws():
         api_id = boto3.client("apigateway").create_rest_api(name="bienvenue")["id"]
         rest_api.record(project, api_id, "https://address")
-        code.unship(cloud, project, say)
+        functions_module.remove(cloud, project, say)
         assert boto3.client("apigateway").get_rest_apis()["items"] == []
     assert say.last == f"Deleting Rest API: {api_id}"
     assert project.resource(rest_api.NAME) is None
@@ -257,8 +204,8 @@ def test_a_deletion_that_aws_refuses_is_its_own_error(
 ) -> None:
     error = ClientError({"Error": {"Code": "AccessDenied"}}, "DeleteFunction")
     deleter = SimpleNamespace(deploy=lambda *_: fail(ChaliceDeploymentError(error)))
-    monkeypatch.setattr(code, "create_deletion_deployer", lambda *_: deleter)
+    monkeypatch.setattr(functions_module, "create_deletion_deployer", lambda *_: deleter)
     cloud = Cloud(boto3.Session(), "123456789012", "eu-west-3", lambda api, stage: api + stage)
     with pytest.raises(ClientError) as raised:
-        code.unship(cloud, project, say)
+        functions_module.remove(cloud, project, say)
     assert raised.value is error

@@ -1,7 +1,7 @@
-"""The code itself: packaged, deployed and deleted by Chalice, in this process, as `chalice` would.
+"""The functions and their API: deployed and removed by Chalice, in this process.
 
-Without chalice.cli, though: importing that asks the terminal what it is, and waits ten seconds for
-one that does not answer (chalice.cli.newproj, by way of inquirer and blessed).
+chalice.cli is not imported. Importing it asks the terminal for its type, and waits 10 s if there is
+no answer (chalice.cli.newproj, by way of inquirer and blessed).
 """
 
 import contextlib
@@ -10,10 +10,10 @@ import io
 import os
 import shutil
 import sys
-import zipfile
+import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import botocore.session
 from botocore.exceptions import BotoCoreError, ClientError
@@ -21,21 +21,14 @@ from chalice.app import Chalice
 from chalice.awsclient import LambdaClientError, TypedAWSClient
 from chalice.config import Config
 from chalice.constants import DEFAULT_APIGATEWAY_STAGE_NAME, DEFAULT_ENDPOINT_TYPE
-from chalice.deploy import deployer as deployers
 from chalice.deploy.deployer import (
     ChaliceDeploymentError,
     create_default_deployer,
     create_deletion_deployer,
 )
-from chalice.deploy.packager import (
-    DependencyBuilder,
-    LambdaDeploymentPackager,
-    NoSuchPackageError,
-    PackageDownloadError,
-)
-from chalice.utils import UI, OSUtils
+from chalice.utils import UI
 
-from ops.deployment import bytecode, cors
+from ops.deployment import cors, package
 from ops.stage.cloud import Cloud
 from ops.stage.errors import DeployError
 from ops.stage.project import Project
@@ -46,8 +39,9 @@ _DEFAULTS = {
     "api_gateway_endpoint_type": DEFAULT_ENDPOINT_TYPE,
     "autogen_policy": True,
 }
+_RUNTIME = "runtime"
 # What Chalice sets of a function, code first (chalice/deploy/planner.py).
-_CHALICES = (
+_SET_BY_CHALICE = (
     "CodeSha256",
     "Environment",
     "Handler",
@@ -59,40 +53,38 @@ _CHALICES = (
     "TracingConfig",
     "VpcConfig",
 )
-# Chalice tells of a dependency that it has no wheel for, and goes on to deploy without it.
+# Chalice reports a dependency that has no wheel, and then deploys without it.
 _INCOMPLETE = "Could not install dependencies"
 
 
-def ship(cloud: Cloud, project: Project, say: Say) -> None:
+def deploy(cloud: Cloud, project: Project, say: Say) -> None:
     """Package the project and deploy it. Raises DeployError; the account's errors pass through."""
-    before = _told(cloud, project)
+    before = _configurations(cloud, project)
     with _without_caches(project.folder), _environment(project.environment):
-        config = _config(project, _load(project.folder))
+        config = _config(cloud, project, _load(project.folder))
         session = botocore.session.Session()
         cors.prepare(session, project.environment.get("ALLOWED_ORIGINS", "").lower().split())
         cloud.prepare(session)
-        teller = _Teller(say)
-        with _whole_package(config), _compiled_package(), contextlib.redirect_stdout(teller):
-            # Made in here, because it gives its packager a UI of its own, on what is now stdout.
-            deployer = create_default_deployer(session, config, UI(teller, teller))
+        output = _Output(say)
+        ui = UI(output, output)
+        package.make(config, ui)
+        # Chalice gives its packager a UI of its own, on what is stdout at that moment.
+        with contextlib.redirect_stdout(output), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that the runtime is not the Python that runs this
+            deployer = create_default_deployer(session, config, ui)
             try:
                 deployer.deploy(config, project.stage)
             except ChaliceDeploymentError as error:
                 raise _cause(error) from error
-            except (NoSuchPackageError, PackageDownloadError) as error:
-                raise DeployError(
-                    "The packages that requirements.txt names cannot be downloaded "
-                    f"({_line(error)}): look at the network, and at pip's settings."
-                ) from error
-    after = _told(cloud, project)
+    after = _configurations(cloud, project)
     changed = [name for name in project.functions() if before.get(name) != after.get(name)]
     say(", ".join(changed) or "nothing to change")
 
 
-def unship(cloud: Cloud, project: Project, say: Say) -> None:
+def remove(cloud: Cloud, project: Project, say: Say) -> None:
     """Delete all that Chalice has recorded. Raises DeployError; the account's errors pass through.
 
-    Its deleter goes by the record alone, so that an app that no longer loads need not.
+    Chalice's deleter reads its record alone, so the app does not have to load.
     """
     config = Config(
         chalice_stage=project.stage,
@@ -102,30 +94,30 @@ def unship(cloud: Cloud, project: Project, say: Say) -> None:
     )
     session = botocore.session.Session()
     cloud.prepare(session)
-    teller = _Teller(say)
+    output = _Output(say)
     try:
-        create_deletion_deployer(TypedAWSClient(session), UI(teller, teller)).deploy(
+        create_deletion_deployer(TypedAWSClient(session), UI(output, output)).deploy(
             config, project.stage
         )
     except ChaliceDeploymentError as error:
         raise _cause(error) from error
 
 
-def _told(cloud: Cloud, project: Project) -> dict[str, Any]:
-    """What Chalice may change of each function that there is, as Lambda has it."""
+def _configurations(cloud: Cloud, project: Project) -> dict[str, Any]:
+    """Return what Chalice sets of each function, as Lambda has it, by the functions' names."""
     lambda_ = cloud.session.client("lambda")
-    found: dict[str, Any] = {}
+    configurations: dict[str, Any] = {}
     for name in project.named_functions():
         try:
-            now = lambda_.get_function_configuration(FunctionName=project.function(name))
+            function = lambda_.get_function_configuration(FunctionName=project.function(name))
         except lambda_.exceptions.ResourceNotFoundException:
             continue
-        found[name] = [now.get(part) for part in _CHALICES]
-    return found
+        configurations[name] = [function.get(part) for part in _SET_BY_CHALICE]
+    return configurations
 
 
 def _load(folder: Path) -> Chalice:
-    """The project's app. Whatever app.py raises is told in its own words: it is not ours."""
+    """Return the project's app. Raises DeployError with the words of what app.py raises."""
     loaded = sys.modules.pop("app", None)
     sys.path[:0] = [str(folder), str(folder / "vendor")]
     try:
@@ -142,21 +134,31 @@ def _load(folder: Path) -> Chalice:
     return app
 
 
-def _config(project: Project, app: Chalice) -> Config:
-    """What Chalice's command line makes of config.json (chalice/cli/factory.py)."""
-    return Config(
+class _Config(Config):
+    """Chalice's configuration, but for the runtime: Chalice always takes that of its own Python."""
+
+    @property
+    def lambda_python_version(self) -> str:
+        return str(self._default_params[_RUNTIME])
+
+
+def _config(cloud: Cloud, project: Project, app: Chalice) -> Config:
+    """Return what Chalice's command line makes of config.json (chalice/cli/factory.py)."""
+    return _Config(
         chalice_stage=project.stage,
         user_provided_params={"chalice_app": app},
         config_from_disk=project.config(),
         default_params={
             "project_dir": str(project.folder),
             **_DEFAULTS,
+            # The local cloud runs functions in its own Python, whatever their runtime.
+            _RUNTIME: package.own_runtime() if cloud.endpoint else package.runtime(),
         },
     )
 
 
-class _Teller(io.StringIO):
-    """Takes what Chalice prints, line by line."""
+class _Output(io.StringIO):
+    """A stream that reports what Chalice prints, line by line."""
 
     def __init__(self, say: Say) -> None:
         super().__init__()
@@ -174,7 +176,7 @@ class _Teller(io.StringIO):
 
 
 def _cause(error: ChaliceDeploymentError) -> Exception:
-    """What went wrong, without the frame that Chalice's command line puts around it."""
+    """Return the error itself, without the frame that Chalice puts around it."""
     cause = error.original_error
     if isinstance(cause, LambdaClientError):
         cause = cause.original_error
@@ -189,7 +191,7 @@ def _line(text: object) -> str:
 
 @contextlib.contextmanager
 def _environment(settings: Mapping[str, str]) -> Iterator[None]:
-    """The stage's settings in the environment, where app.py looks for them; gone afterwards."""
+    """Put the stage's settings into the environment, where app.py reads them, for a while."""
     before = {name: os.environ.get(name) for name in settings}
     os.environ.update(settings)
     try:
@@ -204,7 +206,7 @@ def _environment(settings: Mapping[str, str]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _without_caches(folder: Path) -> Iterator[None]:
-    """Chalice zips all of chalicelib/, Python's caches too: have none there while it does."""
+    """Keep Python's caches out of chalicelib/ for a while: Chalice packages all that is there."""
     for cache in (folder / "chalicelib").rglob("__pycache__"):
         shutil.rmtree(cache, ignore_errors=True)
     before = sys.dont_write_bytecode
@@ -213,43 +215,3 @@ def _without_caches(folder: Path) -> Iterator[None]:
         yield
     finally:
         sys.dont_write_bytecode = before
-
-
-@contextlib.contextmanager
-def _whole_package(config: Config) -> Iterator[None]:
-    """Never let Chalice reuse a package that was not finished: it looks at the name alone."""
-    osutils = OSUtils()
-    packager = LambdaDeploymentPackager(osutils, cast(DependencyBuilder, None), UI())
-    package = Path(
-        packager.deployment_package_filename(config.project_dir, config.lambda_python_version)
-    )
-    if package.exists() and not zipfile.is_zipfile(package):  # killed before the end was written
-        package.unlink()
-    is_new = not package.exists()
-    try:
-        yield
-    except BaseException:
-        if is_new:
-            package.unlink(missing_ok=True)
-        raise
-    for other in package.parent.glob("*.zip"):
-        if other != package:
-            other.unlink()
-
-
-class _Packager(LambdaDeploymentPackager):
-    def create_deployment_package(self, project_dir: str, python_version: str) -> str:
-        package: str = super().create_deployment_package(project_dir, python_version)
-        bytecode.add(Path(package))
-        return package
-
-
-@contextlib.contextmanager
-def _compiled_package() -> Iterator[None]:
-    """Have Chalice's deployer, which takes no packager, make its package by ours."""
-    module: Any = deployers
-    module.LambdaDeploymentPackager = _Packager
-    try:
-        yield
-    finally:
-        module.LambdaDeploymentPackager = LambdaDeploymentPackager
