@@ -109,7 +109,11 @@ def finish(package: Path, version: str) -> None:
 
 def interpreter(version: str) -> str:
     """Return the path of a Python that makes bytecode for the runtime; empty if there is none."""
-    return sys.executable if version == own_runtime() else shutil.which(version) or ""
+    if version == own_runtime():
+        return sys.executable
+    python = shutil.which(version)
+    # pyenv has a command for each Python that it may run, but runs the chosen ones alone.
+    return python if python and _run(python, "-c", "") else ""
 
 
 def left_to_do(stage: str) -> list[str]:
@@ -120,11 +124,12 @@ def left_to_do(stage: str) -> list[str]:
     slower = (
         "" if interpreter(version) else " The package has no bytecode, so cold starts are slower."
     )
-    return [
+    advice = (
         f"Install {version}: the functions run on it, and this is {own_runtime()}, which "
         f"`chalice deploy` alone would put them on.{slower} Then:\n"
         f"make clean && PYTHON={version} make deploy STAGE={stage}"
-    ]
+    )
+    return [advice]
 
 
 def _compiled(files: dict[str, bytes], version: str) -> dict[str, bytes]:
@@ -160,4 +165,9 @@ def _compile(python: str, folder: str) -> None:
         )
         return
     options = ["-q", "-q", "-s", folder, "--invalidation-mode", "checked-hash"]
-    subprocess.run([python, "-I", "-m", "compileall", *options, folder], check=False)
+    _run(python, "-I", "-m", "compileall", *options, folder)
+
+
+def _run(*command: str) -> bool:
+    """Run a command. Return True if it succeeds."""
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
