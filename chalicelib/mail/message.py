@@ -68,8 +68,8 @@ def compose(
             for part, file in parts.items()
         },
     }
-    # A name keeps its own direction: in an Arabic greeting a Latin one, and the other way round.
-    marked = {**said, "name": Html(f"<bdi>{Html.escaped(name)}</bdi>")}
+    # A name keeps its own direction. Gmail drops <bdi> and keeps dir: caniemail.com/features/html-dir
+    marked = {**said, "name": Html(f'<span dir="auto">{Html.escaped(name)}</span>')}
     preheader = "mail_preheader_code" if code else "mail_preheader"
     in_html = {
         **values,
