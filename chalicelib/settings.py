@@ -36,6 +36,9 @@ class Brand:
     accent: str = ""
     logo_url: str = ""
     support_address: str = ""
+    privacy_url: str = ""
+    terms_url: str = ""
+    continue_url: str = ""
 
     @property
     def support_url(self) -> str:
@@ -110,7 +113,7 @@ def read(env: Mapping[str, str]) -> Settings:
         default_lang=env.get("DEFAULT_LANG", "fr").strip(),
         validate_on_get=env.get("VALIDATE_ON_GET", "true").strip() == "true",
         mail_configuration_set=optional("MAIL_CONFIGURATION_SET"),
-        mail_from_name=optional("MAIL_FROM_NAME") or optional("PRODUCT_NAME"),
+        mail_from_name=optional("MAIL_FROM_NAME") or optional("PRODUCT_NAME") or Brand.product,
         mail_reply_to=optional("MAIL_REPLY_TO"),
         after_validation_url=optional("AFTER_VALIDATION_URL"),
         templates_folder=optional("TEMPLATES_FOLDER"),
@@ -120,6 +123,9 @@ def read(env: Mapping[str, str]) -> Settings:
             accent=optional("ACCENT_COLOUR").lower(),
             logo_url=optional("LOGO_URL"),
             support_address=optional("SUPPORT_ADDRESS"),
+            privacy_url=optional("PRIVACY_URL"),
+            terms_url=optional("TERMS_URL"),
+            continue_url=optional("CONTINUE_URL"),
         ),
     )
     if settings.users_stream_arn and not _is_stream_arn(settings.users_stream_arn):
@@ -153,6 +159,9 @@ def read(env: Mapping[str, str]) -> Settings:
         ("MAIL_REPLY_TO", _is_sender, "a bare address, such as help@example.org"),
         ("AFTER_VALIDATION_URL", _is_url, "https://host/path"),
         ("ALLOWED_ORIGINS", _are_origins, "* or origins such as https://example.org"),
+        ("PRIVACY_URL", _is_url, "https://host/path"),
+        ("TERMS_URL", _is_url, "https://host/path"),
+        ("CONTINUE_URL", _is_url, "https://host/path"),
     ):
         if (value := optional(name)) and not is_right(value):
             problems.append(f"{name} must be {kind}")

@@ -68,7 +68,7 @@ def compose(
             for part, file in parts.items()
         },
     }
-    # A name keeps its own direction. Gmail drops <bdi> and keeps dir: caniemail.com/features/html-dir
+    # A name keeps its own direction. Gmail drops <bdi>, not dir: caniemail.com/features/html-dir
     marked = {**said, "name": Html(f'<span dir="auto">{Html.escaped(name)}</span>')}
     preheader = "mail_preheader_code" if code else "mail_preheader"
     in_html = {

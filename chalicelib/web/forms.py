@@ -61,9 +61,10 @@ def read_resend(fields: Mapping[str, object], languages: Collection[str]) -> str
 
     A typed address is made canonical. Beside the ``token`` of an expired link, the address comes
     from that link and is the stored key already. Another program may spell its keys as it likes.
+    Names may be sent along. They change nothing, and the answer's form keeps them.
     """
     reader = _Reader(fields)
-    reader.refuse_unknown(("email", "token", "lang"))
+    reader.refuse_unknown(("email", "token", "lang", "prenom", "nom"))
     reader.take("lang", lambda text: _language(text, languages))
     token = reader.take("token", str)
     email = reader.take(

@@ -1,21 +1,24 @@
 """The pages of a stage: templates filled with the words of a language."""
 
+import re
 from base64 import b64encode
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from chalicelib import colours
 from chalicelib.settings import UNBRANDED, Brand
 from chalicelib.templates import Html, Templates
 from chalicelib.users.links import Link
+from chalicelib.web import webmail
 from chalicelib.web.forms import FIELDS, TRAP, Problem
 
 TYPED = ("email", "prenom", "nom")
 """The fields that the sign-up page shows."""
 
+_SPACE_AND_COMMENTS = re.compile(r"\s*/\*.*?\*/\s*|\n\s*", re.DOTALL)
 _FOR_PROGRAMS = (
     "body_malformed",
     "body_too_large",
@@ -79,30 +82,41 @@ class Pages:
         email: str,
         typed: Mapping[str, str],
         *,
+        again: bool = False,
         takes_code: bool = False,
         code_failed: bool = False,
     ) -> Html:
         """Return the page that waits for the mail to be read.
 
-        With ``takes_code`` it has a field for the code of the mail. ``code_failed`` says beside the
-        field that the code just sent does not work.
+        ``again`` says that another mail was asked for. With ``takes_code`` the page has a field for
+        the code of the mail. ``code_failed`` says that the code just sent does not work.
         """
+        name = "resent" if again else "sent"
+        typed = {**typed, "email": typed.get("email") or email}
+        kept = {f"typed_{field}": typed.get(field, "") for field in TYPED}
         detail = self._word("problem_code_invalid_detail", lang) if code_failed else Html()
         links = [self._error_link(lang, "code", detail)] if code_failed else []
         form: str = Html()
         if takes_code or code_failed:
             beside = self._beside(lang, "code", detail, hint="code-hint")
+            action = self._url("validate")
             form = self._fill(
-                "code_form", lang, email=email, validate_action=self._url("validate"), **beside
+                "code_form", lang, email=email, validate_action=action, **kept, **beside
             )
         return self._page(
             "sent",
             lang,
-            title=self._title("sent", lang, failed=code_failed),
+            heading=self._word(f"{name}_title", lang),
+            title=self._title(name, lang, failed=code_failed),
             typed=typed,
+            show="sent",
             email=email,
+            body=self._word(f"{name}_body", lang),
+            webmail=self._webmail(lang, email),
             code_form=form,
             errors=self._summary(lang, links),
+            sign_up_action=f"{self.base_url}/",
+            **kept,
         )
 
     def link(self, name: str, lang: str, link: Link, in_other_languages: bool = True) -> Html:
@@ -118,6 +132,7 @@ class Pages:
             email=link.email,
             token=link.token,
             not_me_link=not_me,
+            continue_part=self._continue(lang),
         )
 
     def refuse(self, lang: str, link: Link) -> Html:
@@ -142,7 +157,7 @@ class Pages:
         return self._page(
             "problem",
             lang,
-            title=self._word(f"{name}_title", lang),
+            heading=self._word(f"{name}_title", lang),
             detail=self._word(f"{name}_detail", lang),
         )
 
@@ -150,20 +165,29 @@ class Pages:
     def security_policy(self) -> str:
         """The pages' Content-Security-Policy: our one style, forms to ourselves, nothing else."""
         digest = b64encode(sha256(self._style.encode()).digest()).decode()
-        images = f"img-src {_origin(self.brand.logo_url)}; " if self.brand.logo_url else ""
+        images = ["data:"]  # the icon
+        if self.brand.logo_url:
+            images.append(_origin(self.brand.logo_url))
         forms = [_origin(self.base_url)]
         if self.after_validation_url:  # browsers hold the answer's redirect against this, too
             forms.append(_origin(self.after_validation_url))
         return (
-            f"default-src 'none'; style-src 'sha256-{digest}'; {images}"
+            f"default-src 'none'; style-src 'sha256-{digest}'; img-src {' '.join(images)}; "
             f"form-action {' '.join(forms)}; base-uri 'none'; frame-ancestors 'none'"
         )
 
     @cached_property
+    def _shades(self) -> Mapping[str, str]:
+        return colours.shades(self.brand.accent)
+
+    @cached_property
     def _style(self) -> Html:
-        shades = colours.shades(self.brand.accent)
-        accent = self.templates.text("pages/accent.css", "", **shades)
-        return Html(self.templates.read("pages/style.css") + accent)
+        accent = self.templates.text("pages/accent.css", "", **self._shades)
+        return Html(_SPACE_AND_COMMENTS.sub("\n", self.templates.read("pages/style.css") + accent))
+
+    @cached_property
+    def _icon(self) -> str:
+        return quote(self.templates.text("pages/icon.svg", "", **self._shades).strip())
 
     def _url(self, path: str) -> str:
         return f"{self.base_url}/{path}"
@@ -197,26 +221,41 @@ class Pages:
             f"{field}_invalid": Html(f"{invalid} {described}".strip()),
         }
 
+    def _webmail(self, lang: str, email: str) -> Html:
+        if not (page := webmail.find(email)):
+            return Html()
+        name, href = page
+        return self._fill("webmail", lang, webmail=name, href=href)
+
+    def _continue(self, lang: str) -> Html:
+        if not self.brand.continue_url:
+            return Html()
+        values = {"continue_url": self.brand.continue_url, "product": self.brand.product}
+        return self._fill("continue", lang, **values)
+
     def _page(
         self,
         name: str,
         lang: str,
         *,
+        heading: str = "",
         title: str = "",
         here: str | None = "",
         typed: Mapping[str, str] | None = None,
+        show: str = "",
         **values: str,
     ) -> Html:
         """Return a whole page.
 
         A reader who chooses another language gets ``here``, an address up to ``lang=``. By default
-        that is the sign-up page, filled in with what they ``typed``. None: no choice.
+        that is the sign-up page, or the page that ``show`` names, filled in with what they
+        ``typed``. None: no choice.
         """
-        title = title or self._title(name, lang)
+        heading = heading or self._word(f"{name}_title", lang)
         main = self._fill(
             name,
             lang,
-            title=title,
+            title=heading,
             product=self.brand.product,
             sign_up_url=f"{self.base_url}/?lang={lang}",
             resend_action=self._url("resend"),
@@ -225,51 +264,65 @@ class Pages:
         return self._fill(
             "layout",
             lang,
-            title=title,
+            title=title or heading,
             style=self._style,
+            icon=self._icon,
             main=main,
             languages=(
                 Html()
                 if here is None
-                else self._languages(lang, here or f"{self.base_url}/?", typed)
+                else self._languages(lang, here or f"{self.base_url}/?", typed, show)
             ),
-            **self._brand(lang),
+            product=self.brand.product,
+            product_mark=self._product_mark(lang),
+            footer=self._footer(lang),
+            **self._shades,
         )
 
-    def _brand(self, lang: str) -> dict[str, str]:
+    def _product_mark(self, lang: str) -> str:
         brand = self.brand
-        mark, support = brand.product, Html()
-        if brand.logo_url:
-            mark = self._fill("logo", lang, logo_url=brand.logo_url, product=brand.product)
-        if brand.support_address:
-            support = self._fill(
-                "support",
-                lang,
-                support_url=brand.support_url,
-                support_address=brand.support_address,
-            )
-        return {"product": brand.product, "product_mark": mark, "support": support}
+        if not brand.logo_url:
+            return brand.product
+        return self._fill("logo", lang, logo_url=brand.logo_url, product=brand.product)
 
-    def _languages(self, lang: str, here: str, typed: Mapping[str, str] | None) -> Html:
+    def _footer(self, lang: str) -> Html:
+        brand = self.brand
+        items = []
+        if address := brand.support_address:
+            support = {"support_url": brand.support_url, "support_address": address}
+            items.append(self._fill("support", lang, **support))
+        for name, href in (("privacy", brand.privacy_url), ("terms", brand.terms_url)):
+            if href:
+                label = self._word(f"{name}_link", lang)
+                items.append(self._fill("footer_link", lang, href=href, label=label))
+        return self._fill("footer", lang, items=Html("".join(items))) if items else Html()
+
+    def _languages(self, lang: str, here: str, typed: Mapping[str, str] | None, show: str) -> Html:
         """Return ways to the other languages. What was typed goes by a form, never in a URL."""
         names = self.templates.language_names
         others = [(other, label) for other, label in names.items() if other != lang]
+        if not others:
+            return Html()
         if typed is None:
-            links = [
+            items = [
                 self._fill("language", lang, href=f"{here}lang={other}", other=other, label=label)
                 for other, label in others
             ]
-            return Html("".join(links))
-        buttons = [
-            self._fill("language_button", lang, other=other, label=label) for other, label in others
-        ]
-        return self._fill(
-            "language_form",
-            lang,
-            sign_up_action=f"{self.base_url}/",
-            buttons=Html("".join(buttons)),
-            **{f"typed_{field}": typed.get(field, "") for field in TYPED},
-        )
+            choices = self._fill("language_links", lang, items=Html("".join(items)))
+        else:
+            items = [
+                self._fill("language_button", lang, other=other, label=label)
+                for other, label in others
+            ]
+            choices = self._fill(
+                "language_form",
+                lang,
+                sign_up_action=f"{self.base_url}/",
+                items=Html("".join(items)),
+                show=show,
+                **{f"typed_{field}": typed.get(field, "") for field in TYPED},
+            )
+        return self._fill("languages", lang, choices=choices)
 
 
 def _origin(url: str) -> str:

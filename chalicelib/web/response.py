@@ -49,7 +49,12 @@ class Answers:
         self._message_text = cache(self._write_message)  # at most one for each message and language
 
     def sign_up_page(self, request: Request) -> Response:
-        """Return the form, with what the request's fields say. Programs get the page as well."""
+        """Return the form, with what the request's fields say. Programs get the page as well.
+
+        The page that waits for a mail comes here for its other languages.
+        """
+        if request.fields.get("show") == "sent":
+            return self._sent(request, 200, text_of(request.fields.get("email")))
         return self._page(request, 200, self.pages.sign_up(request.lang, _typed(request)))
 
     def signed_up(self, request: Request, email: str, ticket: str) -> Response:
@@ -61,10 +66,9 @@ class Answers:
         return response
 
     def accepted(self, request: Request, email: str) -> Response:
-        """Return the same answer to every resend, whatever became of it."""
+        """Return the same answer to every sign-up and resend, whatever became of it."""
         if request.wants_page:
-            page = self.pages.sent(request.lang, email, _typed(request))
-            return self._page(request, 202, page)
+            return self._sent(request, 202, email, again=request.path == "/resend")
         return self._message(request, 202, "accepted")
 
     def confirm(self, request: Request, link: Link) -> Response:
@@ -159,6 +163,14 @@ class Answers:
             "Content-Security-Policy": _NOTHING,
         }
         return Response(content, headers, status)
+
+    def _sent(self, request: Request, status: int, email: str, *, again: bool = False) -> Response:
+        page = self.pages.sent(request.lang, email, _typed(request), again=again)
+        response = self._page(request, status, page)
+        # A reader comes back to this page from their mailbox. With no-store, the browser would ask
+        # to send the form again.
+        response.headers["Cache-Control"] = "private, no-cache"
+        return response
 
     def _page(self, request: Request, status: int, page: str) -> Response:
         headers: Headers = {

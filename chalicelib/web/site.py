@@ -64,7 +64,7 @@ class Site:
             problem = self._answers.problem(self._read(received), response.status_code, code)
             problem.headers.update({k: v for k, v in response.headers.items() if k == "Allow"})
             response = problem
-        response.headers.update(_HEADERS)
+        response.headers = {**_HEADERS, **response.headers}
         origin = received.headers.get("origin", "").lower()
         allowed = self._answers.settings.allowed_origins
         response.headers.update(cors.response_headers(received.path, origin, allowed))

@@ -161,9 +161,10 @@ def _file(specimen: Specimen, scheme: str) -> str:
 
 def _in_scheme(html: str, scheme: str) -> str:
     """``html`` as a reader who prefers ``scheme`` has it, whatever the one who looks prefers."""
-    # Of a width, since that can stand wherever a media query has a preference.
-    width = {"light": "(max-width: 0)", "dark": "(min-width: 0)"}[scheme]
-    html = re.sub(r"\(\s*prefers-color-scheme\s*:\s*dark\s*\)", width, html)
+    # A width can stand wherever a media query has a preference.
+    for asked in SCHEMES:
+        width = "(min-width: 0)" if asked == scheme else "(max-width: 0)"
+        html = re.sub(rf"\(\s*prefers-color-scheme\s*:\s*{asked}\s*\)", width, html)
     return html.replace("light dark", scheme)
 
 

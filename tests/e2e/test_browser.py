@@ -76,6 +76,12 @@ class Visitor:
         self.press("sign_up_button")
         self.sees("sent_title")
 
+    def choose(self, lang: str) -> None:
+        """Choose another language in the menu of the page."""
+        self.page.locator("summary").click()
+        self.page.locator(f"nav [lang='{lang}']").click()
+        self.lang = lang
+
     def open_mail(self, to: str, count: int = 1) -> str:
         """Open the latest of ``count`` mails in the mailbox's own page, and return its link."""
         mail = self.stack.wait_for_mails(to, count)[-1]
@@ -172,7 +178,7 @@ def test_the_form_can_be_filled_in_by_keyboard_alone(browser: Browser, stack: St
     with visiting(browser, stack, "en") as visitor:
         visitor.open_form()
         keys = visitor.page.keyboard
-        for typed in ("", email, "Ada", "Lovelace"):  # first the link to the other language
+        for typed in ("", email, "Ada", "Lovelace"):  # first the menu of languages
             keys.press("Tab")
             assert _outline(visitor.page) == "3px solid"
             keys.type(typed)
@@ -190,6 +196,61 @@ def _outline(page: Page) -> str:
         "(getComputedStyle(document.activeElement))"
     )
     return style
+
+
+# There and back
+
+
+def test_back_from_the_mailbox_is_the_page_that_waits(browser: Browser, stack: Stack) -> None:
+    email = "back@example.org"
+    with visiting(browser, stack, "en") as visitor:
+        visitor.sign_up(email)
+        visitor.page.goto(f"{stack.mailbox}/")
+        visitor.page.go_back()
+        visitor.sees("sent_title")
+        visitor.press("sent_button")
+        visitor.sees("resent_title")
+        look(visitor.page, "resent.en")
+        visitor.page.goto(f"{stack.mailbox}/")
+        visitor.page.go_back()
+        visitor.sees("resent_title")
+
+
+def test_another_mail_keeps_the_names_for_a_correction(visitor: Visitor) -> None:
+    email = f"again.{visitor.lang}@example.org"
+    visitor.sign_up(email)
+    visitor.press("sent_button")
+    visitor.sees("resent_title")
+    visitor.press("sent_help_typo_link")
+    visitor.sees("sign_up_title")
+    visitor.has_in_the_form(email=email, prenom="Alexis", nom="GÜNST HORN")
+
+
+def test_the_page_that_waits_can_be_had_in_another_language(visitor: Visitor) -> None:
+    email = f"waiting.{visitor.lang}@example.org"
+    visitor.sign_up(email)
+    visitor.choose(next(lang for lang in LANGUAGES if lang != visitor.lang))
+    visitor.sees("sent_title")
+    expect(visitor.page.get_by_text(email, exact=True)).to_be_visible()
+    visitor.press("sent_help_typo_link")
+    visitor.has_in_the_form(email=email, prenom="Alexis", nom="GÜNST HORN")
+
+
+def test_the_mailbox_opens_a_link_in_a_tab_of_its_own(browser: Browser, stack: Stack) -> None:
+    email = "mailbox@example.org"
+    with visiting(browser, stack, "fr") as visitor:
+        visitor.sign_up(email)
+        stack.wait_for_mails(email)
+        visitor.page.goto(f"{stack.mailbox}/")
+        visitor.page.get_by_text(email).first.click()
+        button = visitor.page.frame_locator("iframe").get_by_role(
+            "link", name=visitor.text("mail_button")
+        )
+        with visitor.page.context.expect_page() as opened:
+            button.click()
+        heading = opened.value.get_by_role("heading", level=1)
+        expect(heading).to_have_text(visitor.text("validated_title"))
+        visitor.complaints.clear()  # the mailbox's own page, not ours
 
 
 # What goes wrong
@@ -214,8 +275,13 @@ def test_errors_stand_beside_their_fields_and_keep_what_was_typed(visitor: Visit
         )
     summary = visitor.page.get_by_role("alert")
     expect(summary).to_be_focused()
-    summary.get_by_role("link").first.click()
-    expect(visitor.page.get_by_label(visitor.text("email_label"), exact=True)).to_be_focused()
+    assert _outline(visitor.page) == "3px solid"
+    visitor.page.set_viewport_size({"width": 360, "height": 400})
+    summary.get_by_role("link").last.click()
+    expect(visitor.page.get_by_label(visitor.text("prenom_label"), exact=True)).to_be_focused()
+    for shown in ("label[for=prenom]", "#prenom-error", "#prenom"):
+        expect(visitor.page.locator(shown)).to_be_in_viewport(ratio=1)
+    visitor.page.set_viewport_size({"width": 1000, "height": 760})
 
     visitor.fill_in(f"mended.{visitor.lang}@example.org", "Zoé", "O'Neill")
     visitor.press("sign_up_button")
@@ -251,6 +317,29 @@ def test_an_expired_link_has_a_button_for_a_new_one(visitor: Visitor) -> None:
     visitor.sees("validated_title")
 
 
+def test_a_long_address_is_not_cut_but_refused(browser: Browser, stack: Stack) -> None:
+    long = "a" * 250 + "@example.org"
+    with visiting(browser, stack, "en") as visitor:
+        visitor.open_form()
+        visitor.fill_in(long, "n" * 65)
+        visitor.press("sign_up_button")
+        visitor.has_in_the_form(email=long, prenom="n" * 65)
+        for code in ("address_too_long", "name_too_long"):
+            shown = visitor.page.get_by_role("alert").get_by_text(
+                visitor.text(f"problem_{code}_detail")
+            )
+            expect(shown).to_be_visible()
+
+
+def test_a_picture_in_a_page_has_its_size_without_styles(browser: Browser, stack: Stack) -> None:
+    with visiting(browser, stack, "en") as visitor:
+        visitor.sign_up("unstyled@example.org")
+        visitor.page.locator("style").evaluate("style => style.remove()")
+        box = visitor.page.locator("svg").bounding_box()
+        assert box is not None
+        assert (box["width"], box["height"]) == (56, 56)
+
+
 def test_a_link_that_does_not_work_leads_back_to_the_form(visitor: Visitor) -> None:
     visitor.page.goto(f"{visitor.stack.api}/validate?email=a@example.org&token=b")
     visitor.sees("refused_title")
@@ -272,12 +361,10 @@ def test_another_language_can_be_chosen_anywhere_and_follows_into_the_mail(
 ) -> None:
     email = f"switched.{visitor.lang}@example.org"
     other = next(lang for lang in LANGUAGES if lang != visitor.lang)
-    name = TEMPLATES.language_names[other]
     visitor.open_form()
     visitor.fill_in("zoe@", "Zoë", "")
     visitor.press("sign_up_button")
-    visitor.page.get_by_role("button", name=name).click()
-    visitor.lang = other
+    visitor.choose(other)
     visitor.sees("sign_up_title")
     visitor.has_in_the_form(email="zoe@", prenom="Zoë", nom="")
     visitor.fill_in(email, "Zoë", "")

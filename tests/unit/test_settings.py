@@ -40,7 +40,7 @@ def test_seven_settings_are_enough() -> None:
         default_lang="fr",
         validate_on_get=True,
         mail_configuration_set="",
-        mail_from_name="",
+        mail_from_name="Bienvenue",
         mail_reply_to="",
         after_validation_url="",
         templates_folder="",

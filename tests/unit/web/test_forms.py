@@ -215,7 +215,7 @@ def test_a_lapsed_link_asks_under_the_spelling_that_it_carries() -> None:
         ({"email": "a" * 2049, "token": "A" * 43}, ("email", "address_invalid")),
         ({"email": "a@example.org", "token": 1}, ("token", "field_not_text")),
         ({"email": "a@example.org", "token": REPEATED}, ("token", "field_repeated")),
-        ({"email": "a@example.org", "nom": "Ada"}, ("nom", "field_unknown")),
+        ({"email": "a@example.org", "role": "Ada"}, ("role", "field_unknown")),
     ],
     ids=as_id,
 )

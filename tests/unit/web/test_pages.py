@@ -25,7 +25,11 @@ BRAND = Brand(
     accent="#ffd500",
     logo_url="https://cdn.example.org/logo.svg?v=1&w=2",
     support_address="help+us@example.org",
+    privacy_url="https://example.org/privacy",
+    terms_url="https://example.org/terms",
+    continue_url="https://app.example.org/",
 )
+OUTSIDE = (BRAND.privacy_url, BRAND.terms_url, BRAND.continue_url)
 STAGE = gallery.read(
     {
         "BASE_URL": BASE_URL,
@@ -33,6 +37,9 @@ STAGE = gallery.read(
         "ACCENT_COLOUR": BRAND.accent,
         "LOGO_URL": BRAND.logo_url,
         "SUPPORT_ADDRESS": BRAND.support_address,
+        "PRIVACY_URL": BRAND.privacy_url,
+        "TERMS_URL": BRAND.terms_url,
+        "CONTINUE_URL": BRAND.continue_url,
     }
 )
 SPECIMENS = list(gallery.specimens(STAGE))
@@ -111,7 +118,8 @@ def test_a_page_is_whole(page: Specimen) -> None:
     for attribute in ("for", "form", "aria-describedby", "aria-labelledby"):
         assert set(" ".join(parsed.values(attribute)).split()) <= set(ids)
     for link in parsed.values("href"):
-        assert link.startswith((f"{BASE_URL}/", "mailto:")) or link.removeprefix("#") in ids
+        ours = link.startswith((f"{BASE_URL}/", "mailto:", "data:image/svg+xml,"))
+        assert ours or link in OUTSIDE or link.removeprefix("#") in ids
     assert all(action.startswith(f"{BASE_URL}/") for action in parsed.values("action"))
     assert parsed.values("src") == [BRAND.logo_url]
 
@@ -135,9 +143,12 @@ def test_the_policy_allows_the_one_style_that_a_page_has(brand: Brand) -> None:
     assert 'style="' not in pages.sign_up("fr", {})
 
 
-def test_the_policy_allows_no_image_but_the_logos() -> None:
-    assert "img-src" not in Pages(BASE_URL, TEMPLATES).security_policy
-    assert "img-src https://cdn.example.org;" in Pages(BASE_URL, TEMPLATES, BRAND).security_policy
+def test_the_policy_allows_no_image_but_the_icon_and_the_logo() -> None:
+    assert "img-src data:;" in Pages(BASE_URL, TEMPLATES).security_policy
+    assert (
+        "img-src data: https://cdn.example.org;"
+        in Pages(BASE_URL, TEMPLATES, BRAND).security_policy
+    )
 
 
 def test_forms_go_to_the_service_and_to_where_it_sends_people_on() -> None:
@@ -180,20 +191,61 @@ def test_what_was_typed_goes_along_by_a_form_and_never_in_a_url(name: str) -> No
     problem = Problem("name_link", "nom")
     page = pages.sent("fr", TYPED["email"], TYPED)
     parsed = Parsed(page if name == "sent" else pages.sign_up("fr", TYPED, [problem]))
-    assert parsed.all("form", id="typed") == [
-        {"id": "typed", "method": "post", "action": f"{BASE_URL}/"}
-    ]
     for field, value in TYPED.items():
         assert parsed.all("input", type="hidden", name=field, value=value)
+    assert parsed.all("form", method="post", action=f"{BASE_URL}/")
     assert parsed.all("button", name="lang", value="en")
     for url in parsed.values("href") + parsed.values("action"):
         assert "zoe" not in url.lower()
+
+
+def test_the_waiting_page_stays_itself_in_another_language() -> None:
+    parsed = Parsed(Pages(BASE_URL, TEMPLATES).sent("fr", TYPED["email"], TYPED))
+    assert parsed.all("input", name="show", value="sent")
+    parsed = Parsed(Pages(BASE_URL, TEMPLATES).sign_up("fr", TYPED))
+    assert parsed.all("input", name="show", value="")
+
+
+def test_a_stage_with_one_language_offers_no_other() -> None:
+    french = Templates()
+    french.language_names = {"fr": "Français"}
+    assert "<details" not in Pages(BASE_URL, french).sign_up("fr", {})
 
 
 def test_a_typo_is_mended_by_a_button_that_sends_what_was_typed() -> None:
     parsed = Parsed(Pages(BASE_URL, TEMPLATES).sent("en", TYPED["email"], TYPED))
     (button,) = parsed.all("button", form="typed")
     assert (button["name"], button["value"]) == ("lang", "en")
+    assert parsed.all("form", id="typed", method="post", action=f"{BASE_URL}/")
+
+
+# Another mail
+
+
+def test_another_mail_has_a_title_of_its_own_and_keeps_the_names() -> None:
+    parsed = Parsed(Pages(BASE_URL, TEMPLATES).sent("en", TYPED["email"], TYPED, again=True))
+    assert parsed.title == "Check your inbox again \u2013 Bienvenue"
+    (form,) = parsed.all("form", action=f"{BASE_URL}/resend")
+    at = parsed.elements.index(("form", form))
+    fields = [found for tag, found in parsed.elements[at : at + 5] if tag == "input"]
+    kept = {field["name"]: field["value"] for field in fields}
+    assert kept == {**TYPED, "lang": "en"}
+
+
+@pytest.mark.parametrize(
+    ("email", "name", "url"),
+    [
+        ("zoe@gmail.com", "Gmail", "https://mail.google.com/mail/"),
+        ("zoe@Hotmail.fr", "Outlook", "https://outlook.live.com/mail/"),
+        ("zoe@example.org", "", ""),
+        ("zoe", "", ""),
+    ],
+)
+def test_the_waiting_page_leads_to_the_mailbox(email: str, name: str, url: str) -> None:
+    page = Pages(BASE_URL, TEMPLATES).sent("en", email, {})
+    links = Parsed(page).all("a", target="_blank")
+    assert [link["href"] for link in links] == ([url] if url else [])
+    assert (f">Open {name}<" in page) is bool(name)
 
 
 # The form
@@ -295,6 +347,7 @@ def test_a_stage_without_a_brand_shows_our_name_and_no_more() -> None:
     assert '<p class="product">Bienvenue</p>' in page
     assert "<img" not in page
     assert "mailto:" not in page
+    assert "<footer" not in page
 
 
 def test_a_logo_stands_for_the_product_and_says_its_name() -> None:
@@ -302,6 +355,22 @@ def test_a_logo_stands_for_the_product_and_says_its_name() -> None:
     (logo,) = parsed.all("img")
     assert (logo["src"], logo["alt"]) == (BRAND.logo_url, BRAND.product)
     assert parsed.all("a", href="mailto:help+us@example.org")
+
+
+def test_a_stage_names_its_terms_its_privacy_and_where_to_go_on() -> None:
+    pages = Pages(BASE_URL, TEMPLATES, BRAND)
+    page = pages.link("validated", "en", LINK)
+    for url in OUTSIDE:
+        assert Parsed(page).all("a", href=url)
+    assert "Go to A product with" in page
+    assert not Parsed(pages.sign_up("en", {})).all("a", href=BRAND.continue_url)
+
+
+def test_an_icon_and_the_browsers_frame_have_the_accent() -> None:
+    page = Pages(BASE_URL, TEMPLATES, BRAND).sign_up("en", {})
+    (icon,) = Parsed(page).all("link", rel="icon")
+    assert "%23ffd500" in (icon["href"] or "")
+    assert Parsed(page).all("meta", name="theme-color", content="#ffd500")
 
 
 def test_a_support_address_cannot_say_more_than_an_address_in_its_link() -> None:
