@@ -167,9 +167,10 @@ class Answers:
     def _sent(self, request: Request, status: int, email: str, *, again: bool = False) -> Response:
         page = self.pages.sent(request.lang, email, _typed(request), again=again)
         response = self._page(request, status, page)
-        # A reader comes back to this page from their mailbox. With no-store, the browser would ask
-        # to send the form again.
+        # A reader comes back to this page from their mailbox. With no-store, or with a cookie that
+        # has changed since, the browser would ask to send the form again.
         response.headers["Cache-Control"] = "private, no-cache"
+        response.headers["Vary"] = "Accept, Accept-Language, Origin"
         return response
 
     def _page(self, request: Request, status: int, page: str) -> Response:
