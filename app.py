@@ -31,6 +31,8 @@ session = wiring.make_session()
 
 
 @site.get("/")
+@site.get("/users")  # where a browser stands after a form
+@site.get("/resend")
 def show_sign_up_page(request: Request) -> Response:
     return answers.sign_up_page(request)
 

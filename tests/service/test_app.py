@@ -610,8 +610,23 @@ def test_a_browser_must_name_the_type_of_a_body(service: Service, headers: dict[
     assert service.calls == []
 
 
+@pytest.mark.parametrize("path", ["/users", "/resend"])
+def test_the_address_of_a_form_shows_the_sign_up_page(service: Service, path: str) -> None:
+    answer = service.get(path, accept=BROWSER, accept_language="en")
+    assert answer.status_code == 200
+    assert b"<h1>Sign up</h1>" in answer.body.replace("\u2011".encode(), b"-")
+
+
+def test_only_the_page_that_waits_may_be_kept_by_a_browser(service: Service) -> None:
+    waiting = service.post_form("/users", ALEXIS, accept=BROWSER)
+    assert waiting.headers["Cache-Control"] == "private, no-cache"
+    assert "Cookie" not in waiting.headers["Vary"]  # its own cookie must not spoil it
+    for other in (service.post_json("/users", ALEXIS), service.get("/", accept=BROWSER)):
+        assert other.headers["Cache-Control"] == "no-store"
+
+
 @pytest.mark.parametrize(
-    ("method", "path"), [("PUT", "/users"), ("GET", "/users"), ("DELETE", "/validate")]
+    ("method", "path"), [("PUT", "/users"), ("PATCH", "/resend"), ("DELETE", "/validate")]
 )
 def test_a_method_that_is_not_there_is_a_problem_with_those_that_are(
     service: Service, method: str, path: str
