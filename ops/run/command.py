@@ -3,16 +3,17 @@
 import json
 import shlex
 import sys
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import click
 
 from ops.deployment.deploy import OWN_SETTINGS
 from ops.run import local_stack
+from ops.run.follower import Follower
 from ops.stage import local_stage
-from ops.stage.project import CHECKOUT
+from ops.stage.cloud import Cloud
+from ops.stage.project import CHECKOUT, Project
 from ops.terminal.option_types import Setting
 from ops.terminal.progress import Progress
 
@@ -42,15 +43,29 @@ from ops.terminal.progress import Progress
 @click.option(
     "--enforce-iam", is_flag=True, help="Allow the functions only what their roles do, as AWS does."
 )
-def run(port: int, state: Path, settings: Sequence[tuple[str, str]], enforce_iam: bool) -> None:
-    """Run everything on this machine, with a local cloud and a mailbox, until Ctrl-C."""
+@click.option("--quiet", is_flag=True, help="Print no line for each event and deployed change.")
+def run(
+    port: int, state: Path, settings: Sequence[tuple[str, str]], enforce_iam: bool, quiet: bool
+) -> None:
+    """Run everything on this machine, with a local cloud and a mailbox, until Ctrl-C.
+
+    A change in app.py, chalicelib or requirements.txt is deployed within seconds. A mistake in it
+    is printed, and the former code goes on. What happens to users is printed too: a line for each
+    sign-up, mail and validation, and for each warning that a function logs.
+    """
+    state = state.resolve()
+
+    def ready(stack: local_stack.Stack, cloud: Cloud, project: Project) -> Callable[[], None]:
+        _welcome(stack, state)
+        return Follower(cloud, project, CHECKOUT, state, sys.stdout, quiet=quiet).look
+
     local_stack.run(
         CHECKOUT,
-        state.resolve(),
+        state,
         port,
         dict(settings),
         Progress(sys.stdout),
-        partial(_welcome, state=state.resolve()),
+        ready,
         enforce_iam=enforce_iam,
     )
     click.echo("\nStopped.")

@@ -21,7 +21,9 @@ from ops.deployment.deploy import deploy
 from ops.deployment.rest_api import Throttle
 from ops.run.guard import READY
 from ops.run.processes import Processes
+from ops.run.reload import copy_code
 from ops.stage import json_files, local_stage
+from ops.stage.cloud import Cloud
 from ops.stage.errors import RunError
 from ops.stage.local_cloud import ACCOUNT, HOST, REGION, Keys, connect
 from ops.stage.project import CHECKOUT, Project
@@ -83,15 +85,16 @@ def run(
     port: int,
     settings: Mapping[str, str],
     progress: Progress,
-    ready: Callable[[Stack], None],
+    ready: Callable[[Stack, Cloud, Project], Callable[[], None]],
     *,
     enforce_iam: bool = False,
 ) -> None:
     """Run ``checkout`` until a signal says to stop, keeping all that it needs in ``state``.
 
-    ``ready`` is called once it is up, after ``state``/stack.json was written. ``settings`` are
-    further ones of the stage. With ``enforce_iam`` the functions may do only what their roles
-    allow, as on AWS. Raises RunError or DeployError.
+    ``ready`` is called once it is up, after ``state``/stack.json was written. It returns what is
+    called again and again from then on. ``settings`` are further ones of the stage. With
+    ``enforce_iam`` the functions may do only what their roles allow, as on AWS. Raises RunError or
+    DeployError.
     """
     ports = Ports(port)
     keys = Keys.random()
@@ -104,12 +107,14 @@ def run(
             with progress.step("Local cloud and mailbox"):
                 _start(processes, state, ports, keys, enforce_iam)
             project = copy(checkout, local_stage.project(state))
-            stack = _deploy(project, ports, keys, settings, progress)
+            cloud = connect(ports.endpoint, keys)
+            stack = _deploy(cloud, project, ports, keys, settings, progress)
             (state / "env").write_text(_environment(stack), encoding="utf-8")
             json_files.write(state / "stack.json", asdict(stack))
-            ready(stack)
+            look = ready(stack, cloud, project)
             while True:
                 processes.check()
+                look()
                 time.sleep(GLANCE)
 
 
@@ -233,21 +238,20 @@ def copy(checkout: Path, folder: Path) -> Project:
     Chalice's built packages stay there from run to run; what it once deployed is gone for good.
     """
     shutil.rmtree(folder / ".chalice" / "deployed", ignore_errors=True)
-    for name in ("chalicelib", "vendor"):
-        shutil.rmtree(folder / name, ignore_errors=True)
-        if (checkout / name).is_dir():
-            ignore = shutil.ignore_patterns("__pycache__")
-            shutil.copytree(checkout / name, folder / name, ignore=ignore)
-    for name in ("app.py", "requirements.txt", ".chalice/config.json"):
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(checkout / name, folder / name)
+    copy_code(checkout, folder)
+    (folder / ".chalice").mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(checkout / ".chalice/config.json", folder / ".chalice/config.json")
     return Project(folder, local_stage.STAGE)
 
 
 def _deploy(
-    project: Project, ports: Ports, keys: Keys, settings: Mapping[str, str], progress: Progress
+    cloud: Cloud,
+    project: Project,
+    ports: Ports,
+    keys: Keys,
+    settings: Mapping[str, str],
+    progress: Progress,
 ) -> Stack:
-    cloud = connect(ports.endpoint, keys)
     cloud.session.client("sesv2").create_email_identity(EmailIdentity=MAIL_FROM)
     deployed = deploy(
         cloud, project, progress, mail_from=MAIL_FROM, throttle=UNTHROTTLED, extra=settings

@@ -136,7 +136,7 @@ def link_in(mail: EmailMessage) -> str:
 
 
 @contextmanager
-def running(state: Path, *arguments: str) -> Iterator[Stack]:
+def running(state: Path, *arguments: str, checkout: Path = ROOT) -> Iterator[Stack]:
     """`python -m ops run` on free ports, with its files under ``state``; ended with the block."""
     port = free_ports()
     command = [sys.executable, "-m", "ops", "run", "--port", str(port), "--state", str(state)]
@@ -144,7 +144,7 @@ def running(state: Path, *arguments: str) -> Iterator[Stack]:
     with (state / "output").open("w+") as output:
         process = subprocess.Popen(
             [*command, *arguments],
-            cwd=ROOT,
+            cwd=checkout,
             env=environment,
             stdout=output,
             stderr=subprocess.STDOUT,

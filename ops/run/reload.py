@@ -1,0 +1,101 @@
+"""Changed code, deployed while the run goes on."""
+
+import io
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
+
+import urllib3
+
+from ops.run import changes, load_app
+from ops.stage.cloud import Cloud
+from ops.stage.errors import RunError
+from ops.stage.project import CHECKOUT, Project
+
+MADE = (1980, 1, 1, 0, 0, 0)  # the earliest moment of a zip
+READABLE = 0o644 << 16
+
+
+class Reloader:
+    """Deploys the code of ``checkout`` to the run in ``state``, whose copy of it is ``project``."""
+
+    def __init__(self, cloud: Cloud, project: Project, checkout: Path, state: Path) -> None:
+        self._cloud = cloud
+        self._project = project
+        self._checkout = checkout
+        self._state = state
+        self._deployed = _shape(project.folder)
+
+    def reload(self) -> None:
+        """Deploy the code as it is now.
+
+        Raises RunError if it does not load, or cannot be deployed; the former code goes on then.
+        """
+        folder = self._project.folder
+        copy_code(self._checkout, folder)
+        environment = {**os.environ, **self._project.environment}
+        _run([load_app.__file__, str(folder), str(CHECKOUT)], environment)
+        shape = _shape(folder)
+        if shape == self._deployed:
+            self._replace_code()
+        else:  # a route, a handler or a dependency: it takes longer, but is seldom
+            _run(["-m", "ops.run.ship", str(self._state)], dict(os.environ))
+            self._deployed = shape
+
+    def _replace_code(self) -> None:
+        """Put the code into the functions' package. All of them run the same one."""
+        lambda_ = self._cloud.session.client("lambda")
+        functions = [self._project.function(name) for name in self._project.functions()]
+        address = lambda_.get_function(FunctionName=functions[0])["Code"]["Location"]
+        package = repack(urllib3.request("GET", address).data, self._project.folder)
+        for function in functions:
+            lambda_.update_function_code(FunctionName=function, ZipFile=package)
+
+
+def copy_code(checkout: Path, folder: Path) -> None:
+    """Make the code in ``folder`` that of ``checkout``."""
+    for name in ("chalicelib", "vendor"):
+        shutil.rmtree(folder / name, ignore_errors=True)
+    for path in changes.files(checkout):
+        copied = folder / path.relative_to(checkout)
+        copied.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, copied)
+
+
+def _shape(folder: Path) -> object:
+    """Return what only Chalice can deploy: routes, handlers and dependencies."""
+    outline = changes.outline((folder / "app.py").read_text(encoding="utf-8"))
+    vendor = {path: path.read_bytes() for path in changes.files(folder, ("vendor",))}
+    return outline, (folder / "requirements.txt").read_bytes(), vendor
+
+
+def _run(arguments: list[str], environment: dict[str, str]) -> None:
+    done = subprocess.run(
+        [sys.executable, *arguments],
+        cwd=CHECKOUT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        told = (done.stdout.strip() or done.stderr.strip()).splitlines()
+        raise RunError(told[-1] if told else f"Python ended with status {done.returncode}.")
+
+
+def repack(made: bytes, folder: Path) -> bytes:
+    """Return the package ``made`` with the code of ``folder`` in place of its own."""
+    ours = ("app.py", "chalicelib/", "__pycache__/app.")
+    content = io.BytesIO()
+    with ZipFile(io.BytesIO(made)) as before, ZipFile(content, "w", ZIP_DEFLATED) as package:
+        for entry in before.infolist():
+            if not entry.filename.startswith(ours):
+                package.writestr(entry, before.read(entry))
+        for path in changes.files(folder, ("app.py", "chalicelib")):
+            entry = ZipInfo(path.relative_to(folder).as_posix(), MADE)
+            entry.external_attr = READABLE
+            package.writestr(entry, path.read_bytes(), ZIP_DEFLATED)
+    return content.getvalue()

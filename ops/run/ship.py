@@ -1,0 +1,28 @@
+"""A whole deploy of the changed app by Chalice, in a process that knows no former version.
+
+Run as a module with the run's folder. Prints an error in one line.
+"""
+
+import sys
+from pathlib import Path
+
+from ops.deployment import functions
+from ops.stage import local_stage, lookup
+from ops.stage.cloud import in_plain_words
+from ops.stage.errors import OpsError
+from ops.stage.project import CHECKOUT
+
+
+def ship(state: Path) -> None:
+    """Deploy what was copied to ``state``. Raises OpsError."""
+    stage = lookup.find(CHECKOUT, local_stage.STAGE, state)
+    with in_plain_words():
+        functions.deploy(stage.cloud, stage.project, lambda _: None)
+
+
+if __name__ == "__main__":
+    try:
+        ship(Path(sys.argv[1]))
+    except OpsError as error:
+        print(" ".join(str(error).split()))  # noqa: T201 - read by the run
+        sys.exit(1)
