@@ -51,7 +51,7 @@ UNBRANDED = Brand()
 
 @dataclass(frozen=True)
 class Settings:
-    """What a stage decides. The README's table of settings says what each is for.
+    """What a stage decides. docs/settings.md says what each is for.
 
     ``mails_per_day`` and ``mails_per_hour`` are None if there is no limit.
     """

@@ -71,7 +71,9 @@ class Setting(click.ParamType[tuple[str, str]]):
         known = setting_names()
         if name not in known and not name.startswith(_ENDPOINTS):
             similar = get_close_matches(name.upper(), sorted(known - set(self._taken)), 1)
-            hint = f"Did you mean {similar[0]}?" if similar else "The README lists all settings."
+            hint = (
+                f"Did you mean {similar[0]}?" if similar else "docs/settings.md lists all settings."
+            )
             self.fail(f"There is no setting {name}. {hint}", param, ctx)
         return name, setting
 

@@ -1,4 +1,4 @@
-"""The README's transcript, typed into a shell line by line and held against what comes back."""
+"""README and docs: the transcript does what it says, tables are complete, links lead somewhere."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_every_line_of_the_transcript_does_what_the_readme_says(fresh_stack: Sta
         session.expect(at_home(command), at_home(expected), patience)
 
 
-def test_the_readme_names_every_setting_and_no_other() -> None:
+def test_the_settings_page_names_every_setting_and_no_other() -> None:
     asked: list[str] = []
 
     class Environment(dict[str, str]):
@@ -68,21 +68,61 @@ def test_the_readme_names_every_setting_and_no_other() -> None:
 
     with pytest.raises(settings.SettingsError):
         settings.read(Environment())
-    table = README.partition("\n## Settings\n")[2].partition("\n## ")[0]
     named = {
         name
-        for row in re.findall(r"^\| (`.*?) \|", table, re.MULTILINE)
+        for row in re.findall(r"^\| (`.*?) \|", page("settings"), re.MULTILINE)
         for name in re.findall(r"`([A-Z_]+)`", row)
     }
     assert named == set(asked)
 
 
-def test_the_readme_names_every_attribute_of_an_item(stack: Stack) -> None:
+def test_the_items_page_names_every_attribute(stack: Stack) -> None:
     email = "documented@example.org"
     stack.post("/users", {"email": email, "prenom": "Alexis", "nom": "GÜNST HORN"})
     item = stack.wait_for_item(email, "sent")
-    table = README.partition("\n## The item\n")[2].partition("\n## ")[0]
-    documented = dict(re.findall(r"^\| `(\w+)`.*? \| (S|N|SS) \|", table, re.MULTILINE))
+    rows = re.findall(r"^\| `(\w+)`.*? \| (S|N|SS|M) \|", page("item"), re.MULTILINE)
+    documented = dict(rows)
     documented |= {"prenom": "S", "nom": "S"}
     for name, value in item.items():
         assert [documented[name]] == list(value)
+
+
+def page(name: str) -> str:
+    return (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8")
+
+
+def links(path: Path) -> list[tuple[Path, str]]:
+    """The files that a page links to or shows, each with the heading that is meant."""
+    text = path.read_text(encoding="utf-8")
+    targets = re.findall(r"\]\(([^)\s]+)\)|src=\"([^\"]+)\"", text)
+    found = []
+    for target in (linked or shown for linked, shown in targets):
+        if not target.startswith(("http://", "https://", "mailto:")):
+            name, _, heading = target.partition("#")
+            found.append(((path.parent / name).resolve() if name else path, heading))
+    return found
+
+
+def anchors(path: Path) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", path.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_every_page_is_reachable_from_the_readme_by_links_that_work() -> None:
+    reached: set[Path] = set()
+    waiting = [ROOT / "README.md"]
+    while waiting:
+        path = waiting.pop()
+        if path in reached:
+            continue
+        reached.add(path)
+        if path.suffix != ".md":
+            continue
+        for target, heading in links(path):
+            name = f"{path.relative_to(ROOT)} links to {target}"
+            assert target.is_file(), name
+            assert not heading or heading in anchors(target), f"{name}#{heading}"
+            waiting.append(target)
+    docs = {path for path in (ROOT / "docs").rglob("*") if path.is_file()}
+    assert docs - reached == set(), "pages and pictures that no link leads to"

@@ -39,10 +39,10 @@ def test_a_setting_is_a_name_and_its_value(text: str, setting: tuple[str, str]) 
         ("=en", "'=en' is not NAME=VALUE."),
         ("DEFAULT_LNAG=en", "There is no setting DEFAULT_LNAG. Did you mean DEFAULT_LANG?"),
         ("default_lang=en", "There is no setting default_lang. Did you mean DEFAULT_LANG?"),
-        ("COLOUR_OF_THE_SKY=blue", "The README lists all settings."),
+        ("COLOUR_OF_THE_SKY=blue", "docs/settings.md lists all settings."),
         ("BASE_URL=https://example.org", "This command sets BASE_URL itself."),
         # A name that is taken does not help the operator who misspelled it.
-        ("BASE_URI=https://example.org", "The README lists all settings."),
+        ("BASE_URI=https://example.org", "docs/settings.md lists all settings."),
     ],
 )
 def test_an_unknown_setting_is_refused(text: str, words: str) -> None:
