@@ -148,10 +148,10 @@ def _deploy(described: Path, folder: Path) -> None:
         BillingMode="PAY_PER_REQUEST",
     )
     project = Project(folder, "local")
-    api = rest_api.provide(cloud.session.client("apigateway"), project, lambda _: None)
+    api = rest_api.ensure(cloud.session.client("apigateway"), project, lambda _: None)
     address = cloud.address(api, project.api_stage)
     rest_api.record(project, api, address)
-    functions.deploy(cloud, project, lambda _: None)
+    functions.deploy(cloud, project, "", lambda _: None)
     print(address)
 
 

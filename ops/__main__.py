@@ -21,6 +21,7 @@ COMMAND_GROUPS = {
     "On AWS": {
         "deploy": "ops.deployment.deploy_command",
         "destroy": "ops.deployment.destroy_command",
+        "record": "ops.deployment.record_command",
     },
     "Watching a stage": {
         "doctor": "ops.doctor.command",

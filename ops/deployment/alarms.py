@@ -19,15 +19,15 @@ def names(project: Project) -> list[str]:
     return list(_as_templated(project, {}))
 
 
-def found(cloudwatch: Any, project: Project) -> dict[str, Any]:
+def find(cloudwatch: Any, project: Project) -> dict[str, Any]:
     """The stage's alarms that there are, as CloudWatch describes them, by their names."""
     described = cloudwatch.describe_alarms(AlarmNames=names(project))["MetricAlarms"]
     return {one["AlarmName"]: one for one in described}
 
 
-def restore(cloudwatch: Any, project: Project, outputs: Mapping[str, str], say: Say) -> None:
+def ensure(cloudwatch: Any, project: Project, outputs: Mapping[str, str], say: Say) -> None:
     """Put back alarms that are gone: the stack, which has these ``outputs``, does not notice."""
-    there = found(cloudwatch, project)
+    existing = find(cloudwatch, project)
     wanted = _as_templated(
         project,
         {
@@ -36,7 +36,7 @@ def restore(cloudwatch: Any, project: Project, outputs: Mapping[str, str], say: 
             "DeadLetters.QueueName": outputs["DeadLettersArn"].rpartition(":")[2],
         },
     )
-    gone = [name for name in wanted if name not in there]
+    gone = [name for name in wanted if name not in existing]
     for name in gone:
         cloudwatch.put_metric_alarm(**wanted[name])
     shorter = [name.removeprefix(f"{project.full_name}-") for name in gone]
@@ -50,7 +50,7 @@ def _as_templated(project: Project, values: Mapping[str, str]) -> dict[str, Any]
     return {one["AlarmName"]: one for one in alarms}
 
 
-def check(email: str) -> str:
+def read_address(email: str) -> str:
     """``email`` as it may be subscribed; nobody is none. Raises DeployError."""
     try:
         return email and email_address.canonical(email)

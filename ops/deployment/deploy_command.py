@@ -4,8 +4,9 @@ import sys
 
 import click
 
+from ops.deployment import deploy as deployment
 from ops.deployment import function_logs
-from ops.deployment.deploy import deploy as bring_up
+from ops.deployment.deploy import Options
 from ops.deployment.rest_api import FIRST_BURST, FIRST_RATE, Throttle
 from ops.stage.option import in_account
 from ops.terminal.option_types import Rate
@@ -51,16 +52,14 @@ def deploy(
     """
     progress = Progress(sys.stdout)
     cloud, project = in_account(stage, progress)
-    deployed = bring_up(
-        cloud,
-        project,
-        progress,
+    options = Options(
         mail_from=mail_from,
         base_url=base_url,
         throttle=Throttle(throttle_rate, throttle_burst),
         alarms_to=alarms_to,
         log_days=int(log_days) if log_days else None,
     )
+    deployed = deployment.deploy(cloud, project, options, progress)
     click.echo(f"\n{stage} is up: {deployed.base_url}/")
-    for what in deployed.left_to_do:
-        click.echo(f"\nLeft for you to do: {what}")
+    for task in deployed.left_to_do:
+        click.echo(f"\nLeft for you to do: {task}")

@@ -7,10 +7,19 @@ stage last. A stage of which there is nothing at all is one that was misspelt.
 from shlex import quote
 from typing import Any
 
-from ops.deployment import function_logs, functions, inventory, mail_identity, mail_limits, table
-from ops.deployment.deploy import OF_THE_USERS, OWN_SETTINGS, check_stage, own_configuration_set
+from ops.deployment import (
+    chalice_record,
+    function_logs,
+    functions,
+    mail_identity,
+    mail_limits,
+    preconditions,
+    table,
+)
+from ops.deployment.deploy import OF_THE_USERS, OWN_SETTINGS, own_configuration_set
 from ops.deployment.stack import Stack
-from ops.stage.cloud import Cloud, in_plain_words
+from ops.stage.aws_errors import in_plain_words
+from ops.stage.cloud import Cloud
 from ops.stage.errors import DeployError
 from ops.stage.project import Project
 from ops.terminal.progress import Progress, Say
@@ -31,7 +40,7 @@ def destroy(
 def _destroy(cloud: Cloud, project: Project, progress: Progress, delete_users: bool) -> list[str]:
     client = cloud.session.client
     before = project.environment
-    check_stage(project, cloud, before.get("USERS_STREAM_ARN", ""))
+    preconditions.check_stage(project, cloud)
     stack = Stack(client("cloudformation"), project.full_name)
     had_users = table.exists(client("dynamodb"), project.users_table)
     remembered = bool(project.roles or before.keys() & {*OWN_SETTINGS})
@@ -39,7 +48,7 @@ def _destroy(cloud: Cloud, project: Project, progress: Progress, delete_users: b
         remembered
         or had_users
         or stack.exists()
-        or inventory.look_up(cloud, project)
+        or chalice_record.find(cloud, project)
         or _log_groups(client("logs"), project)
     ):
         raise DeployError(_nothing_of(project, cloud))
@@ -51,15 +60,15 @@ def _destroy(cloud: Cloud, project: Project, progress: Progress, delete_users: b
         _remove_deployed(cloud, project, say)
 
     with progress.step("Backing resources") as say:
-        stack.delete(say)
+        stack.remove(say)
 
     with progress.step("Logs") as say:
         _delete_logs(client("logs"), project, say)
 
     with progress.step("Users' table") as say:
         if delete_users:
-            table.delete(client("dynamodb"), project.limits_table, say)
-            table.delete(client("dynamodb"), project.users_table, say)
+            table.remove(client("dynamodb"), project.limits_table, say)
+            table.remove(client("dynamodb"), project.users_table, say)
         else:
             say(f"{project.users_table} kept" if had_users else "there is none")
 
@@ -82,7 +91,7 @@ def _destroy(cloud: Cloud, project: Project, progress: Progress, delete_users: b
 
 
 def _remove_deployed(cloud: Cloud, project: Project, say: Say) -> None:
-    found = inventory.look_up(cloud, project)
+    found = chalice_record.find(cloud, project)
     if not found:
         say("nothing to remove")
         return
@@ -101,7 +110,7 @@ def _delete_logs(logs: Any, project: Project, say: Say) -> None:
 
 def _log_groups(logs: Any, project: Project) -> list[str]:
     named = {function_logs.group_of(project, name) for name in project.named_functions()}
-    return sorted(named & set(function_logs.groups(logs, project)))
+    return sorted(named & set(function_logs.find(logs, project)))
 
 
 def _nothing_of(project: Project, cloud: Cloud) -> str:

@@ -13,7 +13,7 @@ FEEDBACK = "record_mail_feedback"
 DRAIN = "resend_owed_mail"
 
 
-def configure(lambda_: "LambdaClient", project: Project, queue: str, say: Say) -> None:
+def ensure(lambda_: "LambdaClient", project: Project, queue: str, say: Say) -> None:
     """Give the functions that SNS and the clock call their settings. ``queue`` is an ARN."""
     lacking = differences(lambda_, project, queue)
     for name, config in lacking.items():

@@ -32,28 +32,15 @@ SETTINGS: dict[str, Any] = {
 }
 
 
-def reconcile(lambda_: "LambdaClient", project: Project, table: str, stream: str, say: Say) -> None:
-    """Leave Chalice no mapping but one of ``stream``, and have it recorded, so that it makes none
-    twice and a new one for a table that was made anew."""
-    kept = False
-    for mapping in mappings(lambda_, project):
+def remove_former(
+    lambda_: "LambdaClient", project: Project, table: str, stream: str, say: Say
+) -> None:
+    """Remove the mappings of other streams of the ``table``: it was made again since."""
+    for mapping in find(lambda_, project):
         source = mapping["EventSourceArn"]
-        if source == stream:
-            kept = True
-            project.keep(
-                {
-                    "name": RESOURCE,
-                    "resource_type": "dynamodb_event",
-                    "stream_arn": stream,
-                    "event_uuid": mapping["UUID"],
-                    "lambda_arn": mapping["FunctionArn"],
-                }
-            )
-        elif f":table/{table}/stream/" in source:
-            say("the table was made anew; unsubscribing from its former stream")
+        if f":table/{table}/stream/" in source and source != stream:
+            say("the table was made again; unsubscribing from its former stream")
             settled(lambda_.delete_event_source_mapping, UUID=mapping["UUID"])
-    if not kept:
-        project.forget(RESOURCE)
 
 
 def filters(absent: Any) -> dict[str, Any]:
@@ -73,7 +60,7 @@ def filters(absent: Any) -> dict[str, Any]:
     return {"Filters": [{"Pattern": json.dumps(pattern)} for pattern in patterns]}
 
 
-def configure(
+def ensure(
     lambda_: "LambdaClient", project: Project, dead_letters: str, absent: Any, say: Say
 ) -> None:
     """Give the deployed mapping its settings, and wait until it works by them."""
@@ -81,7 +68,7 @@ def configure(
     if recorded is None:
         raise DeployError(f"Chalice made no event source mapping: does app.py have {FUNCTION}?")
     uuid = recorded["event_uuid"]
-    changed = differing(lambda_.get_event_source_mapping(UUID=uuid), dead_letters, absent)
+    changed = differences(lambda_.get_event_source_mapping(UUID=uuid), dead_letters, absent)
     wanted = _wanted(dead_letters, absent)
     if changed:
         settled(lambda_.update_event_source_mapping, UUID=uuid, **wanted)
@@ -94,13 +81,13 @@ def configure(
     say(said if state == "Enabled" else f"{said}; it is {state.lower()}, so no mail is sent")
 
 
-def differing(mapping: Any, dead_letters: str, absent: Any) -> list[str]:
+def differences(mapping: Any, dead_letters: str, absent: Any) -> list[str]:
     """The names of the settings that ``mapping`` does not have as they are to be."""
     wanted = _wanted(dead_letters, absent)
     return sorted(name for name, value in wanted.items() if not holds(mapping.get(name), value))
 
 
-def mappings(
+def find(
     lambda_: "LambdaClient", project: Project
 ) -> "list[EventSourceMappingConfigurationTypeDef]":
     """All that bring anything to the mailer; none where there is no such function."""

@@ -25,7 +25,7 @@ FIRST_DAYS: int = _LOG_DAYS["Default"]
 FORMAT = {"LogFormat": "JSON", "ApplicationLogLevel": "INFO"}
 
 
-def configure(
+def ensure(
     lambda_: "LambdaClient",
     logs: Any,
     project: Project,
@@ -38,7 +38,7 @@ def configure(
     ``called`` says what the stack calls its resources: a filter that is put back under that name is
     still the stack's, and nothing is counted twice.
     """
-    found = groups(logs, project)
+    found = find(logs, project)
     changed = False
     for name in project.functions():
         group = group_of(project, name)
@@ -49,14 +49,14 @@ def configure(
             changed = True
         changed |= _write_json(lambda_, project.function(name))
     said = [f"in JSON, kept for {days} days"] if changed else []
-    if lost := uncounted(logs, project, project.functions()):
+    if lost := differences(logs, project, project.functions()):
         for name, wanted in lost.items():
             logs.put_metric_filter(filterName=called[name], **wanted)
         said.append(f"{', '.join(lost)} put back")
     say("; ".join(said) or "nothing to change")
 
 
-def uncounted(logs: Any, project: Project, functions: Iterable[str]) -> dict[str, Any]:
+def differences(logs: Any, project: Project, functions: Iterable[str]) -> dict[str, Any]:
     """The metric filters that the groups of ``functions`` lack, as they should be, by their names
     in the template."""
     groups = {group_of(project, name) for name in functions}
@@ -68,7 +68,7 @@ def uncounted(logs: Any, project: Project, functions: Iterable[str]) -> dict[str
     }
 
 
-def groups(logs: Any, project: Project) -> dict[str, int | None]:
+def find(logs: Any, project: Project) -> dict[str, int | None]:
     """The log groups whose names start like the stage's, and the days that each keeps its logs."""
     pages = logs.get_paginator("describe_log_groups").paginate(
         logGroupNamePrefix=group_of(project, "api_handler")

@@ -32,15 +32,19 @@ def holds(current: Any, wanted: Any) -> bool:
     return bool(current == wanted)
 
 
-def settled(call: Any, **parameters: Any) -> None:
-    """Make a ``call``, again while it is refused for reasons that pass; then its ClientError."""
+def settled(call: Any, reason: str = "", **parameters: Any) -> None:
+    """Make a ``call``, again while AWS refuses it for a reason that passes.
+
+    With a ``reason``, only refusals that name it pass. Raises the last ClientError at the end.
+    """
     refused: list[ClientError] = []
 
     def look() -> bool | None:
         try:
             call(**parameters)
         except ClientError as error:
-            if error.response["Error"]["Code"] not in _SETTLING:
+            refusal = error.response["Error"]
+            if refusal["Code"] not in _SETTLING or reason not in refusal.get("Message", ""):
                 raise
             refused.append(error)
             return None

@@ -11,7 +11,8 @@ import os
 import shutil
 import sys
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +24,14 @@ from chalice.config import Config
 from chalice.constants import DEFAULT_APIGATEWAY_STAGE_NAME, DEFAULT_ENDPOINT_TYPE
 from chalice.deploy.deployer import (
     ChaliceDeploymentError,
+    Deployer,
     create_default_deployer,
     create_deletion_deployer,
 )
 from chalice.utils import UI
 
-from ops.deployment import cors, package
+from ops.deployment import chalice_record, cors, package
+from ops.deployment.function_settings import settled
 from ops.stage.cloud import Cloud
 from ops.stage.errors import DeployError
 from ops.stage.project import Project
@@ -53,12 +56,17 @@ _SET_BY_CHALICE = (
     "TracingConfig",
     "VpcConfig",
 )
+# What Lambda answers while it does not know a new role's permissions.
+_NO_ACCESS_YET = "Cannot access stream"
 # Chalice reports a dependency that has no wheel, and then deploys without it.
 _INCOMPLETE = "Could not install dependencies"
 
 
-def deploy(cloud: Cloud, project: Project, say: Say) -> None:
-    """Package the project and deploy it. Raises DeployError; the account's errors pass through."""
+def deploy(cloud: Cloud, project: Project, stream: str, say: Say) -> None:
+    """Package the project and deploy it. ``stream`` is the ARN of the users' table's.
+
+    Raises DeployError; the account's errors pass through.
+    """
     before = _configurations(cloud, project)
     with _without_caches(project.folder), _environment(project.environment):
         config = _config(cloud, project, _load(project.folder))
@@ -71,14 +79,22 @@ def deploy(cloud: Cloud, project: Project, say: Say) -> None:
         # Chalice gives its packager a UI of its own, on what is stdout at that moment.
         with contextlib.redirect_stdout(output), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that the runtime is not the Python that runs this
-            deployer = create_default_deployer(session, config, ui)
-            try:
-                deployer.deploy(config, project.stage)
-            except ChaliceDeploymentError as error:
-                raise _cause(error) from error
+            make = partial(create_default_deployer, session, config, ui)
+            settled(lambda: _attempt(cloud, project, stream, make, config), _NO_ACCESS_YET)
     after = _configurations(cloud, project)
     changed = [name for name in project.functions() if before.get(name) != after.get(name)]
     say(", ".join(changed) or "nothing to change")
+
+
+def _attempt(
+    cloud: Cloud, project: Project, stream: str, make: Callable[[], Deployer], config: Config
+) -> None:
+    # Chalice writes its record at the end alone: that of an interrupted deploy shows too little.
+    chalice_record.ensure(cloud, project, stream)
+    try:
+        make().deploy(config, project.stage)
+    except ChaliceDeploymentError as error:
+        raise _cause(error) from error
 
 
 def remove(cloud: Cloud, project: Project, say: Say) -> None:

@@ -4,18 +4,21 @@ Chalice would make it last, and its address would take a second deploy to get in
 is recorded as deployed it only fills (chalice/deploy/planner.py: _plan_restapi).
 """
 
+import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ops.stage.project import Project
 from ops.terminal.progress import Say
 
 if TYPE_CHECKING:
     from types_boto3_apigateway import APIGatewayClient
+    from types_boto3_lambda import LambdaClient
 
 NAME = "rest_api"  # what Chalice records it under
 TAG = "bienvenue-stage"
 EVERY_METHOD = "*/*"
+_CALLER = re.compile(r":execute-api:[^:]*:\d*:(\w+)/")
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,7 @@ FIRST_RATE = 50.0  # four million a day, and a bound on what abuse can cost
 FIRST_BURST = 100
 
 
-def provide(gateway: "APIGatewayClient", project: Project, say: Say) -> str:
+def ensure(gateway: "APIGatewayClient", project: Project, say: Say) -> str:
     """The id of the stage's REST API, which is made if there is none."""
     api_id = find(gateway, project)
     if api_id is None:
@@ -53,20 +56,47 @@ def provide(gateway: "APIGatewayClient", project: Project, say: Say) -> str:
 
 
 def find(gateway: "APIGatewayClient", project: Project) -> str | None:
-    """The id of the stage's REST API, if there is one.
+    """Return the id of the stage's REST API, if there is one.
 
-    Chalice's record is not kept in git, so an API that another machine made is found by its tag.
+    The API with the stage's tag wins: mailed links lead to it. Chalice tags none, so an API that a
+    `chalice deploy` made is the stage's only if there is no other.
     """
-    existing = {
-        api["id"]: api.get("tags", {})
-        for page in gateway.get_paginator("get_rest_apis").paginate()
-        for api in page["items"]
-    }
-    if (api_id := _recorded_id(project)) in existing:
-        return api_id
-    return next(
-        (found for found, tags in existing.items() if tags.get(TAG) == project.full_name), None
-    )
+    apis = _apis(gateway)
+    tagged = [api_id for api_id, api in apis.items() if _is_tagged(api, project)]
+    recorded = _recorded_id(project)
+    if recorded in tagged or (recorded in apis and not tagged):
+        return recorded
+    return next(iter(tagged), None)
+
+
+def find_doubles(
+    gateway: "APIGatewayClient", lambda_: "LambdaClient", project: Project
+) -> list[str]:
+    """Return the ids of the other REST APIs that serve the stage.
+
+    A `chalice deploy` without Chalice's record makes one. The function's policy names it.
+    """
+    try:
+        policy = lambda_.get_policy(FunctionName=project.function("api_handler"))["Policy"]
+    except lambda_.exceptions.ResourceNotFoundException:
+        policy = ""
+    called_by = set(_CALLER.findall(policy))
+    own = find(gateway, project)
+    return [
+        api_id
+        for api_id, api in _apis(gateway).items()
+        if api_id != own
+        and (_is_tagged(api, project) or (api_id in called_by and api["name"] == project.app_name))
+    ]
+
+
+def _apis(gateway: "APIGatewayClient") -> dict[str, Any]:
+    pages = gateway.get_paginator("get_rest_apis").paginate()
+    return {api["id"]: api for page in pages for api in page["items"]}
+
+
+def _is_tagged(api: Any, project: Project) -> bool:
+    return bool(api.get("tags", {}).get(TAG) == project.full_name)
 
 
 def record(project: Project, api_id: str, address: str) -> None:
@@ -88,7 +118,7 @@ def _recorded_id(project: Project) -> str:
     return str((project.resource(NAME) or {}).get("rest_api_id", ""))
 
 
-def throttle(
+def ensure_throttle(
     gateway: "APIGatewayClient", api_id: str, api_stage: str, wanted: Throttle, say: Say
 ) -> None:
     """Throttle the deployed API. What was once set, by whomever, stays unless ``wanted`` says so:

@@ -24,6 +24,13 @@ MANY = 6
 
 _ACTIONS = {"Add": "made", "Modify": "changed", "Remove": "removed", "Import": "taken over"}
 _STARTS = ("CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "DELETE_IN_PROGRESS")
+_NEVER_COMPLETE = (
+    "CREATE_FAILED",
+    "REVIEW_IN_PROGRESS",
+    "ROLLBACK_COMPLETE",
+    "ROLLBACK_FAILED",
+    "ROLLBACK_IN_PROGRESS",
+)
 _NO_CHANGES = ("didn't contain changes", "No updates are to be performed")
 
 
@@ -49,13 +56,23 @@ class Stack:
         parameters = described.get("Parameters", []) if described else []
         return {one["ParameterKey"]: one["ParameterValue"] for one in parameters}
 
+    def made(self, parameter: str) -> str:
+        """Return ``parameter`` of the stack; empty unless the stack was complete once.
+
+        What a stack that failed at once was to make may be another program's by now.
+        """
+        described = self.describe()
+        if described is None or described["StackStatus"] in _NEVER_COMPLETE:
+            return ""
+        return self.parameters().get(parameter, "")
+
     def resources(self) -> dict[str, str]:
         """What the services call the stack's resources, by their names in the template; of one that
         was deleted by hand, what it was called."""
         found = self._client.describe_stack_resources(StackName=self.name)["StackResources"]
         return {one["LogicalResourceId"]: one.get("PhysicalResourceId", "") for one in found}
 
-    def deploy(self, parameters: Mapping[str, str], say: Say) -> dict[str, str]:
+    def ensure(self, parameters: Mapping[str, str], say: Say) -> dict[str, str]:
         """Make the stack what resources.json says it is, and return its outputs.
 
         Raises DeployError with CloudFormation's reason, and before anything is done if people's
@@ -75,7 +92,7 @@ class Stack:
     def exists(self) -> bool:
         return self.describe() is not None
 
-    def delete(self, say: Say) -> None:
+    def remove(self, say: Say) -> None:
         """Delete the stack; what its template retains stays. Raises DeployError if it cannot."""
         status = self._wait(say)
         if status in ("", "DELETE_COMPLETE"):

@@ -15,7 +15,7 @@ INDEX = "owed"
 PATIENCE = 600.0
 
 
-def check(dynamodb: "DynamoDBClient", table: str, say: Say) -> str:
+def ensure_users(dynamodb: "DynamoDBClient", table: str, say: Say) -> str:
     """Turn on what the table lacks, and return the ARN of its stream.
 
     The table is asked, not the stack: one that was restored from a backup has the same name,
@@ -59,7 +59,7 @@ def check(dynamodb: "DynamoDBClient", table: str, say: Say) -> str:
     return described["LatestStreamArn"]
 
 
-def check_limits(dynamodb: "DynamoDBClient", table: str, say: Say) -> None:
+def ensure_limits(dynamodb: "DynamoDBClient", table: str, say: Say) -> None:
     """Make the table of limits again if it is gone, and turn on what it lacks."""
     said = [table]
     if not exists(dynamodb, table):
@@ -131,7 +131,7 @@ def exists(dynamodb: "DynamoDBClient", table: str) -> bool:
     return _status(dynamodb, table) != ""
 
 
-def delete(dynamodb: "DynamoDBClient", table: str, say: Say) -> None:
+def remove(dynamodb: "DynamoDBClient", table: str, say: Say) -> None:
     """Delete the table and all that is in it, protected or not. Raises DeployError."""
     if not exists(dynamodb, table):
         say("nothing to remove")

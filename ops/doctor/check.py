@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 
 from ops.doctor.facts import Facts, NotThere
 from ops.doctor.http import NoAnswer
-from ops.stage.cloud import in_plain_words, is_forbidden, is_unaccepted
+from ops.stage.aws_errors import in_plain_words, is_forbidden, is_unaccepted
 from ops.stage.errors import OpsError
 
 AT_ONCE = 12
@@ -121,4 +121,6 @@ def _permission(error: ClientError, permissions: Sequence[str]) -> str:
     if named := _DENIED.search(error.response["Error"].get("Message", "")):
         return named.group(1)
     operation = error.operation_name
-    return next((name for name in permissions if name.endswith(f":{operation}")), operation)
+    named = (name for name in permissions if name.endswith(f":{operation}"))
+    # API Gateway's permissions are HTTP's methods, which come first in a check that needs one.
+    return next(named, permissions[0])

@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl, urlsplit
 from chalicelib.logs import hashed
 from chalicelib.users import email_address
 from ops.doctor import http
-from ops.stage.cloud import in_plain_words
+from ops.stage.aws_errors import in_plain_words
 from ops.stage.errors import OpsError
 from ops.stage.lookup import Stage
 from ops.terminal.progress import Progress, Say

@@ -14,7 +14,7 @@ from chalicelib.logs import hashed
 from chalicelib.users import email_address
 from ops.deployment import function_logs
 from ops.logs.log_stream import LEVELS, Entry, Logs
-from ops.stage.cloud import in_plain_words
+from ops.stage.aws_errors import in_plain_words
 from ops.stage.errors import OpsError
 from ops.stage.lookup import Stage
 from ops.stage.option import on_stage

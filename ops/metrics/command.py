@@ -11,7 +11,7 @@ from chalicelib.users.store import UNVALIDATED_LIFE
 from ops.metrics import chart
 from ops.metrics import funnel as counting
 from ops.metrics.funnel import Durations, Funnel, Metrics, share
-from ops.stage.cloud import in_plain_words
+from ops.stage.aws_errors import in_plain_words
 from ops.stage.lookup import Stage
 from ops.stage.option import on_stage
 from ops.terminal import durations, text

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from ops.deployment.deploy import deploy
+from ops.deployment.deploy import Options, deploy
 from ops.deployment.rest_api import Throttle
 from ops.run.guard import READY
 from ops.run.processes import Processes
@@ -253,9 +253,8 @@ def _deploy(
     progress: Progress,
 ) -> Stack:
     cloud.session.client("sesv2").create_email_identity(EmailIdentity=MAIL_FROM)
-    deployed = deploy(
-        cloud, project, progress, mail_from=MAIL_FROM, throttle=UNTHROTTLED, extra=settings
-    )
+    options = Options(mail_from=MAIL_FROM, throttle=UNTHROTTLED, settings=settings)
+    deployed = deploy(cloud, project, options, progress)
     return Stack(
         api=deployed.base_url,
         mailbox=f"http://{HOST}:{ports.mailbox}",

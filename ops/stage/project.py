@@ -3,8 +3,10 @@
 Chalice reads both; anything in them that is not named here is kept as it is.
 """
 
+import json
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 from ops.stage import json_files
@@ -21,6 +23,7 @@ class Project:
         self.stage = stage
         self._config = folder / ".chalice" / "config.json"
         self._deployed = folder / ".chalice" / "deployed" / f"{stage}.json"
+        self._packages = folder / ".chalice" / "deployments"
 
     def config(self) -> dict[str, Any]:
         """All of config.json. Raises DeployError if there is none."""
@@ -50,10 +53,42 @@ class Project:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What the stage's functions find in their environment."""
+        """Return what the stage's functions find in their environment.
+
+        Raises DeployError for a value that is not a text, which Lambda does not take.
+        """
         config = self.config()
-        own = self._stage_of(config).get("environment_variables", {})
-        return {**config.get("environment_variables", {}), **own}
+        settings: dict[str, Any] = {}
+        for part in (config, self._stage_of(config)):
+            own = part.get("environment_variables", {})
+            if not isinstance(own, dict):
+                raise DeployError(
+                    f"The environment_variables in {self._config} must be an object, such as "
+                    '{"DEFAULT_LANG": "en"}.'
+                )
+            settings |= own
+        for name, value in settings.items():
+            if not isinstance(value, str):
+                raise DeployError(
+                    f"The setting {name} in {self._config} must be a text in quotes, but it is "
+                    f"{json.dumps(value)}: "
+                    + ("take it out." if value is None else f'write "{json.dumps(value)}".')
+                )
+        return settings
+
+    def check_writable(self) -> None:
+        """Raise DeployError unless what a deploy records can be written here."""
+        for folder in (self._config.parent, self._deployed.parent, self._packages):
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+                with TemporaryFile(dir=folder):
+                    pass
+            except OSError as error:
+                raise DeployError(
+                    f"Nothing can be written into {folder} ({error.strerror}), so a deploy could "
+                    "not record what it made. Nothing was made. Deploy from a checkout that can be "
+                    "written."
+                ) from error
 
     @property
     def roles(self) -> dict[str, str]:
@@ -160,8 +195,11 @@ class Project:
             self._write_resources(others)
 
     def _stage_of(self, config: Mapping[str, Any]) -> dict[str, Any]:
-        found: dict[str, Any] = config.get("stages", {}).get(self.stage, {})
-        return found
+        stages = config.get("stages", {})
+        stage = stages.get(self.stage, {}) if isinstance(stages, dict) else None
+        if not isinstance(stage, dict):
+            raise DeployError(f"The stages in {self._config} must be objects, each by its name.")
+        return stage
 
     def _resources(self) -> list[dict[str, Any]]:
         # Chalice writes this file in place, so a killed deploy may leave half of it. Nothing is

@@ -13,7 +13,7 @@ import click
 
 from chalicelib.users.store import Item, Unusable
 from ops.stage import json_files
-from ops.stage.cloud import in_plain_words
+from ops.stage.aws_errors import in_plain_words
 from ops.stage.errors import OpsError
 from ops.stage.lookup import Stage
 from ops.stage.option import on_stage

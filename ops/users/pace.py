@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ops.stage.cloud import in_plain_words
+from ops.stage.aws_errors import in_plain_words
 
 if TYPE_CHECKING:
     from types_boto3_sesv2 import SESV2Client

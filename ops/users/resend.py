@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterable
 
 from chalicelib.users.store import Unusable
-from ops.stage.cloud import in_plain_words
+from ops.stage.aws_errors import in_plain_words
 from ops.terminal.interrupts import Ending
 from ops.users.pace import Pace
 

@@ -2,9 +2,9 @@
 
 ``python -m tests.e2e.deploying ENDPOINT FOLDER COMMAND [OPERATION]``. COMMAND ``ops`` deploys as
 ``python -m ops deploy`` does, ``destroy`` takes down as ``python -m ops destroy`` does; either is
-killed as soon as AWS has answered OPERATION. ``destroy-users`` takes the users along, and
-``chalice`` is ``chalice deploy``. All reach the local cloud as ``make run`` does. What they ask of
-AWS stands in FOLDER/asked, a permission a line.
+killed as soon as AWS has answered OPERATION. ``destroy-users`` takes the users along, ``record``
+makes Chalice's record again, and ``chalice`` is ``chalice deploy``. All reach the local cloud as
+``make run`` does. What they ask of AWS stands in FOLDER/asked, a permission a line.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from botocore.session import Session
 from chalice import cli
 from chalice.cli import factory
 
-from ops.deployment.deploy import deploy
+from ops.deployment import chalice_record
+from ops.deployment.deploy import Options, deploy
 from ops.deployment.destroy import destroy
 from ops.run.local_stack import MAIL_FROM
 from ops.stage.cloud import Cloud
@@ -58,10 +59,16 @@ def _ops(cloud: Cloud, folder: str, last: str = "") -> None:
     deploy(
         _watched(cloud, Path(folder), last),
         Project(Path(folder), STAGE),
+        Options(mail_from=MAIL_FROM, alarms_to=ALARMS_TO),
         Progress(sys.stdout),
-        mail_from=MAIL_FROM,
-        alarms_to=ALARMS_TO,
     )
+
+
+def _record(cloud: Cloud, folder: str) -> None:
+    project = Project(Path(folder), STAGE)
+    stream = project.environment["USERS_STREAM_ARN"]
+    names = chalice_record.ensure(_watched(cloud, project.folder, ""), project, stream)
+    sys.stdout.write(f"{len(names)} functions")
 
 
 def _destroy(cloud: Cloud, folder: str, last: str = "", *, delete_users: bool = False) -> None:
@@ -117,6 +124,7 @@ if __name__ == "__main__":
     endpoint, folder, command, *operation = sys.argv[1:]
     {
         "ops": _ops,
+        "record": _record,
         "destroy": _destroy,
         "destroy-users": partial(_destroy, delete_users=True),
         "chalice": _chalice,

@@ -18,7 +18,7 @@ import pytest
 from ops.deployment import event_invoke_config, event_source_mapping, function_logs
 from ops.run import local_stack
 from ops.stage import local_stage
-from ops.stage.local_cloud import ABSENT, REGION
+from ops.stage.local_cloud import ABSENT, ACCOUNT, REGION
 from ops.stage.project import Project
 from tests.e2e import deploying
 from tests.e2e.stack import HTTP, ROOT, wait_for
@@ -247,6 +247,24 @@ def test_plain_chalice_ships_the_code_and_keeps_what_it_knows_nothing_of(stage: 
     stage.journey("plain@example.org")
 
 
+def test_a_clean_checkout_deploys_once_chalices_record_is_made_again(stage: Stage) -> None:
+    """Chalice's record is not in git. Without it, Chalice would make what exists already: AWS
+    refuses a second mapping, the local cloud does not."""
+    before = stage.beyond_chalice()
+    record = stage.folder / ".chalice" / "deployed" / f"{local_stage.STAGE}.json"
+    record.unlink()
+    stage.add_route("/elsewhere")
+    assert "4 functions" in stage.deploy("record")
+    stage.deploy("chalice")
+    assert stage.get("/elsewhere") == b"/elsewhere"
+    assert len(stage.client("apigateway").get_rest_apis()["items"]) == 1
+    assert stage.beyond_chalice() == before
+    record.unlink()
+    stage.deploy()
+    assert len(stage.client("apigateway").get_rest_apis()["items"]) == 1
+    assert stage.beyond_chalice() == before
+
+
 def test_a_table_made_anew_is_noticed_and_mails_go_out_again(stage: Stage) -> None:
     dynamodb, table = stage.client("dynamodb"), stage.project.environment["USERS_TABLE"]
     (before,) = stage.mappings()
@@ -285,6 +303,18 @@ def left(stage: Stage) -> dict[str, list[str]]:
     return {name: those for name, those in found.items() if those}
 
 
+def add_double(stage: Stage) -> None:
+    """Make a second API of the stage, as a `chalice deploy` without its record does."""
+    double = stage.client("apigateway").create_rest_api(name="bienvenue")["id"]
+    stage.client("lambda").add_permission(
+        FunctionName=stage.project.function("api_handler"),
+        StatementId="double",
+        Action="lambda:InvokeFunction",
+        Principal="apigateway.amazonaws.com",
+        SourceArn=f"arn:aws:execute-api:{REGION}:{ACCOUNT}:{double}/*",
+    )
+
+
 def test_a_stage_taken_down_leaves_its_users_and_a_deploy_finds_them_again(stage: Stage) -> None:
     """Killed again and again on the way down, too, and without Chalice's record of what it made."""
     users = stage.project.users_table
@@ -292,6 +322,7 @@ def test_a_stage_taken_down_leaves_its_users_and_a_deploy_finds_them_again(stage
     before = stage.item("faithful@example.org")
     secret = stage.project.environment["SECRET_KEY"]
     (stage.folder / ".chalice" / "deployed" / f"{local_stage.STAGE}.json").unlink()
+    add_double(stage)
     for last_answer in LAST_REMOVALS:
         killed = deploying.run(stage.endpoint, stage.folder, "destroy", last_answer)
         assert killed.returncode == -signal.SIGKILL, killed.stdout

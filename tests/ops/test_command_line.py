@@ -17,8 +17,8 @@ from click.testing import CliRunner, Result
 
 from ops.__main__ import COMMAND_GROUPS, ops
 from ops.deployment import deploy_command as deploy_command
-from ops.deployment.deploy import Deployed
-from ops.deployment.rest_api import AS_IT_WAS, Throttle
+from ops.deployment.deploy import Deployed, Options
+from ops.deployment.rest_api import Throttle
 from ops.run import local_stack
 from ops.stage import lookup
 from ops.stage.errors import RunError
@@ -290,21 +290,20 @@ def test_a_wrong_command_line_is_refused(arguments: list[str], words: str) -> No
 def test_deploy_prints_the_address_and_what_is_left_to_do(
     monkeypatch: pytest.MonkeyPatch, arguments: list[str], options: dict[str, Any]
 ) -> None:
-    asked: dict[str, Any] = {}
+    given: list[Options] = []
 
-    def deploy(*_: object, **options: Any) -> Deployed:
-        asked.update(options)
+    def deploy(_: object, __: object, options: Options, ___: object) -> Deployed:
+        given.append(options)
         return Deployed("https://hello.example.org", "users", "eu-west-3", ["Leave the sandbox."])
 
-    monkeypatch.setattr(deploy_command, "bring_up", deploy)
+    monkeypatch.setattr(deploy_command.deployment, "deploy", deploy)
     monkeypatch.setattr(lookup, "account", lambda: type("Cloud", (), CLOUD))
     done = run("deploy", "--stage", "prod", "--mail-from", "hello@example.org", *arguments)
     assert done.exit_code == 0
     assert "✓ Account: 123456789012, eu-west-3" in done.stdout
     assert "prod is up: https://hello.example.org/\n" in done.stdout
     assert "Left for you to do: Leave the sandbox.\n" in done.stdout
-    as_it_was = {"base_url": None, "throttle": AS_IT_WAS, "alarms_to": None, "log_days": None}
-    assert asked == {"mail_from": "hello@example.org", **as_it_was, **options}
+    assert given == [Options(mail_from="hello@example.org", **options)]
 
 
 CLOUD = {"account": "123456789012", "region": "eu-west-3"}

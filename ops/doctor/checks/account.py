@@ -1,6 +1,6 @@
 """The credentials, and the account that they belong to."""
 
-from ops.deployment.deploy import elsewhere
+from ops.deployment.preconditions import elsewhere
 from ops.doctor.check import Check, Finding, green, red
 from ops.doctor.facts import Facts
 

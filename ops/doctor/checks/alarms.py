@@ -10,7 +10,7 @@ from ops.doctor.facts import Facts, NotThere
 def _ringing(facts: Facts) -> Finding:
     if facts.stack() is None:
         raise NotThere("not seen: there is no stack")
-    existing = alarms.found(facts.client("cloudwatch"), facts.project)
+    existing = alarms.find(facts.client("cloudwatch"), facts.project)
     ringing = [alarm for alarm in existing.values() if alarm["StateValue"] == "ALARM"]
     if ringing:
         return red(

@@ -2,6 +2,7 @@
 
 import json
 
+from ops.deployment import rest_api
 from ops.doctor import http
 from ops.doctor.check import Check, Finding, amber, green, red
 from ops.doctor.facts import Facts
@@ -38,4 +39,21 @@ def _title(description: object) -> object:
     return info.get("title") if isinstance(info, dict) else None
 
 
-CHECKS = (Check("API", "Answer", (), _answers),)
+def _only(facts: Facts) -> Finding:
+    doubles = rest_api.find_doubles(
+        facts.client("apigateway"), facts.client("lambda"), facts.project
+    )
+    if not doubles:
+        return green("no other API serves the stage")
+    return amber(
+        f"another API serves the stage: {', '.join(doubles)}",
+        "A `chalice deploy` made it, in a checkout without Chalice's record. No mail leads there. "
+        "Delete it.",
+        facts.stage.cloud.aws(f"apigateway delete-rest-api --rest-api-id {doubles[0]}"),
+    )
+
+
+CHECKS = (
+    Check("API", "Answer", (), _answers),
+    Check("API", "Only one", ("apigateway:GET", "lambda:GetPolicy"), _only),
+)

@@ -80,7 +80,7 @@ def _logs(facts: Facts) -> Finding:
     if other:
         line = f"not in the format that the metrics count: {listed(other)}"
         return amber(line, *facts.deploy_again)
-    lost = function_logs.uncounted(facts.client("logs"), facts.project, _present(facts))
+    lost = function_logs.differences(facts.client("logs"), facts.project, _present(facts))
     if lost:
         return amber(f"these metrics are missing: {listed([*lost])}", *facts.deploy_again)
     return green("in JSON, with their metrics")

@@ -50,7 +50,7 @@ def _mapping(facts: Facts) -> Finding:
 
 
 def _settings(facts: Facts) -> Finding:
-    differing = event_source_mapping.differing(
+    differing = event_source_mapping.differences(
         facts.mapping(), facts.output("DeadLettersArn"), facts.stage.cloud.absent
     )
     if differing:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from ops.stage.cloud import in_plain_words
+from ops.stage.aws_errors import in_plain_words
 from ops.terminal.interrupts import Ending
 from ops.users.clients import THREADS
 from ops.users.imports.bookmark import Tally

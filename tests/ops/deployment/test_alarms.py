@@ -25,16 +25,16 @@ def test_alarms_that_were_deleted_are_put_back_as_the_stack_made_them(
     outputs = {"AlarmsArn": TOPIC, "DeadLettersArn": f"{TOPIC}-DeadLetters-1"}
     with mock_aws():
         cloudwatch = boto3.client("cloudwatch")
-        alarms.restore(cloudwatch, project, outputs, say)
+        alarms.ensure(cloudwatch, project, outputs, say)
         assert say.last.startswith("api-errors, mailer-errors, ")
-        alarms.restore(cloudwatch, project, outputs, say)
+        alarms.ensure(cloudwatch, project, outputs, say)
         assert say.last == "nothing to change"
-        before = alarms.found(cloudwatch, project)
+        before = alarms.find(cloudwatch, project)
         assert list(before) == alarms.names(project)
         assert len(before) == 18
         cloudwatch.delete_alarms(AlarmNames=["bienvenue-prod-dead-letters"])
-        alarms.restore(cloudwatch, project, outputs, say)
-        found = alarms.found(cloudwatch, project)
+        alarms.ensure(cloudwatch, project, outputs, say)
+        found = alarms.find(cloudwatch, project)
     assert say.last == "dead-letters put back"
     assert "{" not in str([one["Dimensions"] for one in found.values()]).replace("{'Name'", "")
     alarm = found["bienvenue-prod-dead-letters"]
@@ -88,7 +88,7 @@ def test_a_stage_whose_alarms_nobody_hears_is_told() -> None:
 
 
 def test_an_address_is_checked_before_it_is_subscribed() -> None:
-    assert alarms.check(OPS) == OPS
-    assert alarms.check("") == ""
+    assert alarms.read_address(OPS) == OPS
+    assert alarms.read_address("") == ""
     with pytest.raises(DeployError, match=r"'Ops <ops@example\.org>': give a bare address"):
-        alarms.check("Ops <ops@example.org>")
+        alarms.read_address("Ops <ops@example.org>")

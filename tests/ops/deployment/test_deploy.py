@@ -11,7 +11,7 @@ import pytest
 
 from chalicelib import templates
 from ops.deployment import deploy as steps
-from ops.deployment.deploy import Deployed, deploy
+from ops.deployment.deploy import Deployed, Options, deploy
 from ops.deployment.mail_identity import MailIdentity
 from ops.deployment.mail_limits import MailLimits
 from ops.stage.cloud import Cloud
@@ -22,6 +22,10 @@ from ops.terminal.progress import Progress
 ACCOUNT = "123456789012"
 REGION = "eu-west-3"
 MAIL_FROM = "hello@example.org"
+REGIONS: dict[str, Any] = {
+    "get_partition_for_region": lambda _: "aws",
+    "get_available_regions": lambda *_: [REGION, "us-east-1"],
+}
 
 
 class Asked(Exception):
@@ -34,9 +38,9 @@ def attempt(project: Project, **arguments: Any) -> None:
     def client(service: str) -> None:
         raise Asked(service)
 
-    session: Any = SimpleNamespace(client=client)
+    session: Any = SimpleNamespace(client=client, **REGIONS)
     cloud = Cloud(session, ACCOUNT, REGION, lambda api_id, stage: f"https://{api_id}/{stage}")
-    deploy(cloud, project, Progress(io.StringIO()), **arguments)
+    deploy(cloud, project, Options(**arguments), Progress(io.StringIO()))
 
 
 def test_the_first_deploy_must_say_whom_mail_is_from(project: Project) -> None:
@@ -76,7 +80,7 @@ def test_a_stage_is_never_moved_to_another_account_or_region_by_mistake(
         ({"mail_from": "Hello <hello@example.org>"}, "MAIL_FROM must be a bare address"),
         ({"base_url": "http://example.org"}, "BASE_URL must be https://"),
         ({"alarms_to": "ops at example.org"}, "give a bare address"),
-        ({"extra": {"DEFAULT_LANG": "xx"}}, "DEFAULT_LANG must be one of en, fr"),
+        ({"settings": {"DEFAULT_LANG": "xx"}}, "DEFAULT_LANG must be one of en, fr"),
     ],
 )
 def test_settings_that_the_functions_would_refuse_are_refused_before_anything_is_made(
@@ -125,23 +129,24 @@ class Account:
             (steps.mail_identity, "left_to_do", lambda *_: ["Wait."]),
             (steps.package, "left_to_do", lambda stage: [f"Wait for {stage}."]),
             (steps.mail_limits, "read", lambda _: MailLimits(180, 90)),
-            (steps.table, "check", lambda *_: STREAM),
-            (steps.table, "check_limits", lambda *_: None),
+            (steps.table, "ensure_users", lambda *_: STREAM),
+            (steps.table, "ensure_limits", lambda *_: None),
             (steps.secret_key, "find_or_make", lambda *_: SECRET),
-            (steps.rest_api, "provide", lambda *_: self.api_id),
-            (steps.rest_api, "throttle", lambda *_: None),
-            (steps.event_source_mapping, "reconcile", lambda *_: None),
-            (steps.event_source_mapping, "configure", lambda *_: None),
-            (steps.event_invoke_config, "configure", lambda *_: None),
-            (steps.function_logs, "configure", lambda *given: self.log_days.append(given[3])),
-            (steps.alarms, "restore", lambda *_: None),
+            (steps.rest_api, "ensure", lambda *_: self.api_id),
+            (steps.rest_api, "ensure_throttle", lambda *_: None),
+            (steps.event_source_mapping, "remove_former", lambda *_: None),
+            (steps.event_source_mapping, "ensure", lambda *_: None),
+            (steps.event_invoke_config, "ensure", lambda *_: None),
+            (steps.function_logs, "ensure", lambda *given: self.log_days.append(given[3])),
+            (steps.alarms, "ensure", lambda *_: None),
             (steps.alarms, "left_to_do", lambda _, topic, to, __: [f"{to} at {topic}."]),
-            (steps.functions, "deploy", lambda _, project, __: self.ship(project)),
+            (steps.functions, "deploy", lambda _, project, *__: self.ship(project)),
         ):
             monkeypatch.setattr(module, name, does)
         stack = {
             "parameters": lambda: self.parameters,
-            "deploy": self.deploy_stack,
+            "ensure": self.deploy_stack,
+            "made": lambda _: "",
             "resources": dict,
         }
 
@@ -161,13 +166,13 @@ class Account:
 
     def deploy(self, project: Project, **arguments: Any) -> Deployed:
         client = SimpleNamespace(get_account=dict)
-        session: Any = SimpleNamespace(client=lambda _: client)
+        session: Any = SimpleNamespace(client=lambda _: client, **REGIONS)
 
         def address(api_id: str, api_stage: str) -> str:
             return f"https://{api_id}.execute-api.{REGION}.amazonaws.com/{api_stage}"
 
         cloud = Cloud(session, ACCOUNT, REGION, address)
-        return deploy(cloud, project, Progress(io.StringIO()), **arguments)
+        return deploy(cloud, project, Options(**arguments), Progress(io.StringIO()))
 
 
 @pytest.fixture
@@ -178,7 +183,7 @@ def account(monkeypatch: pytest.MonkeyPatch) -> Account:
 def test_what_chalice_ships_finds_its_settings_and_roles_in_config_json(
     account: Account, project: Project
 ) -> None:
-    deployed = account.deploy(project, mail_from=MAIL_FROM, extra={"PRODUCT_NAME": "Acme"})
+    deployed = account.deploy(project, mail_from=MAIL_FROM, settings={"PRODUCT_NAME": "Acme"})
     own_address = "https://first.execute-api.eu-west-3.amazonaws.com/api"
     assert account.shipped == [
         {
@@ -220,7 +225,7 @@ def test_an_operators_own_configuration_set_is_used_and_the_stacks_own_is_left_t
     account.deploy(project, mail_from=MAIL_FROM)
     account.deploy(project)
     assert account.parameters["ConfigurationSet"] == ""
-    account.deploy(project, extra={"MAIL_CONFIGURATION_SET": "theirs"})
+    account.deploy(project, settings={"MAIL_CONFIGURATION_SET": "theirs"})
     assert account.parameters["ConfigurationSet"] == "theirs"
     account.deploy(project)
     assert account.parameters["ConfigurationSet"] == "theirs"

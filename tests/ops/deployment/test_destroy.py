@@ -54,10 +54,10 @@ class Account:
         self.said = ""
         for module, name, does in (
             (steps, "Stack", lambda _, name: self.stack(name)),
-            (steps.inventory, "look_up", lambda *_: self.found),
+            (steps.chalice_record, "find", lambda *_: self.found),
             (steps.functions, "remove", lambda _, project, __: self.unship(project)),
-            (steps.function_logs, "groups", lambda *_: self.groups),
-            (steps.table, "delete", lambda _, table, __: self.removed.append(table)),
+            (steps.function_logs, "find", lambda *_: self.groups),
+            (steps.table, "remove", lambda _, table, __: self.removed.append(table)),
             (steps.table, "exists", lambda *_: self.has_users),
             (steps.mail_identity, "find", lambda *_: self.identity),
         ):
@@ -66,7 +66,7 @@ class Account:
     def stack(self, name: str) -> SimpleNamespace:
         return SimpleNamespace(
             name=name,
-            delete=self.delete_stack,
+            remove=self.delete_stack,
             exists=lambda: self.has_stack,
             parameters=lambda: {"MailsPerDay": "180", "MailsPerHour": "180"},
         )

@@ -39,7 +39,7 @@ class Lambda:
 
 def configure(cloud: Lambda, project: Project, say: Ear) -> None:
     client: Any = cloud
-    event_invoke_config.configure(client, project, QUEUE, say)
+    event_invoke_config.ensure(client, project, QUEUE, say)
 
 
 def test_feedback_that_fails_goes_to_the_queue(project: Project, say: Ear) -> None:

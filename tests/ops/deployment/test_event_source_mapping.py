@@ -139,63 +139,40 @@ class Lambda:
             raise ClientError({"Error": {"Code": self.refusals.pop(0)}}, what)
 
 
-def reconcile(cloud: Lambda, project: Project, say: Ear) -> None:
+def remove_former(cloud: Lambda, project: Project, say: Ear) -> None:
     client: Any = cloud
-    event_source_mapping.reconcile(client, project, TABLE, NEW, say)
+    event_source_mapping.remove_former(client, project, TABLE, NEW, say)
 
 
 def configure(cloud: Lambda, project: Project, say: Ear) -> None:
     client: Any = cloud
     project.keep({"name": event_source_mapping.RESOURCE, "event_uuid": "1"})
-    event_source_mapping.configure(client, project, QUEUE, ABSENT, say)
+    event_source_mapping.ensure(client, project, QUEUE, ABSENT, say)
 
 
-def test_a_mapping_of_the_tables_stream_is_chalices_to_keep(project: Project, say: Ear) -> None:
-    cloud = Lambda(one=NEW)
-    reconcile(cloud, project, say)
-    assert cloud.calls == []
-    assert project.resource(event_source_mapping.RESOURCE) == {
-        "name": event_source_mapping.RESOURCE,
-        "resource_type": "dynamodb_event",
-        "stream_arn": NEW,
-        "event_uuid": "one",
-        "lambda_arn": FUNCTION,
-    }
-
-
-def test_a_mapping_of_a_former_table_is_removed_and_chalice_left_to_make_a_new_one(
-    project: Project, say: Ear
-) -> None:
-    project.keep({"name": event_source_mapping.RESOURCE, "event_uuid": "one", "stream_arn": OLD})
-    cloud = Lambda(one=OLD)
+def test_a_mapping_of_a_former_table_is_removed(project: Project, say: Ear) -> None:
+    cloud = Lambda(one=OLD, two=NEW)
     cloud.refusals = ["ResourceInUseException"]
-    reconcile(cloud, project, say)
-    assert cloud.mappings == {}
+    remove_former(cloud, project, say)
+    assert list(cloud.mappings) == ["two"]
     assert cloud.calls == ["delete", "delete"]
-    assert project.resource(event_source_mapping.RESOURCE) is None
-    assert "the table was made anew" in say.last
+    assert "the table was made again" in say.last
 
 
-def test_a_mapping_of_somebody_elses_is_left_alone(project: Project, say: Ear) -> None:
+def test_a_mapping_of_another_program_is_left_alone(project: Project, say: Ear) -> None:
     kinesis = "arn:aws:kinesis:eu-west-3:123456789012:stream/theirs"
-    cloud = Lambda(theirs=kinesis, ours=NEW, other=NEW.replace("users", "orders"))
-    reconcile(cloud, project, say)
+    cloud = Lambda(theirs=kinesis, ours=NEW, other=OLD.replace("users", "orders"))
+    remove_former(cloud, project, say)
     assert set(cloud.mappings) == {"theirs", "ours", "other"}
-    kept = project.resource(event_source_mapping.RESOURCE)
-    assert kept
-    assert kept["event_uuid"] == "ours"
 
 
 @pytest.mark.parametrize("state", ["no function", "deleting"])
-def test_a_mapping_that_is_not_there_is_not_taken_for_one(
-    project: Project, say: Ear, state: str
-) -> None:
-    project.keep({"name": event_source_mapping.RESOURCE, "event_uuid": "one", "stream_arn": NEW})
+def test_a_mapping_that_is_gone_is_not_found(project: Project, state: str) -> None:
     cloud = Lambda(one=NEW)
     cloud.has_function = state != "no function"
     cloud.mappings["one"]["State"] = "Deleting"
-    reconcile(cloud, project, say)
-    assert project.resource(event_source_mapping.RESOURCE) is None
+    client: Any = cloud
+    assert event_source_mapping.find(client, project) == []
 
 
 def test_a_new_mapping_gets_all_its_settings_and_then_no_more(project: Project, say: Ear) -> None:
@@ -254,4 +231,4 @@ def test_a_refusal_that_should_pass_and_does_not_is_raised_in_the_end(
 def test_an_app_without_the_function_is_told(project: Project, say: Ear) -> None:
     client: Any = Lambda()
     with pytest.raises(DeployError, match="no event source mapping"):
-        event_source_mapping.configure(client, project, QUEUE, ABSENT, say)
+        event_source_mapping.ensure(client, project, QUEUE, ABSENT, say)

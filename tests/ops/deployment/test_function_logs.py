@@ -96,7 +96,7 @@ def deployed(project: Project) -> Project:
 
 def configure(cloud: Cloud, project: Project, days: int, say: Ear) -> None:
     client: Any = cloud
-    function_logs.configure(client, client, project, days, CALLED, say)
+    function_logs.ensure(client, client, project, days, CALLED, say)
 
 
 def test_every_function_writes_json_to_a_group_that_keeps_it_for_as_long_as_is_said(

@@ -69,13 +69,14 @@ def ship(
     session: Any = SimpleNamespace(client=lambda _: functions)
     cloud = Cloud(session, "123456789012", "eu-west-3", lambda api, stage: api + stage)
     monkeypatch.setattr(functions_module.package, "make", lambda *_: None)
+    monkeypatch.setattr(functions_module.chalice_record, "ensure", lambda *_: [])
 
     def shipping_by(deploy: Deploy) -> None:
         def make(_: object, __: object, ui: UI) -> Any:
             return SimpleNamespace(deploy=lambda config, _: deploy(config, ui))
 
         monkeypatch.setattr(functions_module, "create_default_deployer", make)
-        functions_module.deploy(cloud, project, say)
+        functions_module.deploy(cloud, project, "stream", say)
 
     return shipping_by
 

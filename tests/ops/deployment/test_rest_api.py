@@ -47,14 +47,14 @@ def limits(gateway: APIGatewayClient, api_id: str) -> tuple[float, int]:
 
 def throttle(gateway: APIGatewayClient, api_id: str, wanted: Throttle = AS_IT_WAS) -> str:
     say = Ear()
-    rest_api.throttle(gateway, api_id, "api", wanted, say)
+    rest_api.ensure_throttle(gateway, api_id, "api", wanted, say)
     return say.last
 
 
 def test_an_api_is_made_once_and_found_again(
     gateway: APIGatewayClient, project: Project, say: Ear
 ) -> None:
-    made = rest_api.provide(gateway, project, say)
+    made = rest_api.ensure(gateway, project, say)
     assert say.last == f"{made}, new"
     assert gateway.get_rest_api(restApiId=made)["endpointConfiguration"]["types"] == ["REGIONAL"]
     rest_api.record(project, made, "https://api.example.org/api")
@@ -62,27 +62,27 @@ def test_an_api_is_made_once_and_found_again(
     assert recorded
     assert recorded["rest_api_url"] == "https://api.example.org/api/"
 
-    assert rest_api.provide(gateway, project, say) == made
+    assert rest_api.ensure(gateway, project, say) == made
     assert say.last == f"{made}, as before"
     project.forget("rest_api")
-    assert rest_api.provide(gateway, project, say) == made
+    assert rest_api.ensure(gateway, project, say) == made
     assert say.last == f"{made}, made on another machine"
 
 
 def test_another_stages_api_is_not_taken_for_this_ones(
     gateway: APIGatewayClient, project: Project, say: Ear
 ) -> None:
-    prod = rest_api.provide(gateway, project, say)
-    assert rest_api.provide(gateway, Project(project.folder, "test"), say) != prod
+    prod = rest_api.ensure(gateway, project, say)
+    assert rest_api.ensure(gateway, Project(project.folder, "test"), say) != prod
 
 
 def test_an_api_that_is_gone_is_made_again(
     gateway: APIGatewayClient, project: Project, say: Ear
 ) -> None:
-    gone = rest_api.provide(gateway, project, say)
+    gone = rest_api.ensure(gateway, project, say)
     rest_api.record(project, gone, "https://api.example.org/api")
     gateway.delete_rest_api(restApiId=gone)
-    assert rest_api.provide(gateway, project, say) != gone
+    assert rest_api.ensure(gateway, project, say) != gone
     assert say.last.endswith(", new")
 
 

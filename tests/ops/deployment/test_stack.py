@@ -93,7 +93,7 @@ class CloudFormation:
 
     def deploy(self, say: Ear) -> dict[str, str]:
         client: Any = self
-        return Stack(client, NAME).deploy(PARAMETERS, say)
+        return Stack(client, NAME).ensure(PARAMETERS, say)
 
 
 def test_a_first_deploy_makes_the_stack_and_returns_its_outputs(say: Ear) -> None:
@@ -257,7 +257,7 @@ def test_what_a_stack_was_deployed_with_is_known_afterwards() -> None:
 
 def delete(cloud: CloudFormation, say: Ear) -> None:
     client: Any = cloud
-    Stack(client, NAME).delete(say)
+    Stack(client, NAME).remove(say)
 
 
 @pytest.mark.parametrize("status", ["CREATE_COMPLETE", "ROLLBACK_COMPLETE", "REVIEW_IN_PROGRESS"])

@@ -31,8 +31,8 @@ def ttl(dynamodb: DynamoDBClient) -> Any:
 def test_a_table_that_lacks_nothing_is_left_alone(dynamodb: DynamoDBClient, say: Ear) -> None:
     stores.create(dynamodb, "users")
     stream = dynamodb.describe_table(TableName="users")["Table"]["LatestStreamArn"]
-    table.check(dynamodb, "users", say)
-    assert table.check(dynamodb, "users", say) == stream
+    table.ensure_users(dynamodb, "users", say)
+    assert table.ensure_users(dynamodb, "users", say) == stream
     assert say.last == "users"
 
 
@@ -45,7 +45,7 @@ def test_a_table_restored_from_a_backup_gets_back_what_a_backup_does_not_hold(
         AttributeDefinitions=[{"AttributeName": "email", "AttributeType": "S"}],
         BillingMode="PAY_PER_REQUEST",
     )
-    stream = table.check(dynamodb, "users", say)
+    stream = table.ensure_users(dynamodb, "users", say)
     assert say.last == (
         "users, stream turned on, protected from deletion, backups turned on, "
         "time to live turned on, index owed added"
@@ -71,7 +71,7 @@ def test_the_index_is_added_to_a_table_of_the_former_version_in_place(
     )
     item = {"email": {"S": "a@example.org"}, "owed": {"S": "03"}, "owed_at": {"S": "2026"}}
     dynamodb.put_item(TableName="users", Item=item)
-    table.check(dynamodb, "users", say)
+    table.ensure_users(dynamodb, "users", say)
     owed = dynamodb.query(
         TableName="users",
         IndexName="owed",
@@ -87,7 +87,7 @@ def test_an_index_that_is_being_built_is_waited_for(
     stores.create(dynamodb, "users")
     statuses = ["ACTIVE", "CREATING", "CREATING"]
     monkeypatch.setattr(table, "index_status", lambda _: statuses.pop())
-    table.check(dynamodb, "users", say)
+    table.ensure_users(dynamodb, "users", say)
     assert statuses == []
 
 
@@ -98,21 +98,21 @@ def test_an_index_that_takes_too_long_is_told(
     monkeypatch.setattr(table, "index_status", lambda _: "CREATING")
     monkeypatch.setattr(table, "PATIENCE", 0.0)
     with pytest.raises(DeployError, match="still busy with users"):
-        table.check(dynamodb, "users", say)
+        table.ensure_users(dynamodb, "users", say)
 
 
 def test_a_table_of_limits_is_completed(dynamodb: DynamoDBClient, say: Ear) -> None:
     stores.create_limits(dynamodb, "limits")
-    table.check_limits(dynamodb, "limits", say)
+    table.ensure_limits(dynamodb, "limits", say)
     assert say.last == "limits, time to live turned on"
     expiry = dynamodb.describe_time_to_live(TableName="limits")["TimeToLiveDescription"]
     assert expiry == {"TimeToLiveStatus": "ENABLED", "AttributeName": "expires_at"}
-    table.check_limits(dynamodb, "limits", say)
+    table.ensure_limits(dynamodb, "limits", say)
     assert say.last == "limits"
 
 
 def test_a_table_of_limits_that_is_gone_is_made_again(dynamodb: DynamoDBClient, say: Ear) -> None:
-    table.check_limits(dynamodb, "limits", say)
+    table.ensure_limits(dynamodb, "limits", say)
     assert say.last == "limits, made again, time to live turned on"
     made = dynamodb.describe_table(TableName="limits")["Table"]
     assert made["KeySchema"] == [{"AttributeName": "name", "KeyType": "HASH"}]
@@ -120,7 +120,7 @@ def test_a_table_of_limits_that_is_gone_is_made_again(dynamodb: DynamoDBClient, 
 
 def test_a_table_that_is_gone_is_told_with_what_to_do(dynamodb: DynamoDBClient, say: Ear) -> None:
     with pytest.raises(DeployError, match=r"The table users is gone .*restore it from a backup"):
-        table.check(dynamodb, "users", say)
+        table.ensure_users(dynamodb, "users", say)
 
 
 def test_a_table_is_deleted_though_it_is_protected_and_once_only(
@@ -128,12 +128,12 @@ def test_a_table_is_deleted_though_it_is_protected_and_once_only(
 ) -> None:
     stores.create(dynamodb, "users")
     stores.create(dynamodb, "theirs")
-    table.check(dynamodb, "users", say)
+    table.ensure_users(dynamodb, "users", say)
     assert table.exists(dynamodb, "users")
-    table.delete(dynamodb, "users", say)
+    table.remove(dynamodb, "users", say)
     assert say.last == "users deleted"
     assert not table.exists(dynamodb, "users")
-    table.delete(dynamodb, "users", say)
+    table.remove(dynamodb, "users", say)
     assert say.last == "nothing to remove"
     assert dynamodb.list_tables()["TableNames"] == ["theirs"]
 
@@ -153,5 +153,5 @@ def test_a_deletion_that_was_interrupted_is_waited_for(say: Ear) -> None:
             return {"Table": {"TableStatus": statuses.pop()}}
 
     leaving: Any = Leaving()
-    table.delete(leaving, "users", say)
+    table.remove(leaving, "users", say)
     assert say.last == "users deleted"

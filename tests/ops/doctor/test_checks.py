@@ -91,19 +91,24 @@ def test_checks_share_facts_that_are_asked_once(world: MakeWorld) -> None:
     assert one.asked.count("lambda.GetFunction") == len(FUNCTIONS)
 
 
+def as_permission(operation: str) -> str:
+    """Return the permission that an operation needs."""
+    if operation.startswith("api-gateway.Get"):
+        return "apigateway:GET"
+    return operation.replace("sesv2.", "ses:").replace(".", ":")
+
+
 @pytest.mark.parametrize("one", CHECKS, ids=BY_NAME)
 def test_a_check_names_each_permission_that_it_needs(world: MakeWorld, one: Check) -> None:
     well = world()
     list(check.run([one], well.facts))
     spoken = {
-        operation.replace("sesv2.", "ses:").replace(".", ":")
-        for operation in well.asked
-        if not operation.startswith("http.")
+        as_permission(operation) for operation in well.asked if not operation.startswith("http.")
     }
     assert spoken <= set(one.permissions)
     for operation in set(well.asked):
         ((_, finding),) = check.run([one], world(**{operation: FORBIDDEN}).facts)
-        permission = operation.replace("sesv2.", "ses:").replace(".", ":")
+        permission = as_permission(operation)
         assert finding.light is AMBER
         assert finding.text == f"not seen: {permission} is missing"
         assert permission in finding.fix
@@ -764,6 +769,16 @@ CASES: list[tuple[str, dict[str, Any], Light, str, str]] = [
         RED,
         "nothing listens",
         DEPLOY,
+    ),
+    (
+        "API/Only one",
+        {
+            "api-gateway.GetRestApis": {"items": [{"id": "second", "name": "bienvenue"}]},
+            "lambda__GetPolicy": {"Policy": '"arn:aws:execute-api:eu-west-3:1:second/*"'},
+        },
+        AMBER,
+        "another API serves the stage: second",
+        "apigateway delete-rest-api --rest-api-id second",
     ),
     (
         "API/Answer",

@@ -230,6 +230,12 @@ def well() -> dict[str, Any]:
             ]
         },
         "sesv2.ListSuppressedDestinations": {"SuppressedDestinationSummaries": []},
+        "api-gateway.GetRestApis": {
+            "items": [
+                {"id": "ours", "name": "bienvenue", "tags": {"bienvenue-stage": "bienvenue-prod"}}
+            ]
+        },
+        "lambda.GetPolicy": {"Policy": "{}"},
         "http.API": Answer(200, (ROOT / "chalicelib/openapi.json").read_bytes(), 0.034),
         "http.Package": Answer(200, package(), 0.1),
     }

@@ -1,8 +1,8 @@
-"""What Chalice has deployed of a stage, as the account shows it.
+"""Chalice's record of a stage, as the account shows it.
 
-Chalice deletes what it has recorded, and stops at what is gone. Its record is not kept in git, and
-an interrupted deletion leaves it as it was: so it is not believed here, and everything is looked up
-by the names that Chalice gives.
+Chalice has no other memory than this record, which git does not keep: without it, Chalice makes
+what exists already, and stops (aws/chalice#2146). An interrupted deletion leaves the record as it
+was. So the record is never trusted here: everything is looked up by the names that Chalice gives.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -19,8 +19,28 @@ Resource = dict[str, Any]
 """As Chalice records one (chalice/deploy/planner.py)."""
 
 
-def look_up(cloud: Cloud, project: Project) -> list[Resource]:
-    """All that there is, in the order in which it can be made: Chalice deletes it backwards."""
+def ensure(cloud: Cloud, project: Project, stream: str) -> list[str]:
+    """Make Chalice's record what there is in the account. Return the names of the functions.
+
+    A mapping of another stream than ``stream`` is left out: Chalice never notices a new stream, but
+    makes a mapping that it has not recorded. So is what belongs to a function that is gone: Chalice
+    has to give a new function its permissions.
+    """
+    resources = find(cloud, project)
+    functions = {resource["name"] for resource in resources if _is_function(resource)}
+    recorded = [
+        {**resource, "name": event_source_mapping.RESOURCE}
+        if resource["resource_type"] == "dynamodb_event"
+        else resource
+        for resource in resources
+        if resource.get("stream_arn", stream) == stream and _owner(resource) in functions
+    ]
+    project.replace([*recorded, *_api(cloud, project)])
+    return [resource["name"] for resource in recorded if _is_function(resource)]
+
+
+def find(cloud: Cloud, project: Project) -> list[Resource]:
+    """Return all that there is, in the order in which it can be made: Chalice deletes backwards."""
     client = cloud.session.client
     partition = cloud.session.get_partition_for_region(cloud.region)
     topic = f"arn:{partition}:sns:{cloud.region}:{cloud.account}:{project.mail_feedback_topic}"
@@ -29,7 +49,7 @@ def look_up(cloud: Cloud, project: Project) -> list[Resource]:
         *_mappings(client("lambda"), project),
         *_subscriptions(client("sns"), project, topic),
         *_rules(client("events"), project),
-        *_apis(client("apigateway"), project),
+        *_apis(cloud, project),
     ]
 
 
@@ -58,7 +78,7 @@ def _mappings(lambda_: "LambdaClient", project: Project) -> list[Resource]:
             "event_uuid": one["UUID"],
             "lambda_arn": one["FunctionArn"],
         }
-        for one in event_source_mapping.mappings(lambda_, project)
+        for one in event_source_mapping.find(lambda_, project)
         if f":table/{project.users_table}/stream/" in one["EventSourceArn"]
     ]
 
@@ -99,6 +119,32 @@ def _rules(events: Any, project: Project) -> list[Resource]:
     ]
 
 
-def _apis(gateway: Any, project: Project) -> list[Resource]:
-    api_id = rest_api.find(gateway, project)
-    return [rest_api.recorded(api_id, "")] if api_id else []
+def _api(cloud: Cloud, project: Project) -> list[Resource]:
+    api_id = rest_api.find(cloud.session.client("apigateway"), project)
+    return [rest_api.recorded(api_id, cloud.address(api_id, project.api_stage))] if api_id else []
+
+
+def _apis(cloud: Cloud, project: Project) -> list[Resource]:
+    """Return the stage's API and its doubles, so that a deletion takes all of them."""
+    gateway, lambda_ = cloud.session.client("apigateway"), cloud.session.client("lambda")
+    doubles = rest_api.find_doubles(gateway, lambda_, project)
+    return [
+        *_api(cloud, project),
+        *({**rest_api.recorded(api, ""), "name": f"{rest_api.NAME}-{api}"} for api in doubles),
+    ]
+
+
+def _is_function(resource: Resource) -> bool:
+    return bool(resource["resource_type"] == "lambda_function")
+
+
+def _owner(resource: Resource) -> str:
+    """Return the function that ``resource`` calls, or is; an API calls the one that is its own."""
+    if _is_function(resource):
+        return str(resource["name"])
+    kinds = {
+        "dynamodb_event": event_source_mapping.FUNCTION,
+        "sns_event": event_invoke_config.FEEDBACK,
+    }
+    own_name = str(resource["name"]).removesuffix("-event")
+    return kinds.get(resource["resource_type"], own_name)
