@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 
+from ops.deployment.event_invoke_config import DRAIN
 from ops.preview import gallery
 from ops.stage.cloud import Cloud
 from ops.stage.errors import DeployError
@@ -17,11 +18,11 @@ _APP = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
 
 def check(cloud: Cloud, project: Project) -> None:
     """Raise DeployError unless the stage may live in ``cloud``, under the names it would have."""
+    project.check_writable()
     check_stage(project, cloud)
     check_app(project)
     check_names(project)
     check_region(cloud)
-    project.check_writable()
 
 
 def check_stage(project: Project, cloud: Cloud) -> None:
@@ -78,8 +79,8 @@ def check_names(project: Project) -> None:
 def names(project: Project) -> list[str]:
     """Return the names of at most 64 characters that the stage's resources get."""
     functions = [project.function(name) for name in project.named_functions()]
-    # Chalice's names of the rules that call functions by the clock.
-    return [*functions, *(f"{function}-event" for function in functions), project.full_name]
+    rule = f"{project.function(DRAIN)}-event"  # Chalice's name of what calls it by the clock
+    return [*functions, rule, project.full_name]
 
 
 def check_region(cloud: Cloud) -> None:

@@ -84,7 +84,7 @@ def test_the_local_cloud_is_in_every_region(project: Project) -> None:
 def test_a_checkout_that_cannot_be_written_is_refused(project: Project, folder: str) -> None:
     """Else all resources are made, and then nothing of them is recorded."""
     (project.folder / ".chalice" / folder).touch()  # a file: also root cannot write into it
-    with pytest.raises(DeployError, match="could not record what it made. Nothing was made"):
+    with pytest.raises(DeployError, match="not record what it made"):
         preconditions.check(cloud(), stage(project))
 
 
@@ -124,7 +124,7 @@ def test_a_setting_that_is_no_text_is_refused_by_name(
     ],
 )
 def test_a_config_of_another_shape_is_refused(project: Project, config: dict[str, Any]) -> None:
-    with pytest.raises(DeployError, match="must be (an object|objects)"):
+    with pytest.raises(DeployError, match=r"must be (an object|objects)"):
         preconditions.check(cloud(), stage(project, **config))
 
 
