@@ -121,6 +121,6 @@ def _permission(error: ClientError, permissions: Sequence[str]) -> str:
     if named := _DENIED.search(error.response["Error"].get("Message", "")):
         return named.group(1)
     operation = error.operation_name
-    named = (name for name in permissions if name.endswith(f":{operation}"))
+    own = (name for name in permissions if name.endswith(f":{operation}"))
     # API Gateway's permissions are HTTP's methods, which come first in a check that needs one.
-    return next(named, permissions[0])
+    return next(own, permissions[0])

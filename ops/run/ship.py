@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ops.deployment import functions
 from ops.stage import local_stage, lookup
-from ops.stage.cloud import in_plain_words
+from ops.stage.aws_errors import in_plain_words
 from ops.stage.errors import OpsError
 from ops.stage.project import CHECKOUT
 
@@ -17,7 +17,8 @@ def ship(state: Path) -> None:
     """Deploy what was copied to ``state``. Raises OpsError."""
     stage = lookup.find(CHECKOUT, local_stage.STAGE, state)
     with in_plain_words():
-        functions.deploy(stage.cloud, stage.project, lambda _: None)
+        stream = stage.project.environment["USERS_STREAM_ARN"]
+        functions.deploy(stage.cloud, stage.project, stream, lambda _: None)
 
 
 if __name__ == "__main__":
