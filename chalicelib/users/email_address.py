@@ -1,21 +1,31 @@
-"""E-mail addresses: which of them SES can deliver to, and the one spelling each is stored under."""
+"""Email addresses: which ones SES can deliver to, and the one spelling each is stored under."""
 
 import re
+from urllib.parse import unquote
+
+from chalicelib.users import invisible, top_level_domains
 
 MAX_LENGTH = 254  # RFC 5321 §4.5.3.1.3: a path of 256, less its angle brackets
 MAX_LOCAL_LENGTH = 64  # RFC 5321 §4.5.3.1.1; email-validator asks for it only when strict
+MAX_TYPED = 1024  # before any other work: leaves room for "mailto:" and what follows an address
 MAX_KEY_BYTES = 2048  # DynamoDB's limit for a partition key
 
-_PLAIN = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@[A-Za-z0-9.-]{1,255}")
+_PLAIN = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@(?P<domain>[A-Za-z0-9.-]{1,255})")
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-_CERTAIN = re.compile(rf"{_ATOM}(\.{_ATOM})*@({_LABEL}\.)+(?P<top>[A-Za-z]{{2,63}})")
-# Top-level domains of no mailbox (RFC 6761, 6762, 7686), as email-validator has them.
-_NOWHERE = frozenset(("arpa", "invalid", "local", "localhost", "onion", "test"))
+_CERTAIN = re.compile(rf"{_ATOM}(\.{_ATOM})*@(?P<domain>({_LABEL}\.)+[A-Za-z]{{2,63}})")
+
+_MAILTO = "mailto:"
+_FULL_WIDTH = {0xFEE0 + code: code for code in range(0x21, 0x7F)}
+"""Keyboards of East Asia type these for ASCII (Unicode, "Halfwidth and Fullwidth Forms")."""
+_EDGES = invisible.EDGES + invisible.DIRECTIONS
+_EXAMPLE = "example"  # RFC 2606: no mail arrives there, but documents and tests need it
+_NO_MAIL = ("arpa", "onion")  # in the list, but for look-ups and for Tor (RFC 3172, RFC 7686)
 
 
 class AddressError(ValueError):
-    """No mail can be sent there. ``code`` says why: ``address_invalid``, ``address_too_long`` or
+    """No mail can be sent there. ``code`` says why: ``address_invalid``, ``address_too_long``,
+    ``address_invisible_character``, ``address_domain_unknown`` (no such top-level domain) or
     ``address_not_ascii`` (SES has no SMTPUTF8, so the part before the @ must be ASCII)."""
 
     def __init__(self, code: str) -> None:
@@ -24,25 +34,31 @@ class AddressError(ValueError):
 
 
 def canonical(text: str) -> str:
-    """The stored spelling of a typed address: trimmed, lower case, its domain in punycode.
+    """Return the stored spelling of a typed address: lower case, the domain in punycode.
 
-    The part before the @ is lower-cased too: RFC 5321 lets a host tell cases apart, none that
-    people use does, and two accounts for one mailbox help nobody. Raises AddressError.
+    What copying and keyboards add is taken off: spaces and invisible characters around the
+    address, ``mailto:`` before it, full-width forms. The part before the @ is lower-cased too: RFC
+    5321 lets a host tell cases apart, but none that people use does. Raise AddressError.
     """
-    return _checked(text.strip()).lower()
+    return _checked(_without_additions(text)).lower()
 
 
 def deliverable(key: str) -> str:
-    """The address to mail for a key that another writer chose: its own spelling, its domain in
-    punycode. Raises AddressError."""
-    if len(key) <= MAX_LENGTH and _PLAIN.fullmatch(key):
+    """Return the address to mail for a key that another program chose: its own spelling, the
+    domain in punycode. Raise AddressError."""
+    if len(key) <= MAX_LENGTH and (plain := _PLAIN.fullmatch(key)):
+        if "." in plain["domain"] and not _has_top_level_domain(plain["domain"]):
+            raise AddressError("address_domain_unknown")
         return key
     return _checked(key)
 
 
 def keys(mailed: str) -> list[str]:
-    """The keys whose mail goes to the address ``mailed``: its own spelling, and the one that has
-    the domain in Unicode, where another writer may have stored that. Nothing for no address."""
+    """Return the keys whose mail goes to the address ``mailed``. Empty if it is no address.
+
+    These are its own spelling, and the one with the domain in Unicode: another program may have
+    stored that.
+    """
     local, _, domain = mailed.rpartition("@")
     if not local or "xn--" not in domain:
         return [mailed] if local else []
@@ -55,8 +71,10 @@ def keys(mailed: str) -> list[str]:
 
 
 def stored(text: str) -> str:
-    """``text`` as it stands, if it could be a user's key: a link carries the stored spelling, and
-    another writer's may be any. Raises AddressError."""
+    """Return ``text`` unchanged if it can be a user's key. Raise AddressError.
+
+    A link carries the stored spelling, and another program may spell its keys as it likes.
+    """
     try:
         if 0 < len(text.encode()) <= MAX_KEY_BYTES:
             return text
@@ -65,15 +83,35 @@ def stored(text: str) -> str:
     raise AddressError("address_invalid")
 
 
+def _without_additions(text: str) -> str:
+    text = text.strip()
+    if len(text) > MAX_TYPED:
+        raise AddressError("address_too_long")
+    if not text.isascii():
+        text = text.strip(_EDGES).translate(_FULL_WIDTH)
+    if text[: len(_MAILTO)].lower() == _MAILTO:
+        address, _, _ = text[len(_MAILTO) :].partition("?")  # RFC 6068: a subject may follow
+        return unquote(address).strip(_EDGES)
+    return text
+
+
 def _checked(text: str) -> str:
     local = text.rpartition("@")[0]
     if len(text) > MAX_LENGTH or len(local) > MAX_LOCAL_LENGTH:
         raise AddressError("address_too_long")
+    if not text.isascii() and invisible.is_hidden(text):
+        raise AddressError("address_invisible_character")
     if not local.isascii():
         raise AddressError("address_not_ascii")
-    if _is_certain(text):
-        return text
-    # Here and not above: it costs a cold start a tenth, and hardly any address needs it.
+    if not _is_certain(text):
+        text = _validated(text)
+    if not _has_top_level_domain(text):
+        raise AddressError("address_domain_unknown")
+    return text
+
+
+def _validated(text: str) -> str:
+    # Not at the top: it adds 10 % to a cold start, and hardly any address needs it.
     from email_validator import EmailNotValidError, validate_email
 
     try:
@@ -84,6 +122,11 @@ def _checked(text: str) -> str:
 
 
 def _is_certain(text: str) -> bool:
-    """Whether email-validator would certainly have nothing to say or to change: most addresses."""
-    found = _CERTAIN.fullmatch(text)
-    return found is not None and "--" not in text and found["top"].lower() not in _NOWHERE
+    """Return True if email-validator would take ``text`` unchanged. It would, for most addresses."""
+    certain = _CERTAIN.fullmatch(text)
+    return certain is not None and "--" not in text and _has_top_level_domain(certain["domain"])
+
+
+def _has_top_level_domain(text: str) -> bool:
+    top = text.rpartition(".")[2].lower()
+    return top not in _NO_MAIL and (top == _EXAMPLE or top in top_level_domains.in_ascii())

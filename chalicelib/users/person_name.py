@@ -1,84 +1,216 @@
-"""People's names: any script, but nothing that could carry a message into a stranger's mailbox."""
+"""People's names: any script, but nothing that carries a message into a stranger's mailbox.
+
+``RULES`` says what is refused, and why. Everything else is kept as it was typed.
+"""
 
 import re
 import unicodedata
+from collections.abc import Callable
+from typing import NamedTuple
+
+from chalicelib.users import invisible, top_level_domains
 
 MAX_LENGTH = 64
+MAX_TYPED = 4 * MAX_LENGTH  # before Unicode work: a Greek letter can be typed as four characters
 MAX_DIGITS = 4  # "Louis 14" and "Bob1984" are names; what is longer is a number to call
 
-# What mail programs turn into links by themselves: a scheme, an address, or two labels and a dot
-# (also the dots that IDNA reads as one; before the last of them may be a sign, as in "i❤.ws").
-# "J. R. R. Tolkien" and "Ph.D" are no links.
-_LINK = re.compile(r"://|@|\bwww\.|[^\s.\u3002][.\u3002][^\W\d_]{2,}", re.IGNORECASE)
-_UNPRINTABLE = frozenset(("Cc", "Cs", "Zl", "Zp"))
-_NOT_BARE = frozenset(("Mn", "Mc", "Me", "Cf"))
-# Between letters, these make neither a link nor a number. A test holds all letters to that.
-_JOINTS = str.maketrans("", "", " -'\u2019")
-# Reordering the text around a name would let it rewrite our own sentence (Unicode UAX #9, §2).
-_BIDI_CONTROLS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+# "Bienvenue Alexis GÜNST HORN !" is a subject. Longer names could be a message that needs no link.
+MAX_SUBJECT_WORDS = 5
+MAX_SUBJECT_LENGTH = 48
 
 
 class NameRefused(ValueError):
-    """A name that is refused. ``code`` says why: ``name_too_long``, ``name_control_character``,
-    ``name_link`` or ``name_phone_number``."""
+    """The name is refused. ``code`` is that of the rule: ``name_too_long``,
+    ``name_control_character``, ``name_link`` or ``name_phone_number``."""
 
     def __init__(self, code: str) -> None:
         super().__init__(code)
         self.code = code
 
 
+class Rule(NamedTuple):
+    """One kind of text that is no name."""
+
+    code: str
+    refuses: str
+    because: str
+    matches: Callable[[str], bool]
+    """Looks at the name as a mail program reads it: see ``_as_read``."""
+
+
 def clean(text: str) -> str:
-    """``text`` trimmed and in NFC; may be empty. Raises NameRefused."""
-    name = unicodedata.normalize("NFC", text).strip()
+    """Return ``text`` trimmed and in NFC; empty if nothing in it can be seen. Raise NameRefused."""
+    name = text.strip()
+    if len(name) > MAX_TYPED:
+        raise NameRefused("name_too_long")
+    name = _compose(_unwrap(name).strip(invisible.EDGES))
     if len(name) > MAX_LENGTH:
         raise NameRefused("name_too_long")
-    if _is_plain(name):  # almost everybody's, and much the quickest to say
+    if _is_plain(name):  # most names, and much faster than the rules
         return name
-    # isprintable() alone would refuse more, such as the joiners of some scripts.
+    if not any(map(invisible.is_visible, name)):
+        return ""
     if not name.isprintable() and any(map(_is_control, name)):
         raise NameRefused("name_control_character")
-    bare = _bare(name)
-    if _LINK.search(bare):
-        raise NameRefused("name_link")
-    _refuse_number(bare)
+    read = _as_read(name)
+    for rule in RULES:
+        if rule.matches(read):
+            raise NameRefused(rule.code)
     return name
 
 
 def whole(prenom: str, nom: str) -> str:
-    """Two clean names as a greeting has them. Raises NameRefused if each is half of a telephone
-    number."""
+    """Return two clean names as a greeting has them. Raise NameRefused for a telephone number."""
     name = f"{prenom} {nom}".strip()
-    if not _is_plain(name):
-        _refuse_number(_bare(name))
+    if not _is_plain(name) and _has_phone_number(_as_read(name)):
+        raise NameRefused("name_phone_number")
     return name
 
 
 def safe(text: str) -> str:
-    """``text`` if it may be printed in a mail, else nothing: for items that others put."""
+    """Return ``text`` if a mail may greet by it, else nothing: for other programs' items."""
     try:
         return clean(text)
     except NameRefused:
         return ""
 
 
+def fits_subject(name: str) -> bool:
+    """Return True if a whole name is short enough for a mail's subject and its heading."""
+    return len(name) <= MAX_SUBJECT_LENGTH and len(name.split()) <= MAX_SUBJECT_WORDS
+
+
+# A letter, or a title, before a dot: then what follows is a name, although it is a domain too.
+_BEFORE_A_NAME = r"(?:[^\W\d_]|adv|dott|dr|fr|ing|mag|md|mr|mrs|ms|prof|shri|smt|sr|st|sri|univ)"
+# A stranger cannot choose the host: a letter or a title before one of these is all it can be.
+# They are surnames of the US census, faker's locales and gender-guesser, and academic degrees.
+_NAMES_AS_WELL = frozenset(
+    """
+    abbott best bharti black bond camp case cash chase church day dupont ericsson ferrari flowers
+    ford fox gallo gay george glass green hermes house hughes joy kim law leclerc li lilly lincoln
+    love ma norton ott page paris philips rich rogers schmidt schwarz sharp smart song suzuki walter
+    wang weber weir
+    med phd prof sc vet
+    """.split()
+)
+# Particles, only before another word: in S.de Silva, but not in "see x.de".
+_PARTICLES = frozenset("al de do la le mc".split())
+_LATIN = r"a-z\u00df-\u02af\u1e00-\u1eff"
+# Letters and marks of other scripts: no spaces, punctuation or symbols.
+_OTHER = r"[^\x00-\u02af\u1680\u1e00-\u1eff\u2000-\u2bff\u3000-\u303f\ufe00-\ufe0f\U0001f000-\U0001faff]"
+# A label's end may be a sign, as in "i❤.ws". What follows the dot ends where its script does.
+_DOMAIN = re.compile(
+    rf"(?P<before>(?:(?<![\w.\u3002-]){_BEFORE_A_NAME}(?:\.(?:[^\W\d_]|med))*)?)"
+    r"(?<=[^\s.\u3002])[.\u3002]"
+    rf"(?P<top>xn--|[{_LATIN}]+|{_OTHER}+)(?P<next>[/:]|[ '\u2019-](?=[^\W\d_]))?"
+)
+
+
+def _has_domain(read: str) -> bool:
+    return ("." in read or "\u3002" in read) and any(
+        _is_top_level(found["top"]) and not _is_name_as_well(found)
+        for found in _DOMAIN.finditer(read.casefold())
+    )
+
+
+def _is_name_as_well(found: re.Match[str]) -> bool:
+    if not found["before"]:
+        return False
+    if found["top"] in _PARTICLES:
+        return found["next"] not in (None, "/", ":")
+    return found["top"] in _NAMES_AS_WELL and found["next"] not in ("/", ":")
+
+
+def _is_top_level(label: str) -> bool:
+    if label.isascii():
+        return label in _LINKED_ANYWAY or label in top_level_domains.in_ascii()
+    return label in top_level_domains.in_unicode()
+
+
+# No top-level domains, but they tell a reader where to go.
+_LINKED_ANYWAY = frozenset(("xn--", "example", "invalid", "local", "localhost", "onion", "test"))
+
+
+def _has_phone_number(read: str) -> bool:
+    return sum(map(str.isdigit, read)) > MAX_DIGITS
+
+
+def _search(pattern: str) -> Callable[[str], bool]:
+    compiled = re.compile(pattern, re.IGNORECASE)
+    return lambda read: compiled.search(read) is not None
+
+
+RULES = (
+    Rule("name_link", "://", "mail programs link it", _search("://")),
+    Rule("name_link", "www.", "mail programs link it", _search(r"\bwww\.")),
+    Rule(
+        "name_link",
+        "@, but not between two spaces",
+        "mail programs link addresses, and people look handles up; nobody links Raju @ Ravi",
+        _search(r"(?<!\s)@|@(?!\s)"),
+    ),
+    Rule(
+        "name_link",
+        "a dot before a top-level domain, but not in S.Kim or Dr.med.",
+        "mail programs link hosts; R.Kumaran and St.Clair are none",
+        _has_domain,
+    ),
+    Rule("name_phone_number", "over 4 digits", "people call numbers", _has_phone_number),
+)
+"""What no name may have, beside its bounds and control characters."""
+
+# Between letters, these make neither a link nor a number. A test holds all letters to that.
+_JOINTS = str.maketrans("", "", " -'\u2019")
+_UNPRINTABLE = frozenset(("Cc", "Cs", "Zl", "Zp"))
+# What a link may have in it, unseen or struck through, and still be read: all format characters
+# (Cf), fillers, variation selectors, and the marks that belong to no script. Other marks are read.
+_NOT_READ = re.compile(
+    "[\u00ad\u0300-\u036f\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u115f\u1160\u17b4\u17b5"
+    "\u180b-\u180f\u1ab0-\u1aff\u1dc0-\u1dff\u200b-\u200f\u202a-\u202e\u2060-\u206f\u20d0-\u20ff"
+    "\u3164\ufe00-\ufe0f\ufe20-\ufe2f\ufeff\ufff9-\ufffb\U000110bd\U000110cd\U00013430-\U0001343f"
+    "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e01ef]"
+)
+_IDEOGRAPHS = re.compile("([\uf900-\ufaff\U0002f800-\U0002fa1f]+)")
+_WRAPPED = re.compile(
+    f"[{invisible.ISOLATES}]([^{invisible.DIRECTIONS}]*)\u2069"
+    f"|[{invisible.EMBEDDINGS}]([^{invisible.DIRECTIONS}]*)\u202c"
+)
+
+
 def _is_plain(name: str) -> bool:
-    """Whether nothing could be wrong with ``name``: it is letters, and what joins them."""
+    """Return True if ``name`` is letters and what joins them: no rule can match it."""
     return name.translate(_JOINTS).isalpha()
 
 
-def _refuse_number(bare: str) -> None:
-    if sum(map(str.isdigit, bare)) > MAX_DIGITS:
-        raise NameRefused("name_phone_number")
+def _unwrap(name: str) -> str:
+    """Return ``name`` without closed isolates and embeddings. Telephones copy names in them."""
+    previous = ""
+    while name != previous and not name.isprintable():  # all of these are unprintable
+        previous, name = name, _WRAPPED.sub(r"\1\2", name)
+    return name
+
+
+def _compose(name: str) -> str:
+    """Return ``name`` in NFC, but for compatibility ideographs: NFC would exchange these.
+
+    U+FA19 and U+FA10 are other characters in Japanese names, not other spellings (Unicode 23.8).
+    """
+    if name.isascii() or unicodedata.is_normalized("NFC", name):
+        return name
+    pieces = _IDEOGRAPHS.split(name)
+    pieces[::2] = [unicodedata.normalize("NFC", piece) for piece in pieces[::2]]
+    return "".join(pieces)
 
 
 def _is_control(character: str) -> bool:
-    return unicodedata.category(character) in _UNPRINTABLE or character in _BIDI_CONTROLS
+    return unicodedata.category(character) in _UNPRINTABLE or character in invisible.DIRECTIONS
 
 
-def _bare(name: str) -> str:
-    """``name`` as a mail program may read it: compatibility forms resolved (NFKC), and without
-    marks and invisible characters, which are no letters to ``_LINK`` but may stand in a host."""
+def _as_read(name: str) -> str:
+    """Return ``name`` as a mail program may read it.
+
+    Compatibility forms are resolved (NFKC). Invisible characters and loose marks are left out: a
+    reader sees the link in spite of them.
+    """
     plain = unicodedata.normalize("NFKC", name)
-    if plain.isascii():
-        return plain
-    return "".join(c for c in plain if unicodedata.category(c) not in _NOT_BARE)
+    return plain if plain.isascii() else _NOT_READ.sub("", plain)
