@@ -53,7 +53,7 @@ def post_user(request: Request) -> Response:
 
 @site.post("/resend")
 def post_resend(request: Request) -> Response:
-    email = forms.read_resend(request.fields, templates.languages)
+    email = forms.read_resend(request.fields)
     users().resend(email, now())
     return answers.accepted(request, email)
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from chalicelib import colours
+from chalicelib import colours, language_tag
 from chalicelib.settings import UNBRANDED, Brand
 from chalicelib.templates import Html, Templates
 from chalicelib.users import email_address, person_name
@@ -38,7 +38,7 @@ def compose(
     the page for "this was not me"; empty, the mail does not offer it. A name that another program
     put and that is none is left out. Raises AddressError if no mail can reach the user's key.
     """
-    lang = user.lang if user.lang in templates.languages else default_lang
+    lang = language_tag.match(user.lang, templates.languages) or default_lang
     link = Link(user.email, token)
     name = _find_name(user)
     greeting = "mail_greeting" if name else "mail_greeting_no_name"
@@ -94,8 +94,9 @@ def compose(
 
 
 def _find_name(user: User) -> str:
-    """Return the name to greet ``user`` by. Nothing if what the item holds is no name."""
+    """Return the name to greet ``user`` by. Nothing if the item holds none that fits a subject."""
     try:
-        return person_name.whole(person_name.safe(user.prenom), person_name.safe(user.nom))
+        name = person_name.whole(person_name.safe(user.prenom), person_name.safe(user.nom))
     except person_name.NameRefused:
         return ""
+    return name if person_name.fits_subject(name) else ""

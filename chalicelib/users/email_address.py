@@ -122,7 +122,7 @@ def _validated(text: str) -> str:
 
 
 def _is_certain(text: str) -> bool:
-    """Return True if email-validator would take ``text`` unchanged. It would, for most addresses."""
+    """Return True if email-validator would take ``text`` unchanged: most addresses."""
     certain = _CERTAIN.fullmatch(text)
     return certain is not None and "--" not in text and _has_top_level_domain(certain["domain"])
 

@@ -1,8 +1,9 @@
-"""Validation links: made for a mail, and read back when somebody opens one."""
+"""Validation links: made for a mail, and read back when a user opens one."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, unquote, urlencode
 
 from chalicelib.users import email_address, tokens
 
@@ -20,21 +21,51 @@ class Link:
         return tokens.digest(self.token)
 
     def url(self, base_url: str) -> str:
-        """Where the link leads. A ``+`` is percent-encoded, or it would arrive as a space."""
+        """Return the address of the page that validates."""
         return self.url_on(f"{base_url}/validate")
 
     def url_on(self, page: str) -> str:
-        """Return the address of ``page`` with what the link says as its query."""
-        query = urlencode({"email": self.email, "token": self.token}, quote_via=quote, safe="@")
+        """Return the address of ``page`` with what the link says as its query.
+
+        A ``+`` is percent-encoded: it would arrive as a space. So is ``@``: programs that look for
+        addresses in plain text would cut the link there.
+        """
+        query = urlencode({"email": self.email, "token": self.token}, quote_via=quote, safe="")
         return f"{page}?{query}"
 
 
 def read(fields: Mapping[str, object]) -> Link | None:
-    """The link that ``fields`` of a query or a form make; None where no link of ours looks so."""
-    email, token = fields.get("email"), fields.get("token")
-    if not isinstance(email, str) or not isinstance(token, str) or not tokens.well_formed(token):
+    """Return the link in the fields of a query or a form; None if there is none.
+
+    Mail programs and people damage links, and only the token's 256 bits decide. So these are read:
+    punctuation after the token, line breaks, ``&amp;`` for ``&``, and an address that was encoded
+    twice or whose ``+`` was lost.
+    """
+    email, token = _find(fields, "email"), _find(fields, "token")
+    shape = _TOKEN.match(_LINE_BREAK.sub("", token[:_MAX_TOKEN]).strip())
+    if shape is None:
         return None
     try:
-        return Link(email_address.stored(email), token)
+        return Link(email_address.stored(_without_damage(email)), shape[0])
     except email_address.AddressError:
         return None
+
+
+_MAX_TOKEN = 256  # characters are looked at: the token, and what was added to it
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{43}(?![A-Za-z0-9])")
+_LINE_BREAK = re.compile(r"=?\s*[\r\n]\s*")  # quoted-printable writes "=" before it
+
+
+def _find(fields: Mapping[str, object], name: str) -> str:
+    value = fields.get(name, fields.get(f"amp;{name}"))
+    return value if isinstance(value, str) else ""
+
+
+def _without_damage(email: str) -> str:
+    """Return the key that ``email`` was. No key that can be mailed has a space or a line break."""
+    if len(email) > email_address.MAX_KEY_BYTES:
+        return email
+    email = _LINE_BREAK.sub("", email).strip()
+    if "@" not in email and "%40" in email:
+        email = unquote(email)
+    return email.replace(" ", "+")

@@ -1,4 +1,4 @@
-"""Request bodies: JSON or a form, made into fields. What the fields mean is not known here."""
+"""Request bodies: JSON or a form, read into fields."""
 
 import json
 from collections import Counter
@@ -12,12 +12,12 @@ TYPES = (JSON, FORM)
 BYTE_ORDER_MARK = "\ufeff"
 
 REPEATED = object()
-"""Stands for the value of a field that was sent twice: which of them counts, nobody can tell."""
+"""Stands for the value of a field that was sent twice: the sender may have meant either."""
 
 
 class BodyError(ValueError):
-    """No fields can be read. ``code`` says why: ``body_malformed``, ``body_too_large`` or
-    ``content_type_unsupported``."""
+    """The body has no fields that can be read. ``code`` says why: ``body_malformed``,
+    ``body_too_large`` or ``content_type_unsupported``."""
 
     def __init__(self, code: str) -> None:
         super().__init__(code)
@@ -25,12 +25,12 @@ class BodyError(ValueError):
 
 
 def media_type(content_type: str) -> str:
-    """The type that a Content-Type header names, in lower case and without its parameters."""
+    """Return the type that a Content-Type header names, without its parameters."""
     return content_type.partition(";")[0].strip().lower()
 
 
 def fields(content_type: str, raw: bytes) -> dict[str, object]:
-    """The fields of a body; no Content-Type means JSON. Raises BodyError."""
+    """Return the fields of a body. Without a Content-Type it is JSON. Raise BodyError."""
     kind = media_type(content_type) or JSON
     if kind not in TYPES:
         raise BodyError("content_type_unsupported")
@@ -38,28 +38,31 @@ def fields(content_type: str, raw: bytes) -> dict[str, object]:
         raise BodyError("body_too_large")
     try:
         text = raw.decode().removeprefix(BYTE_ORDER_MARK)
-        # RecursionError: some thousand brackets are enough for Python's parser.
+        # RecursionError: a few thousand brackets are enough for Python's parser.
         return _form(text) if kind == FORM else _json(text)
     except (ValueError, RecursionError) as error:
         raise BodyError("body_malformed") from error
 
 
 def once(pairs: list[tuple[str, Any]]) -> dict[str, object]:
-    """``pairs`` as a mapping in which a name that comes twice is REPEATED."""
-    found: dict[str, object] = dict(pairs)
-    if len(found) < len(pairs):
+    """Return ``pairs`` as a mapping. The value of a name that comes twice is REPEATED."""
+    values: dict[str, object] = dict(pairs)
+    if len(values) < len(pairs):
         counts = Counter(name for name, _ in pairs)
-        found.update((name, REPEATED) for name, count in counts.items() if count > 1)
-    return found
+        values.update((name, REPEATED) for name, count in counts.items() if count > 1)
+    return values
 
 
 _DECODER = json.JSONDecoder(object_pairs_hook=once)
 
 
 def _form(text: str) -> dict[str, object]:
-    if not text:
-        return {}
-    return once(parse_qsl(text, keep_blank_values=True, strict_parsing=True, errors="strict"))
+    """Return a form's fields, read as browsers do (URL Standard, "urlencoded parsing").
+
+    Nothing is between two ``&``, and a name needs no ``=``. One difference: bytes that are not
+    UTF-8 are refused. The standard replaces them, and a name would be stored damaged.
+    """
+    return once(parse_qsl(text, keep_blank_values=True, errors="strict"))
 
 
 def _json(text: str) -> dict[str, object]:

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
+from chalicelib import language_tag
 from chalicelib.users import email_address, person_name
 from chalicelib.users.people import SignUp
 from chalicelib.web.body import REPEATED
-from chalicelib.web.negotiation import primary_language
 
 # Every accepted field, and the attribute that stores it.
 FIELDS = {
@@ -39,13 +39,15 @@ class Invalid(ValueError):
 
 
 def read_sign_up(fields: Mapping[str, object], lang: str, languages: Collection[str]) -> SignUp:
-    """Return the sign-up in ``fields``, in ``lang`` if they name no language. Raise Invalid."""
+    """Return the sign-up in ``fields``, in ``lang`` if they name no other known one.
+
+    Raise Invalid."""
     reader = _Reader(fields)
     reader.refuse_unknown(FIELDS)
     email = reader.take("email", email_address.canonical, required=True)
     prenom = reader.take("prenom", person_name.clean)
     nom = reader.take("nom", person_name.clean)
-    chosen = reader.take("lang", lambda text: _language(text, languages))
+    chosen = reader.take("lang", lambda text: language_tag.match(text, languages))
     if not prenom and not nom and not reader.has_failed({"prenom", "nom"}):
         reader.problems.append(Problem("name_missing", "prenom"))
     try:
@@ -56,7 +58,7 @@ def read_sign_up(fields: Mapping[str, object], lang: str, languages: Collection[
     return SignUp(email, prenom, nom, chosen or lang)
 
 
-def read_resend(fields: Mapping[str, object], languages: Collection[str]) -> str:
+def read_resend(fields: Mapping[str, object]) -> str:
     """Return the key of the user who wants another link. Raise Invalid.
 
     A typed address is made canonical. Beside the ``token`` of an expired link, the address comes
@@ -65,7 +67,7 @@ def read_resend(fields: Mapping[str, object], languages: Collection[str]) -> str
     """
     reader = _Reader(fields)
     reader.refuse_unknown(("email", "token", "lang", "prenom", "nom"))
-    reader.take("lang", lambda text: _language(text, languages))
+    reader.take("lang", str)
     token = reader.take("token", str)
     email = reader.take(
         "email", email_address.stored if token else email_address.canonical, required=True
@@ -101,7 +103,7 @@ class _Reader:
                 return ""
             try:
                 cleaned = clean(value)
-            except (email_address.AddressError, person_name.NameRefused, _UnknownLanguage) as error:
+            except (email_address.AddressError, person_name.NameRefused) as error:
                 self.problems.append(Problem(error.code, name))
                 return ""
             if cleaned:
@@ -120,14 +122,3 @@ class _Reader:
     def finish(self) -> None:
         if self.problems:
             raise Invalid(tuple(self.problems[:MAX_PROBLEMS]))
-
-
-class _UnknownLanguage(ValueError):
-    code = "lang_unknown"
-
-
-def _language(text: str, languages: Collection[str]) -> str:
-    lang = primary_language(text)
-    if lang not in languages:
-        raise _UnknownLanguage
-    return lang

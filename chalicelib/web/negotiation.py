@@ -3,41 +3,40 @@
 from collections.abc import Iterator
 from functools import lru_cache
 
-MAX_PREFERENCES = 32  # of one header; browsers send six at the most
+from chalicelib import language_tag
+
+MAX_PREFERENCES = 32  # of one header; browsers send at most six
 REMEMBERED = 64  # headers: a few browsers send almost all of them
+
+_JSON = ("application/json", "application/problem+json")
 
 
 @lru_cache(REMEMBERED)
 def prefers_html(accept: str) -> bool:
-    """Whether a page is liked better than JSON. Who has no preference gets JSON."""
-    liked = dict(_preferences(accept))
+    """Return True if the client prefers a page to JSON. Clients without a preference get JSON.
+
+    A browser names ``text/html``, and may cover JSON by a wildcard alone: ``application/*`` (w3m).
+    """
+    qualities = dict(_preferences(accept))
+    if qualities.get("text/html", 0.0) > 0 and not any(name in qualities for name in _JSON):
+        return True
 
     def quality(*media_ranges: str) -> float:
-        """That of the most specific range that was named."""
-        return next((liked[name] for name in media_ranges if name in liked), 0.0)
+        return next((qualities[name] for name in media_ranges if name in qualities), 0.0)
 
     html = quality("text/html", "text/*", "*/*")
-    json = max(
-        quality(name, "application/*", "*/*")
-        for name in ("application/json", "application/problem+json")
-    )
-    return html > json
+    return html > max(quality(name, "application/*", "*/*") for name in _JSON)
 
 
 @lru_cache(REMEMBERED)
 def language(accept_language: str, languages: frozenset[str], default: str) -> str:
-    """The best liked of ``languages``, of equals the first named; ``default`` where none is."""
-    liked = [
+    """Return the preferred one of ``languages``, the first of equals; ``default`` if none is."""
+    wanted = [
         (quality, lang)
         for tag, quality in _preferences(accept_language)
-        if quality > 0 and (lang := primary_language(tag)) in languages
+        if quality > 0 and (lang := language_tag.match(tag, languages))
     ]
-    return max(liked, key=lambda choice: choice[0])[1] if liked else default
-
-
-def primary_language(tag: str) -> str:
-    """The language that a tag such as ``fr-CA`` asks for (RFC 5646: the primary subtag)."""
-    return tag.strip().lower().partition("-")[0]
+    return max(wanted, key=lambda choice: choice[0])[1] if wanted else default
 
 
 def _preferences(header: str) -> Iterator[tuple[str, float]]:
@@ -53,6 +52,6 @@ def _preferences(header: str) -> Iterator[tuple[str, float]]:
 
 
 def _quality(text: str) -> float:
-    """A weight between 0 and 1 (RFC 9110 §12.4.2); one that cannot be read counts for nothing."""
+    """Return a weight between 0 and 1 (RFC 9110 §12.4.2); 0 if the text is none."""
     plain = text.replace(".", "", 1)
     return min(float(text), 1.0) if plain.isascii() and plain.isdigit() else 0.0

@@ -6,6 +6,7 @@ from typing import cast
 
 import chalice.app
 
+from chalicelib import language_tag
 from chalicelib.settings import Settings
 from chalicelib.users import tokens
 from chalicelib.web import body, negotiation
@@ -55,8 +56,8 @@ def read_request(
     held = (fields.pop("ticket", ""), _cookies(headers).get(cookie_name(stage), ""))
     trap = fields.pop(TRAP, "") if media_type == body.FORM else ""
     # A field's language is read as a sign-up reads it: the answer and the mail share a language.
-    wanted = [negotiation.primary_language(text_of(fields.get("lang"))), query.get("lang")]
-    chosen = next((lang for lang in wanted if isinstance(lang, str) and lang in languages), "")
+    wanted = [text_of(fields.get("lang")), text_of(query.get("lang"))]
+    chosen = next((lang for tag in wanted if (lang := language_tag.match(tag, languages))), "")
     accepted = headers.get("accept-language", "")
     return Request(
         method=received.method,

@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from chalice.app import Response
 
+from chalicelib import language_tag
 from chalicelib.settings import Settings
 from chalicelib.templates import Templates
 from chalicelib.users.links import Link
@@ -80,8 +81,9 @@ class Answers:
     def clicked(self, request: Request, link: Link, click: Click) -> Response:
         """Return the result of a click, in the mail's language unless another is chosen."""
         outcome, status = click.outcome, _VALIDATION_STATUS[click.outcome]
-        if not request.lang_is_chosen and click.lang in self.templates.languages:
-            request = replace(request, lang=click.lang)
+        mailed = language_tag.match(click.lang, self.templates.languages)
+        if mailed and not request.lang_is_chosen:
+            request = replace(request, lang=mailed)
         if outcome is Validation.INVALID:
             return self.link_refused(request)
         if request.wants_page:

@@ -13,6 +13,7 @@ import pytest
 import schemathesis
 from hypothesis import strategies as st
 
+from chalicelib.users import invisible
 from tests.support.description import DESCRIPTION, mail_link
 from tests.support.service import BROWSER, JSON, running
 from tests.support.wsgi import wsgi
@@ -54,7 +55,10 @@ LETTERS = st.characters(exclude_categories=("Cc", "Cf", "Cs", "Zl", "Zp")).filte
     )
 )
 schemathesis.openapi.format("idn-email", st.emails(domains=st.sampled_from(DOMAINS)))
-schemathesis.openapi.format("name", st.text(LETTERS))
+schemathesis.openapi.format(
+    "name",
+    st.text(LETTERS).filter(lambda name: not name or any(map(invisible.is_visible, name))),
+)
 
 DESCRIBED = deepcopy(DESCRIPTION)
 DESCRIBED["components"]["schemas"]["Name"]["format"] = "name"

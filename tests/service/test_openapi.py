@@ -109,9 +109,9 @@ def test_it_describes_every_language() -> None:
     spoken = DESCRIPTION["components"]["headers"]["Content-Language"]["schema"]["enum"]
     assert sorted(spoken) == sorted(languages)
     for lang in languages:
-        for tag in (lang, f"{lang}-CA", lang.upper()):
+        for tag in (lang, f"{lang}-CA", lang.upper(), "tlh"):
             assert schema_errors(SCHEMAS["Language"], tag) == []
-    assert schema_errors(SCHEMAS["Language"], "tlh") != []
+    assert schema_errors(SCHEMAS["Language"], 1) != []
 
 
 def test_its_limits_are_the_apps() -> None:

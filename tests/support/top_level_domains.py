@@ -1,6 +1,7 @@
 """The top-level domains as the package publicsuffixlist ships them, and the file made from them.
 
-Write the file anew after a newer publicsuffixlist is pinned: python -m tests.support.top_level_domains
+Write the file again after a newer publicsuffixlist is pinned:
+python -m tests.support.top_level_domains
 """
 
 from pathlib import Path

@@ -43,7 +43,9 @@ like_addresses = st.builds(
         pytest.param("a@bücher.example", "a@xn--bcher-kva.example", id="decomposed"),
         pytest.param("a@例え.jp", "a@xn--r8jz45g.jp", id="another script"),
         pytest.param("a@example。org", "a@example.org", id="an ideographic full stop"),
-        pytest.param("\u200balexis@example.org\u200b", "alexis@example.org", id="zero width spaces"),
+        pytest.param(
+            "\u200balexis@example.org\u200b", "alexis@example.org", id="zero width spaces"
+        ),
         pytest.param("\u202aalexis@example.org\u202c", "alexis@example.org", id="an embedding"),
         pytest.param("\u2068alexis@example.org\u2069", "alexis@example.org", id="an isolate"),
         pytest.param(" \u200f alexis@example.org\ufeff ", "alexis@example.org", id="marks"),
@@ -52,7 +54,9 @@ like_addresses = st.builds(
         pytest.param("MailTo: Alexis@example.org", "alexis@example.org", id="mailto and a space"),
         pytest.param("mailto:a%2Bb@example.org?subject=Hi", "a+b@example.org", id="a mailto URL"),
         pytest.param("alexis＠example.org", "alexis@example.org", id="a full-width @"),
-        pytest.param("Ａｌｅｘｉｓ＋１＠ｅｘａｍｐｌｅ．ｏｒｇ", "alexis+1@example.org", id="full width"),
+        pytest.param(
+            "Ａｌｅｘｉｓ＋１＠ｅｘａｍｐｌｅ．ｏｒｇ", "alexis+1@example.org", id="full width"
+        ),
         pytest.param("a@example.museum", "a@example.museum", id="a long top-level domain"),
         pytest.param("a@почта.рф", "a@xn--80a1acny.xn--p1ai", id="one of another script"),
         pytest.param("l" * 64 + "@example.org", "l" * 64 + "@example.org", id="local part of 64"),

@@ -311,7 +311,7 @@ def test_a_code_that_does_not_work_is_said_beside_its_field() -> None:
 
 
 def test_the_button_page_offers_to_refuse_where_the_stage_can() -> None:
-    refuse = f"{BASE_URL}/refuse?email=zoe%2Bx@example.org&token={LINK.token}"
+    refuse = f"{BASE_URL}/refuse?email=zoe%2Bx%40example.org&token={LINK.token}"
     for can, links in ((False, []), (True, [refuse])):
         page = Pages(BASE_URL, TEMPLATES, refusable=can).link("confirm", "en", LINK)
         parsed = Parsed(page)

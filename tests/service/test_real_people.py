@@ -1,0 +1,145 @@
+"""What real people and programs send, through every door: request, form, query, another's item."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.support.service import BROWSER, JSON, Service, running
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[Service]:
+    with running() as service:
+        yield service
+
+
+@pytest.fixture
+def service(stack: Service) -> Service:
+    stack.forget()
+    return stack
+
+
+SENT_AND_STORED = pytest.mark.parametrize(
+    ("sent", "stored"),
+    [
+        ({"prenom": "K.Ramesh"}, {"prenom": "K.Ramesh"}),
+        ({"prenom": "Sita @ Kala"}, {"prenom": "Sita @ Kala"}),
+        ({"prenom": "\u2068Ana\u2069"}, {"prenom": "Ana"}),
+        ({"prenom": "\ufa11\u5c71"}, {"prenom": "\ufa11\u5c71"}),
+        ({"prenom": "\u3164"}, {"prenom": None}),
+        ({"email": "\u200bMAILTO:ada@example.org\u200f"}, {}),
+        ({"email": "ada\uff20example\uff0eorg"}, {}),
+        ({"lang": "en_US.UTF-8"}, {"lang": "en"}),
+        ({"lang": "fr-Latn-CH"}, {"lang": "fr"}),
+        ({"lang": "tlh"}, {"lang": "fr"}),
+    ],
+)
+
+
+@SENT_AND_STORED
+@pytest.mark.parametrize("door", ["post_json", "post_form"])
+def test_a_sign_up_is_taken_as_people_type_it(
+    service: Service, door: str, sent: dict[str, str], stored: dict[str, Any]
+) -> None:
+    answer = getattr(service, door)(
+        "/users", {"email": "ada@example.org", "nom": "Lovelace", **sent}, Accept=JSON
+    )
+    assert answer.status_code == 202
+    item = service.item("ada@example.org")
+    assert {name: item.get(name, {}).get("S") or None for name in stored} == stored
+
+
+@pytest.mark.parametrize(
+    ("put", "subject"),
+    [
+        ({"prenom": "K.Ramesh"}, "Bienvenue K.Ramesh Lovelace !"),
+        ({"prenom": "\u2068Ana\u2069"}, "Bienvenue Ana Lovelace !"),
+        ({"prenom": "\u3164"}, "Bienvenue Lovelace !"),
+        ({"prenom": "see evil.com"}, "Bienvenue Lovelace !"),
+        ({"prenom": "YOU WON", "nom": "write to us at once"}, "Bienvenue !"),
+        ({"prenom": "Ana", "lang": "fr_CA"}, "Bienvenue Ana Lovelace !"),
+    ],
+)
+def test_another_programs_item_is_greeted_as_a_sign_up(
+    service: Service, put: dict[str, str], subject: str
+) -> None:
+    item = {"email": "ada@example.org", "nom": "Lovelace", **put}
+    service.put({name: {"S": value} for name, value in item.items()})
+    service.deliver()
+    assert service.mails[0]["Content"]["Simple"]["Subject"]["Data"] == subject
+
+
+def test_another_programs_language_is_looked_up(service: Service) -> None:
+    service.put({"email": {"S": "ada@example.org"}, "lang": {"S": "en_ZA.UTF-8"}})
+    service.deliver()
+    text = service.mails[0]["Content"]["Simple"]["Body"]["Text"]["Data"]
+    assert text.startswith("Welcome!")
+    answer = service.open(service.link(), Accept=BROWSER)
+    assert answer.headers["Content-Language"] == "en"
+
+
+@pytest.mark.parametrize(
+    ("email", "error"),
+    [
+        ("ada@example.nope", "address_domain_unknown"),
+        ("a\u200bda@example.org", "address_invisible_character"),
+    ],
+)
+def test_no_mail_goes_to_an_item_without_an_address(
+    service: Service, email: str, error: str
+) -> None:
+    service.put({"email": {"S": email}})
+    service.deliver()
+    assert service.mails == []
+    assert service.item(email)["mail_error"] == {"S": error}
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "lang"),
+    [
+        ("/?lang=en_GB", {}, "en"),
+        ("/?lang=EN", {}, "en"),
+        ("/?lang=tlh", {}, "fr"),
+        ("/", {"Accept-Language": "en_US"}, "en"),
+        ("/", {"Accept-Language": "tlh, en-ZA;q=0.3"}, "en"),
+    ],
+)
+def test_a_page_speaks_the_language_that_is_asked_for(
+    service: Service, path: str, headers: dict[str, str], lang: str
+) -> None:
+    assert service.get(path, **headers).headers["Content-Language"] == lang
+
+
+@pytest.mark.parametrize("extra", ["&", "&&", "&prenom", "&lang=&"])
+def test_a_form_may_have_empty_parts(service: Service, extra: str) -> None:
+    form = f"email=ada%40example.org&nom=Lovelace{extra}"
+    answer = service.request("POST", "/users", form.encode(), "application/x-www-form-urlencoded")
+    assert answer.status_code == 202
+    assert service.item("ada@example.org")["nom"] == {"S": "Lovelace"}
+
+
+def test_a_text_browser_gets_the_page(service: Service) -> None:
+    answer = service.get(
+        "/validate?email=a&token=b", Accept="text/html, text/*;q=0.5, image/*, application/*"
+    )
+    assert answer.headers["Content-Type"].startswith("text/html")
+
+
+@pytest.mark.parametrize("after", [".", ")", "%3E", "%0A", "&gt;", "&utm_source=mail"])
+def test_a_link_with_something_after_it_works(service: Service, after: str) -> None:
+    service.post_json("/users", {"email": "a+b@example.org", "nom": "Lovelace"})
+    service.deliver()
+    link = service.link()
+    assert "@" not in link
+    assert service.open(link + after).json_body["status"] == "validated"
+
+
+@pytest.mark.parametrize(
+    ("mailed", "opened"), [("%40", "@"), ("%40", "%2540"), ("&", "&amp;"), ("%2B", "+")]
+)
+def test_a_damaged_link_works(service: Service, mailed: str, opened: str) -> None:
+    service.post_json("/users", {"email": "a+b@example.org", "nom": "Lovelace"})
+    service.deliver()
+    link = service.link().replace(mailed, opened)
+    assert service.open(link).json_body["status"] == "validated"
