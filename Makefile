@@ -5,7 +5,7 @@ STAGE ?= dev
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: run preview test check format bench deploy clean
+.PHONY: run preview test check format bench docs deploy clean
 
 run: $(INSTALLED)
 	@exec $(BIN)/python -m ops run --port $(PORT)
@@ -31,6 +31,12 @@ format: $(INSTALLED)
 bench: .venv/benchmarks
 	@$(BIN)/python -m benchmarks $(if $(AGAINST),--against $(AGAINST))
 
+docs: .venv/website
+	@$(BIN)/python -m sphinx -q -W --keep-going -b html -c website . build/docs
+	@cp build/docs/README.html build/docs/index.html
+	@mkdir -p build/docs/docs && cp -r docs/pictures build/docs/docs/
+	@echo "Open build/docs/index.html"
+
 deploy: $(INSTALLED)
 	@$(BIN)/python -m ops deploy --stage $(STAGE) $(if $(MAIL_FROM),--mail-from "$(MAIL_FROM)") $(if $(BASE_URL),--base-url "$(BASE_URL)") $(if $(ALARMS_TO),--alarms-to "$(ALARMS_TO)")
 
@@ -42,6 +48,10 @@ $(INSTALLED): requirements.txt requirements-dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Bienvenue needs Python 3.10 or later; this is " + sys.version)'
 	@$(PYTHON) -m venv --clear .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+.venv/website: $(INSTALLED) website/requirements.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r website/requirements.txt
 	@touch $@
 
 .venv/benchmarks: $(INSTALLED) benchmarks/requirements.txt
