@@ -18,7 +18,8 @@ from chalicelib.web.forms import FIELDS, TRAP, Problem
 TYPED = ("email", "prenom", "nom")
 """The fields that the sign-up page shows."""
 
-_SPACE_AND_COMMENTS = re.compile(r"\s*/\*.*?\*/\s*|\n\s*", re.DOTALL)
+_COMMENTS = re.compile(r"/\*.*?\*/", re.DOTALL)
+_SPACES = re.compile(r"\s*([{};,])\s*|(?<=:) |^ +|\n", re.MULTILINE)
 _FOR_PROGRAMS = (
     "body_malformed",
     "body_too_large",
@@ -183,7 +184,8 @@ class Pages:
     @cached_property
     def _style(self) -> Html:
         accent = self.templates.text("pages/accent.css", "", **self._shades)
-        return Html(_SPACE_AND_COMMENTS.sub("\n", self.templates.read("pages/style.css") + accent))
+        style = _COMMENTS.sub("", self.templates.read("pages/style.css") + accent)
+        return Html(_SPACES.sub(r"\1", style))
 
     @cached_property
     def _icon(self) -> str:

@@ -95,19 +95,20 @@ def test_there_is_every_page_and_mail_in_every_language() -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
-def test_a_page_is_under_ten_kilobytes_with_all_that_a_stage_can_add(page: Specimen) -> None:
-    assert len(page.html.encode()) < 10_000
+def test_a_page_is_small_with_all_that_a_stage_can_add(page: Specimen) -> None:
+    assert len(page.html.encode()) < 11_000
 
 
 @pytest.mark.parametrize("mail", MAILS, ids=name_of)
-def test_a_mail_is_under_fifteen_kilobytes_with_all_that_a_stage_can_add(mail: Specimen) -> None:
+def test_a_mail_is_small_with_all_that_a_stage_can_add(mail: Specimen) -> None:
     assert len(mail.html.encode()) + len(mail.text.encode()) < 15_000
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_a_page_is_whole(page: Specimen) -> None:
     parsed = Parsed(page.html)
-    assert parsed.all("html") == [{"lang": page.lang, "dir": "ltr"}]
+    direction = "rtl" if page.lang == "ar" else "ltr"
+    assert parsed.all("html") == [{"lang": page.lang, "dir": direction}]
     assert len(parsed.all("h1")) == len(parsed.all("main")) == 1
     assert parsed.title.endswith(f" \u2013 {BRAND.product}")
     assert "$" not in page.html
