@@ -6,7 +6,7 @@ from __future__ import annotations
 import html
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -26,6 +26,7 @@ LONG_AGO = {"S": "2020-01-01T00:00:00.000000Z"}
 LONG_SINCE_DEAD = {"N": "1600000000"}
 TEMPLATES = Templates()
 LANGUAGES = list(TEMPLATES.language_names)
+JOURNEYS = ("fr", "en", "ar")  # the last one runs from right to left
 LOGO = (
     '<svg xmlns="http://www.w3.org/2000/svg" width="150" height="40" viewBox="0 0 150 40">'
     '<circle cx="20" cy="20" r="16" fill="#c2185b"/>'
@@ -103,6 +104,11 @@ class Visitor:
         expect(self.page.get_by_role("heading", level=1)).to_have_text(self.text(name))
         assert self.page.locator("html").get_attribute("lang") == self.lang
 
+    def is_greeted(self, name: str) -> None:
+        """By a mail that calls them ``name``."""
+        greeting = html.unescape(TEMPLATES.word_html("mail_greeting", self.lang, name=name))
+        expect(self.page.get_by_role("heading", level=1)).to_have_text(greeting)
+
     def has_in_the_form(self, **typed: str) -> None:
         for name, value in typed.items():
             field_ = self.page.get_by_label(self.text(f"{name}_label"), exact=True)
@@ -122,7 +128,7 @@ def visiting(
     context.close()
 
 
-@pytest.fixture(params=LANGUAGES)
+@pytest.fixture(params=JOURNEYS)
 def visitor(browser: Browser, stack: Stack, request: pytest.FixtureRequest) -> Iterator[Visitor]:
     with visiting(browser, stack, request.param) as visitor:
         yield visitor
@@ -142,8 +148,7 @@ def test_sign_up_read_the_mail_click_and_click_again(visitor: Visitor) -> None:
     look(visitor.page, f"sent.{visitor.lang}")
 
     link = visitor.open_mail(email)
-    greeting = {"fr": "Bienvenue Alexis GÜNST HORN !", "en": "Welcome, Alexis GÜNST HORN!"}
-    _is_greeted(visitor.page, greeting[visitor.lang])
+    visitor.is_greeted("Alexis GÜNST HORN")
     look(visitor.page, f"mail.{visitor.lang}", is_mail=True)
     visitor.click_in_mail()
     visitor.sees("validated_title")
@@ -155,7 +160,7 @@ def test_sign_up_read_the_mail_click_and_click_again(visitor: Visitor) -> None:
     look(visitor.page, f"already-validated.{visitor.lang}")
 
 
-@pytest.mark.parametrize("lang", LANGUAGES)
+@pytest.mark.parametrize("lang", JOURNEYS)
 def test_all_of_it_works_with_scripts_off(browser: Browser, stack: Stack, lang: str) -> None:
     email = f"no.scripts.{lang}@example.org"
     with visiting(browser, stack, lang, scripts=False) as visitor:
@@ -202,10 +207,6 @@ def _outline(page: Page) -> str:
     return style
 
 
-def _is_greeted(page: Page, greeting: str) -> None:
-    expect(page.get_by_role("heading", level=1)).to_have_text(greeting)
-
-
 # There and back
 
 
@@ -237,7 +238,7 @@ def test_another_mail_keeps_the_names_for_a_correction(visitor: Visitor) -> None
 def test_the_page_that_waits_can_be_had_in_another_language(visitor: Visitor) -> None:
     email = f"waiting.{visitor.lang}@example.org"
     visitor.sign_up(email)
-    visitor.choose(next(lang for lang in LANGUAGES if lang != visitor.lang))
+    visitor.choose(next(lang for lang in JOURNEYS if lang != visitor.lang))
     visitor.sees("sent_title")
     expect(visitor.page.get_by_text(email, exact=True)).to_be_visible()
     visitor.press("sent_help_typo_link")
@@ -368,7 +369,7 @@ def test_another_language_can_be_chosen_anywhere_and_follows_into_the_mail(
     visitor: Visitor,
 ) -> None:
     email = f"switched.{visitor.lang}@example.org"
-    other = next(lang for lang in LANGUAGES if lang != visitor.lang)
+    other = next(lang for lang in JOURNEYS if lang != visitor.lang)
     visitor.open_form()
     visitor.fill_in("zoe@", "Zoë", "")
     visitor.press("sign_up_button")
@@ -379,32 +380,56 @@ def test_another_language_can_be_chosen_anywhere_and_follows_into_the_mail(
     visitor.press("sign_up_button")
     visitor.sees("sent_title")
     visitor.open_mail(email)
-    greeting = {"fr": "Bienvenue Zoë !", "en": "Welcome, Zoë!"}[other]
-    _is_greeted(visitor.page, greeting)
+    visitor.is_greeted("Zoë")
 
 
 # What the journeys do not come by
 
 
 @pytest.mark.parametrize(
-    "name",
+    ("name", "languages"),
     [
-        "mail-no-name",
-        "mail-long-names",
-        "mail-emoji",
-        "mail-right-to-left",
-        "sent-long-address",
-        "sign-up-nothing-typed",
+        ("mail-long-names", LANGUAGES),
+        ("sent-long-address", LANGUAGES),
+        ("sign-up-errors", LANGUAGES),
+        ("mail-no-name", JOURNEYS),
+        ("mail-emoji", JOURNEYS),
+        ("mail-right-to-left", JOURNEYS),
+        ("sign-up-nothing-typed", JOURNEYS),
+        ("sent-code-failed", JOURNEYS),
+        ("confirm", JOURNEYS),
+        ("refuse", JOURNEYS),
+        ("refuse-done", JOURNEYS),
     ],
 )
-def test_any_name_and_address_is_shown_well(browser: Browser, name: str) -> None:
-    specimens = [one for one in gallery.specimens(gallery.read({})) if one.name == name]
-    assert len(specimens) == len(LANGUAGES)
+def test_any_name_and_address_is_shown_well(
+    browser: Browser, name: str, languages: Sequence[str]
+) -> None:
+    found = {one.lang: one for one in gallery.specimens(gallery.read({})) if one.name == name}
     with browser.new_context() as context:
         page = context.new_page()
-        for specimen in specimens:
-            page.set_content(specimen.html)
-            look(page, f"{name}.{specimen.lang}", is_mail=bool(specimen.text))
+        for lang in languages:
+            page.set_content(found[lang].html)
+            look(page, f"{name}.{lang}", is_mail=bool(found[lang].text))
+
+
+@pytest.mark.parametrize("lang", ["en", "ar"])
+def test_the_menu_of_languages_fits_the_narrowest_screen(browser: Browser, lang: str) -> None:
+    (sign_up,) = [
+        one.html
+        for one in gallery.specimens(gallery.read({}))
+        if (one.name, one.lang) == ("sign-up", lang)
+    ]
+    with browser.new_context(viewport=browsers.NARROWEST) as context:
+        page = context.new_page()
+        page.set_content(sign_up)
+        page.locator("summary").click()
+        look(page, f"languages.{lang}")
+        page.set_viewport_size(browsers.NARROWEST)
+        for link in (page.locator("nav a").first, page.locator("nav a").last):
+            link.scroll_into_view_if_needed()
+            expect(link).to_be_in_viewport(ratio=0.9)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 320
 
 
 # A stage with a brand, which validates nobody without a button
@@ -446,7 +471,7 @@ def branded_stack(tmp_path_factory: pytest.TempPathFactory, website: str) -> Ite
         yield stack
 
 
-@pytest.mark.parametrize("lang", LANGUAGES)
+@pytest.mark.parametrize("lang", JOURNEYS)
 def test_a_branded_stage_asks_for_one_more_click_and_sends_people_on(
     browser: Browser, branded_stack: Stack, website: str, lang: str
 ) -> None:
