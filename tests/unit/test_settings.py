@@ -148,7 +148,7 @@ def test_all_wrong_settings_are_told_together() -> None:
         "MAIL_FROM must be a bare address",
         "BASE_URL must be https://host[/path]",
         "MAIL_FEEDBACK_TOPIC_ARN must be the ARN of an SNS topic",
-        "DEFAULT_LANG must be one of en, fr",
+        "DEFAULT_LANG must be one of ar, de, en, es, fr,",
         "VALIDATE_ON_GET must be true or false",
     ):
         assert problem in told
@@ -273,9 +273,9 @@ def test_a_secret_key_is_long_enough_and_never_shown() -> None:
     assert SECRET not in repr(settings.read(ENOUGH))
 
 
-@pytest.mark.parametrize("lang", ["de", "FR", "fr-CA", ""])
+@pytest.mark.parametrize("lang", ["tlh", "FR", "fr-CA", ""])
 def test_the_default_language_is_one_that_there_are_templates_for(lang: str) -> None:
-    assert "DEFAULT_LANG must be one of en, fr" in problems(DEFAULT_LANG=lang)
+    assert "DEFAULT_LANG must be one of ar, de, en, es, fr," in problems(DEFAULT_LANG=lang)
 
 
 @pytest.mark.parametrize(

@@ -80,7 +80,7 @@ def test_a_stage_is_never_moved_to_another_account_or_region_by_mistake(
         ({"mail_from": "Hello <hello@example.org>"}, "MAIL_FROM must be a bare address"),
         ({"base_url": "http://example.org"}, "BASE_URL must be https://"),
         ({"alarms_to": "ops at example.org"}, "give a bare address"),
-        ({"settings": {"DEFAULT_LANG": "xx"}}, "DEFAULT_LANG must be one of en, fr"),
+        ({"settings": {"DEFAULT_LANG": "xx"}}, "DEFAULT_LANG must be one of ar, de, en, es, fr,"),
     ],
 )
 def test_settings_that_the_functions_would_refuse_are_refused_before_anything_is_made(
