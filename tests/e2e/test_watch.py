@@ -62,9 +62,9 @@ def test_a_fresh_stack_is_not_red_and_what_cannot_be_seen_here_is_not_called_wel
     done = ops(stack, "doctor")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "✗" not in done.stdout
-    assert "✓ Code              this checkout's" in done.stdout
-    assert "! DKIM              mails are not signed: only the address" in done.stdout
-    assert "· Lag               CloudWatch has measured nothing" in done.stdout
+    assert "✓ Code              as in this checkout" in done.stdout
+    assert "! DKIM              mails are not signed: the address is verified" in done.stdout
+    assert "· Lag               CloudWatch has no measurement" in done.stdout
     assert "local: 1 amber." in done.stdout
     assert "Traceback" not in done.stderr
 
@@ -125,7 +125,7 @@ def test_a_dead_letter_is_red_until_it_is_dealt_with(stack: Stack) -> None:
     sqs.send_message(QueueUrl=queue, MessageBody="{}")
     status, found, _ = examined(stack)
     assert (status, reds(found)) == (1, {"Stream/Dead letters"})
-    assert found["Stream/Dead letters"]["said"] == "1 waiting"
+    assert found["Stream/Dead letters"]["said"] == "1 in the queue"
     sqs.purge_queue(QueueUrl=queue)
     assert examined(stack)[0] == 0
 
@@ -153,7 +153,7 @@ def test_a_function_under_anothers_role_with_other_settings_is_found(stack: Stac
     )
     status, found, _ = examined(stack)
     assert (status, reds(found)) == (1, {"Functions/Roles"})
-    assert found["Functions/Settings"]["said"] == "not config.json's: MAIL_FROM"
+    assert found["Functions/Settings"]["said"] == "these differ from config.json: MAIL_FROM"
     lambda_.update_function_configuration(
         FunctionName=FUNCTION, Role=before["Role"], Environment={"Variables": variables}
     )
