@@ -48,7 +48,7 @@ def deploy(
 ) -> None:
     """Bring a stage in your AWS account to what this checkout says. Safe to run again.
 
-    Permissions: docs/deploy-policy.json.
+    Permissions: docs/policies/deploy.json.
     """
     progress = Progress(sys.stdout)
     cloud, project = in_account(stage, progress)

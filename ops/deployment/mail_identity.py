@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from shlex import quote
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from types_boto3_sesv2 import SESV2Client
@@ -13,7 +13,7 @@ LEAVE_THE_SANDBOX = (
     "Ask to leave it: https://docs.aws.amazon.com/ses/latest/dg/request-production-access.html"
 )
 
-_DKIM_HOST = "dkim.amazonses.com"
+_DKIM_ZONE = "dkim.amazonses.com"
 
 
 @dataclass(frozen=True)
@@ -50,24 +50,24 @@ def left_to_do(
     left = []
     described = ses.get_email_identity(EmailIdentity=identity)
     if not described.get("VerifiedForSendingStatus"):
-        how, words = how_to_verify(mail_from, identity, described["DkimAttributes"].get("Tokens"))
+        how, words = how_to_verify(mail_from, identity, described["DkimAttributes"])
         left.append(f"{how} {aws(words)}" if words else how)
     if not ses.get_account().get("ProductionAccessEnabled"):
         left.append(LEAVE_THE_SANDBOX)
     return left
 
 
-def how_to_verify(mail_from: str, identity: str, tokens: list[str] | None) -> tuple[str, str]:
-    """What whoever owns ``identity`` has to do, and what ``aws`` does instead, if it can.
+def how_to_verify(mail_from: str, identity: str, dkim: Any) -> tuple[str, str]:
+    """Return what the owner of ``identity`` has to do, and what ``aws`` does instead, if it can.
 
-    ``tokens`` are those of its DKIM records.
+    ``dkim`` are its DKIM attributes as SES describes them.
     """
     if "@" in identity:
         return (
             f"Open the link in the mail that AWS sent to {identity}, so that SES may send from it.",
             "",
         )
-    records = dkim_records(identity, tokens or [])
+    records = dkim_records(identity, dkim)
     how = (
         f"Add these records to the DNS of {identity}, so that SES may send from it:{records}\n"
         "If the domain is not yours, verify the address alone instead:"
@@ -75,10 +75,13 @@ def how_to_verify(mail_from: str, identity: str, tokens: list[str] | None) -> tu
     return how, f"sesv2 create-email-identity --email-identity {quote(mail_from)}"
 
 
-def dkim_records(domain: str, tokens: list[str]) -> str:
-    """The records by which mailboxes know SES's signatures for ``domain``, a line each."""
+def dkim_records(domain: str, dkim: Any) -> str:
+    """Return the records by which mailboxes know SES's signatures for ``domain``, a line each."""
+    # Regions since 2020, such as Milan, have zones of their own.
+    zone = dkim.get("SigningHostedZone") or _DKIM_ZONE
     return "".join(
-        f"\n  {token}._domainkey.{domain}  CNAME  {token}.{_DKIM_HOST}" for token in tokens
+        f"\n  {token}._domainkey.{domain}  CNAME  {token}.{zone}"
+        for token in dkim.get("Tokens") or []
     )
 
 

@@ -21,7 +21,7 @@ def record(stage: str) -> None:
     Chalice keeps its record in .chalice/deployed, which is not in git. Without it, `chalice deploy`
     makes what exists already, and stops. Safe to run again; it changes nothing in the account.
 
-    Permissions: docs/deploy-policy.json.
+    Permissions: docs/policies/ship-code.json.
     """
     progress = Progress(sys.stdout)
     cloud, project = in_account(stage, progress)

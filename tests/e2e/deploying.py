@@ -4,7 +4,7 @@
 ``python -m ops deploy`` does, ``destroy`` takes down as ``python -m ops destroy`` does; either is
 killed as soon as AWS has answered OPERATION. ``destroy-users`` takes the users along, ``record``
 makes Chalice's record again, and ``chalice`` is ``chalice deploy``. All reach the local cloud as
-``make run`` does. What they ask of AWS stands in FOLDER/asked, a permission a line.
+``make run`` does. What each asks of AWS stands in FOLDER/asked-COMMAND, a permission a line.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ from ops.terminal.progress import Progress
 from tests.e2e.stack import ROOT
 
 ALARMS_TO = "ops@example.org"
-ASKED = "asked"
+ASKED = "asked-{}"
+"""The file of what each command asks of AWS."""
 PREFIXES = {"monitoring": "cloudwatch"}
 """Where IAM calls a service otherwise than its requests are signed."""
 
@@ -84,7 +85,7 @@ def _watched(cloud: Cloud, folder: Path, last: str) -> Cloud:
 
     def watch(events: BaseEventHooks) -> None:
         _die_after(last, events)
-        events.register("before-call", partial(_write_down, folder / ASKED))
+        events.register("before-call", partial(_write_down, folder / ASKED.format(sys.argv[3])))
 
     def prepare(session: Session) -> None:
         watch(session.get_component("event_emitter"))
@@ -112,7 +113,7 @@ def _chalice(cloud: Cloud, folder: str) -> None:
 
     def mended(**options: object) -> Session:
         session = make(**options)
-        cloud.prepare(session)
+        _watched(cloud, Path(folder), "").prepare(session)
         return session
 
     factory.create_botocore_session = mended

@@ -28,8 +28,8 @@ def _identity(facts: Facts) -> Finding:
         return red(f"SES has no identity for {facts.sender}", *facts.deploy_again)
     name = identity["Name"]
     if not identity.get("VerifiedForSendingStatus"):
-        tokens = identity.get("DkimAttributes", {}).get("Tokens")
-        how, words = mail_identity.how_to_verify(facts.sender, name, tokens)
+        dkim = identity.get("DkimAttributes", {})
+        how, words = mail_identity.how_to_verify(facts.sender, name, dkim)
         command = facts.stage.cloud.aws(words) if words else ""
         return red(f"{name} is not verified, so nothing is sent", how, command)
     covered = "" if name == facts.sender else f", by {name}"
@@ -65,7 +65,7 @@ def _dkim(facts: Facts) -> Finding:
     line = f"mails are not signed ({dkim.get('Status', 'unknown').lower().replace('_', ' ')})"
     if not dkim.get("Tokens"):
         return amber(line, f"Put its records into the DNS of {name}: {_DKIM}")
-    records = mail_identity.dkim_records(name, dkim["Tokens"])
+    records = mail_identity.dkim_records(name, dkim)
     return amber(line, f"Add these records to the DNS of {name}:{records}")
 
 

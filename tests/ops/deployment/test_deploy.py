@@ -128,6 +128,7 @@ class Account:
             (steps.mail_identity, "choose", lambda *_: MailIdentity("example.org", is_ours=True)),
             (steps.mail_identity, "left_to_do", lambda *_: ["Wait."]),
             (steps.package, "left_to_do", lambda stage: [f"Wait for {stage}."]),
+            (steps.permissions_boundary, "find", lambda *_: ""),
             (steps.mail_limits, "read", lambda _: MailLimits(180, 90)),
             (steps.table, "ensure_users", lambda *_: STREAM),
             (steps.table, "ensure_limits", lambda *_: None),

@@ -108,3 +108,20 @@ def test_the_sandbox_is_told_with_the_way_out_of_it() -> None:
     (todo,) = left_to_do(ses, SENDER)
     assert "sandbox" in todo
     assert "https://docs.aws.amazon.com/ses/" in todo
+
+
+@pytest.mark.parametrize(
+    ("dkim", "zone"),
+    [
+        ({"Tokens": ["a"]}, "a.dkim.amazonses.com"),
+        (
+            {"Tokens": ["a"], "SigningHostedZone": "dkim.eu-south-1.amazonses.com"},
+            "a.dkim.eu-south-1",
+        ),
+    ],
+)
+def test_dkim_records_end_in_the_zone_that_ses_names(dkim: dict[str, Any], zone: str) -> None:
+    """Eleven regions, such as Milan, have zones of their own."""
+    assert f"  a._domainkey.example.org  CNAME  {zone}" in mail_identity.dkim_records(
+        "example.org", dkim
+    )

@@ -1,0 +1,195 @@
+"""The operators' policies: enough for each command, and nothing of other apps.
+
+They are evaluated by the local cloud's own evaluator of IAM's language.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from ministack.core.iam_evaluator import EvalContext, evaluate, parse_policy_document
+
+from ops.deployment.stack import TEMPLATE
+from tests.e2e.stack import ROOT
+
+POLICIES = ROOT / "docs" / "policies"
+NAMES = ("deploy", "ship-code", "destroy", "boundary")
+ACCOUNT, REGION = "123456789012", "eu-west-3"
+BOUNDARY = f"arn:aws:iam::{ACCOUNT}:policy/bienvenue-boundary"
+
+
+def read(name: str) -> dict[str, Any]:
+    policy: dict[str, Any] = json.loads((POLICIES / f"{name}.json").read_text(encoding="utf-8"))
+    return policy
+
+
+def allows(policy: str, action: str, resource: str, **context: Any) -> bool:
+    """Return True if the policy of that name allows ``action`` on a resource's ARN."""
+    asked = EvalContext(
+        principal_arn=f"arn:aws:iam::{ACCOUNT}:user/deployer",
+        principal_type="User",
+        principal_account=ACCOUNT,
+        action=action,
+        resource_arn=resource,
+        region=REGION,
+        service_context={key.lower(): value for key, value in context.items()},
+    )
+    return bool(evaluate(asked, [parse_policy_document(read(policy))]).decision == "Allow")
+
+
+def arn(service: str, resource: str, *, region: str = REGION, account: str = ACCOUNT) -> str:
+    return f"arn:aws:{service}:{region}:{account}:{resource}"
+
+
+ROLE = "arn:aws:iam::123456789012:role/{}-prod-ApiHandlerRole-1"
+# An action on a resource of an app, whose name is to be put in; and the keys that AWS asks with.
+OF_AN_APP: list[tuple[str, str, dict[str, str]]] = [
+    ("cloudformation:DeleteStack", arn("cloudformation", "stack/{}-prod/1"), {}),
+    ("iam:DeleteRole", ROLE, {}),
+    ("dynamodb:UpdateTable", arn("dynamodb", "table/{}-prod-users"), {}),
+    ("lambda:DeleteFunction", arn("lambda", "function:{}-prod"), {}),
+    (
+        "lambda:DeleteEventSourceMapping",
+        arn("lambda", "event-source-mapping:1"),
+        {"lambda:FunctionArn": arn("lambda", "function:{}-prod-send_validation_mail")},
+    ),
+    ("events:DeleteRule", arn("events", "rule/{}-prod-resend_owed_mail-event"), {}),
+    ("sns:DeleteTopic", arn("sns", "{}-prod-alarms"), {}),
+    ("sqs:DeleteQueue", arn("sqs", "{}-prod-DeadLetters-1"), {}),
+    ("logs:DeleteLogGroup", arn("logs", "log-group:/aws/lambda/{}-prod:*"), {}),
+    ("cloudwatch:DeleteAlarms", arn("cloudwatch", "alarm:{}-prod-dead-letters"), {}),
+    (
+        "cloudwatch:DeleteDashboards",
+        arn("cloudwatch", "dashboard/{}-prod", region=""),
+        {},
+    ),
+    ("ses:DeleteConfigurationSet", arn("ses", "configuration-set/{}-prod"), {}),
+    (
+        "apigateway:GET",
+        arn("apigateway", "/restapis/1/resources", account=""),
+        {"aws:ResourceTag/bienvenue-stage": "{}-prod"},
+    ),
+]
+
+
+def of(app: str, resource: str, context: dict[str, str]) -> tuple[str, dict[str, str]]:
+    return resource.format(app), {key: value.format(app) for key, value in context.items()}
+
+
+@pytest.mark.parametrize(("action", "resource", "context"), OF_AN_APP)
+def test_deploy_and_destroy_reach_this_app_alone(
+    action: str, resource: str, context: dict[str, str]
+) -> None:
+    own, own_context = of("bienvenue", resource, context)
+    other, other_context = of("other-app", resource, context)
+    for policy in ("deploy", "destroy"):
+        assert allows(policy, action, own, **own_context), policy
+        assert not allows(policy, action, other, **other_context), policy
+
+
+def test_no_role_is_made_without_the_boundary() -> None:
+    role = ROLE.format("bienvenue")
+    wide = "arn:aws:iam::aws:policy/AdministratorAccess"
+    for action in ("iam:CreateRole", "iam:PutRolePolicy", "iam:PutRolePermissionsBoundary"):
+        assert allows("deploy", action, role, **{"iam:PermissionsBoundary": BOUNDARY})
+        assert not allows("deploy", action, role, **{"iam:PermissionsBoundary": wide})
+        assert not allows("deploy", action, role)
+        assert not allows("ship-code", action, role, **{"iam:PermissionsBoundary": BOUNDARY})
+        assert not allows("destroy", action, role, **{"iam:PermissionsBoundary": BOUNDARY})
+
+
+@pytest.mark.parametrize(
+    "action",
+    [
+        *("iam:DeleteRolePermissionsBoundary", "iam:AttachRolePolicy", "iam:CreatePolicyVersion"),
+        *("iam:UpdateAssumeRolePolicy", "iam:CreateUser", "iam:CreateAccessKey", "sts:AssumeRole"),
+        *("dynamodb:Scan", "dynamodb:GetItem", "dynamodb:PutItem", "lambda:InvokeFunction"),
+    ],
+)
+def test_no_policy_leads_around_the_boundary_or_to_the_users(action: str) -> None:
+    for resource in (ROLE.format("bienvenue"), BOUNDARY, "*", arn("dynamodb", "table/bienvenue-x")):
+        for policy in ("deploy", "ship-code", "destroy"):
+            assert not allows(policy, action, resource)
+
+
+def test_a_role_is_passed_to_lambda_alone() -> None:
+    role = ROLE.format("bienvenue")
+    for policy in ("deploy", "ship-code"):
+        assert allows(
+            policy, "iam:PassRole", role, **{"iam:PassedToService": "lambda.amazonaws.com"}
+        )
+        assert not allows(
+            policy, "iam:PassRole", role, **{"iam:PassedToService": "ec2.amazonaws.com"}
+        )
+        assert not allows(
+            policy,
+            "iam:PassRole",
+            ROLE.format("other-app"),
+            **{"iam:PassedToService": "lambda.amazonaws.com"},
+        )
+
+
+def test_users_are_deleted_by_the_policy_for_it_alone() -> None:
+    users, limits = arn("dynamodb", "table/bienvenue-prod-users"), "table/bienvenue-prod-limits"
+    assert not allows("deploy", "dynamodb:DeleteTable", users)
+    assert allows("deploy", "dynamodb:DeleteTable", arn("dynamodb", limits))
+    assert allows("destroy", "dynamodb:DeleteTable", users)
+
+
+def test_an_identity_of_others_is_never_deleted() -> None:
+    identity = arn("ses", "identity/example.org")
+    own = {"aws:ResourceTag/bienvenue-stage": "bienvenue-prod"}
+    assert allows("deploy", "ses:DeleteEmailIdentity", identity, **own)
+    for policy in ("deploy", "ship-code", "destroy"):
+        assert not allows(policy, "ses:DeleteEmailIdentity", identity)
+
+
+def test_whoever_ships_code_changes_nothing_else() -> None:
+    for action, resource, context in OF_AN_APP:
+        if action.startswith(("lambda:", "events:", "apigateway:")):
+            continue
+        own, own_context = of("bienvenue", resource, context)
+        assert not allows("ship-code", action, own, **own_context)
+
+
+def test_the_boundary_allows_what_the_functions_roles_do() -> None:
+    """Else a function would be refused what its role allows."""
+    resources = json.loads(TEMPLATE.read_text(encoding="utf-8"))["Resources"]
+    allowed = {action for one in read("boundary")["Statement"] for action in one["Action"]}
+    for resource in resources.values():
+        if resource["Type"] == "AWS::IAM::Role":
+            assert "HasBoundary" in json.dumps(resource["Properties"]["PermissionsBoundary"])
+            for statement in resource["Properties"]["Policies"][0]["PolicyDocument"]["Statement"]:
+                actions = statement["Action"]
+                assert {actions} <= allowed if isinstance(actions, str) else set(actions) <= allowed
+
+
+@pytest.mark.parametrize("resource", ["table/other-app-prod-users", "table/payroll"])
+def test_the_boundary_ends_at_the_app(resource: str) -> None:
+    assert allows("boundary", "dynamodb:UpdateItem", arn("dynamodb", "table/bienvenue-prod-users"))
+    assert not allows("boundary", "dynamodb:UpdateItem", arn("dynamodb", resource))
+    assert not allows("boundary", "iam:CreateUser", "*")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_policy_fits_into_iams_limits_and_names_its_actions(name: str) -> None:
+    """https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html"""
+    policy = read(name)
+    assert len(json.dumps(policy, separators=(",", ":"))) <= 6_144
+    for statement in policy["Statement"]:
+        assert not any("*" in action for action in statement["Action"])
+
+
+@pytest.mark.parametrize(
+    "action",
+    [
+        *("iam:ListRolePolicies", "iam:ListAttachedRolePolicies", "ses:ListTagsForResource"),
+        *("ses:DescribeConfigurationSet", "ses:DeleteEmailIdentity", "sqs:GetQueueUrl"),
+        "logs:DeleteDataProtectionPolicy",
+    ],
+)
+def test_what_cloudformations_handlers_ask_for_is_allowed(action: str) -> None:
+    """As the schemas of their resource types list it."""
+    assert action in {one for each in read("deploy")["Statement"] for one in each["Action"]}
