@@ -46,6 +46,7 @@ clean:
 $(INSTALLED): requirements.txt requirements-dev.txt
 	@echo "Installing into .venv (once; about a minute)"
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Bienvenue needs Python 3.10 or later; this is " + sys.version)'
+	@test ! -L .venv || rm .venv  # else what it leads to would be emptied
 	@$(PYTHON) -m venv --clear .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $@

@@ -25,10 +25,11 @@ SETTINGS: dict[str, Any] = {
     # would hold up a lane for a day. What is given up is asked for again by the hourly sweep.
     "MaximumRetryAttempts": -1,
     "MaximumRecordAgeInSeconds": 3600,
-    # A record that kills the function is soon alone in its batch, and holds up a quarter of its
-    # shard. More lanes would take the API's share of a new account's ten concurrent functions.
+    # A record that kills the function is soon alone. The drain mails what it holds up.
     "BisectBatchOnFunctionError": True,
-    "ParallelizationFactor": 4,
+    # A new table has 4 shards. A new account has 10 concurrent functions in all, and can reserve
+    # none: with more mailers a shard, pages would not be answered. One mails 500 a second.
+    "ParallelizationFactor": 1,
 }
 
 

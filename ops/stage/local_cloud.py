@@ -8,12 +8,15 @@ from dataclasses import dataclass
 import boto3
 from botocore.session import Session
 
+from chalicelib.settings import LOOPBACK
 from ops.stage import local_rest_api, local_waiters
 from ops.stage.cloud import Cloud
 
 HOST = "127.0.0.1"
 REGION = "eu-west-3"
 ACCOUNT = "000000000000"
+_OWN_NAMES = (*LOOPBACK, "[::1]")
+"""The names of this machine, to which no proxy leads."""
 ABSENT = [{"exists": False}]
 """ministack knows `exists` for an attribute as a whole, not for its type."""
 
@@ -66,7 +69,7 @@ def _know_no_other(endpoint: str, keys: Keys) -> None:
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
             "AWS_EC2_METADATA_DISABLED": "true",
             # pip may still need a proxy, and its exceptions, to download what is packaged.
-            "NO_PROXY": f"{HOST},{os.environ.get('NO_PROXY', '')}",
-            "no_proxy": f"{HOST},{os.environ.get('no_proxy', '')}",
+            "NO_PROXY": ",".join([*_OWN_NAMES, os.environ.get("NO_PROXY", "")]),
+            "no_proxy": ",".join([*_OWN_NAMES, os.environ.get("no_proxy", "")]),
         }
     )

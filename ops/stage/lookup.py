@@ -1,6 +1,5 @@
 """A deployed stage as the operator's commands find it: in an account, or where `make run` runs."""
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,10 +7,14 @@ from shlex import quote
 from typing import Any
 from urllib.parse import urlsplit
 
+import botocore.session
+from botocore.configprovider import ConfiguredEndpointProvider
+
 from chalicelib.settings import LOOPBACK
 from ops.stage import cloud, json_files, local_cloud, local_stage
+from ops.stage.aws_errors import in_plain_words
 from ops.stage.cloud import Cloud
-from ops.stage.errors import OpsError
+from ops.stage.errors import DeployError, OpsError
 from ops.stage.project import Project
 
 
@@ -84,8 +87,8 @@ def find(checkout: Path, name: str, state: Path) -> Stage:
 
 
 def _rehearsed() -> Cloud | None:
-    """The local cloud, if that is where AWS_ENDPOINT_URL leads."""
-    endpoint = os.environ.get("AWS_ENDPOINT_URL", "")
+    """Return the local cloud, if that is where botocore would send requests."""
+    endpoint = _endpoint()
     if urlsplit(endpoint).hostname not in LOOPBACK:
         return None
     try:
@@ -95,6 +98,25 @@ def _rehearsed() -> Cloud | None:
     # Another cloud than that of `make run` takes any keys.
     keys = _keys(stack) if stack.get("aws") == endpoint else local_cloud.ANY
     return local_cloud.connect(endpoint, keys)
+
+
+def _endpoint() -> str:
+    """Return the endpoint that the environment or the profile gives AWS; empty for AWS's own.
+
+    Raises DeployError for one that is no address.
+    """
+    session = botocore.session.Session()
+    with in_plain_words():
+        profile = session.get_scoped_config()
+        given = ConfiguredEndpointProvider(session.full_config, profile, "dynamodb").provide()
+    endpoint = given or ""
+    if endpoint and urlsplit(endpoint).scheme not in ("http", "https"):
+        address = f"http://{endpoint.rpartition('://')[2]}"
+        raise DeployError(
+            f"The endpoint of AWS is set to {endpoint!r}, which is no address: set "
+            f"AWS_ENDPOINT_URL, or endpoint_url in the profile, to {address}"
+        )
+    return endpoint
 
 
 def _running(state: Path) -> Stage:

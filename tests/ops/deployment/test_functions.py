@@ -153,6 +153,27 @@ def test_an_error_of_awss_comes_out_from_under_chalices_own(
     assert raised.value is error
 
 
+def test_a_stream_that_may_not_be_read_yet_is_waited_for(ship: Callable[[Deploy], None]) -> None:
+    """Lambda knows a new role's permissions only after some seconds."""
+    response = {"Code": "InvalidParameterValueException", "Message": "Cannot access stream arn"}
+    error = ClientError({"Error": response}, "CreateEventSourceMapping")  # type: ignore[typeddict-item]
+    refusals: list[Exception] = [ChaliceDeploymentError(error)] * 2
+
+    def deploy(*_: object) -> None:
+        if refusals:
+            raise refusals.pop()
+
+    ship(deploy)
+    assert refusals == []
+
+
+def test_another_refusal_of_the_same_code_is_not_waited_for(ship: Callable[[Deploy], None]) -> None:
+    response = {"Code": "InvalidParameterValueException", "Message": "MemorySize is too small"}
+    error = ClientError({"Error": response}, "CreateFunction")  # type: ignore[typeddict-item]
+    with pytest.raises(ClientError, match="MemorySize"):
+        ship(lambda *_: fail(ChaliceDeploymentError(error)))
+
+
 @pytest.mark.parametrize(
     ("error", "words"),
     [

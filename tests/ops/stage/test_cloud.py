@@ -68,6 +68,14 @@ def refusal(code: str, message: str) -> ClientError:
             "AWS does not accept these credentials (The security token is expired): renew them",
         ),
         (
+            refusal("SignatureDoesNotMatch", "Signature expired: 20261126T0900Z is now earlier"),
+            "AWS does not accept the time of this machine (Signature expired",
+        ),
+        (
+            refusal("InvalidSignatureException", "Signature not yet current: 20261127T0900Z"),
+            "set its clock, for instance by: sudo timedatectl set-ntp true",
+        ),
+        (
             refusal("AccessDenied", "User: me is not authorized"),
             "These credentials may not CreateStack (User: me is not authorized): use ones that",
         ),

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.utils import should_bypass_proxies
 
 from ops.stage import cloud, local_stage, lookup
 from ops.stage.cloud import Cloud
-from ops.stage.errors import OpsError
+from ops.stage.errors import DeployError, OpsError
 from ops.stage.project import Project
 
 ELSEWHERE: Any = object()
@@ -110,3 +111,36 @@ def test_a_deploy_can_be_rehearsed_where_aws_endpoint_url_leads(
     assert lookup.account().address("id", "api").startswith("http://127.0.0.1:8400/restapis/id/")
     monkeypatch.setenv("AWS_ENDPOINT_URL", "https://vpce.example.org")
     assert lookup.account() is aws
+
+
+@pytest.mark.parametrize("name", ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_DYNAMODB"])
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]"])
+def test_every_name_of_this_machine_is_a_rehearsal_and_never_proxied(
+    monkeypatch: pytest.MonkeyPatch, name: str, host: str
+) -> None:
+    endpoint = f"http://{host}:8400"
+    monkeypatch.setenv(name, endpoint)
+    monkeypatch.setenv("HTTP_PROXY", "http://proxy.example.org:3128")
+    assert lookup.account().endpoint == endpoint
+    assert should_bypass_proxies(endpoint)
+    assert not should_bypass_proxies("http://pypi.org")
+
+
+def test_an_endpoint_in_the_profile_counts_as_well(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Else a rehearsal would be taken for an account, and recorded as one."""
+    config = tmp_path / "config"
+    config.write_text("[profile local]\nendpoint_url = http://localhost:4566\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+    monkeypatch.setenv("AWS_PROFILE", "local")
+    assert lookup.account().endpoint == "http://localhost:4566"
+
+
+@pytest.mark.parametrize("endpoint", ["localhost:8400", "127.0.0.1:8400", "ftp://localhost:8400"])
+def test_an_endpoint_that_is_no_address_is_told(
+    monkeypatch: pytest.MonkeyPatch, endpoint: str
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+    with pytest.raises(DeployError, match=f"no address: .* to http://{endpoint.split('//')[-1]}"):
+        lookup.account()
