@@ -14,7 +14,7 @@ import signal
 import subprocess
 import sys
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 from botocore.hooks import BaseEventHooks
@@ -85,7 +85,7 @@ def _watched(cloud: Cloud, folder: Path, last: str) -> Cloud:
 
     def watch(events: BaseEventHooks) -> None:
         _die_after(last, events)
-        events.register("before-call", partial(_write_down, folder / ASKED.format(sys.argv[3])))
+        events.register("before-call", partial(_write_down, folder / ASKED.format(_command())))
 
     def prepare(session: Session) -> None:
         watch(session.get_component("event_emitter"))
@@ -93,6 +93,12 @@ def _watched(cloud: Cloud, folder: Path, last: str) -> Cloud:
 
     watch(cloud.session.events)
     return replace(cloud, prepare=prepare)
+
+
+@cache
+def _command() -> str:
+    """Return the command that this process runs; Chalice's own arguments take its place later."""
+    return sys.argv[3]
 
 
 def _write_down(asked: Path, model: OperationModel, **_: object) -> None:
@@ -117,6 +123,7 @@ def _chalice(cloud: Cloud, folder: str) -> None:
         return session
 
     factory.create_botocore_session = mended
+    _command()
     sys.argv[1:] = ["--project-dir", folder, "deploy", "--stage", STAGE]
     sys.exit(cli.main())
 
