@@ -78,11 +78,11 @@ class Deployed:
 def deploy(cloud: Cloud, project: Project, options: Options, progress: Progress) -> Deployed:
     """Deploy the stage of ``project``. Raises DeployError."""
     with in_plain_words():
-        environment = _settings(cloud, project, options)
+        environment = settings(cloud, project, options)
         return _deploy(cloud, project, options, environment, progress)
 
 
-def _settings(cloud: Cloud, project: Project, options: Options) -> dict[str, str]:
+def settings(cloud: Cloud, project: Project, options: Options) -> dict[str, str]:
     """Return the settings that are known before anything is made. Raises OpsError if the stage
     could not work with them."""
     preconditions.check(cloud, project)

@@ -1,14 +1,18 @@
 """`deploy`: a stage in the operator's account."""
 
 import sys
+from datetime import datetime, timezone
 
 import click
 
 from ops.deployment import deploy as deployment
-from ops.deployment import function_logs
+from ops.deployment import function_logs, readiness
 from ops.deployment.deploy import Options
+from ops.deployment.readiness import Finding, Light, Readiness
 from ops.deployment.rest_api import FIRST_BURST, FIRST_RATE, Throttle
+from ops.stage.cloud import Cloud
 from ops.stage.option import in_account
+from ops.stage.project import Project
 from ops.terminal.option_types import Rate
 from ops.terminal.progress import Progress
 
@@ -37,6 +41,11 @@ from ops.terminal.progress import Progress
     help="How long logs are kept, one of CloudWatch's choices such as 30, 365 or 3653.  "
     f"[default: as before; at first {function_logs.FIRST_DAYS}]",
 )
+@click.option(
+    "--check",
+    is_flag=True,
+    help="Only look whether the account and this checkout are ready, and change nothing.",
+)
 def deploy(
     stage: str,
     mail_from: str | None,
@@ -45,6 +54,7 @@ def deploy(
     throttle_burst: int | None,
     alarms_to: str | None,
     log_days: str | None,
+    check: bool,
 ) -> None:
     """Bring a stage in your AWS account to what this checkout says. Safe to run again.
 
@@ -59,7 +69,35 @@ def deploy(
         alarms_to=alarms_to,
         log_days=int(log_days) if log_days else None,
     )
+    if check:
+        _check(cloud, project, options)
+        return
     deployed = deployment.deploy(cloud, project, options, progress)
     click.echo(f"\n{stage} is up: {deployed.base_url}/")
     for task in deployed.left_to_do:
         click.echo(f"\nLeft for you to do: {task}")
+
+
+def _check(cloud: Cloud, project: Project, options: Options) -> None:
+    """Print a line a check. The status is 1 if a deploy would not work."""
+    ready = Readiness(
+        cloud,
+        project,
+        options.mail_from or project.environment.get("MAIL_FROM", ""),
+        datetime.now(timezone.utc),
+        lambda: deployment.settings(cloud, project, options),
+        readiness.text_records,
+    )
+    findings: dict[str, Finding] = {}
+    for name, finding in ready.findings():
+        findings[name] = finding
+        click.echo(f"{finding.light.value} {name}: {finding.text}")
+        if finding.fix:
+            click.echo(f"    {finding.fix}")
+    light = readiness.worst(findings)
+    if light is Light.RED:
+        click.echo("\nNot ready. Nothing was changed.")
+        sys.exit(1)
+    click.echo(
+        f"\nReady{', with what is marked !' if light is Light.AMBER else ''}. Nothing was changed."
+    )
