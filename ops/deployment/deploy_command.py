@@ -2,6 +2,7 @@
 
 import sys
 from datetime import datetime, timezone
+from textwrap import indent
 
 import click
 
@@ -93,7 +94,7 @@ def _check(cloud: Cloud, project: Project, options: Options) -> None:
         findings[name] = finding
         click.echo(f"{finding.light.value} {name}: {finding.text}")
         if finding.fix:
-            click.echo(f"    {finding.fix}")
+            click.echo(indent(finding.fix, "    "))
     light = readiness.worst(findings)
     if light is Light.RED:
         click.echo("\nNot ready. Nothing was changed.")
