@@ -1,4 +1,4 @@
-"""The alarms by their names, who is told of them, and what a person has to do before they are."""
+"""The stage's alarms, the address that they are mailed to, and what that address has to confirm."""
 
 from collections.abc import Callable, Mapping
 from shlex import quote
@@ -15,18 +15,18 @@ if TYPE_CHECKING:
 
 
 def names(project: Project) -> list[str]:
-    """What the stage's alarms are called."""
+    """Return the names of the stage's alarms."""
     return list(_as_templated(project, {}))
 
 
 def find(cloudwatch: Any, project: Project) -> dict[str, Any]:
-    """The stage's alarms that there are, as CloudWatch describes them, by their names."""
+    """Return the alarms that exist, as CloudWatch describes them, by their names."""
     described = cloudwatch.describe_alarms(AlarmNames=names(project))["MetricAlarms"]
     return {one["AlarmName"]: one for one in described}
 
 
 def ensure(cloudwatch: Any, project: Project, outputs: Mapping[str, str], say: Say) -> None:
-    """Put back alarms that are gone: the stack, which has these ``outputs``, does not notice."""
+    """Put back alarms that were deleted: the stack, which has these ``outputs``, never does."""
     existing = find(cloudwatch, project)
     wanted = _as_templated(
         project,
@@ -44,14 +44,14 @@ def ensure(cloudwatch: Any, project: Project, outputs: Mapping[str, str], say: S
 
 
 def _as_templated(project: Project, values: Mapping[str, str]) -> dict[str, Any]:
-    """The alarms as the template has them, which is as CloudWatch takes them, by their names."""
+    """Return the template's alarms, as CloudWatch takes them too, by their names."""
     values = {"AppName": project.app_name, "Stage": project.stage, **values}
     alarms = properties("AWS::CloudWatch::Alarm", values).values()
     return {one["AlarmName"]: one for one in alarms}
 
 
 def read_address(email: str) -> str:
-    """``email`` as it may be subscribed; nobody is none. Raises DeployError."""
+    """Return ``email`` as it may be subscribed; empty for none. Raises DeployError."""
     try:
         return email and email_address.canonical(email)
     except email_address.AddressError as error:
@@ -62,10 +62,10 @@ def read_address(email: str) -> str:
 
 
 def left_to_do(sns: "SNSClient", topic: str, email: str, aws: Callable[[str], str]) -> list[str]:
-    """What stands between an alarm and ``email``, a paragraph for a person. ``aws`` spells command
+    """Return what an operator must do before alarms reach ``email``. ``aws`` spells command
     lines, as Cloud's does."""
     if not email:
-        return ["Say who is told of alarms: deploy again with --alarms-to ops@example.org"]
+        return ["Alarms are mailed to no one. Deploy again with --alarms-to ops@example.org"]
     pages = sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic)
     arns = [
         one["SubscriptionArn"]

@@ -1,4 +1,4 @@
-"""A stage taken down: all that a deploy made, but never the users by mistake.
+"""The removal of a stage: all that a deploy made, but never the users by mistake.
 
 Every step may be repeated, and takes up whatever an interrupted one left: the checkout forgets the
 stage last. A stage of which there is nothing at all is one that was misspelt.
@@ -140,8 +140,9 @@ def _users_left(cloud: Cloud, project: Project, sender: str, *, deleted: bool) -
 
 
 def _identity_left(cloud: Cloud, sender: str) -> str:
-    """What still lets SES send from ``sender``. Other programs may by now, too, and its records are
-    in somebody's DNS: so it is never deleted here, whoever made it."""
+    """Return how to delete the identity that lets SES send from ``sender``; empty if there is none.
+
+    Other programs may send from it by now, so it is never deleted here."""
     ses = cloud.session.client("sesv2")
     identity = mail_identity.find(ses, sender) if sender else ""
     if not identity:

@@ -74,16 +74,16 @@ def ensure(
     if changed:
         settled(lambda_.update_event_source_mapping, UUID=uuid, **wanted)
     state = until(lambda: _state(lambda_, uuid), PATIENCE, _too_slow)
-    said = "nothing to change"
+    text = "nothing to change"
     if changed:
-        said = (
+        text = (
             "all its settings made" if len(changed) == len(wanted) else ", ".join(changed) + " set"
         )
-    say(said if state == "Enabled" else f"{said}; it is {state.lower()}, so no mail is sent")
+    say(text if state == "Enabled" else f"{text}; it is {state.lower()}, so no mail is sent")
 
 
 def differences(mapping: Any, dead_letters: str, absent: Any) -> list[str]:
-    """The names of the settings that ``mapping`` does not have as they are to be."""
+    """Return the names of the settings that ``mapping`` does not have."""
     wanted = _wanted(dead_letters, absent)
     return sorted(name for name, value in wanted.items() if not holds(mapping.get(name), value))
 
@@ -91,7 +91,7 @@ def differences(mapping: Any, dead_letters: str, absent: Any) -> list[str]:
 def find(
     lambda_: "LambdaClient", project: Project
 ) -> "list[EventSourceMappingConfigurationTypeDef]":
-    """All that bring anything to the mailer; none where there is no such function."""
+    """Return the mappings that bring records to the mailer; none if there is no such function."""
     pages = lambda_.get_paginator("list_event_source_mappings").paginate(
         FunctionName=project.function(FUNCTION)
     )

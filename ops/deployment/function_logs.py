@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _LOG_DAYS = json.loads(TEMPLATE.read_text(encoding="utf-8"))["Parameters"]["LogDays"]
 DAYS: list[int] = _LOG_DAYS["AllowedValues"]
-"""How long CloudWatch can keep logs."""
+"""The numbers of days that CloudWatch can keep logs for."""
 FIRST_DAYS: int = _LOG_DAYS["Default"]
 
 FORMAT = {"LogFormat": "JSON", "ApplicationLogLevel": "INFO"}
@@ -33,7 +33,7 @@ def ensure(
     called: Mapping[str, str],
     say: Say,
 ) -> None:
-    """Have every deployed function write JSON to a group that keeps it for ``days`` and is counted.
+    """Make each deployed function write JSON to a group that keeps it for ``days`` and is counted.
 
     ``called`` says what the stack calls its resources: a filter that is put back under that name is
     still the stack's, and nothing is counted twice.
@@ -48,17 +48,17 @@ def ensure(
             logs.put_retention_policy(logGroupName=group, retentionInDays=days)
             changed = True
         changed |= _write_json(lambda_, project.function(name))
-    said = [f"in JSON, kept for {days} days"] if changed else []
+    changes = [f"in JSON, kept for {days} days"] if changed else []
     if lost := differences(logs, project, project.functions()):
         for name, wanted in lost.items():
             logs.put_metric_filter(filterName=called[name], **wanted)
-        said.append(f"{', '.join(lost)} put back")
-    say("; ".join(said) or "nothing to change")
+        changes.append(f"{', '.join(lost)} put back")
+    say("; ".join(changes) or "nothing to change")
 
 
 def differences(logs: Any, project: Project, functions: Iterable[str]) -> dict[str, Any]:
-    """The metric filters that the groups of ``functions`` lack, as they should be, by their names
-    in the template."""
+    """Return the metric filters that the groups of ``functions`` lack, by their names in the
+    template."""
     groups = {group_of(project, name) for name in functions}
     found = [one for group in sorted(groups) for one in _filters(logs, group)]
     return {
@@ -69,7 +69,7 @@ def differences(logs: Any, project: Project, functions: Iterable[str]) -> dict[s
 
 
 def find(logs: Any, project: Project) -> dict[str, int | None]:
-    """The log groups whose names start like the stage's, and the days that each keeps its logs."""
+    """Return the log groups whose names start like the stage's, and their retention in days."""
     pages = logs.get_paginator("describe_log_groups").paginate(
         logGroupNamePrefix=group_of(project, "api_handler")
     )
@@ -81,12 +81,12 @@ def find(logs: Any, project: Project) -> dict[str, int | None]:
 
 
 def group_of(project: Project, function: str) -> str:
-    """Where Lambda writes the logs of what Chalice calls ``function``."""
+    """Return the log group of the function that Chalice calls ``function``."""
     return f"/aws/lambda/{project.function(function)}"
 
 
 def _filters(logs: Any, group: str) -> list[Any]:
-    """The metric filters of ``group``; none if it is gone."""
+    """Return the metric filters of ``group``; none if it is gone."""
     pages = logs.get_paginator("describe_metric_filters").paginate(logGroupName=group)
     try:
         return [one for page in pages for one in page["metricFilters"]]
@@ -95,7 +95,7 @@ def _filters(logs: Any, group: str) -> list[Any]:
 
 
 def wanted_filters(project: Project) -> dict[str, Any]:
-    """The template's metric filters as CloudWatch takes them."""
+    """Return the template's metric filters as CloudWatch takes them."""
     values = {"AppName": project.app_name, "Stage": project.stage}
     groups = properties("AWS::Logs::LogGroup", values)
     values |= {name: one["LogGroupName"] for name, one in groups.items()}
@@ -120,7 +120,7 @@ def _is_dimension(value: Any) -> bool:
 
 
 def _write_json(lambda_: "LambdaClient", function: str) -> bool:
-    """Whether the function's format had to be changed. What else is set of its logs stays."""
+    """Make the function log JSON. Return True if it did not; its other logging settings stay."""
     current: Any = lambda_.get_function_configuration(FunctionName=function).get("LoggingConfig")
     if holds(current, FORMAT):
         return False

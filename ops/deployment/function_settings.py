@@ -1,4 +1,4 @@
-"""Settings that Lambda keeps beside a function's code: compared, and made once it lets them be."""
+"""Settings that Lambda keeps beside a function's code, and Lambda's refusals that pass."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ _SETTLING = (
 
 
 def holds(current: Any, wanted: Any) -> bool:
-    """Whether ``current`` says all that ``wanted`` does; AWS may add to it."""
+    """Return True if ``current`` says all that ``wanted`` does; AWS may add to it."""
     if isinstance(wanted, dict):
         return isinstance(current, dict) and all(
             holds(current.get(name), value) for name, value in wanted.items()

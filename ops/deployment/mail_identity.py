@@ -1,4 +1,4 @@
-"""What SES lets the stage send from, and what a person still has to do before it delivers."""
+"""The sender's identity in SES, and what its owner has to do before SES delivers."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -18,15 +18,15 @@ _DKIM_ZONE = "dkim.amazonses.com"
 
 @dataclass(frozen=True)
 class MailIdentity:
-    """What covers the sender; ``is_ours`` if the stage's stack is to make it, or has made it."""
+    """An identity that covers the sender; ``is_ours`` if the stage's stack makes it, or made it."""
 
     name: str
     is_ours: bool
 
 
 def choose(ses: "SESV2Client", mail_from: str, made_before: str) -> MailIdentity:
-    """The account's identity for ``mail_from``, a verified one if it can be; else its domain, to be
-    made.
+    """Return the account's identity for ``mail_from``, a verified one if possible; else its domain,
+    to be made.
 
     ``made_before`` is the one that the stack has made already, if any.
     """
@@ -36,7 +36,7 @@ def choose(ses: "SESV2Client", mail_from: str, made_before: str) -> MailIdentity
 
 
 def find(ses: "SESV2Client", mail_from: str) -> str:
-    """The account's identity for ``mail_from``, a verified one if it can be; empty if none is."""
+    """Return the account's identity for ``mail_from``, a verified one first; empty for none."""
     found = {name: state for name in _covering(mail_from) if (state := _look(ses, name))}
     verified = [name for name, state in found.items() if state == "verified"]
     return next(iter(verified or found), "")
@@ -45,7 +45,7 @@ def find(ses: "SESV2Client", mail_from: str) -> str:
 def left_to_do(
     ses: "SESV2Client", mail_from: str, identity: str, aws: Callable[[str], str]
 ) -> list[str]:
-    """What stands between the stage and a delivered mail, each a paragraph for a person. ``aws``
+    """Return what an operator must do before mail is delivered, in paragraphs. ``aws``
     spells command lines, as Cloud's does."""
     left = []
     described = ses.get_email_identity(EmailIdentity=identity)
@@ -86,7 +86,7 @@ def dkim_records(domain: str, dkim: Any) -> str:
 
 
 def _covering(mail_from: str) -> Iterator[str]:
-    """The identities that would let ``mail_from`` send, the narrowest first: itself, its domain,
+    """Return the identities that let ``mail_from`` send, the narrowest first: itself, its domain,
     and any domain above (SES: a verified domain covers its subdomains)."""
     yield mail_from
     labels = _domain(mail_from).split(".")
@@ -99,7 +99,7 @@ def _domain(address: str) -> str:
 
 
 def _look(ses: "SESV2Client", identity: str) -> str:
-    """Whether the account has ``identity``: "verified", "pending", or nothing if not at all."""
+    """Return the state of ``identity``: "verified", "pending", or empty if the account lacks it."""
     try:
         described = ses.get_email_identity(EmailIdentity=identity)
     except ses.exceptions.NotFoundException:

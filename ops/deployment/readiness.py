@@ -89,10 +89,10 @@ class Readiness:
 
     def _clock(self) -> Finding:
         answer = self.cloud.session.client("sts").get_caller_identity()
-        told = answer["ResponseMetadata"]["HTTPHeaders"].get("date")
-        if not told:
+        date = answer["ResponseMetadata"]["HTTPHeaders"].get("date")
+        if not date:
             return amber("AWS did not say the time")
-        late = (self.now - parsedate_to_datetime(told)).total_seconds()
+        late = (self.now - parsedate_to_datetime(date)).total_seconds()
         if abs(late) <= LATE:
             return green("agrees with AWS's")
         return amber(

@@ -1,4 +1,4 @@
-"""The stage's REST API, made before its functions so that they know its address; its throttle.
+"""The stage's REST API and its throttle, made before the functions that know its address.
 
 Chalice would make it last, and its address would take a second deploy to get into the mails. What
 is recorded as deployed it only fills (chalice/deploy/planner.py: _plan_restapi).
@@ -23,7 +23,7 @@ _CALLER = re.compile(r":execute-api:[^:]*:\d*:(\w+)/")
 
 @dataclass(frozen=True)
 class Throttle:
-    """How many requests each method of each route takes; the others are answered 429.
+    """The number of requests that each method of each route takes; others are answered 429.
 
     ``rate`` is for a second, lasting; ``burst`` at once. None is as it was before.
     https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-request-throttling.html
@@ -39,7 +39,7 @@ FIRST_BURST = 100
 
 
 def ensure(gateway: "APIGatewayClient", project: Project, say: Say) -> str:
-    """The id of the stage's REST API, which is made if there is none."""
+    """Return the id of the stage's REST API, which is made if there is none."""
     api_id = find(gateway, project)
     if api_id is None:
         api_id = gateway.create_rest_api(
@@ -100,12 +100,12 @@ def _is_tagged(api: Any, project: Project) -> bool:
 
 
 def record(project: Project, api_id: str, address: str) -> None:
-    """Have Chalice fill that API rather than make another."""
+    """Record the API, so that Chalice fills it and makes no other."""
     project.keep(recorded(api_id, address))
 
 
 def recorded(api_id: str, address: str) -> dict[str, str]:
-    """The API as Chalice records it."""
+    """Return the API as Chalice records it."""
     return {
         "name": NAME,
         "resource_type": "rest_api",
@@ -121,17 +121,18 @@ def _recorded_id(project: Project) -> str:
 def ensure_throttle(
     gateway: "APIGatewayClient", api_id: str, api_stage: str, wanted: Throttle, say: Say
 ) -> None:
-    """Throttle the deployed API. What was once set, by whomever, stays unless ``wanted`` says so:
-    the API's stage is where it is remembered, and no deployment of Chalice's touches it."""
+    """Throttle the deployed API. A limit that was set before stays unless ``wanted`` says more.
+
+    The API's stage remembers it, and no deployment of Chalice's changes that."""
     stage = gateway.get_stage(restApiId=api_id, stageName=api_stage)
     current = stage.get("methodSettings", {}).get(EVERY_METHOD, {})
     before = (current.get("throttlingRateLimit"), current.get("throttlingBurstLimit"))
     rate = _limit(wanted.rate, before[0], FIRST_RATE)
     burst = _limit(wanted.burst, before[1], FIRST_BURST)
     limits = {"rateLimit": f"{rate:.9g}", "burstLimit": f"{burst:.9g}"}
-    said = f"{limits['rateLimit']} a second, {limits['burstLimit']} at once, for each route"
+    text = f"{limits['rateLimit']} a second, {limits['burstLimit']} at once, for each route"
     if before == (rate, burst):
-        said = f"nothing to change ({said})"
+        text = f"nothing to change ({text})"
     else:
         gateway.update_stage(
             restApiId=api_id,
@@ -141,12 +142,13 @@ def ensure_throttle(
                 for name, value in limits.items()
             ],
         )
-    say(said)
+    say(text)
 
 
 def _limit(wanted: float | None, current: float | None, first: float) -> float:
-    """The limit to be. Zero counts as set: it is how an operator shuts the API in a hurry. API
-    Gateway may say -1 of one that nobody set."""
+    """Return the limit to be. Zero counts as set: it is how an operator shuts the API in a hurry.
+
+    API Gateway may say -1 of a limit that was never set."""
     if wanted is not None:
         return wanted
     return first if current is None or current < 0 else current

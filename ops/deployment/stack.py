@@ -42,7 +42,7 @@ class Stack:
         self.name = name
 
     def describe(self) -> "StackTypeDef | None":
-        """The stack as CloudFormation describes it; None if there is none."""
+        """Return the stack as CloudFormation describes it; None if there is none."""
         try:
             return self._client.describe_stacks(StackName=self.name)["Stacks"][0]
         except ClientError as error:
@@ -51,7 +51,7 @@ class Stack:
             raise
 
     def parameters(self) -> dict[str, str]:
-        """What the stack was last deployed with; nothing if it is not there."""
+        """Return the parameters of the last deploy; none if there is no stack."""
         described = self.describe()
         parameters = described.get("Parameters", []) if described else []
         return {one["ParameterKey"]: one["ParameterValue"] for one in parameters}
@@ -67,8 +67,9 @@ class Stack:
         return self.parameters().get(parameter, "")
 
     def resources(self) -> dict[str, str]:
-        """What the services call the stack's resources, by their names in the template; of one that
-        was deleted by hand, what it was called."""
+        """Return the physical ids of the stack's resources, by their names in the template.
+
+        A resource that was deleted by hand keeps its id."""
         found = self._client.describe_stack_resources(StackName=self.name)["StackResources"]
         return {one["LogicalResourceId"]: one.get("PhysicalResourceId", "") for one in found}
 
@@ -108,7 +109,7 @@ class Stack:
         say(f"{self.name} removed")
 
     def _settle(self, say: Say) -> bool:
-        """Leave behind what an earlier deploy was interrupted in. Whether there is a stack now."""
+        """Wait for, or remove, what an interrupted deploy left. Return True if a stack is there."""
         status = self._wait(say)
         if status in ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED"):
             # Such a stack was never used, and can only be deleted.
@@ -120,12 +121,12 @@ class Stack:
         if status.endswith("_FAILED") or status == "ROLLBACK_COMPLETE":
             raise DeployError(
                 f"The stack {self.name} is stuck in {status} ({self._reason()}): "
-                "mend it in the CloudFormation console, then deploy again."
+                "fix it in the CloudFormation console, then deploy again."
             )
         return True
 
     def _wait(self, say: Say) -> str:
-        """The stack's status, once it is no longer on its way to another; empty if it is gone."""
+        """Return the stack's status once it stays; empty if the stack is gone."""
 
         def look() -> str | None:
             described = self.describe()
@@ -138,7 +139,7 @@ class Stack:
         return until(look, PATIENCE, self._too_slow)
 
     def _propose(self, parameters: Mapping[str, str], kind: Any) -> str | None:
-        """A change set, ready to be executed; None if there is nothing to change."""
+        """Return a change set that is ready to be executed; None if there is nothing to change."""
         change_set = self._client.create_change_set(
             StackName=self.name,
             ChangeSetName=f"deploy-{uuid.uuid4().hex}",
@@ -167,7 +168,7 @@ class Stack:
         raise DeployError(f"CloudFormation does not accept the stack {self.name}: {reason}")
 
     def _review(self, change_set: str) -> dict[str, str]:
-        """What would become of which resource. Raises DeployError if users would be lost."""
+        """Return what would happen to each resource. Raises DeployError if users would be lost."""
         pages = self._client.get_paginator("describe_change_set").paginate(ChangeSetName=change_set)
         changes = dict(_change(one) for page in pages for one in page["Changes"])
         if changes.get("Users") in ("removed", "replaced"):
@@ -179,7 +180,7 @@ class Stack:
         return changes
 
     def _made(self, changes: dict[str, str]) -> dict[str, str]:
-        """The changes that came true: the local cloud announces resources whose condition fails."""
+        """Return the changes that were made: the local cloud announces more of them."""
         present = self.resources()
         return {
             name: what for name, what in changes.items() if name in present or what == "removed"
@@ -210,7 +211,7 @@ class Stack:
         return {one["OutputKey"]: one["OutputValue"] for one in outputs}
 
     def _reason(self) -> str:
-        """What failed first in the latest operation, in CloudFormation's words."""
+        """Return what failed first in the latest operation, in CloudFormation's words."""
         reason = "it gives no reason"
         for event in self._client.describe_stack_events(StackName=self.name)["StackEvents"]:
             resource = event.get("LogicalResourceId", "")
@@ -229,7 +230,7 @@ class Stack:
 
 
 def template(parameters: Mapping[str, str]) -> str:
-    """resources.json as CloudFormation gets it, for a stack with these ``parameters``.
+    """Return resources.json as CloudFormation gets it, for a stack with these ``parameters``.
 
     The names of what outlives a stack are spelled out: only then does CloudFormation take over what
     an earlier stack, or Lambda, has left (its guide: "Import resources automatically").
@@ -252,7 +253,7 @@ def template(parameters: Mapping[str, str]) -> str:
 
 
 def properties(kind: str, values: Mapping[str, str]) -> dict[str, Any]:
-    """The properties of the template's resources of one ``kind``, by their names in it.
+    """Return the properties of the template's resources of one ``kind``, by their names in it.
 
     ``values`` stand in for the parameters and resources that they refer to, ``Name.Attribute`` for
     what they get of one; a reference to anything else stays.
@@ -286,12 +287,12 @@ def _spelled_out(text: str, parameters: Mapping[str, str]) -> str:
 
 
 def _dense(content: object) -> str:
-    """JSON without a space: a template that is sent along may have 51,200 bytes."""
+    """Return JSON without a space: a template in a request may have 51,200 bytes."""
     return json.dumps(content, ensure_ascii=False, separators=(",", ":"))
 
 
 def _change(change: "ChangeTypeDef") -> tuple[str, str]:
-    """Which resource, and what becomes of it."""
+    """Return the name of a resource, and what happens to it."""
     resource = change["ResourceChange"]
     replaced = resource.get("Replacement") in ("True", "Conditional")
     what = "replaced" if replaced else _ACTIONS.get(resource["Action"], resource["Action"])
@@ -299,8 +300,7 @@ def _change(change: "ChangeTypeDef") -> tuple[str, str]:
 
 
 def _words(changes: Mapping[str, str]) -> str:
-    """The changes as a line: ``Users made; ApiHandlerRole, DeadLetters changed``; or, of many,
-    ``40 resources made``."""
+    """Return the changes as a line: ``Users made; ApiHandlerRole changed``; ``40 resources made``."""
     by_kind: dict[str, list[str]] = {}
     for name, what in changes.items():
         by_kind.setdefault(what, []).append(name)

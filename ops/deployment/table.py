@@ -1,4 +1,4 @@
-"""The stage's two tables as they really are: what the stack may have missed, and their end."""
+"""The stage's two tables as they are: what a stack may miss, and their removal."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +22,7 @@ def ensure_users(dynamodb: "DynamoDBClient", table: str, say: Say) -> str:
     another stream or none, no time to live, no backups and no protection. Raises DeployError if
     there is no such table.
     """
-    said = [table]
+    changes = [table]
     say(table)
     try:
         described = dynamodb.describe_table(TableName=table)["Table"]
@@ -32,38 +32,38 @@ def ensure_users(dynamodb: "DynamoDBClient", table: str, say: Say) -> str:
             "under that name, or delete the stack, then deploy again."
         ) from error
     if not described.get("StreamSpecification", {}).get("StreamEnabled"):
-        said.append("stream turned on")
+        changes.append("stream turned on")
         described = dynamodb.update_table(
             TableName=table,
             StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"},
         )["TableDescription"]
         dynamodb.get_waiter("table_exists").wait(TableName=table)
     if not is_protected(described):
-        said.append("protected from deletion")
+        changes.append("protected from deletion")
         dynamodb.update_table(TableName=table, DeletionProtectionEnabled=True)
         dynamodb.get_waiter("table_exists").wait(TableName=table)
     if not has_backups(dynamodb, table):
-        said.append("backups turned on")
+        changes.append("backups turned on")
         dynamodb.update_continuous_backups(
             TableName=table,
             PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True},
         )
     if _expire_items(dynamodb, table):
-        said.append("time to live turned on")
+        changes.append("time to live turned on")
     if index_status(described) is None:
-        said.append(f"index {INDEX} added")
+        changes.append(f"index {INDEX} added")
         say(f"{table}, adding the index {INDEX}")
         _add_index(dynamodb, table)
     until(lambda: _has_index(dynamodb, table) or None, PATIENCE, lambda: _slow(table))
-    say(", ".join(said))
+    say(", ".join(changes))
     return described["LatestStreamArn"]
 
 
 def ensure_limits(dynamodb: "DynamoDBClient", table: str, say: Say) -> None:
     """Make the table of limits again if it is gone, and turn on what it lacks."""
-    said = [table]
+    changes = [table]
     if not exists(dynamodb, table):
-        said.append("made again")
+        changes.append("made again")
         made = properties("AWS::DynamoDB::Table", {})["Limits"]
         dynamodb.create_table(
             TableName=table,
@@ -73,8 +73,8 @@ def ensure_limits(dynamodb: "DynamoDBClient", table: str, say: Say) -> None:
         )
         until(lambda: _status(dynamodb, table) == "ACTIVE" or None, PATIENCE, lambda: _slow(table))
     if _expire_items(dynamodb, table):
-        said.append("time to live turned on")
-    say(", ".join(said))
+        changes.append("time to live turned on")
+    say(", ".join(changes))
 
 
 def index_status(described: Any) -> str | None:
@@ -115,19 +115,19 @@ def _expire_items(dynamodb: "DynamoDBClient", table: str) -> bool:
 
 
 def is_protected(described: Any) -> bool:
-    """Whether a table, as DynamoDB describes it, cannot be deleted by mistake."""
+    """Return True if a table, as DynamoDB describes it, cannot be deleted by mistake."""
     return bool(described.get("DeletionProtectionEnabled"))
 
 
 def has_backups(dynamodb: "DynamoDBClient", table: str) -> bool:
-    """Whether the table can be restored as it was at any moment of late."""
+    """Return True if the table can be restored as it was at any second of the last 35 days."""
     backups = dynamodb.describe_continuous_backups(TableName=table)["ContinuousBackupsDescription"]
     recovery = backups.get("PointInTimeRecoveryDescription", {})
     return recovery.get("PointInTimeRecoveryStatus") == "ENABLED"
 
 
 def exists(dynamodb: "DynamoDBClient", table: str) -> bool:
-    """Whether there is such a table, on its way out or not."""
+    """Return True if there is such a table, even one that is being deleted."""
     return _status(dynamodb, table) != ""
 
 

@@ -34,12 +34,12 @@ class Cloud:
     absent: Any = field(default_factory=lambda: ABSENT)
 
     def command(self, words: str) -> str:
-        """A command line that is to be typed, such that it reaches this cloud: from a rehearsal on
+        """Return a command line that reaches this cloud when it is typed: from a rehearsal on
         this machine, never an account."""
         return f"AWS_ENDPOINT_URL={self.endpoint} {words}" if self.endpoint else words
 
     def aws(self, words: str) -> str:
-        """An ``aws`` command line that reaches this cloud."""
+        """Return an ``aws`` command line that reaches this cloud."""
         if not self.endpoint:
             return f"aws {words} --region {self.region}"
         keys: Any = self.session.get_credentials()  # a local cloud is never without

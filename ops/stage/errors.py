@@ -1,8 +1,8 @@
-"""What an operator is told when something cannot go on: one sentence, and a way out."""
+"""The errors that operators read: one sentence, and a way out."""
 
 
 class OpsError(Exception):
-    """The root of them; its message is shown as it is, without a traceback."""
+    """The root of these errors. Its message is shown without a traceback."""
 
 
 class DeployError(OpsError):

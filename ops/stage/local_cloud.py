@@ -1,4 +1,4 @@
-"""The local cloud as a deploy sees it: nobody's account, at one address, its gaps mended."""
+"""The local cloud as a deploy sees it: nobody's account, at one address, its gaps filled."""
 
 import os
 import secrets
@@ -47,12 +47,12 @@ def connect(endpoint: str, keys: Keys = ANY) -> Cloud:
     def address(api_id: str, api_stage: str) -> str:
         return f"{endpoint}/restapis/{api_id}/{api_stage}/_user_request_"
 
-    return Cloud(boto3.Session(), ACCOUNT, REGION, address, _mend, endpoint, ABSENT)
+    return Cloud(boto3.Session(), ACCOUNT, REGION, address, _prepare, endpoint, ABSENT)
 
 
-def _mend(session: Session) -> None:
-    local_rest_api.mend(session)
-    local_waiters.mend(session)
+def _prepare(session: Session) -> None:
+    local_rest_api.prepare(session)
+    local_waiters.prepare(session)
 
 
 def _know_no_other(endpoint: str, keys: Keys) -> None:

@@ -12,7 +12,7 @@ from botocore.compat import HTTPHeaders
 from botocore.session import Session
 
 
-def mend(session: Session) -> None:
+def prepare(session: Session) -> None:
     """Have every API Gateway client of ``session`` answer PutRestApi by itself."""
 
     def put_rest_api(**call: Any) -> Any:

@@ -7,18 +7,18 @@ from ops.stage.project import CHECKOUT
 
 STAGE = "local"
 STATE = CHECKOUT / ".local"
-"""Where a run keeps everything, unless it is told another folder."""
+"""The folder that a run keeps everything in, by default."""
 PORT = 8400
-"""The first of its ports, unless it is told another."""
+"""The first of its ports, by default."""
 
 
 def command(state: Path, port: int = PORT) -> str:
-    """What is typed to start the run that is kept in ``state``."""
+    """Return the command that starts the run that is kept in ``state``."""
     if state != STATE:
         return f"python -m ops run --state {quote(str(state))} --port {port}"
     return "make run" if port == PORT else f"PORT={port} make run"
 
 
 def project(state: Path) -> Path:
-    """The folder of the project that a run deploys."""
+    """Return the folder of the project that a run deploys."""
     return state / "project"

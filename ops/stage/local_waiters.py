@@ -10,7 +10,7 @@ from botocore.session import Session
 GLANCE = 0.05
 
 
-def mend(session: Session) -> None:
+def prepare(session: Session) -> None:
     """Have the Lambda clients of ``session`` find a function ready at the waiter's first look."""
 
     def be_ready(**call: Any) -> None:

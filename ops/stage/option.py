@@ -1,4 +1,4 @@
-"""How a command is told which stage it is about, and finds it."""
+"""The options that name a stage, and the stage that they name."""
 
 from collections.abc import Callable
 from functools import wraps

@@ -26,7 +26,7 @@ class Project:
         self._packages = folder / ".chalice" / "deployments"
 
     def config(self) -> dict[str, Any]:
-        """All of config.json. Raises DeployError if there is none."""
+        """Return all of config.json. Raises DeployError if there is none."""
         try:
             return json_files.read(self._config)
         except FileNotFoundError as error:
@@ -43,7 +43,7 @@ class Project:
 
     @property
     def api_stage(self) -> str:
-        """The stage of the REST API, which is none of Chalice's stages."""
+        """Return the name of the REST API's stage, which is none of Chalice's stages."""
         config = self.config()
         return str(
             self._stage_of(config).get("api_gateway_stage")
@@ -92,33 +92,33 @@ class Project:
 
     @property
     def roles(self) -> dict[str, str]:
-        """The ARN of the role that each of the stage's functions is to run under."""
+        """Return the ARN of the role that each of the stage's functions runs under."""
         functions = self._stage_of(self.config()).get("lambda_functions", {})
         roles = {name: own.get("iam_role_arn") for name, own in functions.items()}
         return {name: role for name, role in roles.items() if role}
 
     @property
     def full_name(self) -> str:
-        """The app and the stage: what everything of the stage is called, or starts with."""
+        """Return the app and the stage: the names of all resources of the stage start with it."""
         return f"{self.app_name}-{self.stage}"
 
     @property
     def users_table(self) -> str:
-        """What a deploy calls the stage's table of users."""
+        """Return the name of the stage's table of users."""
         return f"{self.full_name}-users"
 
     @property
     def limits_table(self) -> str:
-        """What a deploy calls the stage's table of limits."""
+        """Return the name of the stage's table of limits."""
         return f"{self.full_name}-limits"
 
     @property
     def mail_feedback_topic(self) -> str:
-        """What the stage's stack calls the topic that SES reports to."""
+        """Return the name of the topic that SES reports to."""
         return f"{self.full_name}-mail-feedback"
 
     def function(self, name: str) -> str:
-        """What Lambda calls the function that Chalice calls ``name``."""
+        """Return Lambda's name of the function that Chalice calls ``name``."""
         return self.full_name if name == "api_handler" else f"{self.full_name}-{name}"
 
     def record(self, environment: Mapping[str, str], roles: Mapping[str, str]) -> None:
@@ -163,32 +163,32 @@ class Project:
             json_files.write(self._config, config)
 
     def named_functions(self) -> list[str]:
-        """The functions that config.json or Chalice's record names, deployed or not."""
+        """Return the functions that config.json or Chalice's record names, deployed or not."""
         config = self.config()
         named = (config, self._stage_of(config))
         configured = [name for one in named for name in one.get("lambda_functions", {})]
         return list(dict.fromkeys([*configured, *self.functions()]))
 
     def functions(self) -> list[str]:
-        """The functions that are deployed, by their names in app.py."""
+        """Return the functions that are deployed, by their names in app.py."""
         kind = "lambda_function"
         return [one["name"] for one in self._resources() if one["resource_type"] == kind]
 
     def resource(self, name: str) -> dict[str, Any] | None:
-        """What is deployed under ``name``, as Chalice recorded it; None if it did not."""
+        """Return the resource ``name`` as Chalice recorded it; None if it did not."""
         return next((one for one in self._resources() if one["name"] == name), None)
 
     def keep(self, resource: Mapping[str, Any]) -> None:
-        """Have Chalice take ``resource`` for one that it deployed itself."""
+        """Record ``resource``, so that Chalice takes it for its own."""
         others = [one for one in self._resources() if one["name"] != resource["name"]]
         self._write_resources([*others, dict(resource)])
 
     def replace(self, resources: Iterable[Mapping[str, Any]]) -> None:
-        """Have Chalice take these for all that it ever deployed."""
+        """Record these resources and no others as deployed by Chalice."""
         self._write_resources([dict(one) for one in resources])
 
     def forget(self, name: str) -> None:
-        """Have Chalice take ``name`` for something that it never deployed."""
+        """Remove ``name`` from Chalice's record."""
         resources = self._resources()
         others = [one for one in resources if one["name"] != name]
         if others != resources:

@@ -11,7 +11,7 @@ LONGEST_PAUSE = 3.0
 
 
 def until(look: Callable[[], T | None], seconds: float, gave_up: Callable[[], Exception]) -> T:
-    """The first thing that ``look`` finds. Raises what ``gave_up`` makes after ``seconds``."""
+    """Return the first result of ``look``. Raises what ``gave_up`` makes after ``seconds``."""
     deadline = time.monotonic() + seconds
     pause = FIRST_PAUSE
     while (found := look()) is None:
