@@ -300,7 +300,7 @@ def _change(change: "ChangeTypeDef") -> tuple[str, str]:
 
 
 def _words(changes: Mapping[str, str]) -> str:
-    """Return the changes as a line: ``Users made; ApiHandlerRole changed``; ``40 resources made``."""
+    """Return the changes as a line: ``Users made; ApiHandlerRole changed``."""
     by_kind: dict[str, list[str]] = {}
     for name, what in changes.items():
         by_kind.setdefault(what, []).append(name)
