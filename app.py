@@ -46,14 +46,20 @@ def correct_sign_up(request: Request) -> Response:
 def post_user(request: Request) -> Response:
     if request.is_trapped:
         return answers.trapped(request)
-    sign_up = forms.read_sign_up(request.fields, request.lang, templates.languages)
+    sign_up = forms.read_sign_up(
+        request.fields,
+        request.lang,
+        templates.languages,
+        names=stage.names,
+        is_form=request.is_form,
+    )
     users().sign_up(sign_up, now())
     return answers.signed_up(request, sign_up.email, request.ticket or tokens.mint())
 
 
 @site.post("/resend")
 def post_resend(request: Request) -> Response:
-    email = forms.read_resend(request.fields)
+    email = forms.read_resend(request.fields, is_form=request.is_form)
     users().resend(email, now())
     return answers.accepted(request, email)
 

@@ -72,6 +72,7 @@ class Settings:
     mail_reply_to: str = ""
     after_validation_url: str = ""
     templates_folder: str = ""
+    names: str = "optional"
     allowed_origins: tuple[str, ...] = ()
     """Other origins whose pages may use the API; ``*`` is any."""
     brand: Brand = UNBRANDED
@@ -117,6 +118,7 @@ def read(env: Mapping[str, str]) -> Settings:
         mail_reply_to=optional("MAIL_REPLY_TO"),
         after_validation_url=optional("AFTER_VALIDATION_URL"),
         templates_folder=optional("TEMPLATES_FOLDER"),
+        names=optional("NAMES") or "optional",
         allowed_origins=tuple(optional("ALLOWED_ORIGINS").lower().split()),
         brand=Brand(
             product=optional("PRODUCT_NAME") or Brand.product,
@@ -143,6 +145,8 @@ def read(env: Mapping[str, str]) -> Settings:
         problems.append("MAIL_FROM must be a bare address, such as hello@example.org")
     if settings.base_url and not _is_base_url(settings.base_url):
         problems.append("BASE_URL must be https://host[/path], with nothing after it")
+    if settings.names not in ("optional", "required", "none"):
+        problems.append("NAMES must be optional, required or none")
     if problem := templates.find_problem(settings.templates_folder):
         problems.append(f"TEMPLATES_FOLDER {problem}")
     languages = Templates("" if problem else settings.templates_folder).languages

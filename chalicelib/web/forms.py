@@ -17,6 +17,7 @@ FIELDS = {
     "last_name": "nom",
     "lang": "lang",
 }
+_NAMELESS = ("email", "lang")
 TRAP = "b_remarks"
 """A form field that is not shown. Browsers leave it empty, simple bots fill it in."""
 MAX_PROBLEMS = 20  # an answer must not become much longer than its question
@@ -38,35 +39,50 @@ class Invalid(ValueError):
         self.problems = problems
 
 
-def read_sign_up(fields: Mapping[str, object], lang: str, languages: Collection[str]) -> SignUp:
+def read_sign_up(
+    fields: Mapping[str, object],
+    lang: str,
+    languages: Collection[str],
+    *,
+    names: str = "optional",
+    is_form: bool = False,
+) -> SignUp:
     """Return the sign-up in ``fields``, in ``lang`` if they name no other known one.
 
-    Raise Invalid."""
+    ``names`` is the stage's setting. A form may have fields that are not for us; JSON may not.
+    Raise Invalid.
+    """
     reader = _Reader(fields)
-    reader.refuse_unknown(FIELDS)
+    if not is_form:
+        reader.refuse_unknown(_NAMELESS if names == "none" else FIELDS)
     email = reader.take("email", email_address.canonical, required=True)
+    prenom, nom = ("", "") if names == "none" else _names(reader, required=names == "required")
+    chosen = reader.take("lang", lambda text: language_tag.match(text, languages))
+    reader.finish()
+    return SignUp(email, prenom, nom, chosen or lang)
+
+
+def _names(reader: "_Reader", *, required: bool) -> tuple[str, str]:
     prenom = reader.take("prenom", person_name.clean)
     nom = reader.take("nom", person_name.clean)
-    chosen = reader.take("lang", lambda text: language_tag.match(text, languages))
-    if not prenom and not nom and not reader.has_failed({"prenom", "nom"}):
+    if required and not prenom and not nom and not reader.has_failed({"prenom", "nom"}):
         reader.problems.append(Problem("name_missing", "prenom"))
     try:
         person_name.whole(prenom, nom)
     except person_name.NameRefused as error:
         reader.problems.append(Problem(error.code, reader.spelled("nom")))
-    reader.finish()
-    return SignUp(email, prenom, nom, chosen or lang)
+    return prenom, nom
 
 
-def read_resend(fields: Mapping[str, object]) -> str:
+def read_resend(fields: Mapping[str, object], *, is_form: bool = False) -> str:
     """Return the key of the user who wants another link. Raise Invalid.
 
     A typed address is made canonical. Beside the ``token`` of an expired link, the address comes
     from that link and is the stored key already. Another program may spell its keys as it likes.
-    Names may be sent along. They change nothing, and the answer's form keeps them.
     """
     reader = _Reader(fields)
-    reader.refuse_unknown(("email", "token", "lang", "prenom", "nom"))
+    if not is_form:
+        reader.refuse_unknown(("email", "token", "lang"))
     reader.take("lang", str)
     token = reader.take("token", str)
     email = reader.take(

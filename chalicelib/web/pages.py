@@ -35,6 +35,7 @@ class Pages:
 
     ``base_url`` is where all their links lead. ``after_validation_url`` is where a form may send
     people on to. With ``refusable``, the button page also offers "this was not me".
+    ``names`` says if names are ``optional``, ``required`` or not asked for (``none``).
     """
 
     base_url: str
@@ -42,6 +43,7 @@ class Pages:
     brand: Brand = UNBRANDED
     after_validation_url: str = ""
     refusable: bool = False
+    names: str = "optional"
 
     def sign_up(
         self, lang: str, typed: Mapping[str, str], problems: Iterable[Problem] = ()
@@ -66,12 +68,17 @@ class Pages:
         values: dict[str, str] = {field: typed.get(field, "") for field in TYPED}
         for field in TYPED:
             values.update(self._beside(lang, field, beside.get(field, Html())))
+        hint = "names_hint" if self.names == "required" else "names_hint_optional"
+        names: str = Html()
+        if self.names != "none":
+            names = self._fill("names", lang, hint=self._word(hint, lang), **values)
         return self._page(
             "sign_up",
             lang,
             title=self._title("sign_up", lang, failed=bool(items)),
             typed=typed if any(typed.values()) else None,
             errors=self._summary(lang, items),
+            names=names,
             trap=trap,
             action=f"{self.base_url}/users",
             **values,

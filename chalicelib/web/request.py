@@ -33,6 +33,8 @@ class Request:
     lang: str
     lang_is_chosen: bool
     """The query or a field asks for ``lang``, not only the browser's settings."""
+    is_form: bool
+    """The body is a form, which may hold fields that are not for us."""
     wants_page: bool
     """The client prefers HTML to JSON."""
     is_trapped: bool
@@ -54,7 +56,8 @@ def read_request(
     fields, body_error = _fields(received)
     media_type = body.media_type(headers.get("content-type", ""))
     held = (fields.pop("ticket", ""), _cookies(headers).get(cookie_name(stage), ""))
-    trap = fields.pop(TRAP, "") if media_type == body.FORM else ""
+    is_form = media_type in body.FORMS
+    trap = fields.pop(TRAP, "") if is_form else ""
     # A field's language is read as a sign-up reads it: the answer and the mail share a language.
     wanted = [text_of(fields.get("lang")), text_of(query.get("lang"))]
     chosen = next((lang for tag in wanted if (lang := language_tag.match(tag, languages))), "")
@@ -67,6 +70,7 @@ def read_request(
         body_error=body_error,
         lang=chosen or negotiation.language(accepted, frozenset(languages), stage.default_lang),
         lang_is_chosen=bool(chosen),
+        is_form=is_form,
         wants_page=negotiation.prefers_html(headers.get("accept", "")),
         is_trapped=trap is REPEATED or bool(text_of(trap).strip()),
         ticket=next((ticket for ticket in map(text_of, held) if tokens.well_formed(ticket)), ""),

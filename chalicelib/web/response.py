@@ -45,7 +45,11 @@ class Answers:
         self.settings = settings
         self.templates = templates
         self.pages = Pages(
-            settings.base_url, templates, settings.brand, settings.after_validation_url
+            settings.base_url,
+            templates,
+            settings.brand,
+            settings.after_validation_url,
+            names=settings.names,
         )
         self._message_text = cache(self._write_message)  # at most one for each message and language
 

@@ -14,6 +14,7 @@ import schemathesis
 from hypothesis import strategies as st
 
 from chalicelib.users import invisible
+from chalicelib.web.body import MULTIPART
 from tests.support.description import DESCRIPTION, mail_link
 from tests.support.service import BROWSER, JSON, running
 from tests.support.wsgi import wsgi
@@ -61,7 +62,14 @@ schemathesis.openapi.format(
 )
 
 DESCRIBED = deepcopy(DESCRIPTION)
-DESCRIBED["components"]["schemas"]["Name"]["format"] = "name"
+DESCRIBED["components"]["schemas"]["Name"] |= {
+    "format": "name",
+    "pattern": r"^[^\x00-\x1f\x7f-\x9f@.:0-9]*$",  # where the tool knows patterns alone
+}
+for item in DESCRIBED["paths"].values():
+    # The tool makes multipart bodies against their own schema. test_body.py fuzzes such bodies.
+    content = item.get("post", {}).get("requestBody", {}).get("content", {})
+    content.pop(MULTIPART, None)
 SCHEMA = schemathesis.openapi.from_dict(DESCRIBED, config=CONFIG)
 
 

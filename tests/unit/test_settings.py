@@ -349,3 +349,8 @@ def test_allowed_origins_are_separated_by_blanks(text: str, origins: tuple[str, 
 )
 def test_an_origin_is_exactly_what_a_browser_sends(text: str) -> None:
     assert "ALLOWED_ORIGINS must be * or origins" in problems(ALLOWED_ORIGINS=text)
+
+
+def test_names_are_optional_required_or_none() -> None:
+    assert settings.read({**ENOUGH, "NAMES": " none "}).names == "none"
+    assert "NAMES must be optional, required or none" in problems(NAMES="maybe")

@@ -1,9 +1,84 @@
-"""Bodies: JSON and forms as fields, or the code of what is wrong."""
+"""Bodies: JSON and both kinds of form become fields, or a code says why not."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from contextlib import suppress
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from chalicelib.web import body
-from chalicelib.web.body import FORM, JSON, REPEATED, BodyError
+from chalicelib.web.body import FORM, JSON, MULTIPART, REPEATED, BodyError
+
+BOUNDARY = "----WebKitFormBoundary7MA4YWxk"
+TYPE = f"{MULTIPART}; boundary={BOUNDARY}"
+
+
+def multipart(*parts: tuple[str, str], boundary: str = BOUNDARY) -> bytes:
+    """Return a form as browsers send it; each part has its disposition and its content."""
+    lines = [
+        f"--{boundary}\r\nContent-Disposition: form-data; {said}\r\n\r\n{content}\r\n"
+        for said, content in parts
+    ]
+    return f"{''.join(lines)}--{boundary}--\r\n".encode()
+
+
+def test_a_multipart_form_is_read_like_any_other() -> None:
+    raw = multipart(('name="email"', "zoë@example.org"), ('name="nom"', "Horn\r\nHorn"))
+    assert body.fields(TYPE, raw) == {"email": "zoë@example.org", "nom": "Horn\r\nHorn"}
+    assert body.fields(f'{MULTIPART}; boundary="{BOUNDARY}"', raw)["email"] == "zoë@example.org"
+
+
+def test_a_part_that_comes_twice_has_no_value() -> None:
+    raw = multipart(('name="nom"', "a"), ('name="nom"', "b"))
+    assert body.fields(TYPE, raw) == {"nom": REPEATED}
+
+
+def test_a_file_counts_by_its_name() -> None:
+    raw = multipart(('name="cv"; filename="cv.pdf"\r\nContent-Type: application/pdf', "%PDF"))
+    assert body.fields(TYPE, raw) == {"cv": "cv.pdf"}
+
+
+@pytest.mark.parametrize(
+    ("content_type", "raw"),
+    [
+        pytest.param(MULTIPART, multipart(('name="a"', "b")), id="no boundary"),
+        pytest.param(TYPE, b"", id="nothing"),
+        pytest.param(TYPE, multipart(('name="a"', "b"))[:-9], id="cut off"),
+        pytest.param(TYPE, multipart(('name="a"', "b"), boundary="x"), id="another boundary"),
+        pytest.param(TYPE, multipart(("", "b")), id="no name"),
+        pytest.param(TYPE, multipart(('name="a"', "b")).replace(b"b", b"\xff"), id="not UTF-8"),
+        pytest.param(TYPE, multipart(*[('name="a"', "b")] * 200), id="200 parts"),
+    ],
+)
+def test_a_multipart_form_that_cannot_be_read_is_malformed(content_type: str, raw: bytes) -> None:
+    with pytest.raises(BodyError, match="body_malformed"):
+        body.fields(content_type, raw)
+
+
+@given(st.binary(max_size=300), st.sampled_from([JSON, FORM, TYPE, MULTIPART, ""]))
+def test_any_body_is_read_or_refused(raw: bytes, content_type: str) -> None:
+    with suppress(BodyError):
+        assert isinstance(body.fields(content_type, raw), dict)
+
+
+@given(st.lists(st.tuples(st.binary(max_size=40), st.binary(max_size=40)), max_size=4))
+def test_any_parts_are_read_or_refused(parts: list[tuple[bytes, bytes]]) -> None:
+    raw = b"".join(
+        b"--%b\r\nContent-Disposition: form-data; %b\r\n\r\n%b\r\n" % (BOUNDARY.encode(), *part)
+        for part in parts
+    )
+    with suppress(BodyError):
+        read = body.fields(TYPE, raw + f"--{BOUNDARY}--".encode())
+        assert all(isinstance(name, str) for name in read)
+
+
+def test_the_parser_of_multipart_forms_is_loaded_only_for_them() -> None:
+    code = "import sys, chalicelib.web.body; sys.exit('multipart' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 @pytest.mark.parametrize(

@@ -126,7 +126,6 @@ def test_the_language_is_theirs_or_else_the_one_given(asked: object, lang: str) 
         ({"prenom": {}}, ("prenom", "field_not_text")),
         ({"prenom": "n" * 65}, ("prenom", "name_too_long")),
         ({"nom": "evil.example"}, ("nom", "name_link")),
-        ({"prenom": "\u3164", "nom": "\u200b"}, ("prenom", "name_missing")),
         ({"nom": "Ale\nxis"}, ("nom", "name_control_character")),
         ({"nom": REPEATED}, ("nom", "field_repeated")),
         ({"first_name": "Ada"}, ("first_name", "field_repeated")),
@@ -149,9 +148,32 @@ def test_a_problem_names_its_field_as_it_was_sent(
     assert problems(**{**ALEXIS, **changes}) == {problem}
 
 
-def test_nobody_signs_up_without_a_name() -> None:
-    assert problems(email="a@example.org") == {("prenom", "name_missing")}
-    assert problems(email="a@example.org", nom=" ", prenom=None) == {("prenom", "name_missing")}
+def test_a_name_is_welcome_and_none_is_fine() -> None:
+    sign_up = forms.read_sign_up({"email": "a@example.org"}, "fr", LANGUAGES)
+    assert (sign_up.prenom, sign_up.nom) == ("", "")
+
+
+@pytest.mark.parametrize(
+    "names", [{}, {"nom": " ", "prenom": None}, {"prenom": "\u3164", "nom": "\u200b"}]
+)
+def test_a_stage_may_require_a_name(names: dict[str, object]) -> None:
+    with pytest.raises(Invalid) as refusal:
+        forms.read_sign_up({"email": "a@example.org", **names}, "fr", LANGUAGES, names="required")
+    assert refusal.value.problems == (Problem("name_missing", "prenom"),)
+
+
+def test_a_stage_may_take_no_names() -> None:
+    with pytest.raises(Invalid) as refusal:
+        forms.read_sign_up(ALEXIS, "fr", LANGUAGES, names="none")
+    assert {problem.code for problem in refusal.value.problems} == {"field_unknown"}
+    sign_up = forms.read_sign_up(ALEXIS, "fr", LANGUAGES, names="none", is_form=True)
+    assert (sign_up.prenom, sign_up.nom) == ("", "")
+
+
+def test_a_form_may_have_fields_of_its_own() -> None:
+    fields = {**ALEXIS, "company": "Acme", "utm_source": REPEATED, "go": "Sign up"}
+    assert forms.read_sign_up(fields, "fr", LANGUAGES, is_form=True).nom == ALEXIS["nom"]
+    assert forms.read_resend(fields, is_form=True) == ALEXIS["email"]
 
 
 def test_a_name_that_is_refused_is_not_also_missing() -> None:
