@@ -1,4 +1,4 @@
-"""`preview`: every page and mail, in a browser."""
+"""`preview`: every page and mail, in a browser or in the operator's own mailbox."""
 
 import webbrowser
 from collections.abc import Sequence
@@ -6,6 +6,8 @@ from collections.abc import Sequence
 import click
 
 from ops.preview import gallery as previews
+from ops.preview import sending
+from ops.stage import lookup
 from ops.stage.project import CHECKOUT, Project
 from ops.terminal.option_types import Setting
 
@@ -22,10 +24,26 @@ FOLDER = CHECKOUT / "build" / "preview"
     multiple=True,
     help="A setting to try, such as ACCENT_COLOUR=#c2185b. May be repeated.",
 )
+@click.option(
+    "--send",
+    "recipient",
+    metavar="ADDRESS",
+    help="Send every mail to your own address instead, from the stage's MAIL_FROM.",
+)
+@click.option("--lang", help="With --send: only the mails in this language.")
 @click.option("--open/--no-open", "opens", default=True, help="Whether to open it in a browser.")
-def preview(stage: str, settings: Sequence[tuple[str, str]], opens: bool) -> None:
-    """Show every page and mail, in each language, light and dark, without deploying anything."""
+def preview(
+    stage: str, settings: Sequence[tuple[str, str]], recipient: str, lang: str, opens: bool
+) -> None:
+    """Show every page and mail: in each language, light and dark, narrow and wide."""
     environment = {**Project(CHECKOUT, stage).environment, **dict(settings)}
+    if recipient:
+        read = previews.read(environment)
+        mails = [one for one in previews.make(read) if not lang or one.lang == lang]
+        ses = lookup.account().session.client("sesv2")
+        count = sending.send(ses, read, mails, recipient)
+        click.echo(f"{count} mails are on their way to {recipient}.")
+        return
     index = previews.build(FOLDER, environment)
     click.echo(index)
     if opens:

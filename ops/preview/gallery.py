@@ -1,17 +1,15 @@
-"""Every page and mail as people will see them, from sample data: files to look at in a browser.
-
-What they say and how they look is all the service's own; only the samples are from here.
-"""
+"""Files that show every page and mail of a stage in a browser, filled with samples."""
 
 import re
 import shutil
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
 from chalicelib import settings
 from chalicelib.mail import message
+from chalicelib.mail.message import Mail
 from chalicelib.templates import TemplateError, Templates
 from chalicelib.users.links import Link
 from chalicelib.users.people import User
@@ -20,9 +18,9 @@ from chalicelib.web.pages import TYPED, Pages
 from ops.stage.errors import OpsError
 
 SCHEMES = ("light", "dark")
-DEVICES = ("desktop", "phone")
+DEVICES = ("wide", "narrow")
 
-# For a stage that is not deployed yet: whatever it lacks is not to be seen in a page or a mail.
+# For a stage that is not deployed yet. Pages and mails show none of it but the addresses.
 _TO_COME = {
     "USERS_TABLE": "to-come",
     "USERS_STREAM_ARN": "arn:aws:dynamodb:eu-west-3:000000000000:table/to-come/stream/1",
@@ -55,18 +53,19 @@ _PEOPLE = {
 
 @dataclass(frozen=True)
 class Specimen:
-    """One page or mail in one language; of a mail, also its ``text`` with what heads it."""
+    """One page or mail in one language. Of a mail, also its ``text`` below sender and subject."""
 
     name: str
     lang: str
     html: str
     text: str = ""
+    mail: Mail | None = None
 
 
 def build(folder: Path, environment: Mapping[str, str]) -> Path:
-    """Write all of a stage's pages and mails to ``folder``, and return the page that shows them.
+    """Write all pages and mails of a stage to ``folder``, and return the page that shows them.
 
-    ``environment`` is the stage's; settings that it lacks are made up. Raises OpsError.
+    ``environment`` is the stage's. Settings that it lacks are made up. Raises OpsError.
     """
     stage = read(environment)
     made = make(stage)
@@ -120,7 +119,7 @@ def specimens(stage: settings.Settings) -> Iterator[Specimen]:
             )
             sender = f"{stage.mail_from_name} <{stage.mail_from}>".strip()
             heading = f"{sender}\n{composed.subject}\n\n"
-            yield Specimen(name, lang, composed.html, heading + composed.text)
+            yield Specimen(name, lang, composed.html, heading + composed.text, composed)
 
 
 def _pages(stage: settings.Settings, templates: Templates, lang: str) -> Iterator[tuple[str, str]]:
@@ -169,27 +168,51 @@ def _in_scheme(html: str, scheme: str) -> str:
 
 
 def _index(product: str, found: Mapping[str, list[Specimen]]) -> str:
-    names = "".join(f'<a href="#{name}">{name}</a> ' for name in found)
+    languages = [specimen.lang for specimen in next(iter(found.values()))]
+    filters = "".join(
+        _filter(name, label, options)
+        for name, label, options in (
+            ("name", "Page or mail", found),
+            ("lang", "Language", languages),
+            ("scheme", "Scheme", SCHEMES),
+            ("device", "Width", DEVICES),
+        )
+    )
+    shown = languages[0]  # all frames at once would keep a browser busy for minutes
+    filters = filters.replace(f"<option>{shown}<", f"<option selected>{shown}<")
     sections = "".join(_section(name, versions) for name, versions in found.items())
-    return _INDEX.format(product=escape(product), names=names, sections=sections)
+    return _INDEX.format(product=escape(product), filters=filters, sections=sections)
+
+
+def _filter(name: str, label: str, options: Iterable[str]) -> str:
+    choices = "".join(f"<option>{option}</option>" for option in options)
+    return (
+        f'<label>{label} <select name="{name}"><option value="">all</option>{choices}'
+        "</select></label>\n"
+    )
 
 
 def _section(name: str, versions: list[Specimen]) -> str:
-    rows = "".join(map(_row, versions))
-    return f'<section id="{name}"><h2>{name}</h2>{rows}</section>\n'
+    figures = "".join(map(_figures, versions))
+    return f'<section id="{name}"><h2>{name}</h2><div class="row">{figures}</div></section>\n'
 
 
-def _row(specimen: Specimen) -> str:
+def _figures(specimen: Specimen) -> str:
+    kind = f'data-name="{specimen.name}" data-lang="{specimen.lang}"'
     frames = "".join(
-        f'<figure class="{device}"><figcaption><a href="{_file(specimen, scheme)}">'
-        f"{specimen.lang}, {scheme}, {device}</a></figcaption><div>"
+        f'<figure class="{device}" {kind} data-scheme="{scheme}" data-device="{device}">'
+        f'<figcaption><a href="{_file(specimen, scheme)}">'
+        f"{specimen.lang}, {scheme}, {device}</a></figcaption><div><template>"
         f'<iframe src="{_file(specimen, scheme)}" title="{specimen.name}, {specimen.lang}, '
-        f'{scheme}, {device}" loading="lazy" sandbox></iframe></div></figure>'
+        f'{scheme}, {device}" loading="lazy" sandbox></iframe></template></div></figure>'
         for device in DEVICES
         for scheme in SCHEMES
     )
-    text = f"<pre>{escape(specimen.text)}</pre>" if specimen.text else ""
-    return f'<div class="row" lang="{specimen.lang}">{frames}{text}</div>'
+    if not specimen.text:
+        return frames
+    text = f'<pre lang="{specimen.lang}" dir="auto">{escape(specimen.text)}</pre>'
+    caption = f"<figcaption>{specimen.lang}, text</figcaption>"
+    return f'{frames}<figure {kind} data-scheme="" data-device="">{caption}{text}</figure>'
 
 
 _INDEX = """<!doctype html>
@@ -201,26 +224,51 @@ _INDEX = """<!doctype html>
 <style>
 :root {{ color-scheme: light dark }}
 body {{ margin: 0; padding: 0 1.5rem 3rem; font: 1rem/1.5 system-ui, sans-serif }}
-nav {{ position: sticky; top: 0; z-index: 1; margin: 0 -1.5rem; padding: .75rem 1.5rem;
-  background: Canvas; border-bottom: 1px solid #8888 }}
-nav a {{ margin-right: .75rem; white-space: nowrap }}
+form {{ position: sticky; top: 0; z-index: 1; display: flex; flex-wrap: wrap; gap: .5rem 1.5rem;
+  margin: 0 -1.5rem; padding: .75rem 1.5rem; background: Canvas; border-bottom: 1px solid #8888 }}
+select {{ font: inherit }}
 section {{ scroll-margin-top: 6rem }}
+section:not(:has(figure:not([hidden]))) {{ display: none }}
 .row {{ display: flex; flex-wrap: wrap; gap: 1rem; margin-bottom: 1.5rem }}
 figure {{ margin: 0 }}
+figure[hidden] {{ display: none }}
 figcaption {{ font-size: .875rem }}
 figure div {{ overflow: hidden; height: 500px; border: 1px solid #8888; border-radius: .5rem }}
-.desktop div {{ width: 500px }}
-.phone div {{ width: 180px }}
+.wide div {{ width: 500px }}
+.narrow div {{ width: 180px }}
 iframe {{ height: 1000px; border: 0; transform: scale(.5); transform-origin: 0 0 }}
-.desktop iframe {{ width: 1000px }}
-.phone iframe {{ width: 360px }}
-pre {{ max-width: 40rem; margin: 0; padding: 1rem; border: 1px solid #8888; border-radius: .5rem;
-  font-size: .8125rem; white-space: pre-wrap; overflow-wrap: anywhere }}
+.wide iframe {{ width: 1000px }}
+.narrow iframe {{ width: 360px }}
+pre {{ max-width: 30rem; max-height: 468px; overflow: auto; margin: 0; padding: 1rem;
+  border: 1px solid #8888; border-radius: .5rem; font-size: .8125rem; white-space: pre-wrap;
+  overflow-wrap: anywhere }}
 </style>
 </head>
 <body>
 <h1>{product}: pages and mails</h1>
-<nav>{names}</nav>
-{sections}</body>
+<form>
+{filters}</form>
+{sections}<script>
+const form = document.querySelector("form");
+const figures = document.querySelectorAll("figure");
+function show() {{
+  const wanted = [...new FormData(form)].filter(([, value]) => value);
+  const differs = has => wanted.some(([name, value]) => has[name] && has[name] !== value);
+  for (const figure of figures) {{
+    figure.hidden = differs(figure.dataset);
+    figure.querySelector("iframe")?.remove();
+    const template = figure.querySelector("template");
+    if (template && !figure.hidden) template.after(template.content.cloneNode(true));
+  }}
+  history.replaceState(null, "", "#" + new URLSearchParams(wanted));
+}}
+if (location.hash) {{
+  const wanted = new URLSearchParams(location.hash.slice(1));
+  for (const select of form.elements) select.value = wanted.get(select.name) ?? "";
+}}
+form.addEventListener("change", show);
+show();
+</script>
+</body>
 </html>
 """

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import webbrowser
 from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from click.testing import CliRunner
@@ -13,8 +15,13 @@ from chalicelib import templates
 from chalicelib.templates import Templates
 from ops.__main__ import ops
 from ops.preview import command as preview_command
-from ops.preview import gallery
+from ops.preview import gallery, sending
+from ops.preview.gallery import Specimen
+from ops.stage import lookup
 from ops.stage.errors import OpsError
+
+if TYPE_CHECKING:
+    from types_boto3_sesv2 import SESV2Client
 
 
 def test_the_index_shows_every_specimen_in_both_schemes_on_both_devices(tmp_path: Path) -> None:
@@ -48,7 +55,7 @@ def test_a_stages_settings_are_shown_and_a_wrong_one_is_told(tmp_path: Path) -> 
     index = gallery.build(tmp_path, environment).read_text(encoding="utf-8")
     assert "<title>Acme &amp; Co: pages and mails</title>" in index
     assert "Ada &lt;hello@example.org&gt;\nConfirm your email address for Acme &amp; Co" in index
-    assert index.index('lang="en"') < index.index('lang="fr"')
+    assert index.index('data-lang="en"') < index.index('data-lang="fr"')
     with pytest.raises(OpsError, match="ACCENT_COLOUR must be a colour"):
         gallery.build(tmp_path, {"ACCENT_COLOUR": "red"})
 
@@ -65,6 +72,19 @@ def test_a_template_with_a_mistake_is_told_and_leaves_what_was_shown_before(
     with pytest.raises(OpsError, match=told):
         gallery.build(tmp_path / "shown", {"TEMPLATES_FOLDER": "chalicelib/acme"})
     assert shown.exists()
+
+
+def test_the_index_has_a_filter_for_each_difference(tmp_path: Path) -> None:
+    index = gallery.build(tmp_path, {}).read_text(encoding="utf-8")
+    for name, value in (
+        ("name", "sent-code"),
+        ("lang", "zh-Hans"),
+        ("scheme", "dark"),
+        ("device", "narrow"),
+    ):
+        (filter_,) = re.findall(rf'<select name="{name}">(.*?)</select>', index)
+        assert f"<option>{value}</option>" in filter_
+        assert f'data-{name}="{value}"' in index
 
 
 def test_what_is_no_longer_a_specimen_does_not_stay(tmp_path: Path) -> None:
@@ -91,3 +111,44 @@ def test_the_command_tells_a_mistake_in_a_sentence() -> None:
     assert done.exit_code == 1
     assert "LOGO_URL must be https://host/path" in done.output
     assert "Traceback" not in done.output
+
+
+# Sending
+
+
+class Ses:
+    """SES, with a memory of what it was asked to send."""
+
+    def __init__(self) -> None:
+        self.sent: list[dict[str, Any]] = []
+
+    def send_email(self, **mail: Any) -> None:
+        self.sent.append(mail)
+
+
+def test_each_mail_is_sent_and_no_faster_than_one_a_second() -> None:
+    ses, pauses = Ses(), list[float]()
+    stage = gallery.read({"MAIL_FROM": "hello@example.org"})
+    arabic = [one for one in gallery.make(stage) if one.lang == "ar"]
+    client = cast("SESV2Client", ses)
+    assert sending.send(client, stage, arabic, "you@example.org", pause=pauses.append) == 6
+    assert pauses == [sending.PAUSE] * 5
+    for mail in ses.sent:
+        assert mail["FromEmailAddress"] == "hello@example.org"
+        assert mail["Destination"] == {"ToAddresses": ["you@example.org"]}
+        assert mail["Content"]["Simple"]["Subject"]["Data"].startswith("[ar mail")
+
+
+def test_the_command_sends_the_mails_of_a_language(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[Specimen] = []
+
+    def send(_client: object, _stage: object, specimens: list[Specimen], to: str) -> int:
+        sent.extend(specimens)
+        return len(to)
+
+    account = SimpleNamespace(session=SimpleNamespace(client=lambda name: name))
+    monkeypatch.setattr(lookup, "account", lambda: account)
+    monkeypatch.setattr(sending, "send", send)
+    done = CliRunner().invoke(ops, ["preview", "--send", "you@x.org", "--lang", "pt-BR"])
+    assert (done.exit_code, done.output) == (0, "9 mails are on their way to you@x.org.\n")
+    assert {specimen.lang for specimen in sent} == {"pt-BR"}
