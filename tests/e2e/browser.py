@@ -1,6 +1,6 @@
 """A real browser: Debian's Chromium, axe-core in it, and pictures of what it shows.
 
-``python -m tests.e2e.browser`` takes those of the README anew, into docs/pictures/.
+``python -m tests.e2e.browser`` takes those of the docs again, into docs/pictures/.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from html import escape
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -25,6 +26,11 @@ DEVICES = {
 NARROWEST = ViewportSize(width=320, height=640)  # WCAG 2.2, 1.4.10: also 1280 at 400 %
 README_PICTURES = ("sign-up", "mail")
 README_SIZE = ViewportSize(width=600, height=620)
+SHEET = (  # seven languages a row, at half their size
+    "<style>body { margin: 4px; width: 1302px; display: grid; gap: 6px;"
+    " grid-template-columns: repeat(7, 180px) } iframe { width: 360px; height: 760px; border: 0;"
+    " transform: scale(.5); transform-origin: 0 0; margin: 0 -180px -380px 0 }</style>"
+)
 SCHEMES = ("light", "dark")
 ARGUMENTS = [
     "--disable-background-networking",
@@ -79,14 +85,26 @@ def look(page: Page, name: str, *, is_mail: bool = False) -> None:
     page.set_viewport_size(DEVICES["desktop"])
 
 
-def _picture_the_readme() -> None:
+def _picture_the_docs() -> None:
+    """Take the README's pictures, and one of the sign-up page and the mail in every language."""
+    specimens = list(gallery.specimens(gallery.read({})))
+    folder = ROOT / "docs" / "pictures"
     with running() as browser:
         page = browser.new_page(viewport=README_SIZE)
-        for specimen in gallery.specimens(gallery.read({})):
+        for specimen in specimens:
             if specimen.lang == "en" and specimen.name in README_PICTURES:
                 page.set_content(specimen.html)
-                page.screenshot(path=ROOT / "docs" / "pictures" / f"{specimen.name}.png")
+                page.screenshot(path=folder / f"{specimen.name}.png")
+        frames = "".join(
+            f'<iframe srcdoc="{escape(specimen.html)}"></iframe>'
+            for name in README_PICTURES
+            for specimen in specimens
+            if specimen.name == name
+        )
+        page.set_viewport_size(ViewportSize(width=1310, height=700))
+        page.set_content(f"{SHEET}{frames}", wait_until="load")
+        page.screenshot(path=folder / "languages.png", full_page=True)
 
 
 if __name__ == "__main__":
-    _picture_the_readme()
+    _picture_the_docs()
