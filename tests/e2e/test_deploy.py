@@ -31,6 +31,8 @@ LAST_ANSWERS = (
     "lambda.CreateEventSourceMapping",
     "apigateway.CreateDeployment",
 )
+# The local cloud gets a new Swagger document in single calls, some of which delete.
+NOT_ON_AWS = {"ship-code": {"apigateway:DELETE"}}
 # Where taking it down is killed.
 LAST_REMOVALS = (
     "apigateway.DeleteRestApi",
@@ -364,7 +366,7 @@ def test_no_command_needs_what_its_policy_does_not_give(
     files = [stage.folder / deploying.ASKED.format(command) for command in commands]
     asked = {permission for file in files for permission in file.read_text().split()}
     assert some <= asked
-    assert asked - {"sts:GetCallerIdentity"} <= given
+    assert asked - given <= NOT_ON_AWS.get(policy, set())
 
 
 def test_plain_chalice_says_what_to_run_first_where_there_is_no_table_yet(tmp_path: Path) -> None:
