@@ -2,18 +2,15 @@
 
 import os
 from datetime import datetime, timezone
-from functools import cache
 
 from chalice.app import Chalice, CloudWatchEvent, DynamoDBEvent, Rate, Response, SNSEvent
 
 from chalicelib import logs, settings, wiring
 from chalicelib.mail import feedback
-from chalicelib.mail.mailer import BATCH, Mailer
-from chalicelib.mail.sweep import Sweep
+from chalicelib.mail.mailer import BATCH
 from chalicelib.templates import Templates
 from chalicelib.users import links, tokens
 from chalicelib.users.links import Link
-from chalicelib.users.store import Users
 from chalicelib.web import forms
 from chalicelib.web.request import Request
 from chalicelib.web.response import Answers
@@ -23,6 +20,7 @@ from chalicelib.wiring import seconds_left
 app = Chalice("bienvenue", configure_logs=False)
 logs.speak(app.log)
 stage = settings.read(os.environ)
+logs.use_key(stage.secret_key)
 templates = Templates(stage.templates_folder)
 app.api.binary_types = []  # all requests and answers are text, so none needs to be looked at
 answers = Answers(stage, templates)
@@ -53,14 +51,15 @@ def post_user(request: Request) -> Response:
         names=stage.names,
         is_form=request.is_form,
     )
-    users().sign_up(sign_up, now())
-    return answers.signed_up(request, sign_up.email, request.ticket or tokens.mint())
+    ticket = request.ticket or tokens.mint()
+    service.users.sign_up(sign_up, tokens.digest(ticket), now())
+    return answers.signed_up(request, sign_up.email, ticket)
 
 
 @site.post("/resend")
 def post_resend(request: Request) -> Response:
     email = forms.read_resend(request.fields, is_form=request.is_form)
-    users().resend(email, now())
+    service.users.resend(email, now())
     return answers.accepted(request, email)
 
 
@@ -88,24 +87,24 @@ def show_description(request: Request) -> Response:  # noqa: ARG001  # a view ha
     starting_position="TRIM_HORIZON",  # LATEST would miss what is written while polling starts
 )
 def send_validation_mail(event: DynamoDBEvent) -> None:
-    mailer().mail(event.to_dict()["Records"], seconds_left(event))
+    service.mailer.mail(event.to_dict()["Records"], seconds_left(event))
 
 
 @app.on_sns_message(topic=stage.mail_feedback_topic_arn)
 def record_mail_feedback(event: SNSEvent) -> None:
-    for one in feedback.read(event.to_dict()["Records"], stage.mail_feedback_topic_arn):
-        users().record_feedback(one.email, one.verdict, now())
+    for report in feedback.read(event.to_dict()["Records"], stage.mail_feedback_topic_arn):
+        feedback.record(report, service.outbox, service.limits, now())
 
 
-@app.schedule(Rate(1, unit=Rate.HOURS))
+@app.schedule(Rate(1, unit=Rate.MINUTES))
 def resend_owed_mail(event: CloudWatchEvent) -> None:
-    Sweep(users(), now).sweep(seconds_left(event))
+    service.drain.drain(event.to_dict()["id"], seconds_left(event))
 
 
 def _validate(request: Request, link: Link | None) -> Response:
     if link is None:
         return answers.link_refused(request)
-    click = users().validate(link.email, link.token_hash, now())
+    click = service.users.validate(link.email, link.token_hash, now())
     return answers.clicked(request, link, click)
 
 
@@ -113,14 +112,5 @@ def now() -> datetime:
     return datetime.now(timezone.utc)
 
 
-@cache
-def users() -> Users:
-    return wiring.make_users(session, stage)
-
-
-@cache
-def mailer() -> Mailer:
-    return wiring.make_mailer(session, stage, templates, users(), now)
-
-
-wiring.warm_up(os.environ, users, mailer)
+service = wiring.Service(session, stage, templates, lambda: now())
+wiring.warm_up(os.environ, service)

@@ -1,16 +1,29 @@
 """What may stand in a log: never an address, a name, a token or a link."""
 
 import hashlib
+import hmac
 import logging
 import sys
 import traceback
 
 from botocore.exceptions import ClientError
 
+_keys = {"hashes": b""}
+
+
+def use_key(secret_key: str) -> None:
+    """Key the hashes of users from now on, so that nobody can find an address by guessing."""
+    _keys["hashes"] = secret_key.encode()
+
 
 def hashed(email: str) -> str:
-    """How logs name a user: enough of a hash to follow one, and no address."""
-    return hashlib.sha256(email.encode(errors="surrogatepass")).hexdigest()[:12]
+    """Return how logs name a user: 12 digits of a keyed hash, enough to follow one."""
+    return hashed_with(_keys["hashes"], email)
+
+
+def hashed_with(key: bytes, email: str) -> str:
+    """Return the name that logs keyed with ``key`` give a user."""
+    return hmac.new(key, email.encode(errors="surrogatepass"), hashlib.sha256).hexdigest()[:12]
 
 
 def kind(error: BaseException) -> str:

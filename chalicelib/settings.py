@@ -65,6 +65,7 @@ class Settings:
     secret_key: str = field(repr=False)
     mails_per_day: int | None = None
     mails_per_hour: int | None = None
+    code: bool = True
     default_lang: str = "fr"
     validate_on_get: bool = True
     mail_configuration_set: str = ""
@@ -111,6 +112,7 @@ def read(env: Mapping[str, str]) -> Settings:
         secret_key=required("SECRET_KEY"),
         mails_per_day=_number(optional("MAILS_PER_DAY")),
         mails_per_hour=_number(optional("MAILS_PER_HOUR")),
+        code=optional("CODE") != "off",
         default_lang=env.get("DEFAULT_LANG", "fr").strip(),
         validate_on_get=env.get("VALIDATE_ON_GET", "true").strip() == "true",
         mail_configuration_set=optional("MAIL_CONFIGURATION_SET"),
@@ -141,6 +143,8 @@ def read(env: Mapping[str, str]) -> Settings:
         for name in ("MAILS_PER_DAY", "MAILS_PER_HOUR")
         if (value := optional(name)) and _number(value) is None
     ]
+    if optional("CODE") not in ("", "on", "off"):
+        problems.append("CODE must be on or off")
     if settings.mail_from and not _is_sender(settings.mail_from):
         problems.append("MAIL_FROM must be a bare address, such as hello@example.org")
     if settings.base_url and not _is_base_url(settings.base_url):

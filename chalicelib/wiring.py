@@ -3,17 +3,20 @@
 import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 from botocore.config import Config
 
 from chalicelib import aws
 from chalicelib.mail import message
+from chalicelib.mail.drain import Drain
+from chalicelib.mail.limits import Limits
 from chalicelib.mail.mailer import MAX_CONCURRENT, Mailer
-from chalicelib.mail.ses import Delivery
+from chalicelib.mail.ses import Ses
 from chalicelib.settings import Settings
 from chalicelib.templates import Templates
+from chalicelib.users.outbox import Outbox
 from chalicelib.users.store import Users
 
 _CHEAP: Any = {
@@ -28,13 +31,82 @@ DYNAMODB = Config(
     retries={"mode": "standard", "total_max_attempts": 2},
     **_CHEAP,
 )
-# Three tries take at most 21 s: with DynamoDB's tries, less than mailer.TIME_FOR_A_MAIL.
+# One try: a repeat after a lost answer would be a second mail. ses.py repeats what is safe.
 SES = Config(
     connect_timeout=1,
     read_timeout=5,
-    retries={"mode": "standard", "total_max_attempts": 3},
+    retries={"mode": "standard", "total_max_attempts": 1},
     **_CHEAP,
 )
+
+
+class Service:
+    """Makes each client and object of a stage once, when it is first asked for."""
+
+    def __init__(
+        self,
+        session: aws.QuickSession,
+        stage: Settings,
+        templates: Templates,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._session = session
+        self._stage = stage
+        self._templates = templates
+        self._now = now
+
+    @cached_property
+    def users(self) -> Users:
+        """The users, as requests change them."""
+        return Users(self._dynamodb, self._stage.users_table, self._stage.secret_key)
+
+    @cached_property
+    def outbox(self) -> Outbox:
+        """The users' mail."""
+        return Outbox(self._dynamodb, self._stage.users_table)
+
+    @cached_property
+    def limits(self) -> Limits:
+        """The stage's budget, brake and lock."""
+        stage = self._stage
+        return Limits(self._dynamodb, stage.limits_table, stage.mails_per_day, stage.mails_per_hour)
+
+    @cached_property
+    def mailer(self) -> Mailer:
+        """The mailer."""
+        stage = self._stage
+        compose = partial(
+            message.compose,
+            templates=self._templates,
+            base_url=stage.base_url,
+            default_lang=stage.default_lang,
+            brand=stage.brand,
+        )
+        ses = Ses(
+            self._session.create_client("sesv2", config=SES),
+            stage.mail_from,
+            stage.mail_configuration_set,
+            from_name=stage.mail_from_name,
+            reply_to=stage.mail_reply_to,
+        )
+        return Mailer(
+            self.outbox,
+            ses,
+            compose,
+            self._now,
+            _pause,
+            self.limits,
+            stage.secret_key if stage.code else "",
+        )
+
+    @cached_property
+    def drain(self) -> Drain:
+        """The drain of owed mail."""
+        return Drain(self.outbox, self.mailer, self.limits, self._now, _pause)
+
+    @cached_property
+    def _dynamodb(self) -> Any:
+        return self._session.create_client("dynamodb", config=DYNAMODB)
 
 
 def make_session() -> aws.QuickSession:
@@ -42,44 +114,17 @@ def make_session() -> aws.QuickSession:
     return aws.QuickSession("dynamodb", "sesv2")
 
 
-def make_users(session: aws.QuickSession, stage: Settings) -> Users:
-    """Return the store of users, with its client."""
-    return Users(session.create_client("dynamodb", config=DYNAMODB), stage.users_table)
-
-
-def make_mailer(
-    session: aws.QuickSession,
-    stage: Settings,
-    templates: Templates,
-    users: Users,
-    now: Callable[[], datetime],
-) -> Mailer:
-    """Return the mailer, with its client."""
-    compose = partial(
-        message.compose,
-        templates=templates,
-        base_url=stage.base_url,
-        default_lang=stage.default_lang,
-        brand=stage.brand,
-    )
-    delivery = Delivery(
-        session.create_client("sesv2", config=SES),
-        stage.mail_from,
-        stage.mail_configuration_set,
-        from_name=stage.mail_from_name,
-        reply_to=stage.mail_reply_to,
-    )
-    return Mailer(users, delivery, compose, now, time.sleep)
-
-
-def warm_up(
-    env: Mapping[str, str], users: Callable[[], Users], mailer: Callable[[], Mailer]
-) -> None:
+def warm_up(env: Mapping[str, str], service: Service) -> None:
     """Make the clients while Lambda loads the function: it then has a whole processor."""
     if function := env.get("_HANDLER"):
-        _ = mailer() if function.endswith("send_validation_mail") else users()
+        sends = function.endswith(("send_validation_mail", "resend_owed_mail"))
+        _ = service.mailer if sends else service.users
 
 
 def seconds_left(event: Any) -> Callable[[], float]:
     """Return a function that returns how many seconds the event's invocation may still take."""
     return lambda: event.context.get_remaining_time_in_millis() / 1000
+
+
+def _pause(seconds: float) -> None:
+    time.sleep(seconds)

@@ -1,186 +1,308 @@
-"""The stream's records made into mails: which are owed, each claimed, sent and written down."""
+"""The mailer: claims the mail that items owe, hands it to SES and records the result."""
 
 import logging
 import os
 import traceback
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib.logs import hashed, kind
+from chalicelib.mail.limits import Grant, Limits
 from chalicelib.mail.message import Mail
-from chalicelib.mail.ses import Delivery, Refused, Undelivered
-from chalicelib.users import tokens
+from chalicelib.mail.ses import RATE, UNREACHABLE, Refused, Ses, Undelivered
+from chalicelib.users import codes, tokens
 from chalicelib.users.email_address import AddressError
-from chalicelib.users.people import User
-from chalicelib.users.store import Unusable, Users
+from chalicelib.users.item import is_claimable, is_fresh
+from chalicelib.users.outbox import Claim, Outbox
+from chalicelib.users.table import Item, ItemFull
 
 log = logging.getLogger(__name__)
 
 BATCH = 100
 """The most records that the stream hands over at a time."""
-# A mail waits for SES for some 60 ms, and keeps a whole processor busy for 3: more threads would
-# only cost their connections.
+# A mail waits for SES for some 60 ms and keeps a processor busy for 3 ms: more threads would only
+# cost their connections.
 MAX_CONCURRENT = 32
-# Longer than a mail takes at its slowest (two claims, three tries at SES, the last write), so that
-# what is started is also written down. A test reckons it from the clients' settings in wiring.py.
+# A mail takes less at its slowest (claim, three connections to SES, the last write), so that what
+# is started is also recorded. A test adds up the clients' settings in wiring.py.
 TIME_FOR_A_MAIL = 45.0
 PAUSE = 0.5
-
-
-@dataclass(frozen=True)
-class Owed:
-    """A mail that records ask for. ``signed_up`` if a sign-up made the item, not another writer."""
-
-    email: str
-    signed_up: bool
+QUIET = timedelta(seconds=5)
+"""How long this process sends nothing after SES refused a mail for its rate."""
+FEW = 3
+"""A batch of so few mails is no burst: each is tried again if SES's rate is just used up."""
+RATE_TRIES = 4
 
 
 class StillOwed(Exception):
-    """Some of the batch's mails could not be sent now. Lambda repeats the batch; those that were
-    sent are not claimed again."""
+    """DynamoDB refused some of the batch. Lambda repeats it; what was sent is not claimed again."""
 
 
 class Outcome(Enum):
+    """How the mailer left a mail. The values stand in log lines."""
+
     SENT = "sent"
     FAILED = "failed"
     NOT_OWED = "not owed"
+    PUT_OFF = "put off"
+    IN_DOUBT = "in doubt"
+    """SES may have it. Its own report decides, or the end of the lease."""
     STILL_OWED = "still owed"
 
 
-@dataclass(frozen=True)
-class Mailer:
-    """Sends the mails that a batch of records asks for, distinct addresses at the same time.
+@dataclass
+class Run:
+    """One run over a batch.
 
-    ``now``, ``mint`` and ``pause`` (seconds) are the clock, the source of tokens and of patience.
+    ``why`` says why no more mails are started, and is empty until then. ``unreachable`` counts the
+    mails that met no SES: one is chance, and all of them are an outage.
     """
 
-    users: Users
-    delivery: Delivery
-    compose: Callable[[User, str], Mail]
+    time_left: Callable[[], float]
+    tries: int = 1
+    why: str = ""
+    unreachable: int = 0
+    outcomes: dict[str, Outcome] = field(default_factory=dict)
+
+    def count(self, outcome: Outcome) -> int:
+        return list(self.outcomes.values()).count(outcome)
+
+    def settled(self) -> set[str]:
+        """Return the keys whose mail is owed no more."""
+        still_owed = (Outcome.PUT_OFF, Outcome.IN_DOUBT, Outcome.STILL_OWED)
+        return {email for email, outcome in self.outcomes.items() if outcome not in still_owed}
+
+    def __str__(self) -> str:
+        return ", ".join(f"{self.count(each)} {each.value}" for each in Outcome)
+
+
+@dataclass
+class Mailer:
+    """Sends owed mail, to several addresses at the same time.
+
+    ``now``, ``mint``, ``mint_code`` and ``pause`` (seconds) are the clock, the sources of tokens
+    and codes, and the way to wait. Without a ``secret_key`` mails carry no code.
+    """
+
+    outbox: Outbox
+    ses: Ses
+    compose: Callable[..., Mail]
     now: Callable[[], datetime]
     pause: Callable[[float], None]
+    limits: Limits
+    secret_key: str = ""
     mint: Callable[[], str] = tokens.mint
+    mint_code: Callable[[], str] = codes.mint
+    _quiet_until: datetime | None = None
 
     def mail(self, records: Iterable[Mapping[str, Any]], time_left: Callable[[], float]) -> None:
-        """Send every mail that is owed. ``time_left`` tells the invocation's remaining seconds.
+        """Send the mail that the stream's ``records`` owe, as far as SES takes it now.
 
-        Raises StillOwed after the whole batch was tried. Raising, rather than naming the failed
-        records, is right whether or not the event source mapping asks for partial answers.
+        ``time_left`` returns the invocation's remaining seconds. What SES does not take stays owed,
+        and the drain goes on with it: that is no error. Raises StillOwed if DynamoDB refuses, after
+        the whole batch was tried. Raising, rather than naming the failed records, is right whether
+        or not the event source mapping asks for partial answers.
         """
-        batch = owed(records)
-        if not batch:
+        images = owed(records, self.now())
+        if not images:
             return
-        size = min(len(batch), MAX_CONCURRENT)
-        with ThreadPoolExecutor(size, initializer=_on_one_processor) as pool:
-            outcomes = list(pool.map(lambda one: self._mail(one, time_left), batch))
-        counts = {outcome: outcomes.count(outcome) for outcome in Outcome}
-        log.info("batch: %s", ", ".join(f"{count} {what.value}" for what, count in counts.items()))
-        if counts[Outcome.STILL_OWED]:
-            raise StillOwed(f"{counts[Outcome.STILL_OWED]} of {len(batch)} mails are still owed")
+        run = Run(time_left, tries=RATE_TRIES if len(images) <= FEW else 1)
+        is_quiet = self._quiet_until is not None and self.now() < self._quiet_until
+        if is_quiet and len(images) > FEW:
+            run.why = RATE
+        self.send(images, run)
+        if run.why == RATE and len(images) > FEW:
+            self._quiet_until = self.now() + QUIET
+        for image in images:
+            if run.outcomes[image["email"]["S"]] is Outcome.PUT_OFF and "owed" not in image:
+                self._owe(image, run)
+        log.info("batch: %s", run)
+        if failed := run.count(Outcome.STILL_OWED):
+            raise StillOwed(f"DynamoDB refused {failed} of {len(images)} mails")
 
-    def _mail(self, one: Owed, time_left: Callable[[], float]) -> Outcome:
-        user_hash = hashed(one.email)
-        if time_left() < TIME_FOR_A_MAIL:
-            log.warning("mail put off user=%s: little time left", user_hash)
-            return Outcome.STILL_OWED
-        try:
-            outcome = self._claim_and_send(one, time_left)
-        except (ClientError, BotoCoreError) as error:
-            log.warning("mail still owed user=%s: %s", user_hash, kind(error))
-            return Outcome.STILL_OWED
-        except Undelivered as error:
-            log.warning("mail still owed user=%s: %s", user_hash, kind(error.__cause__ or error))
-            return Outcome.STILL_OWED
-        except Unusable as error:
-            log.error("item unusable user=%s: %s", user_hash, error)
-            return Outcome.FAILED
-        except Exception as error:  # noqa: BLE001 - a mistake of ours: the others' mail goes on
-            frames = "".join(traceback.format_tb(error.__traceback__))
-            log.error("mail still owed user=%s: %s\n%s", user_hash, kind(error), frames)
-            return Outcome.STILL_OWED
-        log.info("mail %s user=%s", outcome.value, user_hash)
-        return outcome
+    def send(self, images: Sequence[Item], run: Run) -> None:
+        """Send the mail that ``images`` owe, within the budget; ``run`` has the outcomes."""
+        granted = 0
+        if not run.why:
+            grant = self._reserve(len(images))
+            granted = grant.mails
+            if granted == 0:
+                run.why = grant.why
+        taken, left = images[:granted], images[granted:]
+        run.outcomes.update((image["email"]["S"], Outcome.PUT_OFF) for image in left)
+        if taken:
+            size = min(len(taken), MAX_CONCURRENT)
+            with ThreadPoolExecutor(size, initializer=_on_one_processor) as pool:
+                outcomes = pool.map(lambda image: self._mail(image, run), taken)
+                run.outcomes.update(
+                    (image["email"]["S"], outcome)
+                    for image, outcome in zip(taken, outcomes, strict=True)
+                )
+            may_have_left = run.count(Outcome.SENT) + run.count(Outcome.IN_DOUBT)
+            self._give_back(len(taken) - may_have_left)
 
-    def _claim_and_send(self, one: Owed, time_left: Callable[[], float]) -> Outcome:
+    def _mail(self, image: Item, run: Run) -> Outcome:
+        email = image["email"]["S"]
+        user = hashed(email)
+        if run.why:
+            return Outcome.PUT_OFF
+        if run.time_left() < TIME_FOR_A_MAIL:
+            log.warning("mail put off user=%s: little time left", user)
+            return Outcome.PUT_OFF
         token = self.mint()
         link_hash = tokens.digest(token)
-        user = self.users.claim(one.email, link_hash, self.now(), lapses=one.signed_up)
-        if user is None:
+        code = self.mint_code() if self.secret_key else ""
+        code_hash = codes.digest(self.secret_key, link_hash, code) if code else ""
+        try:
+            claim = self.outbox.claim(image, link_hash, self.now(), code_hash)
+        except (ClientError, BotoCoreError) as error:
+            log.warning("mail still owed user=%s: %s", user, kind(error))
+            return Outcome.STILL_OWED
+        except ItemFull as error:
+            log.error("item unusable user=%s: %s", user, error)
+            return Outcome.FAILED
+        if claim is None:
             return Outcome.NOT_OWED
         try:
-            self.delivery.send(self.compose(user, token))
-        except (AddressError, Refused) as error:
-            self.users.failed(one.email, str(error), self.now())
+            outcome = self._send(claim, token, code if claim.takes_code else "", run)
+        except (ClientError, BotoCoreError) as error:
+            log.warning("mail in doubt user=%s: %s", user, kind(error))
+            return Outcome.IN_DOUBT
+        if outcome in (Outcome.SENT, Outcome.FAILED):
+            log.info("mail %s user=%s", outcome.value, user)
+        return outcome
+
+    def _send(self, claim: Claim, token: str, code: str, run: Run) -> Outcome:
+        user = hashed(claim.user.email)
+        try:
+            mail = self.compose(claim.user, token, code)
+        except AddressError as error:
+            self.outbox.failed(claim, str(error), self.now())
+            return Outcome.FAILED
+        except Exception as error:  # noqa: BLE001 - a mistake of ours must not stop others' mail
+            _log_mistake(user, error)
+            self.outbox.release(claim, type(error).__name__, self.now())
+            return Outcome.PUT_OFF
+        try:
+            message_id = self._try(mail, claim, run)
+        except Refused as error:
+            self.outbox.failed(claim, str(error), self.now())
             return Outcome.FAILED
         except Undelivered as error:
-            if not error.left:
-                self.users.take_back(one.email, link_hash, str(error))
-            raise
-        self._write_down(one.email, time_left)
+            log.warning("mail still owed user=%s: %s", user, kind(error.__cause__ or error))
+            if error.why == UNREACHABLE:
+                run.unreachable += 1
+            else:
+                run.why = run.why or error.why
+            if error.may_have_left:
+                return Outcome.IN_DOUBT
+            self.outbox.release(claim, str(error), self.now())
+            return Outcome.PUT_OFF
+        except Exception as error:  # noqa: BLE001 - as above, but SES may have the mail
+            _log_mistake(user, error)
+            return Outcome.IN_DOUBT
+        self._record(claim, message_id, run)
         return Outcome.SENT
 
-    def _write_down(self, email: str, time_left: Callable[[], float]) -> None:
-        """Say that the mail has left, as often as it takes: unsaid, it would be sent twice."""
+    def _try(self, mail: Mail, claim: Claim, run: Run) -> str:
+        """Hand the mail to SES; wait for its rate if this is no burst."""
+        for tries_left in reversed(range(run.tries)):
+            try:
+                return self.ses.send(mail, claim.link_hash)
+            except Undelivered as error:
+                if error.why != RATE or not tries_left or run.time_left() < TIME_FOR_A_MAIL:
+                    raise
+            self.pause(PAUSE)
+        raise AssertionError("unreachable: the last try returns or raises")
+
+    def _record(self, claim: Claim, message_id: str, run: Run) -> None:
+        """Record that the mail has left, as often as it takes."""
         while True:
             try:
-                self.users.sent(email, self.now())
+                self.outbox.sent(claim, message_id, self.now())
             except (ClientError, BotoCoreError) as error:
-                if time_left() < TIME_FOR_A_MAIL / 2:
+                if run.time_left() < TIME_FOR_A_MAIL / 2:
                     raise
-                log.warning("not yet written down user=%s: %s", hashed(email), kind(error))
+                log.warning("not yet recorded user=%s: %s", hashed(claim.user.email), kind(error))
                 self.pause(PAUSE)
             else:
                 return
 
+    def _owe(self, image: Item, run: Run) -> None:
+        """Put the mail of another program's item into the index, for the drain to find it."""
+        email = image["email"]["S"]
+        try:
+            self.outbox.owe(image, self.now())
+        except ItemFull as error:
+            log.error("item unusable user=%s: %s", hashed(email), error)
+        except (ClientError, BotoCoreError) as error:
+            log.warning("mail still owed user=%s: %s", hashed(email), kind(error))
+            run.outcomes[email] = Outcome.STILL_OWED
+
+    def _reserve(self, mails: int) -> Grant:
+        """Reserve mails of the budget. If the table of limits fails, mail does not wait for it."""
+        try:
+            return self.limits.reserve(mails, self.now())
+        except (ClientError, BotoCoreError) as error:
+            log.error("no budget: %s", kind(error))
+            return Grant(mails)
+
+    def _give_back(self, mails: int) -> None:
+        if mails > 0:
+            with suppress(ClientError, BotoCoreError):  # the budget is then a little smaller
+                self.limits.give_back(mails, self.now())
+
+
+def _log_mistake(user: str, error: Exception) -> None:
+    frames = "".join(traceback.format_tb(error.__traceback__))
+    log.error("mail still owed user=%s: %s\n%s", user, kind(error), frames)
+
 
 def _on_one_processor() -> None:
-    """Have this thread run where all the others of a batch do.
+    """Make this thread run on the same processor as the others of its batch.
 
-    One of them at a time has Python's lock. Where they hand it from one processor to another, and
-    each finds the other's caches cold, a batch takes a processor a third as long again.
+    Only one of them at a time has Python's lock. If they hand it from one processor to another, a
+    batch takes a third more processor time. macOS has no such call, and Lambda may refuse it.
     """
-    with suppress(AttributeError, OSError):  # macOS cannot say so, and Lambda need not allow it
+    with suppress(AttributeError, OSError):
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
 
 
-def owed(records: Iterable[Mapping[str, Any]]) -> list[Owed]:
-    """The mails that ``records`` ask for, one an address, in the order first asked for.
+def owed(records: Iterable[Mapping[str, Any]], now: datetime) -> list[Item]:
+    """Return the images whose mail is owed for the first time, the latest of each address.
 
-    A record that cannot be read is logged and stepped over: retried, it would stop the shard for a
-    day and still not be readable.
+    A record that cannot be read is logged and skipped: repeated, it would stop the shard for a day
+    and still not be readable.
     """
-    asked: dict[str, bool] = {}
+    images: dict[str, Item] = {}
     for record in records:
         try:
-            one = _owed(record)
+            image = _image(record)
         except (KeyError, TypeError, AttributeError) as error:
             log.error("unreadable record %s: %s", _sequence_number(record), type(error).__name__)
             continue
-        if one:
-            asked[one.email] = asked.get(one.email, False) or one.signed_up
-    return [Owed(email, signed_up) for email, signed_up in asked.items()]
+        if image is not None:
+            images[image["email"]["S"]] = image
+    return [image for image in images.values() if is_claimable(image, now) and is_fresh(image)]
 
 
-def _owed(record: Mapping[str, Any]) -> Owed | None:
-    event = record["eventName"]
-    if event not in ("INSERT", "MODIFY"):
+def _image(record: Mapping[str, Any]) -> Item | None:
+    """Return the new image of a record; None for a deletion. Raises KeyError or TypeError."""
+    if record["eventName"] not in ("INSERT", "MODIFY"):
         return None
-    image = record["dynamodb"]["NewImage"]
-    mail = image["mail"]["S"] if "mail" in image else None
-    if "validated_at" in image or not (mail == "owed" or (mail is None and event == "INSERT")):
-        return None
-    signed_up = mail == "owed" and (event == "INSERT" or "expires_at" in image)
-    email = image["email"]["S"]
-    if not isinstance(email, str):
+    image: Item = record["dynamodb"]["NewImage"]
+    if not isinstance(image["email"]["S"], str):
         raise TypeError("a key that is no string")
-    return Owed(email, signed_up)
+    if "mail" in image and not isinstance(image["mail"]["S"], str):
+        raise TypeError("a state that is no string")
+    return image
 
 
 def _sequence_number(record: object) -> str:

@@ -1,6 +1,6 @@
-"""Delivery through SES, and the one place that knows which of its errors mean what."""
+"""SES: what it is asked to send, and what each of its errors means for the mail."""
 
-import threading
+from dataclasses import dataclass
 from email.header import Header
 from email.utils import formataddr
 from typing import TYPE_CHECKING, Any
@@ -17,11 +17,32 @@ from chalicelib.mail.message import Mail
 if TYPE_CHECKING:
     from types_boto3_sesv2 import SESV2Client
 
-# How SES says that the account is in the sandbox or may not send: MessageRejected, as for a bad
-# message. https://docs.aws.amazon.com/ses/latest/dg/troubleshoot-error-messages.html
-_OF_THE_ACCOUNT = ("not verified", "paused for this account", "suspended for this account")
-_NEVER_SENT = (EndpointConnectionError, ConnectTimeoutError)
+LINK_TAG = "link"
+"""The tag that carries the hash of a mail's link into SES's events."""
+
+TRIES = 3
+"""How often a connection is tried. Once SES may have the mail, it is never tried again."""
+
+_NEVER_CONNECTED = (EndpointConnectionError, ConnectTimeoutError)
 _MAX_ENCODED_WORD = 75  # RFC 2047 §2
+
+# SES says these with MessageRejected, which also stands for a bad message.
+# https://docs.aws.amazon.com/ses/latest/dg/troubleshoot-error-messages.html
+_PAUSED_WORDS = ("paused for this account", "suspended for this account")
+_SANDBOX_WORDS = "not verified"
+# BadRequestException also stands for these faults of the account.
+_ACCOUNT_WORDS = ("configuration set", "configurationset", "tenant")
+_QUOTA_WORDS = "quota"
+
+RATE, QUOTA, PAUSED, UNREACHABLE = "rate", "quota", "paused", "unreachable"
+"""Why SES takes no mail from this account just now."""
+
+_WHY = {
+    "TooManyRequestsException": RATE,
+    "ThrottlingException": RATE,
+    "LimitExceededException": QUOTA,
+}
+_ONE_MAILS_FAULT = ("MessageRejected", "BadRequestException")
 
 
 class Refused(Exception):
@@ -31,18 +52,31 @@ class Refused(Exception):
 class Undelivered(Exception):
     """The mail may go later: the account, the service or the network is at fault.
 
-    ``left`` is False where SES certainly did not take the mail, so that its link may be forgotten.
+    ``may_have_left`` is False if SES certainly did not take the mail. ``why`` says why SES would
+    not take other mails either: RATE, QUOTA, PAUSED or UNREACHABLE. It is empty if SES might.
     """
 
-    def __init__(self, reason: str, *, left: bool) -> None:
+    def __init__(self, reason: str, *, may_have_left: bool, why: str = "") -> None:
         super().__init__(reason)
-        self.left = left
+        self.may_have_left = may_have_left
+        self.why = why
 
 
-class Delivery:
-    """Sends mail from ``mail_from``. An error class that SES does not have fails at the start.
+@dataclass(frozen=True)
+class Account:
+    """What SES lets the account send: mails a second, and mails left of the last 24 hours."""
 
-    ``from_name`` is how mailboxes show the sender, ``reply_to`` where an answer goes if not there.
+    rate: float
+    left_today: float
+    may_send: bool
+
+
+class Ses:
+    """Sends mail from ``mail_from``.
+
+    ``from_name`` is the sender's name that mailboxes show. ``reply_to`` is the address that answers
+    go to, if not to ``mail_from``. The client must make one attempt only: SES cannot recognise a
+    repeated request, so a repeat after a lost answer would be a second mail.
     """
 
     def __init__(
@@ -55,62 +89,84 @@ class Delivery:
         reply_to: str = "",
     ) -> None:
         self._client = client
-        self._sender: dict[str, Any] = {"FromEmailAddress": _mailbox(from_name, mail_from)}
+        self._request: dict[str, Any] = {"FromEmailAddress": _mailbox(from_name, mail_from)}
         if reply_to:
-            self._sender["ReplyToAddresses"] = [reply_to]
+            self._request["ReplyToAddresses"] = [reply_to]
         if configuration_set:
-            self._sender["ConfigurationSetName"] = configuration_set
-        self._tries = threading.local()
-        self._for_good = (client.exceptions.MessageRejected, client.exceptions.BadRequestException)
+            self._request["ConfigurationSetName"] = configuration_set
 
-        client.meta.events.register("needs-retry.sesv2.SendEmail", self._note)
+    def send(self, mail: Mail, link_hash: str) -> str:
+        """Hand ``mail`` to SES and return SES's id of it. Raises Refused or Undelivered."""
+        request = {
+            **self._request,
+            "Destination": {"ToAddresses": [mail.to]},
+            "Content": {
+                "Simple": {
+                    "Subject": _utf8(mail.subject),
+                    "Body": {"Text": _utf8(mail.text), "Html": _utf8(mail.html)},
+                    "Headers": [{"Name": "Auto-Submitted", "Value": "auto-generated"}],  # RFC 3834
+                }
+            },
+            "EmailTags": [{"Name": LINK_TAG, "Value": link_hash}],
+        }
+        for tries_left in reversed(range(TRIES)):
+            try:
+                answer = self._client.send_email(**request)
+            except _NEVER_CONNECTED as error:
+                if not tries_left:
+                    raise Undelivered(
+                        type(error).__name__, may_have_left=False, why=UNREACHABLE
+                    ) from error
+            except ClientError as error:
+                raise _meaning(error) from error
+            except BotoCoreError as error:
+                raise Undelivered(
+                    type(error).__name__, may_have_left=True, why=UNREACHABLE
+                ) from error
+            else:
+                return answer.get("MessageId", "")
+        raise AssertionError("unreachable: the last try returns or raises")
 
-    def send(self, mail: Mail) -> None:
-        """Hand ``mail`` to SES. Raises Refused or Undelivered."""
-        self._tries.may_have_left = False
-        try:
-            self._client.send_email(
-                **self._sender,
-                Destination={"ToAddresses": [mail.to]},
-                Content={
-                    "Simple": {
-                        "Subject": _utf8(mail.subject),
-                        "Body": {"Text": _utf8(mail.text), "Html": _utf8(mail.html)},
-                    }
-                },
-            )
-        except self._for_good as error:
-            reason = _reason(error)
-            if any(words in reason for words in _OF_THE_ACCOUNT):
-                raise Undelivered(reason, left=self._tries.may_have_left) from error
-            raise Refused(reason) from error
-        except ClientError as error:
-            raise Undelivered(_reason(error), left=self._tries.may_have_left) from error
-        except BotoCoreError as error:
-            raise Undelivered(type(error).__name__, left=self._tries.may_have_left) from error
+    def account(self) -> Account:
+        """Return what SES lets the account send just now."""
+        answer = self._client.get_account()
+        quota = answer.get("SendQuota", {})
+        most, used = quota.get("Max24HourSend", 0.0), quota.get("SentLast24Hours", 0.0)
+        return Account(
+            rate=quota.get("MaxSendRate", 0.0),
+            left_today=float("inf") if most < 0 else most - used,  # -1 stands for no quota
+            may_send=answer.get("SendingEnabled", True)
+            and answer.get("EnforcementStatus") != "SHUTDOWN",
+        )
 
-    def _note(
-        self, response: tuple[Any, Any] | None, caught_exception: Exception | None, **_: object
-    ) -> None:
-        """Remember of each try, also of those that botocore repeats, whether SES may have taken it.
 
-        A refusal, 4xx, and a connection that was never made are certain; nothing else is.
-        """
-        refused = response is not None and 400 <= response[0].status_code < 500
-        if not refused and not isinstance(caught_exception, _NEVER_SENT):
-            self._tries.may_have_left = True
+def why_refused(reason: str) -> str:
+    """Return why SES, which gave ``reason``, would refuse other mails as well; empty if not."""
+    code, _, words = reason.partition(":")
+    words = words.lower()
+    if code in _ONE_MAILS_FAULT:
+        is_accounts = any(text in words for text in (*_PAUSED_WORDS, *_ACCOUNT_WORDS))
+        return PAUSED if is_accounts and _SANDBOX_WORDS not in words else ""
+    return QUOTA if _QUOTA_WORDS in words else _WHY.get(code, PAUSED)
+
+
+def _meaning(error: ClientError) -> Refused | Undelivered:
+    """Return what SES's error says of the mail."""
+    code = error.response["Error"]["Code"]
+    reason = f"{code}: {error.response['Error'].get('Message', '')}"
+    if error.response["ResponseMetadata"].get("HTTPStatusCode", 500) >= 500:
+        return Undelivered(reason, may_have_left=True, why=UNREACHABLE)
+    why = why_refused(reason)
+    if code in _ONE_MAILS_FAULT and not why and _SANDBOX_WORDS not in reason.lower():
+        return Refused(reason)
+    return Undelivered(reason, may_have_left=False, why=why)
 
 
 def _mailbox(name: str, address: str) -> str:
-    """As a header has it: a name that is not ASCII in encoded words, in quotes if it needs them."""
+    """Return the header's form: names beyond ASCII in encoded words, others quoted if needed."""
     if name.isascii():
         return formataddr((name, address))
     return f"{Header(name, 'utf-8', _MAX_ENCODED_WORD).encode(linesep='')} <{address}>"
-
-
-def _reason(error: ClientError) -> str:
-    """The error in SES's words, which may name an address: for the item, never for a log."""
-    return f"{error.response['Error']['Code']}: {error.response['Error'].get('Message', '')}"
 
 
 def _utf8(text: str) -> Any:

@@ -1,22 +1,31 @@
-"""The people: what a sign-up says of one, what a mail needs, and how a click ends."""
+"""People: what a sign-up says, what a mail needs, and how a click ends."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import Enum
+from typing import Any
 
 
 @dataclass(frozen=True)
 class SignUp:
-    """Somebody who wants in. ``email`` is canonical; one of ``prenom`` and ``nom`` may be empty."""
+    """What one sign-up says. ``email`` is canonical; each name may be empty.
+
+    ``fields`` and ``consent`` hold the stage's own fields; ``return_to`` is the page of the
+    operator's product that the browser goes to after the click.
+    """
 
     email: str
     prenom: str
     nom: str
     lang: str
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    consent: Mapping[str, Any] = field(default_factory=dict)
+    return_to: str = ""
 
 
 @dataclass(frozen=True)
 class User:
-    """Who a mail is for. Names and language are what the item says, however strange."""
+    """The recipient of a mail. Names and language are what the item says, however strange."""
 
     email: str
     prenom: str
@@ -25,24 +34,32 @@ class User:
 
 
 class Validation(Enum):
-    """What became of a click on a link."""
+    """How a click on a link, or a typed code, ends."""
 
     VALIDATED = "validated"
     ALREADY_VALIDATED = "already_validated"
+    CONFIRM = "confirm"
+    """The link is live, but another browser signed up: its user must press the button."""
     EXPIRED = "expired"
     INVALID = "invalid"
+    REFUSED = "refused"
 
 
 @dataclass(frozen=True)
 class Click:
-    """What became of a click, and the language of whose link it was; empty if nobody's."""
+    """The result of a click.
+
+    ``lang`` is the language of the link's sign-up, and ``return_to`` its return address. Both are
+    empty for an unknown link.
+    """
 
     outcome: Validation
-    lang: str
+    lang: str = ""
+    return_to: str = ""
 
 
 class Verdict(Enum):
-    """Why an address gets no more mail."""
+    """Why an address gets no more mail. The values are those of the attribute ``mail``."""
 
     BOUNCED = "bounced"
     COMPLAINED = "complained"

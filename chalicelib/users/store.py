@@ -1,354 +1,340 @@
-"""The store of users: one DynamoDB table, and every transition that an item may go through.
+"""The users' own transitions: sign up, resend, validate, refuse.
 
-Each transition is a single conditional UpdateItem: the condition is the state machine, and why it
-refused is read from the item that the refusal returns. Nothing here reads first and writes later.
-What came of a transition is logged here, where it is known; metric filters count those lines.
+Each is one conditional UpdateItem. The condition is the state machine, and the item that refuses an
+update says why. docs/design.md has the table of transitions; outbox.py has those of the mail.
 """
 
 import logging
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import ClientError
-
 from chalicelib.logs import hashed
-from chalicelib.users.people import Click, SignUp, User, Validation, Verdict
+from chalicelib.users import codes
+from chalicelib.users.item import (
+    MAX_MAILS,
+    PENDING,
+    RESERVED,
+    UNVALIDATED_LIFE,
+    WINDOW,
+    WORDS,
+    is_live,
+    is_open,
+    is_put_by_another,
+    link_of,
+    path,
+    slot,
+)
+from chalicelib.users.moments import epoch, iso
+from chalicelib.users.people import Click, SignUp, Validation
+from chalicelib.users.table import (
+    Item,
+    ItemFull,
+    Outcome,
+    Raw,
+    Table,
+    mapping,
+    string,
+)
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
 log = logging.getLogger(__name__)
 
-Item = Mapping[str, Any]
-"""An item as DynamoDB's JSON has it: ``{"email": {"S": "…"}}``."""
-
-LINK_LIFE = timedelta(hours=24)  # NIST SP 800-63A-4: at most 24 h; WCAG 2.2.1 exempts over 20 h
-UNVALIDATED_LIFE = timedelta(days=7)
 COOLDOWN = timedelta(seconds=60)
-MAX_MAILS = 5
-MAX_LINKS = 20
-MAX_ERROR_LENGTH = 500
+MAX_OWN_RESENDS = 5
+MAX_GUESSES = 5
 
-_NO_ROOM = "Item size to update has exceeded"  # how DynamoDB's ValidationException says it
-
-
-class Unusable(Exception):
-    """The item has attributes of ours with types that are not ours, so no mail can be claimed."""
+MAY_BE_MAILED = (
+    "attribute_not_exists(validated_at)"
+    " AND NOT mail IN (:complained, :refused)"
+    " AND (NOT mail = :bounced OR bounced_until <= :now)"
+    " AND (attribute_not_exists(mail_at) OR mail_at <= :cooled_down)"
+)
+_WITHIN_BUDGET = (
+    "(attribute_not_exists(mail_count) OR mail_count < :max_mails"
+    " OR attribute_not_exists(mail_window_at) OR mail_window_at <= :window_ended)"
+)
+_ERASED = ", ".join(map(path, (*WORDS, *PENDING)))
+_PENDING = ", ".join(PENDING)
+_OWE = "SET mail = :owed, mail_at = :now, owed = :slot, owed_at = :now"
 
 
 class Users:
-    """The users in ``table``. Whatever DynamoDB itself raises passes through."""
+    """The users in a table, and what they and anonymous requests may do to them.
 
-    def __init__(self, client: "DynamoDBClient", table: str) -> None:
-        self._client = client
-        self._table = table
+    ``secret_key`` keys the hashes of codes. DynamoDB's own errors pass through.
+    """
 
-    def sign_up(self, sign_up: SignUp, now: datetime) -> bool:
-        """Store somebody new, or owe somebody known another mail; False where limits forbid it.
+    def __init__(self, client: "DynamoDBClient", table: str, secret_key: str = "") -> None:
+        self.table = Table(client, table, "email")
+        self._secret_key = secret_key
 
-        Names are stored only where there are none: this request is anybody's.
+    def sign_up(self, sign_up: SignUp, ticket_hash: str, now: datetime) -> bool:
+        """Store a sign-up and owe it a mail; return False if a limit forbids that.
+
+        The item then shows what this sign-up said. Its link makes that the user's. An item that
+        another program put keeps its own words, so that its mail is all that a stranger can ask
+        for: this takes a second update.
         """
-        assignments = ["mail = :owed", "mail_at = :now", "lang = :lang"]
-        values = {":lang": sign_up.lang, **_owing(now), **_limits(now)}
-        once = {"created_at": values[":now"], "prenom": sign_up.prenom, "nom": sign_up.nom}
-        for name, value in once.items():
-            if value:
-                assignments.append(f"{name} = if_not_exists({name}, :{name})")
-                values[f":{name}"] = value
+        said: dict[str, Any] = {
+            "prenom": sign_up.prenom,
+            "nom": sign_up.nom,
+            "lang": sign_up.lang,
+            "fields": sign_up.fields,
+            "consent": sign_up.consent,
+            "return_to": sign_up.return_to,
+        }
+        given = {name: value for name, value in said.items() if value}
+        absent = [path(name) for name in said if name not in given]
+        assignments = "".join(f", {path(name)} = :{name}" for name in given)
+        limits = _limits(now)
         outcome = self._try(
             sign_up.email,
-            "SET " + ", ".join(assignments),
-            f"attribute_not_exists(email) OR ({_MAY_BE_OWED})",
-            values,
-            "mail_at",
+            f"{_OWE}, said_at = :now, ticket = :ticket, expires_at = :expires_at"
+            f", created_at = if_not_exists(created_at, :now){assignments}"
+            f" REMOVE {', '.join([*absent, 'resend_of'])}",
+            "attribute_not_exists(email) OR attribute_exists(created_at)"
+            " AND (attribute_not_exists(validated_at) AND expires_at <= :epoch"
+            f" OR {MAY_BE_MAILED} AND {_WITHIN_BUDGET})",
+            {
+                **_owing(sign_up.email, now),
+                **limits,
+                **{f":{name}": value for name, value in given.items()},
+                ":ticket": ticket_hash,
+                ":epoch": epoch(now),
+                ":expires_at": epoch(now + UNVALIDATED_LIFE),
+            },
+            RESERVED,
         )
-        is_new = outcome.item.get("created_at") == {"S": values[":now"]}
-        return _asked(sign_up.email, outcome, "signed up" if is_new else "resend asked for")
+        if not outcome.done and is_put_by_another(outcome.item):
+            outcome = self._try(
+                sign_up.email,
+                f"{_OWE} REMOVE resend_of",
+                "attribute_exists(email) AND attribute_not_exists(created_at)"
+                f" AND {MAY_BE_MAILED} AND {_WITHIN_BUDGET}",
+                {**_owing(sign_up.email, now), **limits},
+            )
+        is_new = outcome.item.get("created_at") == {"S": iso(now)}
+        return _log_request(sign_up.email, outcome, "signed up" if is_new else "resend asked for")
 
-    def resend(self, email: str, now: datetime) -> bool:
-        """Owe a known user another mail; False where there is none, or limits forbid it."""
+    def resend(
+        self, email: str, now: datetime, *, token_hash: str = "", ticket_hash: str = ""
+    ) -> bool:
+        """Owe a known user another mail; return False if there is none or a limit forbids it.
+
+        The new link carries what the sign-up of ``token_hash``'s link, or else of ``ticket_hash``,
+        said. A token that is the item's proves that its sender reads the mailbox, so such requests
+        have a budget of their own, which strangers cannot use up.
+        """
+        limits = _limits(now)
+        values = {**_owing(email, now), **limits, ":asked": token_hash or ticket_hash}
+        change = f"{_OWE}, resend_of = :asked"
         outcome = self._try(
             email,
-            "SET mail = :owed, mail_at = :now",
-            f"attribute_exists(email) AND {_MAY_BE_OWED}",
-            {**_owing(now), **_limits(now)},
-            "mail_at",
-        )
-        return _asked(email, outcome, "resend asked for")
-
-    def claim(self, email: str, link_hash: str, now: datetime, *, lapses: bool) -> User | None:
-        """Take on the mail that is owed to a user; None where none is.
-
-        ``link_hash`` becomes a link of theirs for LINK_LIFE. ``lapses`` says that a sign-up made
-        the item: if never validated, it may be deleted UNVALIDATED_LIFE from now. After MAX_LINKS
-        mails that nobody knows the fate of, the earlier links are given up. Raises Unusable.
-        """
-        first = self._claim(email, link_hash, now, lapses, "size(link_hashes) < :max", "ADD")
-        if lapses and first.item and _is_anothers(first.item, now):
-            # Put anew since, or only signed up again: theirs are never deleted by us.
-            return self.claim(email, link_hash, now, lapses=False)
-        if first.done or not _is_claimable(first.item):
-            return _user(first.item) if first.done else None
-        if not {"SS"} >= set(first.item.get("link_hashes", {"SS": []})):
-            raise Unusable("link_hashes is not a set of strings")
-        if not {"N"} >= set(first.item.get("mail_count", {"N": "0"})):
-            raise Unusable("mail_count is not a number")
-        again = self._claim(email, link_hash, now, lapses, "size(link_hashes) >= :max", "SET")
-        return _user(again.item) if again.done else None
-
-    def _claim(
-        self, email: str, link_hash: str, now: datetime, lapses: bool, room: str, verb: str
-    ) -> "_Outcome":
-        assignments = ["mail = :sending", "mail_at = :now", "link_expires_at = :link_expires_at"]
-        values: dict[str, Any] = {
-            ":owed": "owed",
-            ":sending": "sending",
-            ":now": iso(now),
-            ":link_expires_at": _epoch(now + LINK_LIFE),
-            ":link": {link_hash},
-            ":max": MAX_LINKS,
-            ":set": "SS",
-            ":number": "N",
-        }
-        origin = ""
-        if lapses:
-            assignments.append("expires_at = :expires_at")
-            values[":expires_at"] = _epoch(now + UNVALIDATED_LIFE)
-            origin = (
-                " AND attribute_exists(created_at)"
-                " AND (attribute_not_exists(expires_at)"
-                " OR attribute_type(expires_at, :number) AND expires_at <= :expires_at)"
-            )
-        link = " ADD link_hashes :link" if verb == "ADD" else ", link_hashes = :link"
-        return self._update(
-            email,
-            f"SET {', '.join(assignments)}{link}",
-            "attribute_exists(email) AND attribute_not_exists(validated_at)"
-            " AND (attribute_not_exists(mail) OR mail IN (:owed, :sending))"
-            " AND (attribute_not_exists(link_hashes)"
-            f" OR attribute_type(link_hashes, :set) AND {room})"
-            # Checked now because counting comes after the mail has gone, when it is too late.
-            " AND (attribute_not_exists(mail_count) OR attribute_type(mail_count, :number))"
-            + origin,
+            change,
+            f"attribute_exists(email) AND {MAY_BE_MAILED} AND {_WITHIN_BUDGET}",
             values,
         )
+        link = mapping(outcome.item, "links").get(token_hash)
+        if not outcome.done and link is not None:
+            values = {key: value for key, value in values.items() if key not in _ONLY_BUDGET}
+            outcome = self._try(
+                email,
+                f"{change}, links.#link.resends = if_not_exists(links.#link.resends, :none) + :one",
+                f"attribute_exists(links.#link) AND {MAY_BE_MAILED}"
+                " AND (attribute_not_exists(links.#link.resends) OR links.#link.resends < :own)",
+                {**values, ":none": 0, ":one": 1, ":own": MAX_OWN_RESENDS},
+                {"#link": token_hash},
+            )
+        return _log_request(email, outcome, "resend asked for")
 
-    def take_back(self, email: str, link_hash: str, error: str) -> bool:
-        """Undo a claim whose mail certainly did not leave: its link goes, the mail stays owed."""
-        return self._update(
-            email,
-            "SET mail_error = :error DELETE link_hashes :link",
-            "mail = :sending",
-            {":sending": "sending", ":error": error[:MAX_ERROR_LENGTH], ":link": {link_hash}},
-        ).done
+    def validate(
+        self, email: str, link_hash: str, now: datetime, ticket_hash: str | None = None
+    ) -> Click:
+        """Mark the address as validated if the link is live.
 
-    def sent(self, email: str, now: datetime) -> bool:
-        """Write down that the claimed mail has left."""
-        return self._update(
-            email,
-            "SET mail = :sent, mail_at = :now ADD mail_count :one REMOVE mail_error",
-            "mail = :sending",
-            {":sending": "sending", ":sent": "sent", ":now": iso(now), ":one": 1},
-        ).done
+        With a ``ticket_hash``, the link must be of the sign-up that was answered with that ticket;
+        if it is another's, the outcome is CONFIRM and nothing changes.
+        """
+        return self._validate(email, link_hash, now, ticket_hash, "link")
 
-    def failed(self, email: str, error: str, now: datetime) -> bool:
-        """Write down that the claimed mail can never be delivered, and why."""
-        return self._update(
-            email,
-            "SET mail = :failed, mail_at = :now, mail_error = :error",
-            "mail = :sending",
-            {
-                ":sending": "sending",
-                ":failed": "failed",
-                ":now": iso(now),
-                ":error": error[:MAX_ERROR_LENGTH],
-            },
-        ).done
+    def validate_by_code(self, email: str, ticket_hash: str, code: str, now: datetime) -> Click:
+        """Mark the address as validated if ``code`` was mailed for the ticket's sign-up.
 
-    def validate(self, email: str, link_hash: str, now: datetime) -> Click:
-        """Believe that the address is theirs who hold a live link to it."""
-        outcome = self._update(
+        The guess is counted before it is compared, so parallel guesses cannot exceed MAX_GUESSES.
+        """
+        counted = self._try(
             email,
-            "SET validated_at = :now REMOVE expires_at",
-            "contains(link_hashes, :link) AND link_expires_at > :epoch"
-            " AND attribute_not_exists(validated_at)",
-            {":now": iso(now), ":epoch": _epoch(now), ":link": link_hash},
-            "validated_at",
+            "SET codes.#ticket.tries = codes.#ticket.tries + :one",
+            "attribute_not_exists(validated_at) AND codes.#ticket.tries < :max"
+            " AND codes.#ticket.expires > :epoch",
+            {":one": 1, ":max": MAX_GUESSES, ":epoch": epoch(now)},
+            {"#ticket": ticket_hash},
         )
-        if not outcome.done and link_hash not in outcome.item.get("link_hashes", {}).get("SS", ()):
-            return Click(Validation.INVALID, "")
-        lang = outcome.item.get("lang", {}).get("S", "")
+        if not counted.done:
+            return _click_of_validator(counted.item, ticket_hash)
+        stored: Item = mapping(counted.item, "codes")[ticket_hash]["M"]
+        link_hash = string(stored, "link")
+        if not codes.is_right(string(stored, "code"), self._secret_key, link_hash, code):
+            return Click(Validation.INVALID)
+        return self._validate(email, link_hash, now, None, "code")
+
+    def refuse(self, email: str, link_hash: str, now: datetime) -> Click:
+        """Record that the mailbox's owner did not sign up; no mail goes there any more.
+
+        What strangers said is erased. What another program put stays, except that it is not mailed.
+        """
+        values = {
+            ":refused": "refused",
+            ":complained": "complained",
+            ":now": iso(now),
+            ":bare": {link_hash: {"expires": 0}},
+        }
+        change = "SET mail = :refused, mail_at = :now, links = :bare"
+        condition = (
+            "attribute_exists(links.#link) AND attribute_not_exists(validated_at)"
+            " AND NOT mail IN (:refused, :complained)"
+        )
+        names = {"#link": link_hash}
+        outcome = self._try(
+            email,
+            f"{change} REMOVE {_ERASED}",
+            f"{condition} AND attribute_exists(created_at)",
+            values,
+            {**names, **RESERVED},
+        )
+        link = link_of(outcome.item, link_hash)
+        if not outcome.done and link is not None and is_put_by_another(outcome.item):
+            outcome = self._try(email, f"{change} REMOVE owed, owed_at", condition, values, names)
         if outcome.done:
-            log.info("validated user=%s", hashed(email))
-            return Click(Validation.VALIDATED, lang)
+            log.info("refused user=%s", hashed(email))
+            return Click(Validation.REFUSED)
+        if link is None:
+            return Click(Validation.INVALID)
+        lang = string(outcome.item, "lang")
         if "validated_at" in outcome.item:
             return Click(Validation.ALREADY_VALIDATED, lang)
-        return Click(Validation.EXPIRED, lang)
+        return Click(Validation.REFUSED, lang)
 
-    def record_feedback(self, email: str, verdict: Verdict, now: datetime) -> bool:
-        """Send no more mail to a known user; False where there is none or nothing changes. A
-        complaint outweighs a bounce: somebody reads that mailbox, and wants no mail."""
-        weightier = {":verdict": verdict.value, ":complained": Verdict.COMPLAINED.value}
+    def _validate(
+        self, email: str, link_hash: str, now: datetime, ticket_hash: str | None, how: str
+    ) -> Click:
+        live = "links.#link.expires > :epoch"
+        former = " OR contains(link_hashes, :link) AND link_expires_at > :epoch"
+        values: dict[str, Any] = {
+            ":now": iso(now),
+            ":epoch": epoch(now),
+            ":link": link_hash,
+            ":how": how,
+        }
+        if ticket_hash is not None:
+            live += " AND links.#link.ticket = :ticket"
+            former = ""  # links of the first edition have no ticket
+            values[":ticket"] = ticket_hash
+        change = "SET validated_at = :now, validated_with = :how, validated_link = :link"
+        condition = "attribute_not_exists(validated_at) AND NOT mail = :refused"
+        values[":refused"] = "refused"
+        # The item shows what the latest sign-up said. Most often that is this link's.
         outcome = self._try(
             email,
-            # Kept for good: once forgotten, the next sign-up would mail them again.
-            "SET mail = :verdict, mail_at = :now REMOVE expires_at",
-            "attribute_exists(email) AND NOT mail IN (:verdict, :complained)",
-            {**weightier, ":now": iso(now)},
-            "mail_at",
+            f"{change} REMOVE {_PENDING}",
+            f"{condition} AND ({live} AND (attribute_not_exists(links.#link.said)"
+            f" OR said_at = links.#link.said.said_at){former})",
+            values,
+            {"#link": link_hash},
+            moment="validated_at",
         )
-        if outcome.done:
-            log.info("mail %s user=%s", verdict.value, hashed(email))
-        return outcome.done
-
-    def still_owed(self, before: datetime, segment: int, segments: int) -> Iterator[list[str]]:
-        """Pages of users, of one segment of the table, whose mail is owed since ``before``."""
-        pages = self._client.get_paginator("scan").paginate(
-            TableName=self._table,
-            Segment=segment,
-            TotalSegments=segments,
-            ProjectionExpression="email",
-            FilterExpression=_STILL_OWED,
-            ExpressionAttributeValues=_all_typed(_owed_since(before)),
-        )
-        for page in pages:
-            yield [item["email"]["S"] for item in page["Items"]]
-
-    def ask_again(self, email: str, now: datetime, patience: timedelta) -> bool:
-        """Have the stream woken for a mail that is owed for longer than ``patience``."""
-        outcome = self._update(
-            email,
-            "SET mail = :owed, mail_at = :now",
-            f"attribute_exists(email) AND {_STILL_OWED}",
-            {**_owed_since(now - patience), ":now": iso(now)},
-            "mail_at",
-        )
-        if outcome.done:
-            log.info("asked again user=%s", hashed(email))
-        return outcome.done
+        link = link_of(outcome.item, link_hash)
+        may_validate = is_live(link, now) and _is_of(link, ticket_hash) and is_open(outcome.item)
+        if not outcome.done and may_validate:
+            said = mapping(link or {}, "said")
+            kept = [name for name in WORDS if name in said]
+            words = "".join(f", {path(name)} = :{name}" for name in kept)
+            absent = "".join(f", {path(name)}" for name in WORDS if name not in kept)
+            outcome = self._try(
+                email,
+                f"{change}{words} REMOVE {_PENDING}{absent}",
+                f"{condition} AND {live}",
+                {**values, **{f":{name}": Raw(said[name]) for name in kept}},
+                {"#link": link_hash, **RESERVED},
+                moment="validated_at",
+            )
+        click = _click(outcome, link_hash, now, ticket_hash)
+        if click.outcome is Validation.VALIDATED:
+            log.info("validated user=%s", hashed(email))
+        return click
 
     def _try(
-        self, email: str, change: str, condition: str, values: Item, moment: str
-    ) -> "_Outcome":
-        """What came of an update that another writer's item may have no room for."""
+        self,
+        email: str,
+        change: str,
+        condition: str,
+        values: Mapping[str, Any],
+        names: Mapping[str, str] | None = None,
+        moment: str = "mail_at",
+    ) -> Outcome:
+        """Update, and take an item of another program that has no room left as a refusal."""
         try:
-            return self._update(email, change, condition, values, moment)
-        except Unusable:
-            return _Outcome(False, {})
-
-    def _update(
-        self, email: str, change: str, condition: str, values: Item, moment: str = ""
-    ) -> "_Outcome":
-        """What came of one conditional UpdateItem. ``moment`` is the attribute that the change
-        sets to ``:now``: an item that refuses a second try, and has that moment already, was
-        changed by the first, whose answer was lost on the way."""
-        try:
-            answer = self._client.update_item(
-                TableName=self._table,
-                Key={"email": {"S": email}},
-                UpdateExpression=change,
-                ConditionExpression=condition,
-                ExpressionAttributeValues=_all_typed(values),
-                ReturnValues="ALL_NEW",
-                ReturnValuesOnConditionCheckFailure="ALL_OLD",
-            )
-        except ClientError as error:
-            if _NO_ROOM in error.response["Error"].get("Message", ""):
-                raise Unusable("the item is as large as DynamoDB lets it be") from error
-            if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
-                raise
-            refused: dict[str, Any] = error.response.get("Item", {})  # type: ignore[assignment]
-            tried_again = error.response["ResponseMetadata"].get("RetryAttempts", 0) > 0
-            return _Outcome(
-                tried_again and bool(moment) and refused.get(moment) == {"S": values[":now"]},
-                refused,
-            )
-        return _Outcome(True, answer["Attributes"])
+            return self.table.update(email, change, condition, values, names, moment=moment)
+        except ItemFull:
+            return Outcome(False, {})
 
 
-@dataclass(frozen=True)
-class _Outcome:
-    """Whether an update was made, and the item: as it is now if it was, else as it had been."""
-
-    done: bool
-    item: Item
+_ONLY_BUDGET = (":max_mails", ":window_ended")
 
 
-def _asked(email: str, outcome: _Outcome, what: str) -> bool:
-    """Log ``what`` somebody asked for; as much is logged, and as late, for who asked in vain."""
-    log.info("%s user=%s", what if outcome.done else "asked in vain", hashed(email))
-    return outcome.done
-
-
-_MAY_BE_OWED = (
-    "attribute_not_exists(validated_at)"
-    " AND NOT mail IN (:bounced, :complained)"
-    " AND (attribute_not_exists(mail_at) OR mail_at <= :cooled_down)"
-    " AND (attribute_not_exists(mail_count) OR mail_count < :max_mails)"
-)
-
-
-_STILL_OWED = (
-    "attribute_not_exists(validated_at) AND (attribute_not_exists(mail)"
-    " OR mail IN (:owed, :sending) AND (attribute_not_exists(mail_at) OR mail_at <= :before))"
-)
+def _owing(email: str, now: datetime) -> dict[str, Any]:
+    return {":owed": "owed", ":now": iso(now), ":slot": slot(email)}
 
 
 def _limits(now: datetime) -> dict[str, Any]:
     return {
         ":bounced": "bounced",
         ":complained": "complained",
+        ":refused": "refused",
         ":cooled_down": iso(now - COOLDOWN),
         ":max_mails": MAX_MAILS,
+        ":window_ended": iso(now - WINDOW),
     }
 
 
-def _owing(now: datetime) -> dict[str, Any]:
-    return {":owed": "owed", ":now": iso(now)}
+def _log_request(email: str, outcome: Outcome, request: str) -> bool:
+    """Log the request. A refused one logs as much, so that both take the same time."""
+    log.info("%s user=%s", request if outcome.done else "asked in vain", hashed(email))
+    return outcome.done
 
 
-def _owed_since(before: datetime) -> dict[str, Any]:
-    return {":owed": "owed", ":sending": "sending", ":before": iso(before)}
+def _is_of(link: Item | None, ticket_hash: str | None) -> bool:
+    """Return True if no ticket is asked for, or if it is the link's."""
+    if ticket_hash is None:
+        return True
+    return link is not None and ticket_hash != "" and ticket_hash == string(link, "ticket")
 
 
-def _is_claimable(item: Item) -> bool:
-    mail = item.get("mail", {"S": "owed"}).get("S")
-    return bool(item) and "validated_at" not in item and mail in ("owed", "sending")
+def _click(outcome: Outcome, link_hash: str, now: datetime, ticket_hash: str | None) -> Click:
+    """Return how a click ended, from the item after it."""
+    item = outcome.item
+    link = link_of(item, link_hash)
+    if link is None:
+        return Click(Validation.INVALID)
+    said = mapping(link, "said")
+    lang = string(said, "lang") or string(item, "lang")
+    return_to = string(said, "return_to")
+    if outcome.done:
+        return Click(Validation.VALIDATED, lang, return_to)
+    if "validated_at" in item:
+        return Click(Validation.ALREADY_VALIDATED, lang, return_to)
+    if is_live(link, now) and is_open(item) and not _is_of(link, ticket_hash):
+        return Click(Validation.CONFIRM, lang, return_to)
+    return Click(Validation.EXPIRED, lang, return_to)
 
 
-def _is_anothers(item: Item, now: datetime) -> bool:
-    """Whether another writer put the item: a sign-up's says when it came, and never has more than
-    UNVALIDATED_LIFE left."""
-    expires_at = item.get("expires_at", {"N": "0"}).get("N", "inf")
-    return "created_at" not in item or float(expires_at) > _epoch(now + UNVALIDATED_LIFE)
-
-
-def _user(item: Item) -> User:
-    prenom, nom, lang = (item.get(name, {}).get("S", "") for name in ("prenom", "nom", "lang"))
-    return User(item["email"]["S"], prenom, nom, lang)
-
-
-def _all_typed(values: Item) -> dict[str, Any]:
-    return {name: _typed(value) for name, value in values.items()}
-
-
-def _typed(value: object) -> dict[str, Any]:
-    if isinstance(value, str):
-        return {"S": value}
-    if isinstance(value, int):
-        return {"N": str(value)}
-    if isinstance(value, set):
-        return {"SS": sorted(value)}
-    raise TypeError(f"no DynamoDB type for {type(value).__name__}")
-
-
-def iso(moment: datetime) -> str:
-    """ISO 8601 in UTC, always of the same width, so that DynamoDB orders moments by their text."""
-    utc = moment.astimezone(timezone.utc)
-    return utc.isoformat(timespec="microseconds").replace("+00:00", "Z")
-
-
-def _epoch(moment: datetime) -> int:
-    return int(moment.timestamp())
+def _click_of_validator(item: Item, ticket_hash: str) -> Click:
+    """Return ALREADY_VALIDATED to the browser that validated, and INVALID to all others."""
+    link = link_of(item, string(item, "validated_link"))
+    if link is None or not ticket_hash or string(link, "ticket") != ticket_hash:
+        return Click(Validation.INVALID)
+    said = mapping(link, "said")
+    return Click(Validation.ALREADY_VALIDATED, string(said, "lang"), string(said, "return_to"))

@@ -9,7 +9,6 @@ from botocore.exceptions import BotoCoreError, ClientError
 from chalice.app import Chalice, Response
 
 from chalicelib.logs import kind
-from chalicelib.users.store import Unusable
 from chalicelib.web import body, cors
 from chalicelib.web.forms import Invalid
 from chalicelib.web.request import Request, read_request
@@ -90,7 +89,7 @@ class Site:
             return self._answers.refusal(request) or view(request)
         except Invalid as error:
             return self._answers.invalid(request, error.problems)
-        except (ClientError, BotoCoreError, Unusable) as error:
+        except (ClientError, BotoCoreError) as error:
             log.error("not stored: %s", kind(error))
             return self._answers.problem(request, 503, "service_unavailable")
 

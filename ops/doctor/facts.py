@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from chalicelib.users.store import Item
+from chalicelib.users.table import Item
 from ops.deployment import event_source_mapping, mail_identity
 from ops.deployment.stack import Stack
 from ops.metrics import funnel

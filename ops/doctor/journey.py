@@ -67,6 +67,7 @@ class Journey:
     stuck: str = ""
     untested: str = ""
     _former_mails: set[int] = field(default_factory=set, init=False)
+    _created_at: str = field(default="", init=False)
 
     def make(self) -> None:
         """Make each hop and show it, then delete the user, also after an error."""
@@ -96,7 +97,8 @@ class Journey:
         with self._hop("Sign-up answered") as say:
             self._sign_up(say)
         with self._hop("Item written"):
-            self._until(lambda: self._item() or None, TO_STORE, "the item is not in the table")
+            item = self._until(self._item, TO_STORE, "the item is not in the table")
+            self._created_at = item.get("created_at", {}).get("S", "")
         with self._hop("Mail claimed"):
             self._until_mail_is_not("owed", "no function claims the mail: check the mapping")
         with self._hop("SES took it"):
@@ -104,7 +106,7 @@ class Journey:
             if (mail := item["mail"]["S"]) == "failed":
                 raise self._stuck(f"SES refuses the mail: {_error(item)}")
             if mail == "owed":
-                raise self._stuck("SES does not take the mail")
+                raise self._stuck(_with_error("SES does not take the mail", item))
         kind = _simulated(self.email)
         if kind is None:
             self._be_clicked()
@@ -176,8 +178,7 @@ class Journey:
         while (result := look()) is None:
             taken = time.monotonic() - started
             if taken > seconds:
-                error = _error(self._item() or {})
-                raise self._stuck(f"{otherwise}{f' ({error})' if error else ''}")
+                raise self._stuck(_with_error(otherwise, self._item() or {}))
             time.sleep(max(GLANCE, taken / 20))
         return result
 
@@ -209,8 +210,8 @@ class Journey:
                 self._dynamodb.delete_item(
                     TableName=self.stage.users_table,
                     Key=self._key,
-                    ConditionExpression="prenom = :doctor",
-                    ExpressionAttributeValues={":doctor": {"S": NAME}},
+                    ConditionExpression="created_at = :ours",
+                    ExpressionAttributeValues={":ours": {"S": self._created_at}},
                 )
         except OpsError as error:
             if not isinstance(
@@ -267,6 +268,11 @@ def _open(link: str) -> str:
 def _status(answer: http.Answer) -> str:
     content = answer.json()
     return str(content.get("status", "")) if isinstance(content, dict) else ""
+
+
+def _with_error(text: str, item: Mapping[str, Any]) -> str:
+    error = _error(item)
+    return f"{text} ({error})" if error else text
 
 
 def _error(item: Mapping[str, Any]) -> str:

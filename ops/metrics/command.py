@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from chalicelib.users.store import UNVALIDATED_LIFE
+from chalicelib.users.item import UNVALIDATED_LIFE
 from ops.metrics import chart
 from ops.metrics import funnel as counting
 from ops.metrics.funnel import Durations, Funnel, Metrics, share

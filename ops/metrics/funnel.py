@@ -9,7 +9,8 @@ from dataclasses import asdict, dataclass, field
 from datetime import date, datetime, timedelta, timezone
 from typing import Any
 
-from chalicelib.users.store import UNVALIDATED_LIFE, Item
+from chalicelib.users.item import UNVALIDATED_LIFE
+from chalicelib.users.table import Item
 from ops.terminal.durations import iso_moment
 
 PRECISION = 0.01  # how far, as a share of it, a median may be from the exact one

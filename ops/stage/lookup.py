@@ -1,6 +1,7 @@
 """A deployed stage as the operator's commands find it: in an account, or where `make run` runs."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
@@ -10,6 +11,7 @@ from urllib.parse import urlsplit
 import botocore.session
 from botocore.configprovider import ConfiguredEndpointProvider
 
+from chalicelib import logs
 from chalicelib.settings import LOOPBACK
 from ops.stage import cloud, json_files, local_cloud, local_stage
 from ops.stage.aws_errors import in_plain_words
@@ -83,6 +85,7 @@ def find(checkout: Path, name: str, state: Path) -> Stage:
             f"This checkout knows of no deployed stage {name}: deploy it first, with {deploy}, "
             "or fetch the .chalice/config.json of who did."
         )
+    _use_key(project)
     return Stage(account(), project)
 
 
@@ -128,9 +131,16 @@ def _running(state: Path) -> Stage:
             f"start it with {local_stage.command(state)}."
         ) from error
     project = Project(local_stage.project(state), local_stage.STAGE)
+    _use_key(project)
     cloud = local_cloud.connect(stack["aws"], _keys(stack))
     return Stage(cloud, project, stack["mailbox"], state)
 
 
 def _keys(stack: Mapping[str, Any]) -> local_cloud.Keys:
     return local_cloud.Keys(stack["access_key"], stack["secret_key"])
+
+
+def _use_key(project: Project) -> None:
+    """Name users as the stage's own logs do. A stage of the first edition has no key."""
+    with suppress(OpsError):
+        logs.use_key(project.environment.get("SECRET_KEY", ""))

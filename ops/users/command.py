@@ -11,7 +11,7 @@ from shlex import quote
 
 import click
 
-from chalicelib.users.store import Item, Unusable
+from chalicelib.users.table import Item, ItemFull
 from ops.stage import json_files
 from ops.stage.aws_errors import in_plain_words
 from ops.stage.errors import OpsError
@@ -274,7 +274,7 @@ def _first_change(email: str, change: Callable[[str], Change]) -> tuple[str, Cha
     try:
         with in_plain_words():
             return lookup.first(email, look)
-    except Unusable as error:
+    except ItemFull as error:
         raise OpsError(f"This cannot be written down, as {error}: remove some of it.") from error
 
 

@@ -7,7 +7,7 @@ from typing import TextIO
 import click
 from rich.cells import cell_len, set_cell_size
 
-from chalicelib.users.store import iso
+from chalicelib.users.moments import iso
 from ops.terminal.text import as_json, isolated, printable
 from ops.users import csv_cells, person
 from ops.users.person import Plain
@@ -29,11 +29,12 @@ ATTRIBUTES = (
 """What a list says of each; `export` says all."""
 
 _CONDITIONS = {
-    "validated": "attribute_exists(validated_at) AND NOT mail IN (:bounced, :complained)",
+    "validated": "attribute_exists(validated_at) AND NOT mail IN (:bounced, :complained, :refused)",
     "pending": "attribute_not_exists(validated_at)"
-    " AND NOT mail IN (:failed, :bounced, :complained)",
+    " AND NOT mail IN (:failed, :bounced, :complained, :refused)",
     "failed": "attribute_not_exists(validated_at) AND mail = :failed",
     "bounced": "mail IN (:bounced, :complained)",
+    "refused": "mail = :refused",
 }
 STATES = tuple(_CONDITIONS)
 """What a list can be narrowed to; complaints count as bounces: no more mail goes there."""
@@ -50,8 +51,9 @@ def people(
     among = " OR ".join(_CONDITIONS[state] for state in states)
     if since and len(states) > 1:  # and not otherwise: DynamoDB refuses what is redundant
         among = f"({among})"
-    condition = " AND ".join(filter(None, ("created_at >= :since" if since else "", among)))
-    values = {f":{mail}": mail for mail in ("failed", "bounced", "complained")}
+    came = "(created_at >= :since OR imported_at >= :since)" if since else ""
+    condition = " AND ".join(filter(None, (came, among)))
+    values = {f":{mail}": mail for mail in ("failed", "bounced", "complained", "refused")}
     values |= {":since": iso(since)} if since else {}
     used = {name: value for name, value in values.items() if name in condition}
     for page in users.pages(ATTRIBUTES, condition, used):

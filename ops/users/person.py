@@ -8,30 +8,50 @@ from typing import Any
 from boto3.dynamodb.types import Binary, TypeDeserializer
 
 from chalicelib.logs import hashed
-from chalicelib.users.store import Item
+from chalicelib.users.table import Item
 from ops.terminal.durations import iso_moment
 
 Plain = Mapping[str, Any]
 """An item as JSON could have it: ``{"email": "…", "mail_count": 1}``."""
 
 _TO_PYTHON = TypeDeserializer()
-_NO_MORE_MAIL = ("bounced", "complained")
+_NO_MORE_MAIL = ("bounced", "complained", "refused")
 
 MEANINGS = {
     "email": "the address, which is the key",
     "prenom": "first name, as it was given",
     "nom": "last name, as it was given",
     "lang": "language of mails and pages",
-    "created_at": "when they signed up or were brought in",
-    "mail": "how the mail with the link stands: owed, sending, sent, failed, bounced or complained",
+    "created_at": "when they signed up",
+    "imported_at": "when an import added them",
+    "fields": "what they said in the stage's own fields",
+    "consent": "what they agreed to",
+    "mail": "owed, sending, sent, delivered; or failed, bounced, complained, refused",
     "mail_at": "when that last changed",
-    "mail_count": "mails sent so far",
-    "mail_error": "why the last attempt to mail failed",
-    "link_hashes": "SHA-256 of the tokens in mailed links; no token can be had from it",
-    "link_expires_at": "when the links stop working, in seconds since 1970",
-    "validated_at": "when the address was confirmed",
-    "validated_by": "who confirmed it, if not a click on a link: the operator, or an import",
-    "expires_at": "when all of this is deleted unless the address is confirmed, likewise",
+    "mail_count": "mails sent since mail_window_at",
+    "mail_window_at": "when the day began in which mails are counted",
+    "mail_error": "why the last attempt to mail failed, in SES's words",
+    "mail_link": "SHA-256 of the token in the latest mail",
+    "message_id": "SES's id of the latest mail",
+    "delivered_at": "when the mailbox's server took the mail",
+    "delivery_ms": "how long SES took to deliver it, in milliseconds",
+    "bounced_until": "when a bounce is forgotten",
+    "owed": "place in the index of owed mail; there while a mail is owed",
+    "owed_at": "since when a mail is owed",
+    "said_at": "when the latest sign-up came",
+    "ticket": "SHA-256 of the ticket of the browser that signed up last",
+    "return_to": "page that the latest sign-up wants to return to",
+    "resend_of": "which sign-up the next mail is for",
+    "links": "mailed links by the SHA-256 of their tokens, with what their sign-up said",
+    "codes": "keyed hashes of mailed codes, by ticket",
+    "link_hashes": "SHA-256 of the tokens in links that the first edition mailed",
+    "link_expires_at": "when those links stop working, in seconds since 1970",
+    "validated_at": "when the address was validated",
+    "validated_by": "who validated it without a link or code: the operator, or an import",
+    "validated_with": "how its owner validated it: link or code",
+    "validated_link": "SHA-256 of the token whose mail was used for that",
+    "refused_by": "who refused further mail for its owner: the operator",
+    "expires_at": "when all of this is deleted unless the address is validated, likewise",
 }
 """Every attribute of ours, and what it means to the person whom it is about."""
 
@@ -75,18 +95,20 @@ def facts(person: Plain, now: datetime) -> Iterator[tuple[str, str]]:
     yield "state", told
     yield "name", name(person) or "none"
     yield "language", str(person.get("lang", "the stage's"))
-    if "created_at" in person:
-        yield "came", moment(person["created_at"], now)
+    if came := person.get("created_at") or person.get("imported_at"):
+        yield "came", moment(came, now)
     stands = str(person.get("mail", "none asked for" if since else "owed, and not yet begun"))
     yield "mail", f"{stands} {moment(person['mail_at'], now)}" if "mail_at" in person else stands
     if "mail_error" in person:
         yield "why", str(person["mail_error"])
     if count := person.get("mail_count"):
         yield "mails sent", str(count)
-    hashes = person.get("link_hashes")
-    if isinstance(hashes, list) and not since:
-        works = "1 works" if len(hashes) == 1 else f"{len(hashes)} work"
-        yield "links", f"{works} until {moment(person.get('link_expires_at'), now)}"
+    links = person.get("links")
+    if isinstance(links, dict) and not since:
+        ends = [link.get("expires", 0) for link in links.values() if isinstance(link, dict)]
+        if live := [end for end in ends if isinstance(end, int) and end > now.timestamp()]:
+            works = "1 works" if len(live) == 1 else f"{len(live)} work"
+            yield "links", f"{works}, the last until {moment(max(live), now)}"
     if "expires_at" in person:
         yield "forgotten", f"{moment(person['expires_at'], now)}, unless validated"
     yield "in the logs", f"user={hashed(str(person['email']))}"

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from chalicelib.logs import hashed
-from chalicelib.users.store import iso
+from chalicelib.users.moments import iso
 from ops.users.person import MEANINGS, Plain
 
 _OTHERS = "put by another program of ours"

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterable
 
-from chalicelib.users.store import Unusable
+from chalicelib.users.table import ItemFull
 from ops.stage.aws_errors import in_plain_words
 from ops.terminal.interrupts import Ending
 from ops.users.pace import Pace
@@ -31,7 +31,7 @@ def ask_again(
             try:
                 if not ask(email):
                     continue
-            except Unusable:  # another program's item, with no room for our attributes
+            except ItemFull:  # another program's item, with no room for our attributes
                 continue
             pace.take()
             asked += 1

@@ -1,4 +1,4 @@
-"""The table of users as an operator changes it: transitions that no request of anybody's may make.
+"""The table of users as an operator changes it: transitions that no request may make.
 
 Like those of chalicelib/users/store.py, each is one conditional write, so all of this is safe
 while the service runs.
@@ -12,149 +12,200 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from chalicelib.users.item import LEASE, PENDING, RESERVED, WORDS, path, slot
+from chalicelib.users.moments import iso
 from chalicelib.users.people import SignUp
-from chalicelib.users.store import Item, Users, iso
+from chalicelib.users.store import Users
+from chalicelib.users.table import Item, Outcome, string
 
 PATIENCE = timedelta(minutes=2)
-"""How long a mail is let be before an operator may ask for it again: longer than the mailer runs,
-so that none is asked for while it is being sent."""
+"""How long a mail is left to the mailer before an operator may ask for it again."""
 
 BY_OPERATOR, BY_IMPORT = "operator", "import"
-"""What ``validated_by`` says of who is not validated by a link."""
+"""The values of ``validated_by``: who validated the address, if no link and no code did."""
+
+_OWE = "SET mail = :owed, mail_at = :now, owed = :slot, owed_at = :now"
 
 
 @dataclass(frozen=True)
 class Newcomer:
-    """Somebody to bring in. Validated elsewhere ``validated_at``, or a mail is owed to them."""
+    """A person to import. They were validated elsewhere ``validated_at``, or are owed a mail."""
 
     person: SignUp
     validated_at: datetime | None
 
 
 class Change(Enum):
-    """What became of a change that an operator asked for."""
+    """The result of a change that an operator asked for."""
 
     DONE = "done"
     NOBODY = "nobody"
     VALIDATED = "validated"
     BOUNCED = "bounced"
     COMPLAINED = "complained"
+    REFUSED = "refused"
 
 
 class Added(Enum):
-    """What became of a newcomer."""
+    """The result of importing a person."""
 
     ADDED = "added"
     THERE = "there"
     TWICE = "twice"
-    """There already, because the same import brought them in before."""
+    """They are there because the same import added them before."""
 
 
 class OperatorsUsers(Users):
     """The users in a table, and what an operator may do to them."""
 
     def read(self, email: str) -> Item | None:
-        """The whole item, to be shown; never to decide on a write."""
-        answer = self._client.get_item(
-            TableName=self._table, Key={"email": {"S": email}}, ConsistentRead=True
-        )
-        return answer.get("Item")
+        """Return the whole item, to be shown; never to decide on a write."""
+        return self.table.get(email) or None
 
     def identity(self) -> str:
-        """What tells this table from any other, also from one of the same name before or after."""
-        table = self._client.describe_table(TableName=self._table)["Table"]
+        """Return what tells this table from any other, also from an earlier one of its name."""
+        table = self.table.client.describe_table(TableName=self.table.name)["Table"]
         return f"{table['TableArn']} of {iso(table['CreationDateTime'])}"
 
     def pages(
         self, attributes: tuple[str, ...], condition: str = "", values: Mapping[str, str] = {}
     ) -> Iterator[list[Item]]:
-        """All items that meet ``condition``, or all, as far as ``attributes`` go; a page of
-        DynamoDB's, 1 MB at the most, at a time."""
-        asked: dict[str, Any] = {"ProjectionExpression": ", ".join(attributes)}
+        """Yield pages of all items that meet ``condition``, with these ``attributes`` of each.
+
+        A page of DynamoDB's has at most 1 MB.
+        """
+        request: dict[str, Any] = {"ProjectionExpression": ", ".join(attributes)}
         if condition:
-            asked["FilterExpression"] = condition
+            request["FilterExpression"] = condition
         if values:
-            asked["ExpressionAttributeValues"] = {
+            request["ExpressionAttributeValues"] = {
                 name: {"S": value} for name, value in values.items()
             }
-        scan = self._client.get_paginator("scan")
-        for page in scan.paginate(TableName=self._table, **asked):
+        scan = self.table.client.get_paginator("scan")
+        for page in scan.paginate(TableName=self.table.name, **request):
             yield list(page["Items"])
 
     def failed_ones(self) -> Iterator[str]:
-        """Those whose mail failed for good, and who are not validated."""
+        """Yield those whose mail failed for good, and who are not validated."""
         condition = "mail = :failed AND attribute_not_exists(validated_at)"
         for page in self.pages(("email",), condition, {":failed": "failed"}):
             yield from (item["email"]["S"] for item in page)
 
     def owed_ones(self, now: datetime) -> Iterator[str]:
-        """Those whose mail is owed for longer than PATIENCE."""
-        for page in self.still_owed(now - PATIENCE, 0, 1):
-            yield from page
+        """Yield those whose mail has been owed for longer than PATIENCE."""
+        for page in self.pages(("email",), _OVERDUE, _overdue_values(now)):
+            yield from (item["email"]["S"] for item in page)
 
     def retry_failed(self, email: str, now: datetime) -> bool:
-        """Owe a mail that failed; False if it no longer is one that failed."""
-        return self._update(
+        """Owe a mail that failed; return False if it no longer is one that failed."""
+        return self._owe(
             email,
-            "SET mail = :owed, mail_at = :now",
             "mail = :failed AND attribute_not_exists(validated_at)",
-            {":owed": "owed", ":now": iso(now), ":failed": "failed"},
+            now,
+            {":failed": "failed"},
         ).done
 
     def retry_owed(self, email: str, now: datetime) -> bool:
-        """Have the stream woken for a mail that is still owed."""
-        return self.ask_again(email, now, PATIENCE)
+        """Wake the stream's mailer for a mail that is still owed."""
+        condition = f"attribute_exists(email) AND {_OVERDUE}"
+        return self._owe(email, condition, now, _overdue_values(now)).done
 
     def resend_by_hand(self, email: str, now: datetime, *, even_bounced: bool = False) -> Change:
-        """Owe somebody another mail, without the limits that hold for anybody's requests. Who is
-        validated needs none, and who complained wants none."""
-        refused = {":complained": "complained"}
+        """Owe a user another mail, without the limits of anonymous requests.
+
+        A validated user needs none; one who complained or refused wants none.
+        """
+        unwanted = {":complained": "complained", ":refused": "refused"}
         if not even_bounced:
-            refused[":bounced"] = "bounced"
-        outcome = self._update(
+            unwanted[":bounced"] = "bounced"
+        outcome = self._owe(
             email,
-            "SET mail = :owed, mail_at = :now",
             "attribute_exists(email) AND attribute_not_exists(validated_at)"
-            f" AND NOT mail IN ({', '.join(refused)})",
-            {":owed": "owed", ":now": iso(now), **refused},
+            f" AND NOT mail IN ({', '.join(unwanted)})",
+            now,
+            unwanted,
         )
         if outcome.done:
             return Change.DONE
-        mail = outcome.item.get("mail", {}).get("S")
-        if mail == Change.COMPLAINED.value:
-            return Change.COMPLAINED
+        mail = string(outcome.item, "mail")
+        if mail in (Change.COMPLAINED.value, Change.REFUSED.value):
+            return Change(mail)
         if "validated_at" in outcome.item:
             return Change.VALIDATED
         return Change.BOUNCED if outcome.item else Change.NOBODY
 
     def validate_by_hand(self, email: str, now: datetime) -> Change:
-        """Believe the operator that the address is theirs who signed up with it."""
-        outcome = self._update(
+        """Mark an address as validated on the operator's word."""
+        outcome = self.table.update(
             email,
-            "SET validated_at = :now, validated_by = :operator REMOVE expires_at",
+            f"SET validated_at = :now, validated_by = :operator REMOVE {', '.join(PENDING)}",
             "attribute_exists(email) AND attribute_not_exists(validated_at)",
             {":now": iso(now), ":operator": BY_OPERATOR},
+            moment="validated_at",
         )
         if outcome.done:
             return Change.DONE
         return Change.VALIDATED if outcome.item else Change.NOBODY
 
+    def refuse_by_hand(self, email: str, now: datetime) -> Change:
+        """Record that the mailbox's owner wants no mail, for example by telephone."""
+        outcome = self.table.update(
+            email,
+            "SET mail = :refused, mail_at = :now, refused_by = :operator"
+            f" REMOVE links, {', '.join(map(path, (*WORDS, *PENDING)))}",
+            "attribute_exists(email) AND attribute_not_exists(validated_at)"
+            " AND NOT mail IN (:refused, :complained)",
+            {
+                ":now": iso(now),
+                ":refused": "refused",
+                ":complained": "complained",
+                ":operator": BY_OPERATOR,
+            },
+            RESERVED,
+            moment="mail_at",
+        )
+        if outcome.done:
+            return Change.DONE
+        if "validated_at" in outcome.item:
+            return Change.VALIDATED
+        mail = string(outcome.item, "mail")
+        return Change(mail) if outcome.item else Change.NOBODY
+
+    def allow(self, email: str, now: datetime) -> Change:
+        """Lift a refusal: the address may sign up again."""
+        outcome = self.table.update(
+            email,
+            "SET mail = :failed, mail_at = :now, mail_error = :error REMOVE refused_by",
+            "mail = :refused",
+            {
+                ":refused": "refused",
+                ":failed": "failed",
+                ":now": iso(now),
+                ":error": "the refusal was lifted",
+            },
+            moment="mail_at",
+        )
+        if outcome.done:
+            return Change.DONE
+        return Change.VALIDATED if "validated_at" in outcome.item else Change.NOBODY
+
     def delete(self, email: str) -> Change:
-        """Forget somebody. Who signs up again is somebody new."""
+        """Delete a user. A later sign-up of the same address is a new user."""
         try:
-            self._client.delete_item(
-                TableName=self._table,
+            self.table.client.delete_item(
+                TableName=self.table.name,
                 Key={"email": {"S": email}},
                 ConditionExpression="attribute_exists(email)",
             )
-        except self._client.exceptions.ConditionalCheckFailedException:
+        except self.table.client.exceptions.ConditionalCheckFailedException:
             return Change.NOBODY
         return Change.DONE
 
     def add(self, newcomer: Newcomer, now: datetime) -> Added:
-        """Put somebody who is not there yet. ``now`` is one and the same for all of an import.
+        """Put a person who is not there yet. ``now`` is the same for all of an import.
 
-        The item has no ``mail``, as any other program's: the stream mails it, and it never lapses.
+        An unproven sign-up of the same address is replaced: a stranger may have written it. The
+        item has no ``mail``, as any other program's: the stream mails it, and it never expires.
         """
         person, validated_at = newcomer.person, newcomer.validated_at
         item = {
@@ -162,21 +213,52 @@ class OperatorsUsers(Users):
             "prenom": person.prenom,
             "nom": person.nom,
             "lang": person.lang,
-            "created_at": iso(now),
+            "imported_at": iso(now),
             "validated_at": iso(validated_at) if validated_at else "",
             "validated_by": BY_IMPORT if validated_at else "",
         }
         try:
-            self._client.put_item(
-                TableName=self._table,
+            self.table.client.put_item(
+                TableName=self.table.name,
                 Item={name: {"S": value} for name, value in item.items() if value},
-                ConditionExpression="attribute_not_exists(email)",
+                ConditionExpression=(
+                    "attribute_not_exists(email) OR attribute_exists(created_at)"
+                    " AND attribute_not_exists(validated_at)"
+                    " AND NOT mail IN (:bounced, :complained, :refused)"
+                ),
+                ExpressionAttributeValues={
+                    f":{mail}": {"S": mail} for mail in ("bounced", "complained", "refused")
+                },
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )
         except ClientError as error:
             if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
                 raise
             old: Item = error.response.get("Item", {})  # type: ignore[assignment]
-            ours = old.get("created_at", {}).get("S") == iso(now)
-            return Added.TWICE if ours else Added.THERE
+            return Added.TWICE if string(old, "imported_at") == iso(now) else Added.THERE
         return Added.ADDED
+
+    def _owe(self, email: str, condition: str, now: datetime, values: Mapping[str, str]) -> Outcome:
+        return self.table.update(
+            email,
+            _OWE,
+            condition,
+            {":owed": "owed", ":now": iso(now), ":slot": slot(email), **values},
+            moment="mail_at",
+        )
+
+
+_OVERDUE = (
+    "attribute_not_exists(validated_at) AND (attribute_not_exists(mail)"
+    " OR mail = :owed AND (attribute_not_exists(mail_at) OR mail_at <= :before)"
+    " OR mail = :sending AND mail_at <= :lease_ended)"
+)
+
+
+def _overdue_values(now: datetime) -> dict[str, str]:
+    return {
+        ":owed": "owed",
+        ":sending": "sending",
+        ":before": iso(now - PATIENCE),
+        ":lease_ended": iso(now - LEASE),
+    }

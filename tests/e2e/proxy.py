@@ -1,4 +1,4 @@
-"""A proxy before a service of the local cloud: it makes trouble by plan and counts what passed."""
+"""A proxy before a service of the local cloud: it makes trouble by plan and keeps what passed."""
 
 from __future__ import annotations
 
@@ -37,10 +37,14 @@ class Trouble:
 
 
 class Proxy:
-    """Stands before ``target``, an endpoint; ``passed`` is what the service was asked and took."""
+    """Stands before ``target``, an endpoint.
 
-    def __init__(self) -> None:
+    ``passed`` has the requests that the service took. ``on_passed`` is called with each of them.
+    """
+
+    def __init__(self, on_passed: Callable[[dict[str, Any]], object] = lambda _: None) -> None:
         self.target = ""
+        self.on_passed = on_passed
         self.troubles: list[Trouble] = []
         self.passed: list[dict[str, Any]] = []
         self.released = threading.Event()
@@ -110,6 +114,9 @@ class Request(BaseHTTPRequestHandler):
             self._forward(body)
         trouble.what(self)
 
+    def do_GET(self) -> None:
+        self.answer(*self._forward(b""))
+
     def answer(self, status: int, headers: dict[str, str], body: bytes) -> None:
         self.send_response(status)
         for name, value in headers.items():
@@ -131,8 +138,10 @@ class Request(BaseHTTPRequestHandler):
             received = answer.status, dict(answer.getheaders()), answer.read()
         finally:
             connection.close()
-        if answer.status == http.HTTPStatus.OK:
-            self.proxy.passed.append(json.loads(body))
+        if body and answer.status == http.HTTPStatus.OK:
+            request = json.loads(body)
+            self.proxy.passed.append(request)
+            self.proxy.on_passed(request)
         return received
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import re
 import signal
 import subprocess
@@ -12,19 +13,27 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+from itertools import count as numbers
+from typing import Any
 
 import pytest
 
-from chalicelib.mail.mailer import MAX_CONCURRENT
+from chalicelib.users.moments import iso
+from tests.e2e import test_feedback as feedback
 from tests.e2e.proxy import Proxy, Trouble, hangs, resets, says
 from tests.e2e.stack import Stack, running, wait_for
-from tests.support.faults import Row, count, report
+from tests.support.fakes import delivery, sent
+from tests.support.faults import LATEST_EVENT, Row, count, report
 
 SIGN_UPS = int(os.environ.get("SIGN_UPS", "100"))
 CONNECTIONS = 50
 MAILS_BETWEEN_KILLS = 25
-TIME_TO_RECOVER = 60.0
+TIME_TO_RECOVER = 90.0
+SHORT_LEASE = timedelta(seconds=10)
+"""Longer than SES's events and the client's time-out for SES take; the real one is 5 minutes."""
 LONG_AGO = {"S": "2020-01-01T00:00:00.000000Z"}
+NOT_SO_LONG_AGO = {"S": "2020-01-02T00:00:00.000000Z"}
 
 
 @dataclass
@@ -35,6 +44,16 @@ class Outpost:
     ses: Proxy
     dynamodb: Proxy
     rows: list[Row] = field(default_factory=list)
+    runs: Any = field(default_factory=numbers)
+
+    def report(self, mail: dict[str, Any]) -> None:
+        """Publish SES's events about a mail that it took, each after a delay of its own."""
+        (to,), (tag,) = mail["Destination"]["ToAddresses"], mail["EmailTags"]
+        for event in (sent(to, tag["Value"]), delivery(to, tag["Value"])):
+            delay = random.uniform(0, LATEST_EVENT)  # noqa: S311 - nothing secret
+            timer = threading.Timer(delay, feedback.report, (self.stack, event))
+            timer.daemon = True
+            timer.start()
 
     def sign_up(self, *emails: str) -> None:
         """Have them all sign up, many at the same time; who is answered 503 tries again."""
@@ -63,36 +82,66 @@ class Outpost:
     def tried(self, email: str) -> int:
         """How often a mail was claimed."""
         updates = [each for each in list(self.dynamodb.passed) if "UpdateExpression" in each]
-        claims = [each for each in updates if "mail = :sending" in each["UpdateExpression"]]
+        claims = [each for each in updates if "mail_link = :link" in each["UpdateExpression"]]
         return [each["Key"]["email"]["S"] for each in claims].count(email)
 
-    def sent(self) -> set[str]:
-        """Of whom it is written down that their mail has left."""
-        pages = (
-            self.stack.client("dynamodb")
-            .get_paginator("scan")
-            .paginate(
-                TableName=self.stack.table,
-                FilterExpression="mail = :sent",
-                ExpressionAttributeValues={":sent": {"S": "sent"}},
-            )
-        )
-        return {item["email"]["S"] for page in pages for item in page["Items"]}
+    def items(self, *states: str) -> list[dict[str, Any]]:
+        """Return the items whose mail is in one of ``states``."""
+        scan = self.stack.client("dynamodb").get_paginator("scan")
+        pages = scan.paginate(TableName=self.stack.table, ConsistentRead=True)
+        items = [item for page in pages for item in page["Items"]]
+        return [item for item in items if item.get("mail", {}).get("S") in states]
 
-    def wait_until_sent(self, *emails: str, seconds: float = TIME_TO_RECOVER) -> None:
-        wait_for(lambda: self.sent() >= set(emails), seconds, "all is written down as sent")
+    def delivered(self) -> set[str]:
+        return {item["email"]["S"] for item in self.items("delivered")}
+
+    def wait_until_delivered(self, *emails: str) -> None:
+        wait_for(lambda: self.delivered() >= set(emails), TIME_TO_RECOVER, "all is delivered")
+
+    def recover(self, *emails: str) -> None:
+        """Run the drain with a short lease until SES has delivered every mail."""
+
+        def is_over() -> bool:
+            if self.delivered() >= set(emails):
+                return True
+            self.end_leases()
+            with suppress(AssertionError):  # a run that fails on a busy machine is made up for
+                feedback.drain(self.stack, f"run{next(self.runs)}")
+            return False
+
+        wait_for(is_over, TIME_TO_RECOVER + len(emails), "all is delivered")
+
+    def end_leases(self) -> None:
+        """Age mails that are owed or in doubt for SHORT_LEASE, unless something changes them."""
+        ended = iso(datetime.now(timezone.utc) - SHORT_LEASE)
+        dynamodb = self.stack.client("dynamodb")
+        for item in self.items("owed", "sending"):
+            with suppress(dynamodb.exceptions.ConditionalCheckFailedException):
+                dynamodb.update_item(
+                    TableName=self.stack.table,
+                    Key={"email": item["email"]},
+                    UpdateExpression="SET mail_at = :mail_at, owed_at = :owed_at",
+                    ConditionExpression="mail = :mail AND mail_at = :seen AND mail_at <= :ended",
+                    ExpressionAttributeValues={
+                        ":mail": item["mail"],
+                        ":seen": item["mail_at"],
+                        ":ended": {"S": ended},
+                        ":mail_at": NOT_SO_LONG_AGO,
+                        ":owed_at": LONG_AGO,
+                    },
+                )
 
     def conclude(self, fault: str, tried: int, *emails: str) -> Row:
-        """One more row of the table: everybody has a mail, and every link in every mail works."""
+        """Add a row to the table: everybody has one mail, and the link in it works."""
         row = count(fault, tried, dict.fromkeys(emails, 1), self.mailed(*emails))
         self.rows.append(row)
-        assert row.lost == 0
+        assert (row.lost, row.doubled) == (0, 0)
         for mail in list(self.ses.passed):
             if mail["Destination"]["ToAddresses"][0] in emails:
                 text = mail["Content"]["Simple"]["Body"]["Text"]["Data"]
-                found = re.search(r"http://\S+", text)
-                assert found
-                assert self.stack.get(found.group()).status == 200
+                link = re.search(r"http://\S+", text)
+                assert link
+                assert self.stack.get(link.group()).status == 200
         return row
 
     def kill_the_mailer(self) -> bool:
@@ -120,6 +169,7 @@ def shared_outpost(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Outpost
         with running(tmp_path_factory.mktemp("outpost"), *settings) as stack:
             ses.target = dynamodb.target = stack.aws
             outpost = Outpost(stack, ses, dynamodb)
+            ses.on_passed = outpost.report
             yield outpost
             sys.stdout.write("\n" + report("faults-of-processes.txt", outpost.rows))
     finally:
@@ -143,20 +193,24 @@ def test_mails_wait_until_ses_can_be_reached(outpost: Outpost) -> None:
     waiting = people("waiting", 5)
     with outpost.ses.down():
         outpost.sign_up(*waiting)
-        wait_for(lambda: outpost.tried(waiting[0]) > 1, TIME_TO_RECOVER, "it is tried again")
-    outpost.wait_until_sent(*waiting)
-    tried = sum(map(outpost.tried, waiting))
-    assert outpost.conclude("connection to SES refused", tried, *waiting).doubled == 0
+        released = "mail_error"
+        wait_for(
+            lambda: sum(released in item for item in outpost.items("owed")) == len(waiting),
+            TIME_TO_RECOVER,
+            "all claims are released",
+        )
+    outpost.recover(*waiting)
+    outpost.conclude("connection to SES refused", sum(map(outpost.tried, waiting)), *waiting)
 
 
-def test_trouble_with_some_mails_of_a_batch_is_no_trouble_for_the_rest(outpost: Outpost) -> None:
-    """Botocore tries SES thrice and DynamoDB twice: most of these outlast an invocation."""
+def test_trouble_with_some_mails_does_not_touch_others(outpost: Outpost) -> None:
+    """What SES or DynamoDB does to one mail of a batch concerns that mail alone."""
     at_ses = {
-        "SES answers 503": Trouble(says(503, "ServiceUnavailable"), times=4),
-        "SES throttled": Trouble(says(429, "TooManyRequestsException"), times=4),
-        "reset before SES took it": Trouble(resets, times=4),
+        "SES answers 503": Trouble(says(503, "ServiceUnavailable"), times=1),
+        "reset before SES took it": Trouble(resets, times=1),
         "reset after SES took it": Trouble(resets, times=1, arrives=True),
         "SES hangs": Trouble(hangs, times=1),
+        "SES took it and hangs": Trouble(hangs, times=1, arrives=True),
     }
     at_dynamodb = {
         "DynamoDB answers 500 at claim": Trouble(says(500, "InternalServerError"), times=3),
@@ -168,25 +222,22 @@ def test_trouble_with_some_mails_of_a_batch_is_no_trouble_for_the_rest(outpost: 
     for fault, trouble in at_ses.items():
         trouble.about = (whose[fault],)
     for fault, trouble in at_dynamodb.items():
-        step = "mail = :sent," if "sent" in fault else "mail = :sending"
+        step = "mail = :sent," if "sent" in fault else "mail_link = :link, links"
         trouble.about = (whose[fault], step)
     outpost.ses.troubles = [*at_ses.values()]
     outpost.dynamodb.troubles = [*at_dynamodb.values()]
     others = people("untroubled", 10)
 
     outpost.put(*whose.values(), *others)
-    outpost.wait_until_sent(*others, *whose.values())
-    hung = whose["SES hangs"]
-    assert outpost.mailed(*others, hung)[-1] == hung, "nobody waited for the mail that hung"
-
+    outpost.wait_until_delivered(*others)
+    outpost.recover(*whose.values())
     for fault, trouble in {**at_ses, **at_dynamodb}.items():
-        row = outpost.conclude(fault, trouble.met, whose[fault])
-        assert row.tried == trouble.times
-        assert row.doubled == (fault == "reset after SES took it")
-    assert outpost.conclude("the rest of that batch", len(others), *others).doubled == 0
+        assert trouble.met >= 1
+        outpost.conclude(fault, trouble.met, whose[fault])
+    outpost.conclude("the rest of that batch", len(others), *others)
 
 
-def test_a_mailer_that_is_killed_again_and_again_mails_everybody(outpost: Outpost) -> None:
+def test_a_mailer_killed_again_and_again_doubles_no_mail(outpost: Outpost) -> None:
     everybody = people("many", SIGN_UPS)
     kills = 0
     done = threading.Event()
@@ -202,32 +253,30 @@ def test_a_mailer_that_is_killed_again_and_again_mails_everybody(outpost: Outpos
         killing = killer.submit(kill_again_and_again)
         try:
             outpost.sign_up(*everybody)
-            outpost.wait_until_sent(*everybody, seconds=TIME_TO_RECOVER + SIGN_UPS)
+            outpost.recover(*everybody)
         finally:
             done.set()
         killing.result()
 
     assert kills >= SIGN_UPS // MAILS_BETWEEN_KILLS - 1
-    row = outpost.conclude(f"killed, {SIGN_UPS} signing up", kills, *everybody)
-    # Each kill may hit every thread between SES's answer and its being written down.
-    assert row.doubled <= kills * MAX_CONCURRENT
+    outpost.conclude(f"killed, {SIGN_UPS} signing up", kills, *everybody)
 
 
-def test_fifty_sign_ups_of_one_address_at_once_are_one_mail(outpost: Outpost) -> None:
-    """Then fifty more when the cooldown is over and four were sent, and fifty after the fifth."""
+def test_fifty_sign_ups_of_one_address_are_one_mail(outpost: Outpost) -> None:
+    """Fifty more follow after the cooldown with four mails sent, and fifty after the fifth."""
     email, last = "popular@example.org", "last@example.org"
     outpost.sign_up(*[email] * CONNECTIONS)
-    outpost.wait_until_sent(email)
+    outpost.wait_until_delivered(email)
     assert outpost.mailed(email) == [email]
 
     outpost.stack.change(email, mail_at=LONG_AGO, mail_count={"N": "4"})
     outpost.sign_up(*[email] * CONNECTIONS)
     wait_for(lambda: len(outpost.mailed(email)) == 2, TIME_TO_RECOVER, "the fifth mail")
-    outpost.wait_until_sent(email)
+    outpost.wait_until_delivered(email)
 
     outpost.stack.change(email, mail_at=LONG_AGO)
     outpost.sign_up(*[email] * CONNECTIONS)
     outpost.sign_up(last)  # whose record comes after all the others'
-    outpost.wait_until_sent(last)
+    outpost.wait_until_delivered(last)
     assert outpost.mailed(email, last) == [email, email, last]
     assert outpost.stack.item(email)["mail_count"] == {"N": "5"}

@@ -1,17 +1,18 @@
-"""Every fault, on purpose: whatever befalls a mail, whoever was promised one gets it, and gets one.
+"""Faults on purpose: every person who was promised a mail gets it, and gets it once.
 
-The real handlers and the real store, over moto. AWS's faults happen on the wire, below botocore's
-retries; Lambda's mapping repeats what fails until it gives up, and the hourly sweep finds the rest.
+The real handlers and the real store run over moto, on a virtual clock. AWS's faults happen on the
+wire, below botocore's retries. Lambda's mapping repeats what fails until it gives up, the drain
+runs each minute, and SES publishes its events within 3 s. The table is kept in build/faults.txt.
 """
 
 from __future__ import annotations
 
-import re
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
+from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -25,131 +26,65 @@ from botocore.exceptions import (
 
 from chalicelib import wiring
 from chalicelib.mail.mailer import TIME_FOR_A_MAIL
+from chalicelib.users.item import LEASE, LINK_LIFE
 from tests.support.fakes import record
-from tests.support.faults import Aws, Fault, Invocation, Killed, Row, Shard, Stream, count, report
-from tests.support.service import ALEXIS as SIGN_UP
-from tests.support.service import BASE_URL, EVERY_HOUR, TABLE, Clock, Service, running
-from tests.support.stores import Plain, plain, typed
+from tests.support.faults import Aws, Fault, Killed, Row, Stream, World, report
+from tests.support.service import TABLE, running
+from tests.support.stores import Plain, typed
 from tests.support.wire import Answer, answer, refusal
 
 ALEXIS, BOB, DAVE = "alexis@example.org", "bob@example.org", "dave@example.org"
 EVERYBODY = {ALEXIS: 1, BOB: 1}
-
-
-@dataclass
-class World:
-    """A service on a test's clock, an AWS that fails by plan, and the rows of the table so far."""
-
-    service: Service
-    aws: Aws
-    stream: Stream
-    rows: list[Row] = field(default_factory=list)
-
-    def begin(self) -> None:
-        """Nobody is known, and nothing is on its way."""
-        for email in self.items():
-            self.delete(email)
-        self.stream.take()
-        self.aws.forget()
-        self.service.clock.moment = Clock.moment
-
-    def everybody_signs_up(self) -> None:
-        """Alexis does, and another program puts Bob."""
-        self.sign_up(ALEXIS)
-        self.put(BOB, nom="GÜNST HORN")
-
-    def sign_up(self, email: str) -> None:
-        answer = self.service.post_json("/users", {**SIGN_UP, "email": email})
-        assert answer.status_code == 202
-
-    def put(self, email: str, **attributes: object) -> None:
-        self.service.put(typed({"email": email, **attributes}))
-
-    def delete(self, email: str) -> None:
-        self.aws.dynamodb.delete_item(TableName=TABLE, Key=typed({"email": email}))
-
-    def live_through(
-        self,
-        name: str,
-        *faults: Fault,
-        leading_to: Sequence[Fault] = (),
-        owed: Mapping[str, int] = EVERYBODY,
-        tried: int | None = None,
-        **shard: Any,
-    ) -> Row:
-        """Mail everybody while ``faults`` last, and what is then still owed an hour later.
-
-        ``leading_to`` are faults that only bring about the steps that the others befall. ``tried``
-        is for what befalls no request.
-        """
-        self.aws.faults = [replace(fault) for fault in (*faults, *leading_to)]
-        mapping = self.mapping(**shard)
-        mapping.run()
-        met = sum(fault.met for fault in self.aws.faults[: len(faults)])
-        self.aws.faults = []
-        self.aws.restart()
-        self.service.clock.go_by(hours=1)
-        self.sweep()
-        mapping.run()
-        mailed = [mail.to for mail in self.aws.mails]
-        self.rows.append(count(name, met if tried is None else tried, owed, mailed))
-        return self.rows[-1]
-
-    def mapping(self, **shard: Any) -> Shard:
-        return Shard(self.service, self.aws, self.stream, **shard)
-
-    def sweep(self) -> None:
-        self.service.app.resend_owed_mail(EVERY_HOUR, Invocation(self.service.clock, 900))
-
-    def click(self, text: str) -> int:
-        """Open the link in a mail, as its reader's click does, and return the answer's status."""
-        found = re.search(r"https://\S+", text)
-        assert found
-        return self.service.get(found.group().removeprefix(BASE_URL)).status_code
-
-    def items(self) -> dict[str, Plain]:
-        """Every item there is, by its key."""
-        return {item["email"]: item for item in map(plain, self.service.items())}
-
-    def is_well(self, *but: str) -> None:
-        """Everybody was mailed, nobody is marked failed, and every link that was mailed works."""
-        assert self.rows[-1].lost == 0
-        items = self.items()
-        for email in set(EVERYBODY) - set(but):
-            assert (items[email]["mail"], items[email]["mail_count"]) == ("sent", 1)
-        assert {self.click(mail.text) for mail in self.aws.mails if mail.to not in but} == {200}
-
-    def nobody_waited_but(self, email: str) -> None:
-        """All the others were mailed by the first invocation."""
-        assert {mail.invocation for mail in self.aws.mails if mail.to != email} == {1}
+AT_ONCE = timedelta(seconds=30)
+BY_DRAIN = timedelta(minutes=4)
+"""The drain takes over after a minute, and tries again each minute at first."""
+AFTER_LEASE = LEASE + BY_DRAIN
 
 
 @pytest.fixture(scope="module")
 def shared_world() -> Iterator[World]:
     with pytest.MonkeyPatch.context() as patch, running() as service:
         patch.setattr("botocore.endpoint.time", SimpleNamespace(sleep=lambda _: None))
-        # A client that met many faults tries only once: no test is to be tired by those before it.
+        # A client that met many faults tries only once; earlier tests must not change later ones.
         patch.setattr("botocore.retries.quota.RetryQuota.acquire", lambda *_: True)
-        pause = SimpleNamespace(sleep=lambda seconds: service.clock.go_by(seconds=seconds))
-        patch.setattr(wiring, "time", pause)
-        patch.setattr("chalicelib.mail.sweep.SEGMENTS", 1)  # one look is enough for so few people
         world = World(service, Aws(service), Stream(patch))
+        patch.setattr(wiring, "_pause", lambda seconds: world.aws.go_by(seconds=seconds))
         yield world
         sys.stdout.write("\n" + report("faults.txt", world.rows))
 
 
 @pytest.fixture
 def empty_world(shared_world: World) -> World:
-    """A service that nobody has signed up to. Building one takes longer than a test."""
+    """A stage without users. Building one takes longer than a test."""
     shared_world.begin()
     return shared_world
 
 
 @pytest.fixture
 def world(empty_world: World) -> World:
-    """Alexis and Bob have signed up, and neither is mailed yet."""
-    empty_world.everybody_signs_up()
+    """Alexis has signed up, and another program has put Bob. Neither is mailed yet."""
+    everybody_signs_up(empty_world)
     return empty_world
+
+
+def everybody_signs_up(world: World) -> None:
+    world.sign_up(ALEXIS)
+    world.put(BOB, nom="GÜNST HORN")
+
+
+def assert_all_is_well(world: World, row: Row, *, but: str = "") -> None:
+    """Nobody is forgotten or mailed twice, SES's word is recorded, and every link works."""
+    assert (row.lost, row.doubled) == (0, 0)
+    items = world.items()
+    assert {items[email]["mail"] for email in EVERYBODY if email != but} == {"delivered"}
+    now = world.service.clock.now()
+    for mail in world.aws.mails:
+        status = 200 if now - mail.at < LINK_LIFE else 410
+        assert mail.to == but or world.click(mail.text) == status
+
+
+def assert_bob_is_mailed_at_once(world: World) -> None:
+    assert max(world.waits(BOB)) < AT_ONCE
 
 
 def says(status: int, code: str, message: str = "") -> Callable[[], Answer]:
@@ -157,11 +92,11 @@ def says(status: int, code: str, message: str = "") -> Callable[[], Answer]:
 
 
 def breaks(kind: Callable[..., Exception]) -> Callable[[], Exception]:
-    """A fault of the network, as botocore tells it."""
+    """Return a fault of the network, as botocore raises it."""
     return lambda: kind(endpoint_url="https://aws.invalid")
 
 
-# What SES may say and do
+# SES
 
 
 REFUSED: dict[str, Callable[[], Answer]] = {
@@ -186,61 +121,70 @@ REFUSED: dict[str, Callable[[], Answer]] = {
     "no such configuration set": says(404, "NotFoundException", "No such configuration set."),
     "not allowed to send": says(403, "AccessDeniedException", "Not authorized."),
     "credentials expired": says(403, "ExpiredTokenException", "The token has expired."),
+    "connection to SES refused": breaks(EndpointConnectionError),
+    "no connection to SES in time": breaks(ConnectTimeoutError),
 }
-BROKEN: dict[str, Callable[[], Answer]] = {
+"""SES certainly did not take the mail."""
+DOUBTFUL: dict[str, Callable[[], Answer]] = {
     "SES answers 500": says(500, "InternalFailure"),
     "SES answers 503": says(503, "ServiceUnavailable"),
     "a gateway answers 502": lambda: answer(502, b"<html>Bad Gateway</html>"),
-    "connection to SES refused": breaks(EndpointConnectionError),
-    "no connection to SES in time": breaks(ConnectTimeoutError),
-    "connection reset before SES took it": breaks(ConnectionClosedError),
+    "connection to SES reset": breaks(ConnectionClosedError),
     "SES hangs": breaks(ReadTimeoutError),
 }
-UNHEARD: dict[str, Callable[[], Answer]] = {
-    "connection reset after SES took it": breaks(ConnectionClosedError),
-    "SES took it and hangs": breaks(ReadTimeoutError),
-    "SES took it and answers 500": says(500, "InternalFailure"),
-}
-UNSENT = {**REFUSED, **BROKEN}
+"""SES may have taken the mail or not."""
+REJECTED = says(400, "MessageRejected", "Invalid content.")
 
 
-@pytest.mark.parametrize("fault", UNSENT)
-def test_what_befalls_one_sending_delays_nobody_else(world: World, fault: str) -> None:
-    once = Fault("send", UNSENT[fault], times=1, only=ALEXIS)
-    row = world.live_through(f"{fault}, once", once)
-    assert (row.tried, row.doubled) == (1, 0)
-    world.is_well()
-    world.nobody_waited_but(ALEXIS)
+@pytest.mark.parametrize("times", [4, 1000])
+@pytest.mark.parametrize("fault", REFUSED)
+def test_a_mail_that_ses_refused_is_drained(world: World, fault: str, times: int) -> None:
+    """The mailer itself tries up to four times if SES's rate is used up."""
+    row = world.live_through(
+        f"{fault}, {times} times", Fault("send", REFUSED[fault], times=times), owed=EVERYBODY
+    )
+    assert row.tried >= 4
+    assert_all_is_well(world, row)
+    patience = BY_DRAIN if times == 4 else 3 * BY_DRAIN  # it waits as long again as the fault
+    assert max(mail.at for mail in world.aws.mails) - world.began < patience
 
 
-@pytest.mark.parametrize("fault", UNSENT)
-def test_an_outage_that_outlasts_the_mappings_patience_loses_no_mail(
-    world: World, fault: str
-) -> None:
-    row = world.live_through(f"{fault}, for long", Fault("send", UNSENT[fault]))
-    assert row.tried >= 6
-    assert row.doubled == 0
-    world.is_well()
+@pytest.mark.parametrize("arrives", [False, True])
+@pytest.mark.parametrize("fault", DOUBTFUL)
+def test_a_mail_in_doubt_is_sent_once(world: World, fault: str, arrives: bool) -> None:
+    """SES's own event ends the doubt. Without one, the mail goes out again after the lease."""
+    doubt = Fault("send", DOUBTFUL[fault], times=1, arrives=arrives, only=ALEXIS)
+    moment = "after" if arrives else "before"
+    row = world.live_through(f"{fault}, once {moment} it took the mail", doubt, owed=EVERYBODY)
+    assert row.tried == 1
+    assert_all_is_well(world, row)
+    assert_bob_is_mailed_at_once(world)
+    (wait,) = world.waits(ALEXIS)
+    assert wait < AT_ONCE if arrives else LEASE < wait < AFTER_LEASE
 
 
-@pytest.mark.parametrize("fault", UNHEARD)
-def test_a_mail_that_ses_took_unheard_is_sent_again(world: World, fault: str) -> None:
-    """SES cannot be asked whether it took a mail: only another one makes sure."""
-    once = Fault("send", UNHEARD[fault], times=1, arrives=True, only=ALEXIS)
-    row = world.live_through(f"{fault}, once", once)
-    assert (row.tried, row.doubled) == (1, 1)
-    world.is_well()
-    world.nobody_waited_but(ALEXIS)
+@pytest.mark.parametrize("arrives", [False, True])
+@pytest.mark.parametrize("fault", DOUBTFUL)
+def test_an_outage_in_doubt_doubles_no_mail(world: World, fault: str, arrives: bool) -> None:
+    moment = "after" if arrives else "before"
+    outage = Fault("send", DOUBTFUL[fault], arrives=arrives)
+    row = world.live_through(f"{fault} for long, {moment} it took the mail", outage, owed=EVERYBODY)
+    assert row.tried >= 2
+    assert_all_is_well(world, row)
 
 
-@pytest.mark.parametrize("fault", UNHEARD)
-def test_no_more_is_sent_again_than_was_unheard(world: World, fault: str) -> None:
-    row = world.live_through(f"{fault}, for long", Fault("send", UNHEARD[fault], arrives=True))
-    assert 0 < row.doubled <= row.tried
-    world.is_well()
+def test_a_silent_ses_is_asked_again_only_after_the_lease(world: World) -> None:
+    """Nobody can know whether this mail has left: the second one is for certainty."""
+    world.aws.is_silent = True
+    cut = Fault("send", DOUBTFUL["SES hangs"], times=1, arrives=True, only=ALEXIS)
+    owed = {**EVERYBODY, ALEXIS: 2}
+    row = world.live_through("SES took it, hangs, and never reports it", cut, owed=owed)
+    assert (row.lost, row.doubled) == (0, 0)
+    first, second = world.waits(ALEXIS)
+    assert LEASE < second - first < AFTER_LEASE
 
 
-# What DynamoDB may say and do
+# DynamoDB
 
 
 TROUBLED: dict[str, Callable[[], Answer]] = {
@@ -249,178 +193,187 @@ TROUBLED: dict[str, Callable[[], Answer]] = {
     "connection to DynamoDB refused": breaks(EndpointConnectionError),
     "DynamoDB hangs": breaks(ReadTimeoutError),
 }
-REJECTED = says(400, "MessageRejected", "Invalid content.")
-# The steps at which something is written, and what leads Alexis's mail to each.
+CUT_OFF = Fault("send", DOUBTFUL["SES hangs"], times=1, arrives=True, only=ALEXIS)
 WRITES: dict[str, list[Fault]] = {
     "claim": [],
     "sent": [],
-    "take back": [Fault("send", REFUSED["sending paused"], times=1, only=ALEXIS)],
+    "release": [Fault("send", REFUSED["sending paused"], times=1, only=ALEXIS)],
     "failed": [Fault("send", REJECTED, only=ALEXIS)],
+    "report": [CUT_OFF],
 }
+"""Each step that writes the user's item, and the faults that lead Alexis's mail to it."""
 
 
 def befalls_alexis(world: World, name: str, fault: Fault) -> Row:
-    """One whose mail SES will never take is owed none, and is the one who may be marked failed."""
-    rejected = fault.step == "failed"
+    """Let Alexis's mail meet ``fault``. If SES rejects that mail, no mail is owed to Alexis."""
+    is_rejected = fault.step == "failed"
     row = world.live_through(
         name,
         replace(fault, only=ALEXIS),
         leading_to=WRITES.get(fault.step, ()),
-        owed={**EVERYBODY, ALEXIS: 0} if rejected else EVERYBODY,
+        owed={**EVERYBODY, ALEXIS: 0} if is_rejected else EVERYBODY,
     )
-    world.is_well(*[ALEXIS] if rejected else [])
-    assert not rejected or world.items()[ALEXIS]["mail"] == "failed"
+    assert row.tried >= 1
+    assert_all_is_well(world, row, but=ALEXIS if is_rejected else "")
+    assert not is_rejected or world.items()[ALEXIS]["mail"] == "failed"
     return row
 
 
+@pytest.mark.parametrize("arrives", [False, True])
 @pytest.mark.parametrize("step", WRITES)
 @pytest.mark.parametrize("fault", TROUBLED)
-def test_what_befalls_one_write_delays_nobody_else(world: World, fault: str, step: str) -> None:
-    """Seven times is for more than one try of botocore's, and of ours."""
-    trouble = Fault(step, TROUBLED[fault], times=7)
-    row = befalls_alexis(world, f"{fault} at {step}, seven times", trouble)
-    assert row.doubled == 0
-    world.nobody_waited_but(ALEXIS)
+def test_a_write_that_fails_doubles_no_mail(
+    world: World, fault: str, step: str, arrives: bool
+) -> None:
+    """Five times is for more than one try of botocore's, and of Lambda's with SES's event."""
+    trouble = Fault(step, TROUBLED[fault], times=5, arrives=arrives)
+    befalls_alexis(world, f"{fault}, {'after' if arrives else 'before'} {step}", trouble)
+    if step != "release":  # paused for Alexis is paused for Bob
+        assert_bob_is_mailed_at_once(world)
 
 
-@pytest.mark.parametrize("step", WRITES)
-def test_a_write_whose_answer_comes_too_late_is_found_made(world: World, step: str) -> None:
-    late = Fault(step, breaks(ReadTimeoutError), times=7, arrives=True)
-    row = befalls_alexis(world, f"DynamoDB slow at {step}, seven times", late)
-    assert row.tried >= 1
-    assert row.doubled == 0
-    world.nobody_waited_but(ALEXIS)
-
-
+@pytest.mark.parametrize("step", ["claim", "owe", "budget", "lock"])
 @pytest.mark.parametrize("fault", TROUBLED)
-def test_an_outage_of_the_table_loses_no_mail_and_doubles_none(world: World, fault: str) -> None:
-    row = world.live_through(f"{fault} at claim, for long", Fault("claim", TROUBLED[fault]))
-    assert row.tried >= 6
-    assert row.doubled == 0
-    world.is_well()
+def test_an_outage_of_a_table_doubles_no_mail(world: World, fault: str, step: str) -> None:
+    paused = Fault("send", REFUSED["sending paused"])  # so that the drain is needed
+    outage = Fault(step, TROUBLED[fault])
+    name = f"{fault} at {step}, for long"
+    row = world.live_through(name, outage, leading_to=[paused], owed=EVERYBODY)
+    assert row.tried >= 2
+    assert_all_is_well(world, row)
 
 
-def test_a_mail_of_which_nothing_can_be_written_down_is_sent_again(world: World) -> None:
-    """Rather twice than never; but first it is tried for as long as the invocation may last."""
+def test_ses_reports_a_mail_whose_sender_cannot(world: World) -> None:
     throttled = Fault("sent", TROUBLED["DynamoDB throttled"], only=ALEXIS)
-    row = world.live_through("DynamoDB throttled at sent, for long", throttled)
-    assert row.tried > 50 * row.doubled > 0
-    world.is_well()
+    row = world.live_through("DynamoDB throttled at sent, for long", throttled, owed=EVERYBODY)
+    assert row.tried > 1
+    assert_all_is_well(world, row)
 
 
-# What may become of the process
+# The process
 
 
-MOMENTS: dict[str, tuple[str, bool, int]] = {
-    "before the claim": ("claim", False, 0),
-    "after the claim": ("claim", True, 0),
-    "before SES has the mail": ("send", False, 0),
-    "once SES has the mail": ("send", True, 1),
-    "before sent is written": ("sent", False, 1),
-    "once sent is written": ("sent", True, 0),
-    "before a claim is taken back": ("take back", False, 0),
-    "once a claim is taken back": ("take back", True, 0),
-    "before failed is written": ("failed", False, 0),
-    "once failed is written": ("failed", True, 0),
+MOMENTS: dict[str, tuple[str, bool]] = {
+    "before the claim": ("claim", False),
+    "after the claim": ("claim", True),
+    "before SES has the mail": ("send", False),
+    "once SES has the mail": ("send", True),
+    "before sent is written": ("sent", False),
+    "once sent is written": ("sent", True),
+    "before a claim is released": ("release", False),
+    "once a claim is released": ("release", True),
+    "before failed is written": ("failed", False),
+    "once failed is written": ("failed", True),
+    "before SES's word is written": ("report", False),
+    "once SES's word is written": ("report", True),
 }
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
-def test_a_process_killed_at_any_moment_loses_no_mail(world: World, moment: str) -> None:
-    step, arrives, doubled = MOMENTS[moment]
-    row = befalls_alexis(world, f"killed {moment}", Fault(step, Killed, times=1, arrives=arrives))
-    assert row.tried == 1
-    # Whoever else's mail SES had at that moment is as unlucky.
-    assert doubled <= row.doubled <= doubled + len(EVERYBODY) - 1
+def test_a_mailer_killed_at_any_moment_doubles_no_mail(world: World, moment: str) -> None:
+    step, arrives = MOMENTS[moment]
+    kill = Fault(step, Killed, times=1, arrives=arrives)
+    befalls_alexis(world, f"killed {moment}", kill)
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
-def test_a_mail_that_takes_all_the_memory_delays_nobody_else(world: World, moment: str) -> None:
-    step, arrives, doubled = MOMENTS[moment]
-    row = befalls_alexis(
-        world, f"out of memory {moment}", Fault(step, MemoryError, times=1, arrives=arrives)
-    )
-    assert (row.tried, row.doubled) == (1, doubled)
-    world.nobody_waited_but(ALEXIS)
+def test_a_drain_killed_at_any_moment_doubles_no_mail(world: World, moment: str) -> None:
+    """Records that are lost leave everything to the drain."""
+    step, arrives = MOMENTS[moment]
+    world.stream.take()
+    kill = Fault(step, Killed, times=1, arrives=arrives)
+    befalls_alexis(world, f"records lost, drain killed {moment}", kill)
 
 
-def test_a_mail_that_kills_its_process_every_time_stops_nobody_elses(world: World) -> None:
-    row = world.live_through("killed by one mail, for long", Fault("claim", Killed, only=ALEXIS))
+@pytest.mark.parametrize("moment", [each for each in MOMENTS if "word" not in each])
+def test_a_mail_that_takes_all_memory_is_sent_once(world: World, moment: str) -> None:
+    step, arrives = MOMENTS[moment]
+    full = Fault(step, MemoryError, times=1, arrives=arrives)
+    befalls_alexis(world, f"out of memory {moment}", full)
+
+
+def test_a_mail_that_kills_each_process_stops_no_other(world: World) -> None:
+    kills = Fault("claim", Killed, only=ALEXIS)
+    row = world.live_through("killed by one mail, for long", kills, owed=EVERYBODY)
     assert row.tried >= 4
-    assert row.doubled == 0
-    world.is_well()
-    others = [mail.invocation for mail in world.aws.mails if mail.to != ALEXIS]
-    alexis = [mail.invocation for mail in world.aws.mails if mail.to == ALEXIS]
-    assert max(others) < min(alexis)
+    assert_all_is_well(world, row)
+    assert max(world.waits(BOB)) < min(world.waits(ALEXIS))
 
 
-def test_what_there_is_no_time_for_is_sent_another_time(world: World) -> None:
+def test_a_mail_without_time_left_is_drained(world: World) -> None:
     little = [TIME_FOR_A_MAIL - 0.1] * 3
-    row = world.live_through("out of time", tried=len(little), seconds=little)
-    assert row.doubled == 0
-    world.is_well()
-    assert min(mail.invocation for mail in world.aws.mails) > len(little)
+    row = world.live_through("out of time", tried=len(little), seconds=little, owed=EVERYBODY)
+    assert_all_is_well(world, row)
+    assert AT_ONCE < max(world.waits(ALEXIS)) < BY_DRAIN
 
 
 @pytest.mark.parametrize("seed", range(1, 5))
-def test_faults_of_every_kind_at_once_lose_no_mail(world: World, seed: int) -> None:
-    """A third of the requests meet one, of any kind, at any step."""
+def test_faults_of_every_kind_at_once_double_no_mail(world: World, seed: int) -> None:
+    """A third of the requests meet a fault, of any kind, at any step."""
     people = [f"user{n}@example.org" for n in range(9)]
     for email in people:
         world.sign_up(email)
     world.aws.luck = str(seed)
     row = world.live_through(
         f"all of these at random, {seed}",
-        *[Fault("send", what, chance=0.02) for what in UNSENT.values()],
-        *[Fault("send", what, chance=0.02, arrives=True) for what in UNHEARD.values()],
+        *[Fault("send", what, chance=0.02) for what in REFUSED.values()],
         *[
-            Fault(step, what, chance=0.04, arrives=arrives)
-            for step in WRITES
-            for what in TROUBLED.values()
+            Fault("send", what, chance=0.02, arrives=arrives)
+            for what in DOUBTFUL.values()
             for arrives in (False, True)
         ],
         *[
-            Fault(step, Killed, chance=0.01, arrives=arrives)
-            for step, arrives, _ in MOMENTS.values()
+            Fault(step, what, chance=0.02 if step == "report" else 0.04, arrives=arrives)
+            for step in (*WRITES, "owe", "budget", "lock")
+            for what in TROUBLED.values()
+            for arrives in (False, True)
         ],
+        *[Fault(step, Killed, chance=0.01, arrives=arrives) for step, arrives in MOMENTS.values()],
         owed={**EVERYBODY, **dict.fromkeys(people, 1)},
     )
-    assert row.tried > len(people)
-    world.is_well()
-    assert {world.items()[email]["mail"] for email in people} == {"sent"}
+    assert row.tried >= 5
+    assert_all_is_well(world, row)
 
 
-# What may become of the sweep
+# Two processes at once
 
 
-@pytest.mark.parametrize("fault", TROUBLED)
-def test_a_sweep_that_cannot_ask_for_one_asks_for_the_others(world: World, fault: str) -> None:
+def test_a_batch_in_two_processes_is_sent_once(world: World) -> None:
+    """Lambda may read a shard twice for a moment."""
+    both = threading.Barrier(2, timeout=30)
+    world.aws.faults = [Fault("claim", lambda: wait_for_all(both), times=2, only=ALEXIS)]
+    records = world.stream.take()
+    with ThreadPoolExecutor(2) as pool:
+        for _ in range(2):
+            pool.submit(world.mapping().bring, records)
+    name = "the batch in two processes at once"
+    row = world.live_through(name, tried=len(records), owed=EVERYBODY)
+    assert_all_is_well(world, row)
+
+
+def test_a_mail_that_the_stream_and_the_drain_take_is_sent_once(world: World) -> None:
+    records = world.stream.take()
+    world.aws.go_by(minutes=2)
+    late = Fault("claim", lambda: world.mapping().bring(records), times=1, only=ALEXIS)
+    row = world.live_through("the stream is late, and overtakes the drain", late, owed=EVERYBODY)
+    assert row.tried == 1
+    assert_all_is_well(world, row)
+
+
+def test_a_drain_that_meets_another_lets_it_be(world: World) -> None:
     world.stream.take()
-    world.service.clock.go_by(hours=1)
-    trouble = Fault("ask again", TROUBLED[fault], only=ALEXIS)
-    world.aws.faults = [trouble]
-    world.sweep()
-    row = world.live_through(f"records lost, and {fault} in the sweep", tried=trouble.met)
-    assert row.doubled == 0
-    world.is_well()
-    assert [mail.to for mail in world.aws.mails] == [BOB, ALEXIS]
+    world.aws.go_by(minutes=2)
+    second = Fault("send", world.drain, times=1, only=ALEXIS)
+    row = world.live_through("two drains at once", second, owed=EVERYBODY)
+    assert row.tried == 1
+    assert_all_is_well(world, row)
 
 
-@pytest.mark.parametrize("arrives", [False, True])
-def test_a_sweep_that_is_killed_is_made_up_for_in_an_hour(world: World, arrives: bool) -> None:
-    world.stream.take()
-    world.service.clock.go_by(hours=1)
-    world.aws.faults = [Fault("ask again", Killed, arrives=arrives)]
-    with pytest.raises(Killed):
-        world.sweep()
-    world.aws.restart()
-    moment = "once" if arrives else "before"
-    row = world.live_through(f"records lost, sweep killed {moment} it asks", tried=1)
-    assert row.doubled == 0
-    world.is_well()
+def wait_for_all(barrier: threading.Barrier) -> None:
+    barrier.wait()
 
 
-# What others may do meanwhile
+# Other programs, and the users themselves
 
 
 def validates(world: World) -> None:
@@ -475,20 +428,20 @@ def asks_again_a_minute_later(world: World) -> None:
         ("sent", asks_again_a_minute_later, 2, [200, 200]),
     ],
 )
-def test_what_others_do_meanwhile_counts(
+def test_a_change_meanwhile_decides_how_many_are_owed(
     world: World, step: str, act: Callable[[World], None], owed: int, links: list[int]
 ) -> None:
-    """Who is put anew, or asks anew in time, is owed anew; an item that is gone took its links."""
-    name = f"who is mailed {act.__name__.replace('_', ' ')}"
+    """A user who is put again, or asks again in time, is owed another mail."""
+    name = f"Alexis {act.__name__.replace('_', ' ')}"
     race = Fault(step, lambda: act(world), times=1, only=ALEXIS)
     row = world.live_through(f"{name} before {step}", race, owed={**EVERYBODY, ALEXIS: owed})
-    assert (row.tried, row.lost, row.doubled) == (1, 0, 0)
-    world.is_well(ALEXIS)
+    assert row.tried == 1
+    assert_all_is_well(world, row, but=ALEXIS)
     assert [world.click(mail.text) for mail in world.aws.mails if mail.to == ALEXIS] == links
     assert (ALEXIS in world.items()) == (act is not is_deleted)
 
 
-# What the stream may bring
+# The stream's records
 
 
 def from_the_start() -> Callable[[list[Any]], list[Any]]:
@@ -511,44 +464,34 @@ BENT: dict[str, Callable[[list[Any]], list[Any]]] = {
 
 
 @pytest.mark.parametrize("name", BENT)
-def test_records_may_come_in_any_number_and_order(world: World, name: str) -> None:
-    row = world.live_through(name, tried=len(EVERYBODY), bend=BENT[name])
-    assert row.doubled == 0
-    world.is_well()
-    world.nobody_waited_but("")
+def test_records_in_any_number_and_order_are_one_mail(world: World, name: str) -> None:
+    row = world.live_through(name, tried=len(EVERYBODY), bend=BENT[name], owed=EVERYBODY)
+    assert_all_is_well(world, row)
+    assert max(mail.at for mail in world.aws.mails) - world.began < AT_ONCE
 
 
-def test_records_older_than_their_items_ask_for_nothing(world: World) -> None:
-    """A stream that is read an hour late, and meanwhile the sweep has seen to everything."""
+def test_lost_records_are_found_within_a_day(world: World) -> None:
+    """Alexis's item is in the index. Another program put Bob's, so it has to be looked for."""
+    lost = world.stream.take()
+    row = world.live_through("records lost", tried=len(lost), owed=EVERYBODY)
+    assert_all_is_well(world, row)
+    assert max(world.waits(ALEXIS)) < BY_DRAIN
+    assert max(world.waits(BOB)) < timedelta(hours=25)
+
+
+def test_records_older_than_their_items_owe_nothing(world: World) -> None:
+    """The stream is read an hour late, and meanwhile the drain has mailed everybody."""
     kept = world.stream.take()
     world.delete(BOB)
     world.stream.take()
-    world.live_through("stale records", tried=len(kept), owed={ALEXIS: 1})
-    world.is_well(BOB)
-    validates(world)
+    row = world.live_through("stale records", tried=len(kept), owed={ALEXIS: 1})
+    assert_all_is_well(world, row, but=BOB)
     before = world.items()
     late = world.mapping()
     late.bring(kept)
     assert late.given_up == []
     assert world.items() == before
     assert len(world.aws.mails) == 1
-
-
-def meet(barrier: threading.Barrier) -> None:
-    barrier.wait()
-
-
-def test_a_batch_in_two_processes_at_once_is_sent_twice(world: World) -> None:
-    """Lambda may lose track of a shard for a moment; that a mail is claimed is no lock on it."""
-    both = threading.Barrier(2, timeout=30)
-    world.aws.faults = [Fault("send", lambda: meet(both), times=2, only=ALEXIS)]
-    records = world.stream.take()
-    with ThreadPoolExecutor(2) as pool:
-        for _ in range(2):
-            pool.submit(world.mapping().bring, records)
-    row = world.live_through("the batch in two processes at once", tried=len(records))
-    assert 1 <= row.doubled <= len(records)
-    world.is_well()
 
 
 TTL = {"type": "Service", "principalId": "dynamodb.amazonaws.com"}
@@ -576,17 +519,17 @@ RECORDS: dict[str, object] = {
 
 
 @pytest.mark.parametrize("name", RECORDS)
-def test_a_record_that_is_worth_no_mail_holds_up_nobody(world: World, name: str) -> None:
-    row = world.live_through(
-        name, tried=2, bend=lambda records: [RECORDS[name], *records, RECORDS[name]]
-    )
-    assert row.doubled == 0
-    world.is_well()
-    world.nobody_waited_but("")
+def test_a_record_that_owes_no_mail_holds_up_none(world: World, name: str) -> None:
+    def bend(records: list[Any]) -> list[Any]:
+        return [RECORDS[name], *records, RECORDS[name]]
+
+    row = world.live_through(name, tried=2, bend=bend, owed=EVERYBODY)
+    assert_all_is_well(world, row)
+    assert_bob_is_mailed_at_once(world)
     assert set(world.items()) == set(EVERYBODY)
 
 
-# What other writers may put
+# Items of other programs
 
 
 ODD: dict[str, Plain] = {
@@ -598,6 +541,8 @@ ODD: dict[str, Plain] = {
     "nom is a header": {"nom": "HORN\r\nBcc: all@example.org"},
     "lang is a set": {"lang": {"fr", "en"}},
     "moments are numbers": {"created_at": 0, "mail_at": 5, "expires_at": "never"},
+    "links are a string": {"links": "none"},
+    "the count is a string": {"mail_count": "none"},
     "unknown attributes": {"plan": {"gold": [1, None, b"x"]}, "Mail": "no", "token": "t"},
 }
 UNUSABLE: dict[str, tuple[str, Plain]] = {
@@ -605,45 +550,37 @@ UNUSABLE: dict[str, tuple[str, Plain]] = {
     "key is no ASCII": ("élan@example.org", {}),
     "key is 1,000 characters": ("x" * 1000 + "@example.org", {}),
     "mail is a number": (DAVE, {"mail": 5}),
-    "links are a string": (DAVE, {"link_hashes": "none"}),
-    "the count is a string": (DAVE, {"mail_count": "none"}),
     "the item has no room left": (DAVE, {"plan": "x" * 404_950}),
 }
+
+
+OURS = ("mail_at", "links", "mail_count", "expires_at")
 
 
 @pytest.mark.parametrize("name", ODD)
 def test_an_odd_item_is_mailed_like_any_other(world: World, name: str) -> None:
     world.put(DAVE, **ODD[name])
     row = world.live_through(name, tried=1, owed={**EVERYBODY, DAVE: 1})
-    assert row.doubled == 0
+    assert_all_is_well(world, row)
     item = world.items()[DAVE]
-    assert item["mail"] == "sent"
-    assert all(item[each] == ODD[name][each] for each in ODD[name] if each != "mail_at")
-    world.is_well()
-    world.nobody_waited_but("")
+    assert item["mail"] == "delivered"
+    assert all(item[each] == ODD[name][each] for each in ODD[name] if each not in OURS)
+    assert max(world.waits(DAVE)) < AT_ONCE
 
 
+@pytest.mark.parametrize("lost", [False, True], ids=["by the stream", "by the drain"])
 @pytest.mark.parametrize("name", UNUSABLE)
-def test_an_item_that_nobody_can_be_mailed_by_holds_up_nobody(
-    empty_world: World, name: str
+def test_an_item_that_cannot_be_mailed_holds_up_none(
+    empty_world: World, name: str, lost: bool
 ) -> None:
     key, attributes = UNUSABLE[name]
     empty_world.put(key, **attributes)
-    empty_world.everybody_signs_up()
-    row = empty_world.live_through(name, tried=1)
-    assert row.doubled == 0
-    empty_world.is_well()
-    empty_world.nobody_waited_but("")
-
-
-@pytest.mark.parametrize("name", ["links are a string", "the item has no room left"])
-def test_an_item_that_nobody_can_be_mailed_by_does_not_stop_the_sweep(
-    empty_world: World, name: str
-) -> None:
-    key, attributes = UNUSABLE[name]
-    empty_world.put(key, **attributes)
-    empty_world.everybody_signs_up()
-    empty_world.stream.take()
-    row = empty_world.live_through(f"records lost, and {name}", tried=len(EVERYBODY))
-    assert row.doubled == 0
-    empty_world.is_well()
+    everybody_signs_up(empty_world)
+    if lost:
+        empty_world.stream.take()
+    row = empty_world.live_through(
+        f"{'records lost, and ' if lost else ''}{name}", tried=1, owed=EVERYBODY
+    )
+    assert_all_is_well(empty_world, row)
+    if not lost:
+        assert_bob_is_mailed_at_once(empty_world)

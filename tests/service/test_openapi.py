@@ -15,6 +15,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from chalicelib.templates import Templates
 from chalicelib.users import email_address, person_name, tokens
+from chalicelib.users.store import Users
 from chalicelib.web import body, forms, response
 from tests.support.description import DESCRIPTION, LINK, PATH, mail_link
 from tests.support.service import BROWSER, FORM, JSON, Service, running
@@ -224,7 +225,8 @@ def _arrange(service: Service, monkeypatch: pytest.MonkeyPatch, status: int) -> 
     if status == 410:
         service.clock.go_by(hours=2)
     if status in (500, 503):
-        monkeypatch.setattr(service.app, "users", fail)
+        for transition in ("sign_up", "resend", "validate"):
+            monkeypatch.setattr(Users, transition, fail)
         monkeypatch.setattr(response.Answers, "sign_up_page", fail)
         monkeypatch.setattr(response.Answers, "description", fail)
 

@@ -1,47 +1,56 @@
-"""Faults on purpose: an AWS that fails by plan, a mapping that repeats as Lambda's does, and the
-table of what came of it."""
+"""Faults on purpose: an AWS that fails by plan, a stage on a virtual clock, a table of results."""
 
 from __future__ import annotations
 
 import json
 import math
 import random
+import re
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from heapq import heappop, heappush
+from itertools import count as numbers
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import BotoCoreError, ClientError
 from moto.dynamodb.models import DynamoDBBackend
 from moto.dynamodb.models.table import StreamShard
 
+from chalicelib import wiring
 from chalicelib.mail.mailer import StillOwed
-from tests.support.service import Clock, Service
+from chalicelib.users.item import LEASE
+from tests.support.fakes import delivery, sent
+from tests.support.service import ALEXIS, BASE_URL, EVERY_MINUTE, LIMITS, TABLE, Clock, Service
+from tests.support.stores import Plain, plain, typed
 from tests.support.wire import NOWHERE, Answer, answer
 
-LAMBDA_TIMEOUT = 60.0  # seconds, as .chalice/config.json has it
+LAMBDA_TIMEOUT, DRAIN_TIMEOUT = 60.0, 120.0  # seconds, as .chalice/config.json has them
 MAX_AGE = timedelta(hours=1)  # as ops/deployment/event_source_mapping.py has it
-BETWEEN_TRIES = timedelta(minutes=20)  # Lambda is quicker; no fault is cleverer for that
+BETWEEN_TRIES = timedelta(minutes=20)  # Lambda is quicker; that makes no difference to any fault
+MINUTES_OF_FAULT = 3
+LATEST_EVENT = 3.0
+"""Seconds after which SES's event about a mail has come."""
 REPORTS = Path(__file__).parents[2] / "build"
 
 
 class Killed(BaseException):
-    """The process is gone. No Exception, so that nothing of ours may catch it."""
+    """The process is gone. It is no Exception, so that nothing in the app may catch it."""
 
 
 @dataclass
 class Fault:
-    """What befalls the requests of one ``step`` of a mail, until ``times`` of them have met it.
+    """A fault that the requests of one ``step`` meet, until ``times`` of them have met it.
 
-    Steps are ``claim``, ``send``, ``sent``, ``take back``, ``failed``, and ``ask again``, which is
-    the sweep's. ``what`` makes what the app then sees: an answer, an exception, or None where all
-    goes well. With ``arrives``, AWS does what it is asked, and only its answer is lost. ``only`` is
-    the one address that it befalls, and ``chance`` how likely.
+    ``step_of`` names the steps. ``what`` makes what the app then sees: an answer, an exception, or
+    None if all goes well. With ``arrives``, AWS does what it is asked, and only its answer is lost.
+    ``only`` is the one address that meets it, and ``chance`` its probability.
     """
 
     step: str
@@ -53,28 +62,52 @@ class Fault:
     met: int = 0
 
 
+def step_of(update: Mapping[str, Any]) -> str:
+    """Return which step of a mail an UpdateItem is; empty if it is none."""
+    change, condition = update["UpdateExpression"], update["ConditionExpression"]
+    if update["TableName"] == LIMITS:
+        return "lock" if "holder" in change else "budget"
+    if condition.startswith("mail_link = :link"):
+        return "report"
+    for step, part in {
+        "claim": "mail_link = :link",
+        "sent": "mail = :sent,",
+        "failed": "mail = :failed",
+        "release": "mail_count - :one",
+    }.items():
+        if part in change:
+            return step
+    return "owe" if condition.startswith("attribute_exists(email)") else ""
+
+
 @dataclass(frozen=True)
 class Sent:
-    """A mail that SES took, and which invocation of the mailer, counted from 1, handed it over."""
+    """A mail that SES took, and when."""
 
     to: str
     text: str
-    invocation: int
+    at: datetime
 
 
 class Aws:
-    """What stands between the app and moto. SES is played here: what it took is in ``mails``."""
+    """What stands between the app and moto. SES is played here: ``mails`` has what it took.
+
+    SES publishes its events about each mail within LATEST_EVENT, in any order. With ``is_silent``
+    it publishes none.
+    """
 
     def __init__(self, service: Service) -> None:
         self.faults: list[Fault] = []
         self.mails: list[Sent] = []
-        self.invocation = 0
+        self.is_silent = False
         self.luck = ""
         self.dynamodb = boto3.client("dynamodb")
         self._service = service
-        self._dead = False
+        self._is_dead = False
         self._asked: Counter[str] = Counter()
-        self._lock = threading.Lock()
+        self._lock, self._time = threading.Lock(), threading.RLock()
+        self._events: list[tuple[datetime, int, int, Any]] = []
+        self._turn = numbers()
         events = service.app.session.get_component("event_emitter")
         # moto listens to the same event: all listeners are asked, and the first answer counts.
         events.register_first("before-send.sesv2.SendEmail", self._send_email)
@@ -82,25 +115,48 @@ class Aws:
 
     def forget(self) -> None:
         self.restart()
-        self.faults.clear()
-        self.mails.clear()
-        self.invocation = 0
+        self.faults, self.mails, self.is_silent, self.luck = [], [], False, ""
+        self._events.clear()
         self._asked.clear()
 
     def restart(self) -> None:
-        """Have another process take over from one that was killed, with nothing of it left."""
-        if self._dead:
-            self._service.app.users.cache_clear()
-            self._service.app.mailer.cache_clear()
-            self._dead = False
+        """Start the functions' processes again: nothing that they remembered is left."""
+        if self._is_dead:
+            app = self._service.app
+            app.service = wiring.Service(app.session, app.stage, app.templates, lambda: app.now())
+            self._is_dead = False
+
+    def go_by(self, **time: float) -> None:
+        """Let time go by; SES's events come meanwhile."""
+        clock = self._service.clock
+        with self._time:
+            end = clock.moment + timedelta(**time)
+            while self._events and self._events[0][0] <= end:
+                due, _, tries, event = heappop(self._events)
+                clock.moment = max(clock.moment, due)
+                try:
+                    self._service.report(event)
+                except (ClientError, BotoCoreError, Killed):
+                    if tries < 3:  # as Lambda does with an event of SNS
+                        self._publish(event, timedelta(minutes=tries), tries + 1)
+            clock.moment = max(clock.moment, end)
+
+    def _publish(self, event: Any, after: timedelta, tries: int = 1) -> None:
+        due = self._service.clock.now() + after
+        heappush(self._events, (due, next(self._turn), tries, event))
 
     def _send_email(self, request: Any, **_: object) -> Any:
         asked = json.loads(request.body)
         (to,) = asked["Destination"]["ToAddresses"]
-        text = asked["Content"]["Simple"]["Body"]["Text"]["Data"]
+        (tag,) = asked["EmailTags"]
 
         def take() -> Answer:
-            self.mails.append(Sent(to, text, self.invocation))
+            text = asked["Content"]["Simple"]["Body"]["Text"]["Data"]
+            dice = random.Random(f"{self.luck} {len(self.mails)}")  # noqa: S311 - the same each run
+            self.mails.append(Sent(to, text, self._service.clock.now()))
+            for event in (sent(to, tag["Value"]), delivery(to, tag["Value"])):
+                if not self.is_silent:
+                    self._publish(event, timedelta(seconds=dice.uniform(0, LATEST_EVENT)))
             return answer(200, b'{"MessageId": "0100"}')
 
         return self._ask("send", to, request, take)
@@ -113,26 +169,30 @@ class Aws:
                 self.dynamodb.update_item(**asked)
             return None
 
-        return self._ask(step_of(asked), asked["Key"]["email"]["S"], request, update)
+        return self._ask(step_of(asked), asked["Key"].get("email", {}).get("S"), request, update)
 
-    def _ask(self, step: str, email: str, request: Any, arrive: Callable[[], Answer]) -> Answer:
+    def _ask(
+        self, step: str, email: str | None, request: Any, arrive: Callable[[], Answer]
+    ) -> Answer:
         with self._lock:
-            if self._dead:
+            self._service.clock.go_by(milliseconds=5)  # no two calls are made at the same moment
+            if self._is_dead and step != "report":
                 raise Killed
             fault = self._fault(step, email)
             if fault and fault.arrives:
                 arrive()
         seen = fault.what() if fault else None
         if isinstance(seen, BaseException):
-            self._dead = self._dead or isinstance(seen, Killed)
+            # Reports are recorded by another function, in another process.
+            self._is_dead = self._is_dead or (isinstance(seen, Killed) and step != "report")
             raise seen
         if seen is not None:
             request.url = NOWHERE
             return seen
         return arrive() if step == "send" else None
 
-    def _fault(self, step: str, email: str) -> Fault | None:
-        """What befalls this request. Chance depends on nothing that threads may do in any order."""
+    def _fault(self, step: str, email: str | None) -> Fault | None:
+        """Return the fault that this request meets. Chance does not depend on threads' order."""
         self._asked[f"{step} {email}"] += 1
         luck = f"{self.luck} {step} {email} {self._asked[f'{step} {email}']}"
         dice = random.Random(luck)  # noqa: S311 - it is to be the same in every run
@@ -145,8 +205,10 @@ class Aws:
 
 
 class Stream:
-    """What comes into moto's stream: taken where it is written, as reading it back takes longer
-    than all the rest of a test. Updates are made one at a time: moto's are not atomic."""
+    """The records of moto's stream, taken where they are written: reading them back is slow.
+
+    Updates are made one at a time, because moto's are not atomic.
+    """
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self._new: list[dict[str, Any]] = []
@@ -164,13 +226,15 @@ class Stream:
         patch.setattr(DynamoDBBackend, "update_item", update_alone)
 
     def take(self) -> list[dict[str, Any]]:
-        """All that is new since it was last asked."""
+        """Return the records since the last call."""
         new, self._new = self._new, []
         return new
 
     def _keep(self, record: dict[str, Any]) -> None:
-        """Keep a record, but one for an item that an update makes: moto gives two, the first of
-        them without the attributes."""
+        """Keep a record.
+
+        moto gives two for an item that an update makes; the first lacks the attributes.
+        """
         before = self._new[-1] if self._new else {}
         both_insert = before.get("eventName") == record["eventName"] == "INSERT"
         if both_insert and before["dynamodb"]["Keys"] == record["dynamodb"]["Keys"]:
@@ -178,22 +242,8 @@ class Stream:
         self._new.append(record)
 
 
-def step_of(update: Mapping[str, Any]) -> str:
-    """Which step of a mail an UpdateItem is; nothing for one that is none."""
-    change = update["UpdateExpression"]
-    if "mail = :sending" in change:
-        return "claim"
-    if "mail = :sent" in change:
-        return "sent"
-    if "mail = :failed" in change:
-        return "failed"
-    if ":before" in update["ExpressionAttributeValues"]:
-        return "ask again"
-    return "take back" if "DELETE link_hashes" in change else ""
-
-
 class Invocation:
-    """What Lambda tells a handler: here, time goes by as the service's clock says."""
+    """Lambda's context of an invocation. Its time goes by as the service's clock says."""
 
     def __init__(self, clock: Clock, seconds: float) -> None:
         self._clock = clock
@@ -207,9 +257,9 @@ class Invocation:
 class Shard:
     """Lambda's event source mapping over moto's stream, set as event_source_mapping.py does.
 
-    A batch is repeated until the handler returns, in halves after a failure, and what has grown too
-    old is given up. ``bend`` is what the stream may do to the records on their way, ``seconds`` how
-    long the first, second, … invocation may take.
+    A batch is repeated until the handler returns, in halves after a failure. A batch that has grown
+    too old is given up. ``bend`` is what the stream may do to the records on their way. ``seconds``
+    has how long the first, second, … invocation may take.
     """
 
     service: Service
@@ -223,7 +273,7 @@ class Shard:
         self._seconds = iter(self.seconds)
 
     def run(self) -> None:
-        """Bring what is in the stream to the mailer, until nothing new comes of it."""
+        """Bring the stream's records to the mailer, until there are no new ones."""
         while records := self.stream.take():
             if batch := self.bend(records):
                 self.bring(batch)
@@ -234,11 +284,10 @@ class Shard:
 
     def _bring(self, batch: list[Any], since: datetime) -> None:
         while not self._invoke(batch):
-            clock = self.service.clock
-            if clock.now() - since > MAX_AGE:
+            if self.service.clock.now() - since > MAX_AGE:
                 self.given_up += batch
                 return
-            clock.moment += BETWEEN_TRIES
+            self.aws.go_by(seconds=BETWEEN_TRIES.total_seconds())
             if len(batch) > 1:
                 middle = len(batch) // 2
                 self._bring(batch[:middle], since)
@@ -247,18 +296,118 @@ class Shard:
 
     def _invoke(self, batch: list[Any]) -> bool:
         self.aws.restart()
-        self.aws.invocation += 1
         invocation = Invocation(self.service.clock, next(self._seconds, LAMBDA_TIMEOUT))
         try:
             self.service.app.send_validation_mail({"Records": batch}, invocation)
-        except (StillOwed, Killed):
+        except (StillOwed, Killed, MemoryError):
             return False
         return True
 
 
+@dataclass
+class World:
+    """A stage on a virtual clock, over an AWS that fails by plan, and the rows of its table."""
+
+    service: Service
+    aws: Aws
+    stream: Stream
+    rows: list[Row] = field(default_factory=list)
+    began: datetime = Clock.moment
+    _runs: Any = field(default_factory=numbers)
+
+    def begin(self) -> None:
+        """Start a day later, with no users and nothing on its way."""
+        for email in self.items():
+            self.delete(email)
+        self.stream.take()
+        self.aws.forget()
+        self.service.clock.go_by(days=1)
+        self.began = self.service.clock.now()
+
+    def sign_up(self, email: str) -> None:
+        answer = self.service.post_json("/users", {**ALEXIS, "email": email})
+        assert answer.status_code == 202
+
+    def put(self, email: str, **attributes: object) -> None:
+        """Put an item as another program does."""
+        self.service.put(typed({"email": email, **attributes}))
+
+    def delete(self, email: str) -> None:
+        self.aws.dynamodb.delete_item(TableName=TABLE, Key=typed({"email": email}))
+
+    def live_through(
+        self,
+        name: str,
+        *faults: Fault,
+        owed: Mapping[str, int],
+        leading_to: Sequence[Fault] = (),
+        tried: int | None = None,
+        **shard: Any,
+    ) -> Row:
+        """Mail everybody while ``faults`` last and after, until nobody owes anybody a mail.
+
+        ``leading_to`` are faults that only bring about the steps that the others befall. ``tried``
+        is the row's figure if no request meets a fault.
+        """
+        self.aws.faults = [replace(fault) for fault in (*faults, *leading_to)]
+        mapping = self.mapping(**shard)
+        mapping.run()
+        for _ in range(MINUTES_OF_FAULT):
+            if any(fault.met < fault.times for fault in self.aws.faults):
+                self.go_on(mapping, minutes=1)
+        met = sum(fault.met for fault in self.aws.faults[: len(faults)])
+        # What SES refuses of one person's mail it goes on to refuse; outages end.
+        self.aws.faults = [fault for fault in self.aws.faults[len(faults) :] if fault.only]
+        for step in range(40):
+            if not self.is_owed(owed):
+                break
+            # Items of other programs whose records were lost are found within a day.
+            self.go_on(mapping, **({"minutes": 1} if step < 12 else {"hours": 1}))
+        # If a mail could be sent twice, it would be now.
+        self.go_on(mapping, seconds=LEASE.total_seconds() + 60)
+        mailed = [mail.to for mail in self.aws.mails]
+        self.rows.append(count(name, met if tried is None else tried, owed, mailed))
+        return self.rows[-1]
+
+    def go_on(self, mapping: Shard, **time: float) -> None:
+        """Let time go by, then run what Lambda runs."""
+        self.aws.go_by(**time)
+        mapping.run()
+        self.drain()
+
+    def mapping(self, **shard: Any) -> Shard:
+        return Shard(self.service, self.aws, self.stream, **shard)
+
+    def drain(self) -> None:
+        self.aws.restart()
+        event = {**EVERY_MINUTE, "id": str(next(self._runs))}
+        with suppress(Killed, MemoryError, ClientError, BotoCoreError):
+            self.service.app.resend_owed_mail(event, Invocation(self.service.clock, DRAIN_TIMEOUT))
+
+    def click(self, text: str) -> int:
+        """Open the link in a mail and return the answer's status."""
+        link = re.search(r"https://\S+", text)
+        assert link
+        return self.service.get(link.group().removeprefix(BASE_URL)).status_code
+
+    def items(self) -> dict[str, Plain]:
+        """Return every item, by its key."""
+        return {item["email"]: item for item in map(plain, self.service.items())}
+
+    def is_owed(self, people: Mapping[str, int]) -> bool:
+        """Return True if one of the people still waits for a mail, or for the end of a doubt."""
+        items = self.items()
+        open_items = [items[each] for each in people if people[each] and each in items]
+        return any(item.get("mail") in (None, "owed", "sending") for item in open_items)
+
+    def waits(self, email: str) -> list[timedelta]:
+        """Return how long each mail to ``email`` took to be sent."""
+        return [mail.at - self.began for mail in self.aws.mails if mail.to == email]
+
+
 @dataclass(frozen=True)
 class Row:
-    """What came of one fault. ``tried`` is how many requests, records or items met it."""
+    """The result of one fault. ``tried`` counts the requests, records or items that met it."""
 
     fault: str
     tried: int
@@ -269,20 +418,21 @@ class Row:
 
 
 def count(fault: str, tried: int, owed: Mapping[str, int], mailed: Iterable[str]) -> Row:
-    """Each address by itself: one's second mail makes up for nobody's first."""
-    sent = Counter(mailed)
-    addresses = {*owed, *sent}
+    """Return the row. Each address counts by itself: a second mail replaces nobody's first."""
+    mails = Counter(mailed)
+    addresses = {*owed, *mails}
     return Row(
         fault,
         tried,
         sum(owed.values()),
-        sent.total(),
-        sum(max(0, owed.get(each, 0) - sent[each]) for each in addresses),
-        sum(max(0, sent[each] - owed.get(each, 0)) for each in addresses),
+        mails.total(),
+        sum(max(0, owed.get(each, 0) - mails[each]) for each in addresses),
+        sum(max(0, mails[each] - owed.get(each, 0)) for each in addresses),
     )
 
 
 def table(rows: Iterable[Row]) -> str:
+    """Return the rows as text, in columns."""
     lines: list[tuple[str, ...]] = [("fault", "tried", "owed", "sent", "lost", "doubled")]
     lines += [
         (row.fault, *map(str, (row.tried, row.owed, row.sent, row.lost, row.doubled)))
@@ -290,13 +440,13 @@ def table(rows: Iterable[Row]) -> str:
     ]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return "".join(
-        " | ".join([first.ljust(widths[0]), *map(str.rjust, numbers, widths[1:])]) + "\n"
-        for first, *numbers in lines
+        " | ".join([first.ljust(widths[0]), *map(str.rjust, figures, widths[1:])]) + "\n"
+        for first, *figures in lines
     )
 
 
 def report(name: str, rows: Iterable[Row]) -> str:
-    """The table, kept as build/``name``."""
+    """Write the table to build/``name``, and return it."""
     REPORTS.mkdir(exist_ok=True)
     written = table(rows)
     (REPORTS / name).write_text(written, encoding="utf-8")

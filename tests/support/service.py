@@ -17,18 +17,20 @@ import pytest
 from chalice.test import Client, HTTPResponse
 from moto import mock_aws
 
+from chalicelib import wiring
 from tests.support import stores
+from tests.support.fakes import TOPIC, notice
+from tests.support.wire import NOWHERE, answer, refusal
 
 BASE_URL = "https://hello.example.org/api"
 TABLE = "users"
 LIMITS = "limits"
 SECRET = "not-a-secret-but-as-long-as-one-is"
 MAIL_FROM = "hello@example.org"
-TOPIC = "arn:aws:sns:eu-west-3:123456789012:bienvenue-prod-mail-feedback"
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
-EVERY_HOUR = {
+EVERY_MINUTE = {
     "version": "0",
     "id": "1",
     "source": "aws.events",
@@ -76,15 +78,20 @@ class Service:
     """Every AWS call that the app made, as ``service.Operation``, in order."""
     mails: list[dict[str, Any]] = field(default_factory=list)
     """Every SendEmail request that the app made."""
+    faults: dict[str, str] = field(default_factory=dict)
+    """The error that every call of an operation meets."""
     _read_up_to: dict[str, str] = field(default_factory=dict)
 
     def forget(self) -> None:
         """Start anew: nobody in the table, nothing in the stream, nothing seen."""
         for item in self.items():
             self._dynamodb.delete_item(TableName=TABLE, Key={"email": item["email"]})
+        for name in ("mail", "drain"):
+            self._dynamodb.delete_item(TableName=LIMITS, Key={"name": {"S": name}})
         self.lose_the_stream()
         self.calls.clear()
         self.mails.clear()
+        self.faults.clear()
         self.clock.moment = Clock.moment
 
     def request(
@@ -122,6 +129,20 @@ class Service:
     def lose_the_stream(self) -> None:
         """Have everything that is in the stream go by unseen."""
         self._new_records()
+
+    def drain(self, seconds_left: float = 120) -> None:
+        """Run the drain, as the clock does each minute."""
+        self.app.resend_owed_mail(EVERY_MINUTE, Context(seconds_left))
+
+    def report(self, *messages: object, topic: str = TOPIC) -> None:
+        """Hand SES's events to the function that records them, as SNS does."""
+        records = [notice(message, topic) for message in messages]
+        self.app.record_mail_feedback({"Records": records}, Context())
+
+    @property
+    def link_hash(self) -> str:
+        """The tag of the latest mail."""
+        return str(self.mails[-1]["EmailTags"][0]["Value"])
 
     def deliver(self) -> None:
         """Hand what is new in the stream to the stream's handler, until nothing new comes of it."""
@@ -208,6 +229,7 @@ def running(**settings: str) -> Iterator[Service]:
         app = importlib.reload(importlib.import_module("app"))
         service = Service(app, Clock())
         patch.setattr(app, "now", service.clock.now)
+        patch.setattr(wiring, "_pause", lambda seconds: service.clock.go_by(seconds=seconds))
         _watch(service)
         yield service
 
@@ -222,3 +244,22 @@ def _watch(service: Service) -> None:
             service.mails.append(params)
 
     service.app.session.register("provide-client-params", called)
+    emitter = service.app.session.get_component("event_emitter")
+    emitter.register_first("before-send.sesv2.GetAccount", _answer_get_account)
+
+    def refuse(request: Any, event_name: str, **_: Any) -> Any:
+        code = service.faults.get(event_name.rpartition(".")[2])
+        if code is None:
+            return None
+        request.url = NOWHERE
+        return refusal(500 if code == "InternalServerError" else 400, code, "alexis@example.org")
+
+    for operation in ("sesv2.SendEmail", "dynamodb.UpdateItem", "dynamodb.Query", "dynamodb.Scan"):
+        emitter.register_first(f"before-send.{operation}", refuse)
+
+
+def _answer_get_account(request: Any, **_: Any) -> Any:
+    """Answer what moto cannot: an account of 14 mails a second, as new ones are."""
+    request.url = NOWHERE  # else moto, which listens as well, raises NotImplementedError
+    quota = {"Max24HourSend": 50000.0, "MaxSendRate": 14.0, "SentLast24Hours": 0.0}
+    return answer(200, json.dumps({"SendQuota": quota, "SendingEnabled": True}).encode())

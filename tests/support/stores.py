@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
+from chalicelib.users.outbox import Outbox
 from chalicelib.users.store import Users
 from ops.deployment.stack import properties
 
@@ -32,6 +33,10 @@ class Store:
     @property
     def users(self) -> Users:
         return Users(self.client, self.table)
+
+    @property
+    def outbox(self) -> Outbox:
+        return Outbox(self.client, self.table)
 
     def put(self, email: str, **attributes: object) -> None:
         """What another program does: put a whole item, whatever was there."""

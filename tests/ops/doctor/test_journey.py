@@ -13,6 +13,7 @@ import boto3
 import pytest
 
 from chalicelib.logs import hashed
+from chalicelib.users.outbox import Claim
 from chalicelib.users.people import SignUp, Verdict
 from ops.doctor import http, journey
 from ops.doctor.http import Answer
@@ -44,6 +45,7 @@ class Service:
         self.mails: list[dict[str, Any]] = []
         self.needs_button = False
         self.email = ""
+        self.claimed: Claim | None = None
 
     def post(self, url: str, fields: Mapping[str, str]) -> Answer:
         self.posted.append((url, fields))
@@ -51,7 +53,7 @@ class Service:
             return self._click()
         self.email = fields["email"]
         if self.status == 202:
-            self.store.users.sign_up(SignUp(self.email, fields["prenom"], "", "en"), now())
+            self.store.users.sign_up(SignUp(self.email, fields["prenom"], "", "en"), "", now())
         return Answer(self.status, b"{}", 0.01)
 
     def get(self, url: str) -> Answer:
@@ -74,22 +76,26 @@ class Service:
             self.to_come.pop(0)(self.email)
 
     def claim(self, email: str) -> None:
-        self.store.users.claim(email, "hash", now(), lapses=True)
+        outbox = self.store.outbox
+        self.claimed = outbox.claim(outbox.read(email), "hash", now())
 
-    def send(self, email: str) -> None:
-        self.store.users.sent(email, now())
+    def send(self, _: str) -> None:
+        assert self.claimed
+        self.store.outbox.sent(self.claimed, "0100", now())
 
-    def fail(self, email: str) -> None:
-        self.store.users.failed(email, "MessageRejected: no", now())
+    def fail(self, _: str) -> None:
+        assert self.claimed
+        self.store.outbox.failed(self.claimed, "MessageRejected: no", now())
 
-    def take_back(self, email: str) -> None:
-        self.store.users.take_back(email, "hash", "SendingPausedException: paused")
+    def take_back(self, _: str) -> None:
+        assert self.claimed
+        self.store.outbox.release(self.claimed, "SendingPausedException: paused", now())
 
     def bounce(self, email: str) -> None:
-        self.store.users.record_feedback(email, Verdict.BOUNCED, now())
+        self.store.outbox.report_verdict(email, "hash", Verdict.BOUNCED, now())
 
     def complain(self, email: str) -> None:
-        self.store.users.record_feedback(email, Verdict.COMPLAINED, now())
+        self.store.outbox.report_verdict(email, "hash", Verdict.COMPLAINED, now())
 
     def arrive(self, email: str) -> None:
         self.mails.append({"id": len(self.mails) + 1, "recipients": {"to": [email]}})

@@ -18,23 +18,26 @@ from ops.users import listing
 from ops.users.imports import sheet
 from ops.users.person import Plain
 from ops.users.store import OperatorsUsers
+from tests.support.states import STATES
 from tests.support.stores import Store
-from tests.unit.users.test_store import STATES
 
 NOW = datetime(2031, 5, 4, 12, tzinfo=timezone.utc)
 STATE_OF = {
-    "put by another writer": "pending",
+    "put": "pending",
+    "put and owed": "pending",
+    "put and mailed": "pending",
     "owed": "pending",
+    "owed again": "pending",
     "sending": "pending",
     "sent": "pending",
-    "owed again": "pending",
+    "delivered": "pending",
     "failed": "failed",
     "bounced": "bounced",
     "complained": "complained",
+    "refused": "refused",
     "validated": "validated",
     "validated while owed": "validated",
-    "validated while sending": "validated",
-    "validated by another writer": "validated",
+    "validated by another program": "validated",
     "validated and bounced since": "bounced",
     "validated although failed": "validated",
 }
@@ -63,7 +66,8 @@ def of(*states: str) -> set[str]:
 @pytest.mark.parametrize(
     ("asked", "expected"),
     [
-        ((), of("pending", "failed", "bounced", "complained", "validated")),
+        ((), of("pending", "failed", "bounced", "complained", "refused", "validated")),
+        (("refused",), of("refused")),
         (("validated",), of("validated")),
         (("pending",), of("pending")),
         (("failed",), of("failed")),

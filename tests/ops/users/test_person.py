@@ -33,8 +33,7 @@ def test_show_has_the_life_of_a_sign_up() -> None:
         mail="sent",
         mail_at=BEFORE,
         mail_count=1,
-        link_hashes={HASH},
-        link_expires_at=int((NOW + timedelta(hours=23)).timestamp()),
+        links={HASH: {"expires": int((NOW + timedelta(hours=23)).timestamp())}},
         expires_at=int((NOW + timedelta(days=7)).timestamp()),
     )
     ago = "2031-05-04 11:57:00 UTC (3 minutes ago)"
@@ -45,7 +44,7 @@ def test_show_has_the_life_of_a_sign_up() -> None:
         "came": ago,
         "mail": f"sent {ago}",
         "mails sent": "1",
-        "links": "1 works until 2031-05-05 11:00:00 UTC (in 23 hours)",
+        "links": "1 works, the last until 2031-05-05 11:00:00 UTC (in 23 hours)",
         "forgotten": "2031-05-11 12:00:00 UTC (in 7 days), unless validated",
         "in the logs": f"user={hashed(EMAIL)}",
     }

@@ -1,7 +1,9 @@
-"""Delivery: what SES is asked, and what each of its answers means for the mail."""
+"""SES: what it is asked, and what each of its answers means for the mail."""
 
 from __future__ import annotations
 
+import json
+import math
 from email.header import decode_header, make_header
 from email.utils import parseaddr
 from types import SimpleNamespace
@@ -11,6 +13,7 @@ import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import (
+    ClientError,
     ConnectionClosedError,
     ConnectTimeoutError,
     EndpointConnectionError,
@@ -21,7 +24,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.mail.message import Mail
-from chalicelib.mail.ses import Delivery, Refused, Undelivered
+from chalicelib.mail.ses import (
+    PAUSED,
+    QUOTA,
+    RATE,
+    TRIES,
+    UNREACHABLE,
+    Account,
+    Refused,
+    Ses,
+    Undelivered,
+)
 from tests.support.wire import Answer, Wire, answer, refusal
 
 if TYPE_CHECKING:
@@ -33,58 +46,50 @@ MAIL = Mail(
     text="Bienvenue Alexis GÜNST HORN !\n",
     html="<h1>Bienvenue Alexis GÜNST HORN&nbsp;!</h1>",
 )
+LINK_HASH = "1" * 64
 TAKEN = answer(200, b'{"MessageId": "0100"}')
-SES = "https://email.eu-west-3.amazonaws.com"
+URL = "https://email.eu-west-3.amazonaws.com"
 
 # Every error that SES lists for SendEmail, and those that any AWS service may give.
 FOR_GOOD = {"MessageRejected": 400, "BadRequestException": 400}
-PASSING = {
-    "TooManyRequestsException": 429,
-    "LimitExceededException": 400,
-    "AccountSuspendedException": 400,
-    "SendingPausedException": 400,
-    "MailFromDomainNotVerifiedException": 400,
-    "NotFoundException": 404,
-    "AccessDeniedException": 403,
-    "ExpiredTokenException": 403,
-    "ThrottlingException": 400,
+LATER = {
+    "TooManyRequestsException": (429, RATE),
+    "ThrottlingException": (400, RATE),
+    "LimitExceededException": (400, QUOTA),
+    "AccountSuspendedException": (400, PAUSED),
+    "SendingPausedException": (400, PAUSED),
+    "MailFromDomainNotVerifiedException": (400, PAUSED),
+    "NotFoundException": (404, PAUSED),
+    "AccessDeniedException": (403, PAUSED),
+    "ExpiredTokenException": (403, PAUSED),
 }
 UNKNOWN_FATE = {"InternalFailure": 500, "BadGateway": 502, "ServiceUnavailable": 503}
 
 
-def client(attempts: int = 1) -> SESV2Client:
-    retries: Any = {"mode": "standard", "total_max_attempts": attempts}
-    return boto3.client("sesv2", config=Config(retries=retries))
-
-
 @pytest.fixture(scope="module")
-def ses() -> SESV2Client:
-    """SES, asked once for each mail."""
-    return client()
+def client() -> SESV2Client:
+    """SES's client, which makes one attempt."""
+    return boto3.client("sesv2", config=Config(retries={"total_max_attempts": 1}))
 
 
-@pytest.fixture(scope="module")
-def patient_ses() -> SESV2Client:
-    """SES, asked up to three times for each mail, as the stage asks it."""
-    return client(attempts=3)
+def send(client: Any, *answers: Answer, **settings: str) -> list[dict[str, Any]]:
+    """Send the mail, and return the requests that SES got."""
+    with Wire(client, "SendEmail", answers, then=TAKEN) as wire:
+        assert Ses(client, "hello@example.org", **settings).send(MAIL, LINK_HASH) == "0100"
+    return wire.requests
 
 
-@pytest.fixture
-def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """botocore tries again at once."""
-    monkeypatch.setattr("botocore.endpoint.time", SimpleNamespace(sleep=lambda _: None))
-
-
-def undelivered(ses: SESV2Client, *answers: Answer) -> Undelivered:
-    with Wire(ses, "SendEmail", answers, then=TAKEN), pytest.raises(Undelivered) as fault:
-        Delivery(ses, "hello@example.org").send(MAIL)
+def undelivered(client: SESV2Client, *answers: Answer) -> Undelivered:
+    with Wire(client, "SendEmail", answers, then=TAKEN), pytest.raises(Undelivered) as fault:
+        Ses(client, "hello@example.org").send(MAIL, LINK_HASH)
     return fault.value
 
 
-def test_a_mail_is_a_subject_a_text_and_a_page_in_utf_8(ses: SESV2Client) -> None:
-    with Wire(ses, "SendEmail", then=TAKEN) as wire:
-        Delivery(ses, "hello@example.org").send(MAIL)
-    assert wire.requests == [
+# What SES is asked
+
+
+def test_a_mail_is_a_subject_a_text_and_a_page_in_utf_8(client: SESV2Client) -> None:
+    assert send(client) == [
         {
             "FromEmailAddress": "hello@example.org",
             "Destination": {"ToAddresses": ["alexis@example.org"]},
@@ -98,40 +103,38 @@ def test_a_mail_is_a_subject_a_text_and_a_page_in_utf_8(ses: SESV2Client) -> Non
                             "Charset": "UTF-8",
                         },
                     },
+                    "Headers": [{"Name": "Auto-Submitted", "Value": "auto-generated"}],
                 }
             },
+            "EmailTags": [{"Name": "link", "Value": LINK_HASH}],
         }
     ]
 
 
-def test_the_configuration_set_is_named_where_the_stage_has_one(ses: SESV2Client) -> None:
-    with Wire(ses, "SendEmail", then=TAKEN) as wire:
-        Delivery(ses, "hello@example.org", "feedback").send(MAIL)
-    assert wire.requests[0]["ConfigurationSetName"] == "feedback"
+def test_the_stages_configuration_set_is_named(client: SESV2Client) -> None:
+    (request,) = send(client, configuration_set="feedback")
+    assert request["ConfigurationSetName"] == "feedback"
 
 
-def test_the_sender_is_named_and_answered_where_the_stage_says_so(ses: SESV2Client) -> None:
-    delivery = Delivery(
-        ses, "hello@example.org", from_name="Acme, Inc.", reply_to="help@example.org"
-    )
-    with Wire(ses, "SendEmail", then=TAKEN) as wire:
-        delivery.send(MAIL)
-    assert wire.requests[0]["FromEmailAddress"] == '"Acme, Inc." <hello@example.org>'
-    assert wire.requests[0]["ReplyToAddresses"] == ["help@example.org"]
+def test_the_sender_has_the_stages_name_and_reply_address(client: SESV2Client) -> None:
+    (request,) = send(client, from_name="Acme, Inc.", reply_to="help@example.org")
+    assert request["FromEmailAddress"] == '"Acme, Inc." <hello@example.org>'
+    assert request["ReplyToAddresses"] == ["help@example.org"]
 
 
 @given(st.text(st.characters(exclude_categories=["C", "Zl", "Zp"]), max_size=64))
-def test_any_name_of_a_sender_is_one_line_of_ascii_that_reads_as_it(name: str) -> None:
-    """SES takes no other (RFC 2047), and a name's own commas and brackets are not ours."""
+def test_any_senders_name_becomes_one_ascii_line(name: str) -> None:
+    """SES takes no other (RFC 2047), and a name's own commas and brackets stay in the name."""
     name = " ".join(name.split())
-    sent: list[dict[str, Any]] = []
-    client: Any = SimpleNamespace(
-        exceptions=SimpleNamespace(MessageRejected=KeyError, BadRequestException=KeyError),
-        send_email=lambda **request: sent.append(request),
-        meta=SimpleNamespace(events=SimpleNamespace(register=lambda *_: None)),
-    )
-    Delivery(client, "hello@example.org", from_name=name).send(MAIL)
-    sender = sent[0]["FromEmailAddress"]
+    requests: list[dict[str, Any]] = []
+
+    def send_email(**request: Any) -> dict[str, str]:
+        requests.append(request)
+        return {"MessageId": "0100"}
+
+    client: Any = SimpleNamespace(send_email=send_email)
+    Ses(client, "hello@example.org", from_name=name).send(MAIL, LINK_HASH)
+    sender = requests[0]["FromEmailAddress"]
     assert sender.isascii()
     assert sender.isprintable()
     assert all(len(word) <= 75 for word in sender.split() if word.startswith("=?"))
@@ -140,112 +143,169 @@ def test_any_name_of_a_sender_is_one_line_of_ascii_that_reads_as_it(name: str) -
     assert "=?" in name or str(make_header(decode_header(encoded))) == name
 
 
+# What SES's answers mean
+
+
 @pytest.mark.parametrize("code", FOR_GOOD)
-def test_a_refusal_of_the_address_or_the_content_is_for_good(ses: SESV2Client, code: str) -> None:
+def test_a_bad_address_or_content_is_refused_for_good(client: SESV2Client, code: str) -> None:
     error = refusal(FOR_GOOD[code], code, "No such mailbox.")
-    with Wire(ses, "SendEmail", [error]), pytest.raises(Refused) as fault:
-        Delivery(ses, "hello@example.org").send(MAIL)
+    with Wire(client, "SendEmail", [error]), pytest.raises(Refused) as fault:
+        Ses(client, "hello@example.org").send(MAIL, LINK_HASH)
     assert str(fault.value) == f"{code}: No such mailbox."
 
 
-@pytest.mark.parametrize("code", PASSING)
-def test_a_fault_of_the_account_passes_and_the_mail_did_not_leave(
-    ses: SESV2Client, code: str
-) -> None:
-    fault = undelivered(ses, refusal(PASSING[code], code, "Not now."))
+@pytest.mark.parametrize("code", LATER)
+def test_a_fault_of_the_account_leaves_the_mail_owed(client: SESV2Client, code: str) -> None:
+    status, why = LATER[code]
+    fault = undelivered(client, refusal(status, code, "Not now."))
     assert str(fault) == f"{code}: Not now."
-    assert not fault.left
+    assert (fault.may_have_left, fault.why) == (False, why)
 
 
-def test_every_error_that_ses_knows_is_judged_here(ses: SESV2Client) -> None:
-    send_email = ses.meta.service_model.operation_model("SendEmail")
-    assert {error.name for error in send_email.error_shapes} <= {*FOR_GOOD, *PASSING}
+def test_every_error_that_ses_lists_has_its_meaning(client: SESV2Client) -> None:
+    send_email = client.meta.service_model.operation_model("SendEmail")
+    assert {error.name for error in send_email.error_shapes} <= {*FOR_GOOD, *LATER}
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "why"),
+    [
+        ("TooManyRequestsException", "Daily message quota exceeded.", QUOTA),
+        ("ThrottlingException", "Daily message quota exceeded.", QUOTA),
+        ("LimitExceededException", "Maximum 24 hour quota reached.", QUOTA),
+        ("TooManyRequestsException", "Maximum sending rate exceeded.", RATE),
+    ],
+)
+def test_a_spent_quota_is_told_from_a_spent_rate(
+    client: SESV2Client, code: str, message: str, why: str
+) -> None:
+    assert undelivered(client, refusal(429, code, message)).why == why
+
+
+ACCOUNTS_FAULTS = {
+    "sandbox": (
+        "Email address is not verified. The following identities failed the check: a@example.org",
+        "",
+    ),
+    "paused": ("Sending paused for this account. Please check.", PAUSED),
+    "suspended": ("Sending suspended for this account. Please check.", PAUSED),
+    "no set": ("Configuration set <feedback> does not exist.", PAUSED),
+    "no set, as one word": ("ConfigurationSet feedback is not enabled.", PAUSED),
+    "tenant": ("Tenant acme is suspended.", PAUSED),
+}
 
 
 @pytest.mark.parametrize("code", FOR_GOOD)
-@pytest.mark.parametrize(
-    "message",
-    [
-        pytest.param(
-            "Email address is not verified. The following identities failed the check in region "
-            "EU-WEST-3: alexis@example.org",
-            id="sandbox",
-        ),
-        pytest.param("Sending paused for this account. Please check.", id="paused"),
-        pytest.param("Sending suspended for this account. Please check.", id="suspended"),
-    ],
-)
-def test_what_the_account_is_refused_for_is_not_the_addresss_fault(
-    ses: SESV2Client, code: str, message: str
-) -> None:
-    fault = undelivered(ses, refusal(400, code, message))
+@pytest.mark.parametrize("case", ACCOUNTS_FAULTS)
+def test_an_accounts_fault_is_not_the_addresss(client: SESV2Client, code: str, case: str) -> None:
+    """A sandbox refuses one address, so other mail may still go."""
+    message, why = ACCOUNTS_FAULTS[case]
+    fault = undelivered(client, refusal(400, code, message))
     assert str(fault) == f"{code}: {message}"
-    assert not fault.left
+    assert (fault.may_have_left, fault.why) == (False, why)
 
 
 @pytest.mark.parametrize("code", UNKNOWN_FATE)
-def test_after_a_fault_of_the_service_the_mail_may_have_left(ses: SESV2Client, code: str) -> None:
-    fault = undelivered(ses, refusal(UNKNOWN_FATE[code], code, "Sorry."))
+def test_after_a_fault_of_ses_the_mail_may_have_left(client: SESV2Client, code: str) -> None:
+    fault = undelivered(client, refusal(UNKNOWN_FATE[code], code, "Sorry."))
     assert str(fault) == f"{code}: Sorry."
-    assert fault.left
+    assert (fault.may_have_left, fault.why) == (True, UNREACHABLE)
 
 
-def test_an_error_page_of_something_in_between_may_hide_a_mail_that_left(ses: SESV2Client) -> None:
-    assert undelivered(ses, answer(502, b"<html>Bad Gateway</html>")).left
+def test_behind_a_proxys_error_page_the_mail_may_have_left(client: SESV2Client) -> None:
+    assert undelivered(client, answer(502, b"<html>Bad Gateway</html>")).may_have_left
 
 
 @pytest.mark.parametrize(
     "fault",
     [
-        EndpointConnectionError(endpoint_url=SES),
-        ConnectTimeoutError(endpoint_url=SES),
-        ConnectionClosedError(endpoint_url=SES),
-        ReadTimeoutError(endpoint_url=SES),
+        ConnectionClosedError(endpoint_url=URL),
+        ReadTimeoutError(endpoint_url=URL),
         NoCredentialsError(),
     ],
     ids=lambda fault: type(fault).__name__,
 )
-def test_a_fault_of_the_network_passes_and_the_mail_may_have_left(
-    ses: SESV2Client, fault: Exception
+def test_after_a_cut_connection_the_mail_may_have_left(
+    client: SESV2Client, fault: Exception
 ) -> None:
-    raised = undelivered(ses, fault)
-    assert str(raised) == type(fault).__name__
+    raised = undelivered(client, fault)
+    assert (str(raised), raised.may_have_left) == (type(fault).__name__, True)
     assert raised.__cause__ is fault
-    assert raised.left is not isinstance(fault, (EndpointConnectionError, ConnectTimeoutError))
 
 
-@pytest.mark.usefixtures("no_waiting")
-def test_a_passing_fault_is_tried_again_within_the_same_sending(patient_ses: SESV2Client) -> None:
-    faults: list[Answer] = [
-        refusal(429, "TooManyRequestsException"),
-        ReadTimeoutError(endpoint_url=SES),
-    ]
-    with Wire(patient_ses, "SendEmail", faults, then=TAKEN) as wire:
-        Delivery(patient_ses, "hello@example.org").send(MAIL)
-    assert len(wire.requests) == 3
-
-
-@pytest.mark.usefixtures("no_waiting")
 @pytest.mark.parametrize(
-    "first",
-    [refusal(500, "InternalFailure"), ReadTimeoutError(endpoint_url=SES)],
-    ids=["an error of the service", "no answer"],
+    "fault",
+    [ReadTimeoutError(endpoint_url=URL), refusal(500, "InternalFailure"), refusal(429, "X")],
+    ids=["no answer", "a fault of SES", "a refusal"],
 )
-def test_a_mail_that_may_have_left_at_the_first_try_may_have_left(
-    patient_ses: SESV2Client, first: Answer
+def test_what_ses_may_have_is_never_sent_again(client: SESV2Client, fault: Answer) -> None:
+    with Wire(client, "SendEmail", [fault], then=TAKEN) as wire, pytest.raises(Undelivered):
+        Ses(client, "hello@example.org").send(MAIL, LINK_HASH)
+    assert len(wire.requests) == 1
+
+
+NEVER_CONNECTED = [EndpointConnectionError(endpoint_url=URL), ConnectTimeoutError(endpoint_url=URL)]
+
+
+@pytest.mark.parametrize("fault", NEVER_CONNECTED, ids=lambda fault: type(fault).__name__)
+def test_a_connection_that_was_never_made_is_tried_again(
+    client: SESV2Client, fault: Exception
 ) -> None:
-    """A definite refusal of a later try says nothing about the earlier one."""
-    assert undelivered(patient_ses, first, refusal(400, "SendingPausedException")).left
+    assert len(send(client, *[fault] * (TRIES - 1))) == TRIES
+    raised = undelivered(client, *[fault] * TRIES)
+    assert (str(raised), raised.may_have_left) == (type(fault).__name__, False)
+    assert raised.why == UNREACHABLE
 
 
-@pytest.mark.usefixtures("no_waiting")
-def test_a_mail_that_was_refused_at_every_try_has_not_left(patient_ses: SESV2Client) -> None:
-    never = EndpointConnectionError(endpoint_url=SES)
-    throttled = refusal(429, "TooManyRequestsException")
-    assert not undelivered(patient_ses, throttled, never, throttled).left
+# What SES says of the account
 
 
-def test_an_error_that_ses_does_not_have_fails_at_the_start() -> None:
-    other: Any = SimpleNamespace(exceptions=SimpleNamespace(MessageRejected=Exception))
-    with pytest.raises(AttributeError, match="BadRequestException"):
-        Delivery(other, "hello@example.org")
+QUOTA_OF_14 = {"Max24HourSend": 50000, "MaxSendRate": 14, "SentLast24Hours": 49000}
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ({"SendQuota": QUOTA_OF_14, "SendingEnabled": True}, Account(14, 1000, may_send=True)),
+        (
+            {"SendQuota": {**QUOTA_OF_14, "Max24HourSend": -1}},
+            Account(14, math.inf, may_send=True),
+        ),
+        ({"SendQuota": QUOTA_OF_14, "SendingEnabled": False}, Account(14, 1000, may_send=False)),
+        (
+            {"SendQuota": QUOTA_OF_14, "EnforcementStatus": "SHUTDOWN", "SendingEnabled": True},
+            Account(14, 1000, may_send=False),
+        ),
+        (
+            {"SendQuota": QUOTA_OF_14, "EnforcementStatus": "PROBATION"},
+            Account(14, 1000, may_send=True),
+        ),
+        ({}, Account(0, 0, may_send=True)),
+    ],
+    ids=["production", "no quota", "paused", "shut down", "on probation", "nothing said"],
+)
+def test_the_account_is_read(client: SESV2Client, said: dict[str, Any], expected: Account) -> None:
+    events: Any = client.meta.events
+
+    def say(**_: object) -> object:
+        return answer(200, json.dumps(said).encode())
+
+    events.register_first("before-send.sesv2.GetAccount", say)
+    try:
+        assert Ses(client, "hello@example.org").account() == expected
+    finally:
+        events.unregister("before-send.sesv2.GetAccount", say)
+
+
+def test_an_account_that_cannot_be_asked_raises(client: SESV2Client) -> None:
+    events: Any = client.meta.events
+
+    def refuse(**_: object) -> object:
+        return refusal(429, "TooManyRequestsException")
+
+    events.register_first("before-send.sesv2.GetAccount", refuse)
+    try:
+        with pytest.raises(ClientError):
+            Ses(client, "hello@example.org").account()
+    finally:
+        events.unregister("before-send.sesv2.GetAccount", refuse)

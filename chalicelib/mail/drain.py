@@ -1,0 +1,188 @@
+"""The drain: one sender that mails what is still owed, oldest first, at SES's own pace."""
+
+import logging
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import chain, islice
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from chalicelib.logs import hashed, kind, report_drain
+from chalicelib.mail.limits import Limits
+from chalicelib.mail.mailer import Mailer, Outcome, Run
+from chalicelib.mail.ses import PAUSED, QUOTA, RATE, UNREACHABLE, Account, why_refused
+from chalicelib.users.item import is_claimable, is_fresh, is_open
+from chalicelib.users.moments import iso
+from chalicelib.users.outbox import Outbox, Owed
+from chalicelib.users.table import Item, ItemFull, string
+
+log = logging.getLogger(__name__)
+
+PATIENCE = timedelta(minutes=1)
+"""How long the stream has for a mail before the drain takes it."""
+KEPT_FOR_FRESH = 0.1
+"""The share of SES's rate that is left to fresh sign-ups."""
+SLOWER, SLOWEST = 0.9, 0.5
+"""What becomes of the pace each time SES refuses it, and the fewest mails a second."""
+MISSES = 2
+"""Batches in a row of which no mail meets SES: one may be chance, two are an outage."""
+RUN = timedelta(seconds=57)
+"""How long a run goes on: until the next one is due."""
+LOCK = timedelta(seconds=130)
+"""Longer than Lambda lets the function run, so that no two drains send at once."""
+LONGEST_WAIT = timedelta(hours=1)
+SEGMENTS = 24
+MOST_AT_ONCE = 50
+
+
+@dataclass
+class Drain:
+    """Mails what the stream's mailer has left. ``now`` and ``pause`` are the clock and a wait."""
+
+    outbox: Outbox
+    mailer: Mailer
+    limits: Limits
+    now: Callable[[], datetime]
+    pause: Callable[[float], None]
+
+    def drain(self, run_id: str, time_left: Callable[[], float]) -> int:
+        """Mail until nothing is owed or the next run is due; return how many mails went out.
+
+        ``run_id`` names this run in the lock. Another run that is still going has its way.
+        """
+        started = self.now()
+        lock = self.limits.lock(run_id, started, LOCK)
+        if lock is None:
+            log.info("drain: another run is still going")
+            return 0
+        hour = string(lock, "scanned")
+        try:
+            hour = self._look_for_unclaimed(started, hour)
+            return self._send_all(started, time_left)
+        finally:
+            self.limits.unlock(run_id, self.now(), hour)
+
+    def _send_all(self, started: datetime, time_left: Callable[[], float]) -> int:
+        waiting = self.outbox.owed(started - PATIENCE)
+        first = next(waiting, None)
+        if first is None:
+            report_drain(log, 0, 0, 0, "none")
+            return 0
+        waiting = chain([first], waiting)
+        account = self._account()
+        why = _why_not(account)
+        mailed = seen = misses = 0
+        oldest = ""
+        pace = max(account.rate * (1 - KEPT_FOR_FRESH), 0.1)
+        size = 1  # the first mail is a probe: it costs little while SES takes nothing
+        while batch := list(islice(waiting, size)):
+            begun = self.now()
+            due, still_owed = self._look_at(batch)
+            run = Run(time_left, why=why)
+            if due and not why:
+                self.mailer.send(due, run)
+            still_owed |= {image["email"]["S"] for image in due} - run.settled()
+            mailed += run.count(Outcome.SENT)
+            seen += len(due)
+            oldest = oldest or next((one.since for one in batch if one.email in still_owed), "")
+            if why:  # SES's own account says so
+                break
+            if run.why == RATE:  # fresh sign-ups need more of the rate than is kept for them
+                pace = max(pace * SLOWER, SLOWEST)
+                self.pause(1.0)
+            misses = misses + 1 if due and run.unreachable == len(due) else 0
+            if run.why not in ("", RATE) or misses == MISSES:
+                why = run.why or UNREACHABLE
+                break
+            size = 1 if misses else min(max(1, int(pace)), MOST_AT_ONCE)
+            took = (self.now() - begun).total_seconds()
+            self.pause(max(0.0, len(due) / pace - took))
+            if self.now() - started >= RUN:
+                oldest = oldest or next((one.since for one in waiting), "")
+                break
+        since = _moment(oldest)
+        age = (self.now() - since).total_seconds() if since else 0.0
+        report_drain(log, age, mailed, seen - mailed, why or "none")
+        return mailed
+
+    def _account(self) -> Account:
+        """Return what SES lets the account send; if SES does not say, a sandbox's one a second."""
+        try:
+            return self.mailer.ses.account()
+        except (ClientError, BotoCoreError) as error:
+            log.error("SES's rate is not known: %s", kind(error))
+            return Account(rate=1.0, left_today=math.inf, may_send=True)
+
+    def _look_at(self, batch: list[Owed]) -> tuple[list[Item], set[str]]:
+        """Return the items of ``batch`` to try now, and the keys of those that have to wait.
+
+        An item that another program has changed may owe nothing any more. It leaves the index.
+        """
+        now = self.now()
+        due: list[Item] = []
+        waiting: set[str] = set()
+        for owed in batch:
+            try:
+                image = self.outbox.read(owed.email)
+                is_owed = is_claimable(image, now)
+                if is_owed and _is_due(image, now):
+                    due.append(image)
+                elif is_owed or (is_open(image) and string(image, "mail") == "sending"):
+                    waiting.add(owed.email)
+                else:
+                    self.outbox.disown(image)
+            except (ClientError, BotoCoreError) as error:
+                log.warning("mail still owed user=%s: %s", hashed(owed.email), kind(error))
+                waiting.add(owed.email)
+        return due, waiting
+
+    def _look_for_unclaimed(self, now: datetime, scanned: str) -> str:
+        """Once an hour, put into the index what a 24th of the table owes outside it.
+
+        Return the hour that was scanned last.
+        """
+        hour = iso(now)[:13]
+        if hour == scanned:
+            return hour
+        for image in self.outbox.unclaimed(now.hour, SEGMENTS, now):
+            user = hashed(image["email"]["S"])
+            try:
+                if self.outbox.owe(image, self.now()):
+                    log.info("asked again user=%s", user)
+            except ItemFull as error:
+                log.error("item unusable user=%s: %s", user, error)
+            except (ClientError, BotoCoreError) as error:
+                log.warning("not asked again user=%s: %s", user, kind(error))
+        return hour
+
+
+def _is_due(image: Item, now: datetime) -> bool:
+    """Return False while a mail that SES refused has to wait, such as a sandbox's.
+
+    It waits twice as long after each try, at most LONGEST_WAIT. A refusal that was about any mail
+    makes none wait.
+    """
+    if string(image, "mail") != "owed" or is_fresh(image):
+        return True
+    if why_refused(string(image, "mail_error")):
+        return True
+    last, first = (_moment(string(image, name)) for name in ("mail_at", "owed_at"))
+    return not last or not first or now - last >= min(last - first, LONGEST_WAIT)
+
+
+def _why_not(account: Account) -> str:
+    """Return why SES would take no mail now; empty if it would."""
+    if not account.may_send:
+        return PAUSED
+    if account.left_today < 1:
+        return QUOTA
+    return RATE if account.rate <= 0 else ""
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        return datetime.fromisoformat(text.replace("Z", "+00:00"))
+    except ValueError:
+        return None

@@ -1,0 +1,144 @@
+"""A user's item: its attributes, and what they say. Pure functions; DynamoDB is not known here.
+
+docs/item.md describes every attribute. Items may also come from other programs, with attributes of
+any type: what is not as expected counts as absent.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+from zlib import crc32
+
+from chalicelib.users.moments import epoch, iso
+from chalicelib.users.table import Item, Raw, attribute, mapping, number, string
+
+LINK_LIFE = timedelta(hours=24)  # NIST SP 800-63A-4: at most 24 h; WCAG 2.2.1 exempts over 20 h
+CODE_LIFE = timedelta(minutes=15)
+UNVALIDATED_LIFE = timedelta(days=7)
+LEASE = timedelta(minutes=5)
+"""How long a claim is left alone. SES reports what it took within seconds."""
+WINDOW = timedelta(hours=24)
+"""The time in which MAX_MAILS are counted."""
+MAX_MAILS = 5
+MAX_LINKS = 5
+SLOTS = 16
+
+WORDS = ("prenom", "nom", "lang", "fields", "consent")
+"""What a sign-up says that becomes the user's by the click."""
+SAID = (*WORDS, "return_to", "said_at")
+"""What a link keeps of its sign-up."""
+RESERVED = {"#fields": "fields"}
+"""The one attribute whose name DynamoDB reserves, and the name that expressions give it."""
+PENDING = ("ticket", "return_to", "said_at", "resend_of", "codes", "owed", "owed_at", "expires_at")
+"""What an item has only until it is validated."""
+
+
+def path(name: str) -> str:
+    """Return how expressions name the attribute ``name``."""
+    return f"#{name}" if f"#{name}" in RESERVED else name
+
+
+def slot(email: str) -> str:
+    """Return the part of the index of owed mail that an item belongs to."""
+    return f"{crc32(email.encode(errors='surrogatepass')) % SLOTS:02}"
+
+
+def is_put_by_another(item: Item) -> bool:
+    """Return True if another program put the item: a sign-up's item says when it was created."""
+    return bool(item) and "created_at" not in item
+
+
+def is_open(item: Item) -> bool:
+    """Return True if the address may still be validated."""
+    return "validated_at" not in item and string(item, "mail") != "refused"
+
+
+def is_claimable(item: Item, now: datetime) -> bool:
+    """Return True if a mail is owed, or if the claim of one has outlived its lease."""
+    if not item or "validated_at" in item:
+        return False
+    mail = string(item, "mail")
+    if mail == "sending":
+        return string(item, "mail_at") <= iso(now - LEASE)
+    return mail == "owed" or "mail" not in item
+
+
+def is_fresh(item: Item) -> bool:
+    """Return True if the mail is owed since this version: no claim of it has been released."""
+    if "mail" not in item:
+        return True
+    return string(item, "mail") == "owed" and item.get("owed_at") in (None, item.get("mail_at"))
+
+
+def link_of(item: Item, link_hash: str) -> Item | None:
+    """Return the link of that hash, or None.
+
+    Links of the first edition are a set of hashes with one common end.
+    """
+    entry = mapping(item, "links").get(link_hash)
+    if entry is not None:
+        return dict(entry.get("M", {}))
+    if link_hash in (attribute(item, "link_hashes", "SS") or ()):
+        return {"expires": item.get("link_expires_at", {"N": "0"})}
+    return None
+
+
+def is_live(link: Item | None, now: datetime) -> bool:
+    """Return True if the link is there and has not expired."""
+    return link is not None and number(link, "expires") > epoch(now)
+
+
+def live_links(item: Item, now: datetime) -> dict[str, Raw]:
+    """Return the item's live links, the newest MAX_LINKS - 1 of them: one more is to come."""
+    links = {key: entry.get("M", {}) for key, entry in mapping(item, "links").items()}
+    live = [key for key in links if is_live(links[key], now)]
+    newest = sorted(live, key=lambda key: number(links[key], "expires"))[1 - MAX_LINKS :]
+    return {key: Raw({"M": links[key]}) for key in newest}
+
+
+def sign_up_of(item: Item) -> tuple[Item | None, str]:
+    """Return what the link of the next mail carries, and its ticket's hash.
+
+    A resend that named a token or ticket carries what that sign-up said; any other mail carries
+    what the latest one said. Items of other programs carry nothing: their words are theirs.
+    """
+    if is_put_by_another(item):
+        return None, ""
+    asked = string(item, "resend_of")
+    links = {key: entry.get("M", {}) for key, entry in mapping(item, "links").items()}
+    named = [
+        entry for key, entry in links.items() if asked and asked in (key, string(entry, "ticket"))
+    ]
+    if named:
+        newest = max(named, key=lambda entry: string(mapping(entry, "said"), "said_at"))
+        return mapping(newest, "said"), string(newest, "ticket")
+    return {name: item[name] for name in SAID if name in item}, string(item, "ticket")
+
+
+def counted(item: Item, now: datetime) -> tuple[int, str]:
+    """Return how many mails the window has with the one to come, and when the window began."""
+    began = string(item, "mail_window_at")
+    if not iso(now - WINDOW) < began <= iso(now):
+        return 1, iso(now)
+    count = int(number(item, "mail_count"))
+    if string(item, "mail") == "sending":  # the mail in doubt did not go out, and is this one
+        return max(count, 1), began
+    return count + 1, began
+
+
+def dead_codes(item: Item, now: datetime) -> list[str]:
+    """Return the tickets whose codes have expired."""
+    entries = mapping(item, "codes").items()
+    return [key for key, entry in entries if number(entry.get("M", {}), "expires") <= epoch(now)]
+
+
+def version(item: Item) -> tuple[str, dict[str, Any]]:
+    """Return the condition that the item still is the version seen, and its values.
+
+    Another program may have given ``mail`` and ``mail_at`` any type.
+    """
+    seen = {name: item[name] for name in ("mail", "mail_at") if name in item}
+    absent = [f"attribute_not_exists({name})" for name in ("mail", "mail_at") if name not in seen]
+    same = [f"{name} = :seen_{name}" for name in seen]
+    values: Mapping[str, Any] = {f":seen_{name}": Raw(value) for name, value in seen.items()}
+    return " AND ".join(same + absent), dict(values)

@@ -1,0 +1,17 @@
+"""Moments as the table stores them."""
+
+from datetime import datetime, timezone
+
+
+def iso(moment: datetime) -> str:
+    """Return ``moment`` in UTC by ISO 8601, always in the same width.
+
+    DynamoDB compares moments as text, so a missing zone or missing microseconds would reorder them.
+    """
+    utc = moment.astimezone(timezone.utc)
+    return utc.isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def epoch(moment: datetime) -> int:
+    """Return ``moment`` in whole seconds since 1970, as DynamoDB's time to live wants it."""
+    return int(moment.timestamp())

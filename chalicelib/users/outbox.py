@@ -1,0 +1,389 @@
+"""The mail's transitions: owed, claimed, released, sent, delivered, failed, bounced.
+
+The user's item is the outbox: ``mail`` says what is owed, and ``owed`` puts the item into a sparse
+index. Each transition is one conditional UpdateItem, as in store.py.
+"""
+
+import logging
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from heapq import merge
+from typing import TYPE_CHECKING, Any
+
+from chalicelib.logs import hashed
+from chalicelib.users.item import (
+    CODE_LIFE,
+    LEASE,
+    LINK_LIFE,
+    PENDING,
+    RESERVED,
+    SLOTS,
+    UNVALIDATED_LIFE,
+    WORDS,
+    counted,
+    dead_codes,
+    is_claimable,
+    is_put_by_another,
+    link_of,
+    live_links,
+    path,
+    sign_up_of,
+    slot,
+    version,
+)
+from chalicelib.users.moments import epoch, iso
+from chalicelib.users.people import User, Verdict
+from chalicelib.users.table import Item, Outcome, Raw, Table, mapping, string
+
+if TYPE_CHECKING:
+    from types_boto3_dynamodb import DynamoDBClient
+
+log = logging.getLogger(__name__)
+
+INDEX = "owed"
+BOUNCE_LIFE = timedelta(days=90)
+SUPPRESSED_LIFE = timedelta(days=14)
+MAX_ERROR_LENGTH = 500
+
+_THIS_CLAIM = "mail = :sending AND mail_link = :link"
+_CLOSED = ", ".join(map(path, (*WORDS, *PENDING)))
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A mail that this process alone may send until the lease ends.
+
+    ``link_hash`` names the claim. ``takes_code`` is False for items that another program put: no
+    browser waits for their code.
+    """
+
+    user: User
+    link_hash: str
+    takes_code: bool
+
+
+@dataclass(frozen=True)
+class Owed:
+    """A mail in the index: whose it is, and since when it is owed (ISO 8601)."""
+
+    since: str
+    email: str
+
+
+class Outbox:
+    """The mail that the users in a table are owed. DynamoDB's own errors pass through."""
+
+    def __init__(self, client: "DynamoDBClient", table: str) -> None:
+        self.table = Table(client, table, "email")
+
+    def read(self, email: str) -> Item:
+        """Return a user's item as it is now; empty if there is none."""
+        return self.table.get(email)
+
+    def claim(
+        self, image: Item, link_hash: str, now: datetime, code_hash: str = ""
+    ) -> Claim | None:
+        """Claim the mail that the item ``image`` owes; return None if it owes none any more.
+
+        The claim names the version that it saw (``mail``, ``mail_at``), so that a stale or repeated
+        record claims nothing. ``link_hash`` becomes a link for LINK_LIFE that carries what its
+        sign-up said. Raises table.ItemFull.
+        """
+        if not is_claimable(image, now):
+            return None
+        email = image["email"]["S"]
+        said, ticket = sign_up_of(image)
+        link: dict[str, Any] = {"expires": epoch(now + LINK_LIFE)}
+        if said is not None:
+            link["said"] = {name: Raw(value) for name, value in said.items()}
+        if ticket:
+            link["ticket"] = ticket
+        count, window_at = counted(image, now)
+        same_version, values = version(image)
+        values |= {
+            ":sending": "sending",
+            ":now": iso(now),
+            ":link": link_hash,
+            ":links": {**live_links(image, now), link_hash: link},
+            ":slot": slot(email),
+            ":owed_at": string(image, "owed_at") or iso(now),
+            ":count": count,
+            ":window_at": window_at,
+        }
+        change = (
+            "SET mail = :sending, mail_at = :now, mail_link = :link, links = :links"
+            ", owed = :slot, owed_at = :owed_at, mail_count = :count, mail_window_at = :window_at"
+        )
+        if string(image, "resend_of"):  # so that a released claim is made again with the same words
+            change += ", resend_of = :link"
+        if "expires_at" in image and not is_put_by_another(image):
+            change += ", expires_at = :expires_at"
+            values[":expires_at"] = epoch(now + UNVALIDATED_LIFE)
+        names: dict[str, str] = {}
+        takes_code = bool(ticket and code_hash)
+        if takes_code:
+            code = {
+                "code": code_hash,
+                "link": link_hash,
+                "expires": epoch(now + CODE_LIFE),
+                "tries": 0,
+            }
+            if mapping(image, "codes"):
+                # Other codes keep their counts of guesses, which change without a new version.
+                dead = [key for key in dead_codes(image, now) if key != ticket]
+                names = {"#ticket": ticket, **{f"#dead{n}": key for n, key in enumerate(dead)}}
+                values[":code"] = code
+                change += ", codes.#ticket = :code"
+                if dead:
+                    change += " REMOVE " + ", ".join(f"codes.#dead{n}" for n in range(len(dead)))
+            else:
+                values[":codes"] = {ticket: code}
+                change += ", codes = :codes"
+        outcome = self.table.update(
+            email,
+            change,
+            f"attribute_exists(email) AND attribute_not_exists(validated_at) AND {same_version}",
+            values,
+            names,
+            moment="mail_at",
+        )
+        if not outcome.done:
+            return None
+        words = image if said is None else said
+        prenom, nom, lang = (string(words, name) for name in ("prenom", "nom", "lang"))
+        return Claim(User(email, prenom, nom, lang), link_hash, takes_code)
+
+    def release(self, claim: Claim, error: str, now: datetime) -> bool:
+        """Undo a claim whose mail SES certainly did not take: the mail stays owed."""
+        return self._end(
+            claim,
+            "SET mail = :owed, mail_at = :now, mail_error = :error"
+            ", mail_count = mail_count - :one, links.#link.expires = :past",
+            {
+                ":owed": "owed",
+                ":now": iso(now),
+                ":error": error[:MAX_ERROR_LENGTH],
+                ":one": 1,
+                ":past": 0,
+            },
+            {"#link": claim.link_hash},
+        )
+
+    def sent(self, claim: Claim, message_id: str, now: datetime) -> bool:
+        """Record that SES took the claimed mail."""
+        return self._end(
+            claim,
+            "SET mail = :sent, mail_at = :now, message_id = :id REMOVE owed, owed_at, mail_error",
+            {":sent": "sent", ":now": iso(now), ":id": message_id},
+        )
+
+    def failed(self, claim: Claim, error: str, now: datetime) -> bool:
+        """Record that the claimed mail can never be delivered, and why."""
+        return self._end(
+            claim,
+            "SET mail = :failed, mail_at = :now, mail_error = :error REMOVE owed, owed_at",
+            {":failed": "failed", ":now": iso(now), ":error": error[:MAX_ERROR_LENGTH]},
+        )
+
+    def owe(self, image: Item, now: datetime) -> bool:
+        """Put the mail that ``image`` owes into the index. Raises table.ItemFull."""
+        if not is_claimable(image, now):
+            return False
+        email = image["email"]["S"]
+        same_version, values = version(image)
+        return self.table.update(
+            email,
+            "SET mail = :owed, mail_at = :now, owed = :slot, owed_at = :now",
+            f"attribute_exists(email) AND attribute_not_exists(validated_at) AND {same_version}",
+            {**values, ":owed": "owed", ":now": iso(now), ":slot": slot(email)},
+            moment="mail_at",
+        ).done
+
+    def disown(self, image: Item) -> bool:
+        """Take an item out of the index that owes nothing, as another program has changed it."""
+        if not image:
+            return False
+        same_version, values = version(image)
+        return self.table.update(
+            image["email"]["S"],
+            "REMOVE owed, owed_at",
+            f"attribute_exists(email) AND {same_version}",
+            values,
+        ).done
+
+    def owed(self, before: datetime) -> Iterator[Owed]:
+        """Yield the mail in the index that is owed since before ``before``, oldest first."""
+
+        def of_slot(number: int) -> Iterator[tuple[str, str]]:
+            condition = "owed = :slot AND owed_at < :before"
+            values = {":slot": f"{number:02}", ":before": iso(before)}
+            for keys in self.table.query(INDEX, condition, values):
+                yield keys["owed_at"]["S"], keys["email"]["S"]
+
+        for since, email in merge(*(of_slot(number) for number in range(SLOTS))):
+            yield Owed(since, email)
+
+    def unclaimed(self, segment: int, segments: int, now: datetime) -> Iterator[Item]:
+        """Yield items of a segment of the table that owe a mail but are not in the index.
+
+        Another program put them and their record was lost, or the first edition owed them.
+        """
+        pages = self.table.client.get_paginator("scan").paginate(
+            TableName=self.table.name,
+            Segment=segment,
+            TotalSegments=segments,
+            ProjectionExpression="email, mail, mail_at",
+            FilterExpression=(
+                "attribute_not_exists(validated_at) AND attribute_not_exists(owed)"
+                " AND (attribute_not_exists(mail) OR mail = :owed"
+                " OR mail = :sending AND mail_at <= :lease_ended)"
+            ),
+            ExpressionAttributeValues={
+                ":owed": {"S": "owed"},
+                ":sending": {"S": "sending"},
+                ":lease_ended": {"S": iso(now - LEASE)},
+            },
+        )
+        for page in pages:
+            yield from page["Items"]
+
+    def report_sent(self, email: str, link_hash: str, message_id: str, now: datetime) -> bool:
+        """Record SES's word that it took the mail, where a claim is in doubt."""
+        return self._report(
+            email,
+            link_hash,
+            "SET mail = :sent, mail_at = :now, message_id = :id REMOVE owed, owed_at, mail_error",
+            "mail = :sending",
+            {":sending": "sending", ":sent": "sent", ":now": iso(now), ":id": message_id},
+        )
+
+    def report_delivered(
+        self, email: str, link_hash: str, message_id: str, took_ms: int, now: datetime
+    ) -> bool:
+        """Record SES's word that the mailbox's server took the mail, after ``took_ms``."""
+        return self._report(
+            email,
+            link_hash,
+            "SET mail = :delivered, mail_at = :now, message_id = :id, delivered_at = :now"
+            ", delivery_ms = :took REMOVE owed, owed_at, mail_error",
+            "mail IN (:sending, :sent)",
+            {
+                ":sending": "sending",
+                ":sent": "sent",
+                ":delivered": "delivered",
+                ":now": iso(now),
+                ":id": message_id,
+                ":took": took_ms,
+            },
+        )
+
+    def report_delayed(
+        self, email: str, link_hash: str, message_id: str, reason: str, now: datetime
+    ) -> bool:
+        """Record that the mailbox's server does not take the mail yet; SES goes on trying."""
+        return self._report(
+            email,
+            link_hash,
+            "SET mail = :sent, mail_at = :now, message_id = :id, mail_error = :error"
+            " REMOVE owed, owed_at",
+            "mail IN (:sending, :sent)",
+            {
+                ":sending": "sending",
+                ":sent": "sent",
+                ":now": iso(now),
+                ":id": message_id,
+                ":error": reason[:MAX_ERROR_LENGTH],
+            },
+        )
+
+    def report_rejected(self, email: str, link_hash: str, reason: str, now: datetime) -> bool:
+        """Record that SES took the mail but will not deliver it."""
+        return self._report(
+            email,
+            link_hash,
+            "SET mail = :failed, mail_at = :now, mail_error = :error REMOVE owed, owed_at",
+            "mail IN (:sending, :sent)",
+            {
+                ":sending": "sending",
+                ":sent": "sent",
+                ":failed": "failed",
+                ":now": iso(now),
+                ":error": reason[:MAX_ERROR_LENGTH],
+            },
+        )
+
+    def report_verdict(
+        self,
+        email: str,
+        link_hash: str,
+        verdict: Verdict,
+        now: datetime,
+        *,
+        reason: str = "",
+        life: timedelta = BOUNCE_LIFE,
+    ) -> bool:
+        """Send no more mail to an address that bounced or complained.
+
+        A bounce is forgotten after ``life``, a complaint never. A complaint outweighs a bounce:
+        someone reads that mailbox. Unproven words are erased, as a stranger may have written them.
+        """
+        change = "SET mail = :verdict, mail_at = :now, mail_error = :error"
+        values: dict[str, Any] = {
+            ":verdict": verdict.value,
+            ":complained": Verdict.COMPLAINED.value,
+            ":refused": "refused",
+            ":now": iso(now),
+            ":error": reason[:MAX_ERROR_LENGTH],
+        }
+        if verdict is Verdict.BOUNCED:
+            change += ", bounced_until = :until"
+            values[":until"] = iso(now + life)
+        condition = (
+            "attribute_exists(links.#link) AND NOT mail IN (:verdict, :complained, :refused)"
+        )
+        names = {"#link": link_hash}
+        outcome = self.table.update(
+            email,
+            f"{change}, links = :bare REMOVE {_CLOSED}",
+            f"{condition} AND attribute_exists(created_at) AND attribute_not_exists(validated_at)",
+            {**values, ":bare": {link_hash: {"expires": 0}}},
+            {**names, **RESERVED},
+            moment="mail_at",
+        )
+        is_anothers = "validated_at" in outcome.item or is_put_by_another(outcome.item)
+        if not outcome.done and is_anothers and link_of(outcome.item, link_hash) is not None:
+            outcome = self.table.update(
+                email, f"{change} REMOVE owed, owed_at", condition, values, names, moment="mail_at"
+            )
+        if outcome.done:
+            log.info("mail %s user=%s", verdict.value, hashed(email))
+        return outcome.done
+
+    def _end(
+        self,
+        claim: Claim,
+        change: str,
+        values: Mapping[str, Any],
+        names: Mapping[str, str] | None = None,
+    ) -> bool:
+        return self.table.update(
+            claim.user.email,
+            change,
+            _THIS_CLAIM,
+            {**values, ":sending": "sending", ":link": claim.link_hash},
+            names,
+            moment="mail_at",
+        ).done
+
+    def _report(
+        self, email: str, link_hash: str, change: str, condition: str, values: Mapping[str, Any]
+    ) -> bool:
+        outcome: Outcome = self.table.update(
+            email,
+            change,
+            f"mail_link = :link AND {condition}",
+            {**values, ":link": link_hash},
+            moment="mail_at",
+        )
+        return outcome.done
