@@ -10,8 +10,8 @@ from chalicelib.mail import feedback
 from chalicelib.mail.mailer import BATCH
 from chalicelib.templates import Templates
 from chalicelib.users import links, tokens
-from chalicelib.users.links import Link
 from chalicelib.web import forms
+from chalicelib.web.clicks import Clicks
 from chalicelib.web.request import Request
 from chalicelib.web.response import Answers
 from chalicelib.web.site import Site
@@ -23,9 +23,11 @@ stage = settings.read(os.environ)
 logs.use_key(stage.secret_key)
 templates = Templates(stage.templates_folder)
 app.api.binary_types = []  # all requests and answers are text, so none needs to be looked at
+session = wiring.make_session()
+service = wiring.Service(session, stage, templates, lambda: now())
 answers = Answers(stage, templates)
 site = Site(app, answers)
-session = wiring.make_session()
+clicks = Clicks(answers, lambda: service.users)
 
 
 @site.get("/")
@@ -58,22 +60,30 @@ def post_user(request: Request) -> Response:
 
 @site.post("/resend")
 def post_resend(request: Request) -> Response:
-    email = forms.read_resend(request.fields, is_form=request.is_form)
-    service.users.resend(email, now())
-    return answers.accepted(request, email)
+    wanted = forms.read_resend(request.fields, is_form=request.is_form)
+    ticket_hash = tokens.digest(request.ticket) if request.ticket else ""
+    service.users.resend(wanted.email, now(), token_hash=wanted.token_hash, ticket_hash=ticket_hash)
+    return answers.accepted(request, wanted.email)
 
 
 @site.get("/validate")
 def open_link(request: Request) -> Response:
-    link = links.read(request.query)
-    if link and (request.method == "HEAD" or request.is_prefetch or not stage.validate_on_get):
-        return answers.confirm(request, link)
-    return _validate(request, link)
+    return clicks.open(request, now())
 
 
 @site.post("/validate")
-def post_link(request: Request) -> Response:
-    return _validate(request, links.read(request.fields))
+def post_link_or_code(request: Request) -> Response:
+    return clicks.post(request, now())
+
+
+@site.get("/refuse")
+def show_refusal_page(request: Request) -> Response:
+    return answers.refusal_page(request, links.read(request.query))
+
+
+@site.post("/refuse")
+def post_refusal(request: Request) -> Response:
+    return clicks.refuse(request, now())
 
 
 @site.get("/openapi.json")
@@ -101,16 +111,8 @@ def resend_owed_mail(event: CloudWatchEvent) -> None:
     service.drain.drain(event.to_dict()["id"], seconds_left(event))
 
 
-def _validate(request: Request, link: Link | None) -> Response:
-    if link is None:
-        return answers.link_refused(request)
-    click = service.users.validate(link.email, link.token_hash, now())
-    return answers.clicked(request, link, click)
-
-
 def now() -> datetime:
     return datetime.now(timezone.utc)
 
 
-service = wiring.Service(session, stage, templates, lambda: now())
 wiring.warm_up(os.environ, service)

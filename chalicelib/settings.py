@@ -67,7 +67,7 @@ class Settings:
     mails_per_hour: int | None = None
     code: bool = True
     default_lang: str = "fr"
-    validate_on_get: bool = True
+    validate_on_get: str = "same-browser"
     mail_configuration_set: str = ""
     mail_from_name: str = ""
     mail_reply_to: str = ""
@@ -114,7 +114,7 @@ def read(env: Mapping[str, str]) -> Settings:
         mails_per_hour=_number(optional("MAILS_PER_HOUR")),
         code=optional("CODE") != "off",
         default_lang=env.get("DEFAULT_LANG", "fr").strip(),
-        validate_on_get=env.get("VALIDATE_ON_GET", "true").strip() == "true",
+        validate_on_get=optional("VALIDATE_ON_GET") or "same-browser",
         mail_configuration_set=optional("MAIL_CONFIGURATION_SET"),
         mail_from_name=optional("MAIL_FROM_NAME") or optional("PRODUCT_NAME") or Brand.product,
         mail_reply_to=optional("MAIL_REPLY_TO"),
@@ -156,8 +156,8 @@ def read(env: Mapping[str, str]) -> Settings:
     languages = Templates("" if problem else settings.templates_folder).languages
     if settings.default_lang not in languages:
         problems.append(f"DEFAULT_LANG must be one of {', '.join(sorted(languages))}")
-    if env.get("VALIDATE_ON_GET", "true").strip() not in ("true", "false"):
-        problems.append("VALIDATE_ON_GET must be true or false")
+    if settings.validate_on_get not in ("same-browser", "true", "false"):
+        problems.append("VALIDATE_ON_GET must be same-browser, true or false")
     for name, is_right, kind in (
         ("PRODUCT_NAME", _is_name, f"one line of {MAX_NAME} characters at the most"),
         ("ACCENT_COLOUR", _COLOUR.fullmatch, "a colour in hexadecimal, such as #0a5f4d"),

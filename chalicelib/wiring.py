@@ -79,6 +79,7 @@ class Service:
             message.compose,
             templates=self._templates,
             base_url=stage.base_url,
+            refuse_url=f"{stage.base_url}/refuse",
             default_lang=stage.default_lang,
             brand=stage.brand,
         )

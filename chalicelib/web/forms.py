@@ -1,10 +1,11 @@
 """What a sign-up or a resend says, made canonical, or everything that is wrong with it."""
 
+import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from chalicelib import language_tag
-from chalicelib.users import email_address, person_name
+from chalicelib.users import email_address, person_name, tokens
 from chalicelib.users.people import SignUp
 from chalicelib.web.body import REPEATED
 
@@ -20,7 +21,10 @@ FIELDS = {
 _NAMELESS = ("email", "lang")
 TRAP = "b_remarks"
 """A form field that is not shown. Browsers leave it empty, simple bots fill it in."""
+MAX_CODE_LENGTH = 32  # six digits, and blanks or hyphens between them
 MAX_PROBLEMS = 20  # an answer must not become much longer than its question
+
+_CODE = re.compile("[0-9]{6}")
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,22 @@ class Problem:
 
     code: str
     field: str
+
+
+@dataclass(frozen=True)
+class Resend:
+    """A request for another link. ``token_hash`` is of a link that the user has, if any."""
+
+    email: str
+    token_hash: str
+
+
+@dataclass(frozen=True)
+class TypedCode:
+    """The code that a user typed, and the user's address."""
+
+    email: str
+    code: str
 
 
 class Invalid(ValueError):
@@ -74,8 +94,21 @@ def _names(reader: "_Reader", *, required: bool) -> tuple[str, str]:
     return prenom, nom
 
 
-def read_resend(fields: Mapping[str, object], *, is_form: bool = False) -> str:
-    """Return the key of the user who wants another link. Raise Invalid.
+def read_code(fields: Mapping[str, object]) -> TypedCode | None:
+    """Return the code in ``fields`` and its user; None if these fields are of no mail of ours."""
+    email, code = fields.get("email"), fields.get("code")
+    if not isinstance(email, str) or not isinstance(code, str) or len(code) > MAX_CODE_LENGTH:
+        return None
+    digits = re.sub(r"[\s-]", "", code)
+    try:
+        canonical = email_address.canonical(email)
+    except email_address.AddressError:
+        return None
+    return TypedCode(canonical, digits) if _CODE.fullmatch(digits) else None
+
+
+def read_resend(fields: Mapping[str, object], *, is_form: bool = False) -> Resend:
+    """Return what ``fields`` ask for. Raise Invalid.
 
     A typed address is made canonical. Beside the ``token`` of an expired link, the address comes
     from that link and is the stored key already. Another program may spell its keys as it likes.
@@ -89,7 +122,7 @@ def read_resend(fields: Mapping[str, object], *, is_form: bool = False) -> str:
         "email", email_address.stored if token else email_address.canonical, required=True
     )
     reader.finish()
-    return email
+    return Resend(email, tokens.digest(token) if tokens.well_formed(token) else "")
 
 
 class _Reader:

@@ -29,6 +29,15 @@ def prefers_html(accept: str) -> bool:
 
 
 @lru_cache(REMEMBERED)
+def names_json(accept: str) -> bool:
+    """Return True if JSON is asked for by its name, and not only accepted with all other types."""
+    return any(
+        quality > 0 and name in ("application/json", "application/problem+json")
+        for name, quality in _preferences(accept)
+    )
+
+
+@lru_cache(REMEMBERED)
 def language(accept_language: str, languages: frozenset[str], default: str) -> str:
     """Return the preferred one of ``languages``, the first of equals; ``default`` if none is."""
     wanted = [

@@ -37,6 +37,8 @@ class Request:
     """The body is a form, which may hold fields that are not for us."""
     wants_page: bool
     """The client prefers HTML to JSON."""
+    is_program: bool
+    """The client asks for JSON by its name: no browser and no mail scanner does."""
     is_trapped: bool
     """A form came back with its trap filled in. API clients see no form."""
     ticket: str
@@ -45,6 +47,11 @@ class Request:
     """A browser asks for a page before its user does."""
     is_foreign: bool
     """A browser sends this for a page of another origin, which is not allowed to."""
+
+    @property
+    def is_probe(self) -> bool:
+        """Return True for requests that no user has asked for yet, or that want no content."""
+        return self.method == "HEAD" or self.is_prefetch
 
 
 def read_request(
@@ -62,6 +69,7 @@ def read_request(
     wanted = [text_of(fields.get("lang")), text_of(query.get("lang"))]
     chosen = next((lang for tag in wanted if (lang := language_tag.match(tag, languages))), "")
     accepted = headers.get("accept-language", "")
+    wants_page = negotiation.prefers_html(headers.get("accept", ""))
     return Request(
         method=received.method,
         path=received.path,
@@ -71,7 +79,8 @@ def read_request(
         lang=chosen or negotiation.language(accepted, frozenset(languages), stage.default_lang),
         lang_is_chosen=bool(chosen),
         is_form=is_form,
-        wants_page=negotiation.prefers_html(headers.get("accept", "")),
+        wants_page=wants_page,
+        is_program=not wants_page and negotiation.names_json(headers.get("accept", "")),
         is_trapped=trap is REPEATED or bool(text_of(trap).strip()),
         ticket=next((ticket for ticket in map(text_of, held) if tokens.well_formed(ticket)), ""),
         is_prefetch=_is_prefetch(headers),

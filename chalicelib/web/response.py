@@ -22,9 +22,10 @@ from chalicelib.web.request import Request, cookie_name, text_of
 
 BODY_STATUS = {"body_malformed": 400, "body_too_large": 413, "content_type_unsupported": 415}
 
-_VALIDATION_STATUS = {
+_CLICK_STATUS = {
     Validation.VALIDATED: 200,
     Validation.ALREADY_VALIDATED: 200,
+    Validation.CONFIRM: 200,
     Validation.EXPIRED: 410,
     Validation.INVALID: 400,
 }
@@ -50,6 +51,7 @@ class Answers:
             settings.brand,
             settings.after_validation_url,
             names=settings.names,
+            refusable=True,
         )
         self._message_text = cache(self._write_message)  # at most one for each message and language
 
@@ -64,7 +66,7 @@ class Answers:
 
     def signed_up(self, request: Request, email: str, ticket: str) -> Response:
         """Return the same answer to every sign-up, with the ticket that its browser keeps."""
-        response = self.accepted(request, email)
+        response = self.accepted(replace(request, ticket=ticket), email)
         if not request.wants_page:
             response.body = _as_json({**self._content(request.lang, "accepted"), "ticket": ticket})
         response.headers["Set-Cookie"] = self._cookie(ticket)
@@ -84,25 +86,45 @@ class Answers:
 
     def clicked(self, request: Request, link: Link, click: Click) -> Response:
         """Return the result of a click, in the mail's language unless another is chosen."""
-        outcome, status = click.outcome, _VALIDATION_STATUS[click.outcome]
-        mailed = language_tag.match(click.lang, self.templates.languages)
-        if mailed and not request.lang_is_chosen:
-            request = replace(request, lang=mailed)
-        if outcome is Validation.INVALID:
+        response = self._outcome(request, link, click)
+        return self._redirect(response) if request.wants_page and _is_validated(click) else response
+
+    def code_typed(self, request: Request, link: Link, click: Click) -> Response:
+        """Return the result of a typed code. ``link`` has no token: there was no click."""
+        if _is_validated(click):
+            return self.clicked(request, link, click)
+        return self.code_refused(request)
+
+    def code_refused(self, request: Request) -> Response:
+        """Return the same answer to every code that does not work, whatever the reason."""
+        if request.wants_page:
+            email = text_of(request.fields.get("email"))
+            page = self.pages.sent(request.lang, email, _typed(request), code_failed=True)
+            return self._page(request, 400, page)
+        return self.problem(request, 400, "code_invalid")
+
+    def refusal_page(self, request: Request, link: Link | None) -> Response:
+        """Return the page whose button says "this was not me". It looks nobody up."""
+        if link is None:
             return self.link_refused(request)
         if request.wants_page:
-            page = self._link_page(request, status, outcome.value, link)
-            return page if outcome is Validation.EXPIRED else self._redirect(page)
-        if outcome is Validation.EXPIRED:
-            return self.problem(request, status, "link_expired")
-        return self._message(request, status, outcome.value)
+            return self._page(request, 200, self.pages.refuse(request.lang, link))
+        return self._message(request, 200, "refuse")
+
+    def refused(self, request: Request, link: Link, click: Click) -> Response:
+        """Return the result of that button."""
+        if click.outcome is not Validation.REFUSED:
+            return self._outcome(request, link, click)
+        request = self._in_language_of(click, request)
+        if request.wants_page:
+            return self._page(request, 200, self.pages.refuse_done(request.lang))
+        return self._message(request, 200, "refuse_done")
 
     def link_refused(self, request: Request) -> Response:
         """Return the same answer to every link that belongs to no user, known or not."""
-        status = _VALIDATION_STATUS[Validation.INVALID]
         if request.wants_page:
-            return self._page(request, status, self.pages.refused(request.lang))
-        return self.problem(request, status, "link_invalid")
+            return self._page(request, 400, self.pages.refused(request.lang))
+        return self.problem(request, 400, "link_invalid")
 
     def description(self) -> Response:
         """Return the OpenAPI description. It is in English: programmers read it."""
@@ -113,7 +135,7 @@ class Answers:
         }
         return Response(_description(), headers, 200)
 
-    def refusal(self, request: Request) -> Response | None:
+    def blocked(self, request: Request) -> Response | None:
         """Return why no route may have this request; None if one may."""
         if request.method == "POST" and request.is_foreign:
             return self.problem(request, 403, "origin_refused")
@@ -152,6 +174,22 @@ class Answers:
             details["errors"] = [_cause(cause, texts) for cause in causes]
         return self._json(request, status, _as_json(details), "application/problem+json")
 
+    def _outcome(self, request: Request, link: Link, click: Click) -> Response:
+        request = self._in_language_of(click, request)
+        outcome, status = click.outcome, _CLICK_STATUS[click.outcome]
+        if outcome is Validation.INVALID:
+            return self.link_refused(request)
+        if request.wants_page:
+            return self._link_page(request, status, outcome.value, link)
+        if outcome is Validation.EXPIRED:
+            return self.problem(request, status, "link_expired")
+        return self._message(request, status, outcome.value)
+
+    def _in_language_of(self, click: Click, request: Request) -> Request:
+        """Return the request, in the mail's language unless it chooses another."""
+        mailed = language_tag.match(click.lang, self.templates.languages)
+        return replace(request, lang=mailed) if mailed and not request.lang_is_chosen else request
+
     def _cookie(self, ticket: str) -> str:
         # Lax, not Strict: the click in a mailbox's page must bring the cookie.
         secure = "; Secure" if self.settings.is_secure else ""
@@ -171,7 +209,10 @@ class Answers:
         return Response(content, headers, status)
 
     def _sent(self, request: Request, status: int, email: str, *, again: bool = False) -> Response:
-        page = self.pages.sent(request.lang, email, _typed(request), again=again)
+        takes_code = self.settings.code and bool(request.ticket)
+        page = self.pages.sent(
+            request.lang, email, _typed(request), again=again, takes_code=takes_code
+        )
         response = self._page(request, status, page)
         # A reader comes back to this page from their mailbox. With no-store, or with a cookie that
         # has changed since, the browser would ask to send the form again.
@@ -205,6 +246,10 @@ class Answers:
             page.status_code = 303
             page.headers["Location"] = after
         return page
+
+
+def _is_validated(click: Click) -> bool:
+    return click.outcome in (Validation.VALIDATED, Validation.ALREADY_VALIDATED)
 
 
 def _typed(request: Request) -> dict[str, str]:

@@ -86,7 +86,7 @@ class Site:
         assert received is not None  # noqa: S101  # Chalice calls views for requests only
         request = self._read(received)
         try:
-            return self._answers.refusal(request) or view(request)
+            return self._answers.blocked(request) or view(request)
         except Invalid as error:
             return self._answers.invalid(request, error.problems)
         except (ClientError, BotoCoreError) as error:

@@ -72,6 +72,10 @@ class Stack:
     def get(self, url: str, **headers: str) -> urllib3.BaseHTTPResponse:
         return HTTP.request("GET", url, headers=headers)
 
+    def open(self, link: str) -> urllib3.BaseHTTPResponse:
+        """GET a mail's link as a program does, which asks for JSON by its name."""
+        return self.get(link, Accept="application/json")
+
     def client(self, service: str) -> Any:
         """A client of the local cloud, as another program would make one."""
         if service not in self._clients:
@@ -90,7 +94,7 @@ class Stack:
         )
         return found.get("Item", {})
 
-    def change(self, email: str, **attributes: dict[str, str]) -> None:
+    def change(self, email: str, **attributes: dict[str, Any]) -> None:
         """Make an item older, or anything else that a test has no day to wait for."""
         self.client("dynamodb").update_item(
             TableName=self.table,
@@ -98,6 +102,14 @@ class Stack:
             UpdateExpression="SET " + ", ".join(f"{name} = :{name}" for name in attributes),
             ExpressionAttributeValues={f":{name}": value for name, value in attributes.items()},
         )
+
+    def expire_links(self, email: str) -> None:
+        """Let the links of an item have expired, and its cooldown be over."""
+        long_ago = {"S": "2020-01-01T00:00:00.000000Z"}
+        links = self.item(email)["links"]["M"]
+        for link in links.values():
+            link["M"]["expires"] = {"N": "1600000000"}
+        self.change(email, links={"M": links}, mail_at=long_ago)
 
     def mails(self, to: str) -> list[EmailMessage]:
         """What the mailbox holds for an address, the oldest first."""
@@ -133,6 +145,13 @@ def link_in(mail: EmailMessage) -> str:
     found = re.search(r"https?://\S+", part.get_content())
     assert found
     return found.group()
+
+
+def code_in(mail: EmailMessage) -> str:
+    part = mail.get_body(("plain",))
+    assert part is not None
+    (code,) = re.findall(r"\b\d{6}$", part.get_content(), re.MULTILINE)
+    return str(code)
 
 
 @contextmanager

@@ -20,10 +20,8 @@ from chalicelib.templates import Templates
 from ops.preview import gallery
 from tests.e2e import browser as browsers
 from tests.e2e.browser import look
-from tests.e2e.stack import Stack, link_in, running
+from tests.e2e.stack import Stack, code_in, link_in, running
 
-LONG_AGO = {"S": "2020-01-01T00:00:00.000000Z"}
-LONG_SINCE_DEAD = {"N": "1600000000"}
 TEMPLATES = Templates()
 LANGUAGES = list(TEMPLATES.language_names)
 JOURNEYS = ("fr", "en", "ar")  # the last one runs from right to left
@@ -172,7 +170,7 @@ def test_all_of_it_works_with_scripts_off(browser: Browser, stack: Stack, lang: 
         visitor.press("sign_up_button")
         visitor.sees("sent_title")
         visitor.open_mail(email)
-        visitor.stack.change(email, link_expires_at=LONG_SINCE_DEAD, mail_at=LONG_AGO)
+        visitor.stack.expire_links(email)
         visitor.click_in_mail()
         visitor.sees("expired_title")
         visitor.press("expired_button")
@@ -262,6 +260,57 @@ def test_the_mailbox_opens_a_link_in_a_tab_of_its_own(browser: Browser, stack: S
         visitor.complaints.clear()  # the mailbox's own page, not ours
 
 
+def test_another_browser_gets_a_button_for_the_same_link(
+    browser: Browser, visitor: Visitor
+) -> None:
+    email = f"elsewhere.{visitor.lang}@example.org"
+    visitor.sign_up(email)
+    link = visitor.open_mail(email)
+    with visiting(browser, visitor.stack, visitor.lang) as elsewhere:
+        elsewhere.page.goto(link)
+        elsewhere.sees("confirm_title")
+        expect(elsewhere.page.get_by_text(email, exact=True)).to_be_visible()
+        look(elsewhere.page, f"confirm.{visitor.lang}")
+        assert "validated_at" not in visitor.stack.item(email)
+        elsewhere.press("confirm_button")
+        elsewhere.sees("validated_title")
+    assert "validated_at" in visitor.stack.item(email)
+
+
+def test_the_code_of_the_mail_is_typed_on_the_page_that_waits(visitor: Visitor) -> None:
+    email = f"code.{visitor.lang}@example.org"
+    visitor.sign_up(email)
+    (mail,) = visitor.stack.wait_for_mails(email)
+    visitor.stack.wait_for_item(email, "sent")
+    code = code_in(mail)
+    field_ = visitor.page.get_by_label(visitor.text("code_label"), exact=True)
+    field_.fill(f"{(int(code) + 1) % 1_000_000:06}")
+    visitor.press("code_button")
+    expect(field_).to_have_attribute("aria-invalid", "true")
+    look(visitor.page, f"code-wrong.{visitor.lang}")
+    field_.fill(f"{code[:3]} {code[3:]}")
+    visitor.press("code_button")
+    visitor.sees("validated_title")
+    assert visitor.stack.item(email)["validated_with"] == {"S": "code"}
+
+
+def test_whoever_did_not_sign_up_says_so_from_the_mail(browser: Browser, visitor: Visitor) -> None:
+    email = f"not.me.{visitor.lang}@example.org"
+    visitor.sign_up(email)
+    with visiting(browser, visitor.stack, visitor.lang) as owner:
+        owner.open_mail(email)
+        owner.page.locator("a[href*='/refuse?']").first.click()
+        owner.sees("refuse_title")
+        look(owner.page, f"refuse.{visitor.lang}")
+        assert owner.stack.item(email)["mail"] == {"S": "sent"}
+        owner.press("refuse_button")
+        owner.sees("refuse_done_title")
+        look(owner.page, f"refuse-done.{visitor.lang}")
+    item = visitor.stack.item(email)
+    assert item["mail"] == {"S": "refused"}
+    assert "Alexis" not in str(item)
+
+
 # What goes wrong
 
 
@@ -315,7 +364,7 @@ def test_an_expired_link_has_a_button_for_a_new_one(visitor: Visitor) -> None:
     email = f"late.{visitor.lang}@example.org"
     visitor.sign_up(email)
     visitor.open_mail(email)
-    visitor.stack.change(email, link_expires_at=LONG_SINCE_DEAD, mail_at=LONG_AGO)
+    visitor.stack.expire_links(email)
     visitor.click_in_mail()
     visitor.sees("expired_title")
     look(visitor.page, f"expired.{visitor.lang}")

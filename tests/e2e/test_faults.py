@@ -141,7 +141,7 @@ class Outpost:
                 text = mail["Content"]["Simple"]["Body"]["Text"]["Data"]
                 link = re.search(r"http://\S+", text)
                 assert link
-                assert self.stack.get(link.group()).status == 200
+                assert self.stack.open(link.group()).status == 200
         return row
 
     def kill_the_mailer(self) -> bool:

@@ -86,7 +86,7 @@ def test_the_drain_sends_a_mail_that_the_stream_lost(stack: Stack) -> None:
     drain(stack, "lost")
     first, second = stack.wait_for_mails(email, 2)
     assert link_in(first) != link_in(second)
-    assert stack.get(link_in(second)).status == 200
+    assert stack.open(link_in(second)).status == 200
 
 
 def test_the_drain_runs_each_minute(stack: Stack) -> None:

@@ -60,7 +60,7 @@ def test_the_curl_line_and_the_put_item_that_it_prints_work_as_they_stand(stack:
     assert json.loads(done.stdout)["status"] == "accepted"
     (mail, *_) = stack.wait_for_mails(json.loads(body)["email"])
     assert "GÜNST HORN" in mail["Subject"]
-    assert stack.get(link_in(mail)).status == 200
+    assert stack.open(link_in(mail)).status == 200
     commands = printed.replace("\\\n", "").splitlines()
     (aws,) = [line for line in commands if "dynamodb put-item" in line]
     (put,) = [line for line in commands if " -m ops put " in line]

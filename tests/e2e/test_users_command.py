@@ -61,7 +61,7 @@ def test_people_are_brought_in_mailed_looked_up_and_let_go(stack: Stack, tmp_pat
     item = stack.wait_for_item("imported@example.org", "sent")
     assert "expires_at" not in item
     assert listed(stack, "--pending")["imported@example.org"]["mail"] == "sent"
-    assert stack.get(link_in(mail)).json()["status"] == "validated"
+    assert stack.open(link_in(mail)).json()["status"] == "validated"
     found = listed(stack, "--validated")
     assert found["imported@example.org"]["nom"] == "GÜNST HORN"
     assert "before@example.org" not in found

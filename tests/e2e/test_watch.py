@@ -298,7 +298,7 @@ def test_one_person_wakes_the_mailer_once_whatever_is_written_meanwhile(stack: S
         stack.post("/users", {"email": email, "nom": "Horn"})
         (mail,) = stack.wait_for_mails(email)
         stack.wait_for_item(email, "sent")
-        assert stack.get(link_in(mail)).status == 200
+        assert stack.open(link_in(mail)).status == 200
     wait_for(lambda: woken() >= before + 2, 20, "two invocations")
     assert woken() == before + 2
 
@@ -319,7 +319,7 @@ def test_metrics_count_what_the_journeys_did(stack: Stack) -> None:
     for email in ("counted0@example.org", "put@example.org"):
         (mail,) = stack.wait_for_mails(email)
         stack.wait_for_item(email, "sent")
-        assert stack.get(link_in(mail)).status == 200
+        assert stack.open(link_in(mail)).status == 200
     stack.wait_for_item("counted1@example.org", "sent")
     stack.wait_for_item("counted2@example.org", "sent")
     report(stack, bounce("counted1@example.org"))

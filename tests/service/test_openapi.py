@@ -17,13 +17,15 @@ from chalicelib.templates import Templates
 from chalicelib.users import email_address, person_name, tokens
 from chalicelib.users.store import Users
 from chalicelib.web import body, forms, response
-from tests.support.description import DESCRIPTION, LINK, PATH, mail_link
+from tests.support.description import DESCRIPTION, LINK, PATH, TICKET, mail_link
 from tests.support.service import BROWSER, FORM, JSON, Service, running
 
 SCHEMAS = DESCRIPTION["components"]["schemas"]
 PROBLEM = "urn:bienvenue:problem:"
-COOKIE = f"__Host-bienvenue={SCHEMAS['Ticket']['examples'][0]}"
-LINK_PATH = "/validate?" + urlencode(LINK)
+COOKIE = f"__Host-bienvenue={TICKET}"
+LINK_QUERY = "?" + urlencode(LINK)
+LINKED = ("/validate", "/refuse")
+LINK_PATH = "/validate" + LINK_QUERY
 OPERATIONS = {
     operation["operationId"]: (method.upper(), path, operation)
     for path, item in DESCRIPTION["paths"].items()
@@ -174,7 +176,12 @@ def test_every_answer_is_given_as_it_is_described(
     _arrange(service, monkeypatch, status)
     url, sent, content_type = _request(method, path, status)
     origin = "https://evil.example" if status == 403 else ""
-    headers = {"accept": accept, "accept_language": "en", "origin": origin, "cookie": COOKIE}
+    headers = {
+        "accept": accept or JSON,
+        "accept_language": "en",
+        "origin": origin,
+        "cookie": COOKIE,
+    }
     answer = service.request(method, url, sent, content_type, **headers)
     assert answer.status_code == status
     _assert_as_described(answer, resolved(operation["responses"][str(status)]), accept)
@@ -198,7 +205,7 @@ def test_a_method_that_is_not_there_is_answered_as_it_is_described(
 def test_a_stage_that_wants_one_more_click_says_so_as_it_is_described(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _set(service, monkeypatch, validate_on_get=False)
+    _set(service, monkeypatch, validate_on_get="false")
     answer = service.get(LINK_PATH, accept_language="en")
     assert answer.json_body["status"] == "confirm"
     _assert_as_described(answer, DESCRIPTION["components"]["responses"]["LinkOpened"], "")
@@ -215,7 +222,7 @@ def test_a_get_is_answered_whatever_type_of_content_it_names(
 def _arrange(service: Service, monkeypatch: pytest.MonkeyPatch, status: int) -> None:
     """Make the world such that a good request is answered with ``status``, if that is its fault."""
 
-    def fail(*_: object) -> NoReturn:
+    def fail(*_: object, **__: object) -> NoReturn:
         if status == 503:
             raise EndpointConnectionError(endpoint_url="https://dynamodb")
         raise RuntimeError("a bug")
@@ -225,8 +232,9 @@ def _arrange(service: Service, monkeypatch: pytest.MonkeyPatch, status: int) -> 
     if status == 410:
         service.clock.go_by(hours=2)
     if status in (500, 503):
-        for transition in ("sign_up", "resend", "validate"):
+        for transition in ("sign_up", "resend", "validate", "refuse"):
             monkeypatch.setattr(Users, transition, fail)
+        monkeypatch.setattr(response.Answers, "refusal_page", fail)
         monkeypatch.setattr(response.Answers, "sign_up_page", fail)
         monkeypatch.setattr(response.Answers, "description", fail)
 
@@ -240,7 +248,7 @@ def _set(service: Service, monkeypatch: pytest.MonkeyPatch, **settings: object) 
 def _request(method: str, path: str, status: int) -> tuple[str, bytes, str]:
     """The address, body and type of a request that is answered with ``status``, if by its fault."""
     if method != "POST":
-        return (LINK_PATH if path == "/validate" and status != 400 else path), b"", ""
+        return (path + LINK_QUERY if path in LINKED and status != 400 else path), b"", ""
     good = {"email": LINK["email"], "nom": "Horn"} if path == "/users" else LINK
     bodies = {400: b"{", 413: b" " * 100_000, 422: b'{"email": "nobody"}'}
     return path, bodies.get(status, json.dumps(good).encode()), "a/b" if status == 415 else JSON

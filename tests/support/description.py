@@ -11,13 +11,17 @@ DESCRIPTION = json.loads(PATH.read_text(encoding="utf-8"))
 LINK = DESCRIPTION["components"]["examples"]["link"]["value"]
 
 
+TICKET = DESCRIPTION["components"]["schemas"]["Ticket"]["examples"][0]
+
+
 def mail_link(service: Service) -> None:
-    """Have the link of the examples be one that was mailed, and that lapses in an hour."""
+    """Store that the examples' link was mailed for the examples' ticket. It lives for an hour."""
+    expires = {"N": str(int(service.clock.now().timestamp()) + 3600)}
+    link = {"expires": expires, "ticket": {"S": tokens.digest(TICKET)}}
     service.put(
         {
             "email": {"S": LINK["email"]},
             "mail": {"S": "sent"},
-            "link_hashes": {"SS": [tokens.digest(LINK["token"])]},
-            "link_expires_at": {"N": str(int(service.clock.now().timestamp()) + 3600)},
+            "links": {"M": {tokens.digest(LINK["token"]): {"M": link}}},
         }
     )

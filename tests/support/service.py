@@ -1,6 +1,7 @@
 """The whole service in one process: Chalice's test client before it, moto behind it, and a stream
 that is read when a test says so."""
 
+import html
 import importlib
 import json
 import re
@@ -150,7 +151,8 @@ class Service:
             self.app.send_validation_mail({"Records": records}, Context())
 
     def open(self, link: str, **headers: str) -> HTTPResponse:
-        """GET a mail's link, as its reader's click does."""
+        """GET a mail's link as a program does, which asks for JSON by its name."""
+        headers.setdefault("accept", JSON)
         assert link.startswith(BASE_URL)
         return self.get(link.removeprefix(BASE_URL), **headers)
 
@@ -191,6 +193,52 @@ class Service:
         return boto3.client("dynamodbstreams")
 
 
+class Browser:
+    """A browser that keeps its cookies, and shows what it got."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self.cookie = ""
+
+    def send(
+        self, method: str, path: str, body: bytes = b"", content_type: str = ""
+    ) -> HTTPResponse:
+        answer = self._service.request(
+            method, path, body, content_type, accept=BROWSER, cookie=self.cookie
+        )
+        if set_cookie := answer.headers.get("Set-Cookie"):
+            self.cookie = set_cookie.partition(";")[0]
+        return answer
+
+    def sign_up(self, **fields: str) -> HTTPResponse:
+        page = self._service.post_form(
+            "/users", {**ALEXIS, **fields}, accept=BROWSER, cookie=self.cookie
+        )
+        assert page.status_code == 202
+        self.cookie = page.headers["Set-Cookie"].partition(";")[0]
+        self._service.deliver()
+        return page
+
+    def open(self, link: str) -> HTTPResponse:
+        return self.send("GET", link.removeprefix(BASE_URL))
+
+    def type_code(self, code: str, email: str = ALEXIS["email"]) -> HTTPResponse:
+        return self._service.post_form(
+            "/validate", {"email": email, "code": code}, accept=BROWSER, cookie=self.cookie
+        )
+
+    def press(self, page: HTTPResponse) -> HTTPResponse:
+        """Send the page's first form as its button does."""
+        shown = page.body.decode()
+        (action, form), *_ = re.findall(
+            r'<form method="post" action="([^"]+)">(.*?)</form>', shown, re.DOTALL
+        )
+        fields = dict(re.findall(r'name="(\w+)" value="([^"]*)"', form))
+        sent = {name: html.unescape(value) for name, value in fields.items()}
+        path = action.removeprefix(BASE_URL)
+        return self._service.post_form(path, sent, accept=BROWSER, cookie=self.cookie)
+
+
 def signed_up(service: Service, **fields: str) -> str:
     """Sign somebody up, deliver the mail, and return its link."""
     answer = service.post_json("/users", {**ALEXIS, **fields})
@@ -205,6 +253,11 @@ def subject(service: Service, mail: int = -1) -> str:
 
 def text(service: Service, mail: int = -1) -> str:
     return service.mails[mail]["Content"]["Simple"]["Body"]["Text"]["Data"]
+
+
+def code_in_mail(service: Service, mail: int = -1) -> str:
+    (code,) = re.findall(r"\b\d{6}$", text(service, mail), re.MULTILINE)
+    return str(code)
 
 
 @contextmanager

@@ -38,7 +38,7 @@ def test_seven_settings_are_enough() -> None:
         mails_per_day=None,
         mails_per_hour=None,
         default_lang="fr",
-        validate_on_get=True,
+        validate_on_get="same-browser",
         mail_configuration_set="",
         mail_from_name="Bienvenue",
         mail_reply_to="",
@@ -78,7 +78,7 @@ def test_every_setting_is_read_without_the_spaces_around_it() -> None:
         mail_from="hello@example.org",
         base_url="https://example.org/api",
         default_lang="en",
-        validate_on_get=False,
+        validate_on_get="false",
         mail_feedback_topic_arn=TOPIC,
         limits_table="limits",
         secret_key=SECRET,
@@ -149,7 +149,7 @@ def test_all_wrong_settings_are_told_together() -> None:
         "BASE_URL must be https://host[/path]",
         "MAIL_FEEDBACK_TOPIC_ARN must be the ARN of an SNS topic",
         "DEFAULT_LANG must be one of ar, de, en, es, fr,",
-        "VALIDATE_ON_GET must be true or false",
+        "VALIDATE_ON_GET must be same-browser, true or false",
     ):
         assert problem in told
 
@@ -256,7 +256,7 @@ def test_a_stream_may_be_in_any_partition(partition: str) -> None:
 
 @pytest.mark.parametrize("text", ["True", "1", "no", ""])
 def test_validating_on_get_is_true_or_false_and_nothing_like_it(text: str) -> None:
-    assert "VALIDATE_ON_GET must be true or false" in problems(VALIDATE_ON_GET=text)
+    assert "VALIDATE_ON_GET must be same-browser, true or false" in problems(VALIDATE_ON_GET=text)
 
 
 @pytest.mark.parametrize("number", ["-1", "1.5", "many", "1e3", "٣", "1" * 13])

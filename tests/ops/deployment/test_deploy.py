@@ -93,7 +93,7 @@ def test_settings_that_the_functions_would_refuse_are_refused_before_anything_is
 
 def test_a_wrong_setting_in_config_json_is_refused_too(project: Project) -> None:
     project.record({"VALIDATE_ON_GET": "perhaps"}, {})
-    with pytest.raises(OpsError, match="VALIDATE_ON_GET must be true or false"):
+    with pytest.raises(OpsError, match="VALIDATE_ON_GET must be same-browser, true or false"):
         attempt(project, mail_from=MAIL_FROM)
 
 

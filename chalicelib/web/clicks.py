@@ -1,0 +1,61 @@
+"""Clicks: what opening a link, pressing a page's button and typing a code do to a user."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from chalice.app import Response
+
+from chalicelib.users import links, tokens
+from chalicelib.users.links import Link
+from chalicelib.users.store import Users
+from chalicelib.web import forms
+from chalicelib.web.request import Request
+from chalicelib.web.response import Answers
+
+
+class Clicks:
+    """Validates users and takes their refusals. ``users`` returns the store when it is needed."""
+
+    def __init__(self, answers: Answers, users: Callable[[], Users]) -> None:
+        self._answers = answers
+        self._users = users
+
+    def open(self, request: Request, now: datetime) -> Response:
+        """Answer a GET of a link: validate, or show the button that does.
+
+        A mail scanner opens links as well, but brings no ticket and does not ask for JSON by name.
+        """
+        link, setting = links.read(request.query), self._answers.settings.validate_on_get
+        if link and (request.is_probe or setting == "false"):
+            return self._answers.confirm(request, link)
+        if setting == "true" or request.is_program:
+            return self._validate(request, link, now)
+        return self._validate(request, link, now, tokens.digest(request.ticket))
+
+    def post(self, request: Request, now: datetime) -> Response:
+        """Validate by the parts of a link, or by a code and the ticket of its sign-up."""
+        if "code" not in request.fields:
+            return self._validate(request, links.read(request.fields), now)
+        typed = forms.read_code(request.fields)
+        if typed is None or not request.ticket:
+            return self._answers.code_refused(request)
+        ticket_hash = tokens.digest(request.ticket)
+        click = self._users().validate_by_code(typed.email, ticket_hash, typed.code, now)
+        return self._answers.code_typed(request, Link(typed.email, ""), click)
+
+    def refuse(self, request: Request, now: datetime) -> Response:
+        """Take "this was not me" from the owner of the mailbox."""
+        # A mailbox's own unsubscribe button names the link in the address alone (RFC 8058).
+        link = links.read(request.fields) or links.read(request.query)
+        if link is None:
+            return self._answers.link_refused(request)
+        click = self._users().refuse(link.email, link.token_hash, now)
+        return self._answers.refused(request, link, click)
+
+    def _validate(
+        self, request: Request, link: Link | None, now: datetime, ticket_hash: str | None = None
+    ) -> Response:
+        if link is None:
+            return self._answers.link_refused(request)
+        click = self._users().validate(link.email, link.token_hash, now, ticket_hash)
+        return self._answers.clicked(request, link, click)
