@@ -51,11 +51,12 @@ def post_user(request: Request) -> Response:
         request.lang,
         templates.languages,
         names=stage.names,
+        return_prefixes=stage.return_urls,
         is_form=request.is_form,
     )
     ticket = request.ticket or tokens.mint()
     service.users.sign_up(sign_up, tokens.digest(ticket), now())
-    return answers.signed_up(request, sign_up.email, ticket)
+    return answers.signed_up(request, sign_up, ticket)
 
 
 @site.post("/resend")

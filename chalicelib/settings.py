@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from urllib.parse import quote, urlsplit
 
-from chalicelib import templates
+from chalicelib import return_urls, templates
 from chalicelib.templates import Templates
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -74,14 +74,20 @@ class Settings:
     after_validation_url: str = ""
     templates_folder: str = ""
     names: str = "optional"
+    return_urls: tuple[str, ...] = ()
+    """Where a form may send its browser back to: each an address, or the start of addresses."""
     allowed_origins: tuple[str, ...] = ()
     """Other origins whose pages may use the API; ``*`` is any."""
     brand: Brand = UNBRANDED
 
     @cached_property
     def origins(self) -> frozenset[str]:
-        """The origins whose pages may send requests: the stage's own and the allowed ones."""
-        return frozenset((origin_of(self.base_url), *self.allowed_origins))
+        """The origins whose pages may send requests: the stage's own and the operator's.
+
+        A page that browsers are sent back to has the form that they came from.
+        """
+        returns = (origin_of(url) for url in self.return_urls if url.startswith("http"))
+        return frozenset((origin_of(self.base_url), *self.allowed_origins, *returns))
 
     @property
     def is_secure(self) -> bool:
@@ -114,13 +120,14 @@ def read(env: Mapping[str, str]) -> Settings:
         mails_per_hour=_number(optional("MAILS_PER_HOUR")),
         code=optional("CODE") != "off",
         default_lang=env.get("DEFAULT_LANG", "fr").strip(),
-        validate_on_get=optional("VALIDATE_ON_GET") or "same-browser",
+        validate_on_get=env.get("VALIDATE_ON_GET", "same-browser").strip(),
         mail_configuration_set=optional("MAIL_CONFIGURATION_SET"),
         mail_from_name=optional("MAIL_FROM_NAME") or optional("PRODUCT_NAME") or Brand.product,
         mail_reply_to=optional("MAIL_REPLY_TO"),
         after_validation_url=optional("AFTER_VALIDATION_URL"),
         templates_folder=optional("TEMPLATES_FOLDER"),
         names=optional("NAMES") or "optional",
+        return_urls=tuple(optional("RETURN_URLS").split()),
         allowed_origins=tuple(optional("ALLOWED_ORIGINS").lower().split()),
         brand=Brand(
             product=optional("PRODUCT_NAME") or Brand.product,
@@ -166,6 +173,7 @@ def read(env: Mapping[str, str]) -> Settings:
         ("MAIL_FROM_NAME", _is_name, f"one line of {MAX_NAME} characters at the most"),
         ("MAIL_REPLY_TO", _is_sender, "a bare address, such as help@example.org"),
         ("AFTER_VALIDATION_URL", _is_url, "https://host/path"),
+        ("RETURN_URLS", _are_return_urls, "addresses such as https://example.org/welcome"),
         ("ALLOWED_ORIGINS", _are_origins, "* or origins such as https://example.org"),
         ("PRIVACY_URL", _is_url, "https://host/path"),
         ("TERMS_URL", _is_url, "https://host/path"),
@@ -222,6 +230,10 @@ def _are_origins(text: str) -> bool:
     """Return True for ``*`` alone, or for origins without paths and default ports."""
     origins = text.lower().split()
     return origins == ["*"] or all(_is_url(one) and one == origin_of(one) for one in origins)
+
+
+def _are_return_urls(text: str) -> bool:
+    return all(return_urls.is_prefix(one) for one in text.split())
 
 
 def _is_url(text: str) -> bool:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
-from chalicelib import language_tag
+from chalicelib import language_tag, return_urls
 from chalicelib.users import email_address, person_name, tokens
 from chalicelib.users.people import SignUp
 from chalicelib.web.body import REPEATED
@@ -17,8 +17,9 @@ FIELDS = {
     "nom": "nom",
     "last_name": "nom",
     "lang": "lang",
+    "return_to": "return_to",
 }
-_NAMELESS = ("email", "lang")
+_NAMELESS = ("email", "lang", "return_to")
 TRAP = "b_remarks"
 """A form field that is not shown. Browsers leave it empty, simple bots fill it in."""
 MAX_CODE_LENGTH = 32  # six digits, and blanks or hyphens between them
@@ -65,12 +66,13 @@ def read_sign_up(
     languages: Collection[str],
     *,
     names: str = "optional",
+    return_prefixes: Collection[str] = (),
     is_form: bool = False,
 ) -> SignUp:
     """Return the sign-up in ``fields``, in ``lang`` if they name no other known one.
 
-    ``names`` is the stage's setting. A form may have fields that are not for us; JSON may not.
-    Raise Invalid.
+    ``names`` is the stage's setting, and ``return_prefixes`` are its return addresses. A form may
+    have fields that are not for us; JSON may not. Raise Invalid.
     """
     reader = _Reader(fields)
     if not is_form:
@@ -78,8 +80,9 @@ def read_sign_up(
     email = reader.take("email", email_address.canonical, required=True)
     prenom, nom = ("", "") if names == "none" else _names(reader, required=names == "required")
     chosen = reader.take("lang", lambda text: language_tag.match(text, languages))
+    return_to = reader.take("return_to", lambda text: _return_to(text, return_prefixes))
     reader.finish()
-    return SignUp(email, prenom, nom, chosen or lang)
+    return SignUp(email, prenom, nom, chosen or lang, return_to=return_to)
 
 
 def _names(reader: "_Reader", *, required: bool) -> tuple[str, str]:
@@ -152,7 +155,7 @@ class _Reader:
                 return ""
             try:
                 cleaned = clean(value)
-            except (email_address.AddressError, person_name.NameRefused) as error:
+            except _Refused as error:
                 self.problems.append(Problem(error.code, name))
                 return ""
             if cleaned:
@@ -171,3 +174,16 @@ class _Reader:
     def finish(self) -> None:
         if self.problems:
             raise Invalid(tuple(self.problems[:MAX_PROBLEMS]))
+
+
+class _ReturnRefused(ValueError):
+    code = "return_to_refused"
+
+
+_Refused = (email_address.AddressError, person_name.NameRefused, _ReturnRefused)
+
+
+def _return_to(text: str, prefixes: Collection[str]) -> str:
+    if not return_urls.is_allowed(text, prefixes):
+        raise _ReturnRefused
+    return text

@@ -36,6 +36,7 @@ class Pages:
     ``base_url`` is where all their links lead. ``after_validation_url`` is where a form may send
     people on to. With ``refusable``, the button page also offers "this was not me".
     ``names`` says if names are ``optional``, ``required`` or not asked for (``none``).
+    ``return_places`` are origins and app schemes that a form may lead to.
     """
 
     base_url: str
@@ -44,6 +45,7 @@ class Pages:
     after_validation_url: str = ""
     refusable: bool = False
     names: str = "optional"
+    return_places: tuple[str, ...] = ()
 
     def sign_up(
         self, lang: str, typed: Mapping[str, str], problems: Iterable[Problem] = ()
@@ -179,6 +181,7 @@ class Pages:
         forms = [_origin(self.base_url)]
         if self.after_validation_url:  # browsers hold the answer's redirect against this, too
             forms.append(_origin(self.after_validation_url))
+        forms += self.return_places
         return (
             f"default-src 'none'; style-src 'sha256-{digest}'; img-src {' '.join(images)}; "
             f"form-action {' '.join(forms)}; base-uri 'none'; frame-ancestors 'none'"

@@ -11,11 +11,11 @@ from urllib.parse import quote
 
 from chalice.app import Response
 
-from chalicelib import language_tag
+from chalicelib import language_tag, return_urls
 from chalicelib.settings import Settings
 from chalicelib.templates import Templates
 from chalicelib.users.links import Link
-from chalicelib.users.people import Click, Validation
+from chalicelib.users.people import Click, SignUp, Validation
 from chalicelib.web.forms import FIELDS, TRAP, Problem
 from chalicelib.web.pages import TYPED, Pages
 from chalicelib.web.request import Request, cookie_name, text_of
@@ -29,6 +29,7 @@ _CLICK_STATUS = {
     Validation.EXPIRED: 410,
     Validation.INVALID: 400,
 }
+_RETURNED = (Validation.VALIDATED, Validation.ALREADY_VALIDATED, Validation.EXPIRED)
 _NOTHING = "default-src 'none'; frame-ancestors 'none'"
 """The Content-Security-Policy of JSON, in case that a browser shows it as a page."""
 TICKET_LIFE = timedelta(days=7)
@@ -51,6 +52,7 @@ class Answers:
             settings.brand,
             settings.after_validation_url,
             names=settings.names,
+            return_places=tuple(map(return_urls.origin, settings.return_urls)),
             refusable=True,
         )
         self._message_text = cache(self._write_message)  # at most one for each message and language
@@ -64,9 +66,11 @@ class Answers:
             return self._sent(request, 200, text_of(request.fields.get("email")))
         return self._page(request, 200, self.pages.sign_up(request.lang, _typed(request)))
 
-    def signed_up(self, request: Request, email: str, ticket: str) -> Response:
+    def signed_up(self, request: Request, sign_up: SignUp, ticket: str) -> Response:
         """Return the same answer to every sign-up, with the ticket that its browser keeps."""
-        response = self.accepted(replace(request, ticket=ticket), email)
+        response = self.accepted(replace(request, ticket=ticket), sign_up.email)
+        if request.wants_page and request.is_form and sign_up.return_to:
+            _redirect(response, return_urls.with_result(sign_up.return_to, "sent"))
         if not request.wants_page:
             response.body = _as_json({**self._content(request.lang, "accepted"), "ticket": ticket})
         response.headers["Set-Cookie"] = self._cookie(ticket)
@@ -87,7 +91,9 @@ class Answers:
     def clicked(self, request: Request, link: Link, click: Click) -> Response:
         """Return the result of a click, in the mail's language unless another is chosen."""
         response = self._outcome(request, link, click)
-        return self._redirect(response) if request.wants_page and _is_validated(click) else response
+        if request.wants_page and (address := self._next_address(click)):
+            _redirect(response, address)
+        return response
 
     def code_typed(self, request: Request, link: Link, click: Click) -> Response:
         """Return the result of a typed code. ``link`` has no token: there was no click."""
@@ -145,11 +151,21 @@ class Answers:
 
     def trapped(self, request: Request) -> Response:
         """Return the form again, without its trap: a person gets through, most bots do not."""
-        return self.invalid(request, [Problem("trap_filled", TRAP)])
+        return self._invalid(request, [Problem("trap_filled", TRAP)])
 
     def invalid(self, request: Request, problems: Sequence[Problem]) -> Response:
-        """Return everything that is wrong with the fields; for a form, beside each field."""
+        """Return everything that is wrong with the fields, where the form came from."""
         problems = [Problem(problem.code, text_of(problem.field)) for problem in problems]
+        response = self._invalid(request, problems)
+        return_to = text_of(request.fields.get("return_to"))
+        may_return = return_urls.is_allowed(return_to, self.settings.return_urls)
+        if request.wants_page and request.is_form and may_return:
+            fields = ",".join(f"{problem.field}.{problem.code}" for problem in problems)
+            _redirect(response, return_urls.with_result(return_to, "invalid", fields=fields))
+        return response
+
+    def _invalid(self, request: Request, problems: Sequence[Problem]) -> Response:
+        """Return the form with each problem beside its field, or all of them as a problem."""
         if request.wants_page and request.path == "/users":
             page = self.pages.sign_up(request.lang, _typed(request), problems)
             return self._page(request, 422, page)
@@ -240,12 +256,17 @@ class Answers:
     def _content(self, lang: str, name: str) -> dict[str, str]:
         return {"status": name, "message": self.templates.word(f"{name}_message", lang)}
 
-    def _redirect(self, page: Response) -> Response:
-        """Return ``page``, made a redirect if the stage sends validated users elsewhere."""
-        if after := self.settings.after_validation_url:
-            page.status_code = 303
-            page.headers["Location"] = after
-        return page
+    def _next_address(self, click: Click) -> str:
+        """Return where the browser goes after its click; nothing if it stays on our page."""
+        may_return = return_urls.is_allowed(click.return_to, self.settings.return_urls)
+        if may_return and click.outcome in _RETURNED:
+            return return_urls.with_result(click.return_to, click.outcome.value)
+        return self.settings.after_validation_url if _is_validated(click) else ""
+
+
+def _redirect(response: Response, address: str) -> None:
+    response.status_code = 303
+    response.headers["Location"] = address
 
 
 def _is_validated(click: Click) -> bool:

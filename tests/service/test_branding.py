@@ -18,6 +18,7 @@ from tests.support.service import (
     BASE_URL,
     BROWSER,
     FORM,
+    Browser,
     Service,
     running,
     signed_up,
@@ -83,9 +84,11 @@ def test_a_mail_is_from_the_product_where_no_other_name_is_set() -> None:
 
 def test_a_browser_is_sent_on_once_its_user_is_validated_and_programs_are_not() -> None:
     with running(AFTER_VALIDATION_URL=AFTER) as service:
-        link = signed_up(service)
+        browser = Browser(service)
+        browser.sign_up()
+        link = service.link()
         for _ in ("the first click", "the second"):
-            answer = service.open(link, accept=BROWSER)
+            answer = browser.open(link)
             assert (answer.status_code, answer.headers["Location"]) == (303, AFTER)
             assert answer.headers["Referrer-Policy"] == "no-referrer"
             assert answer.body.startswith(b"<!doctype html>")
@@ -143,10 +146,11 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.usefixtures("package")
 def test_a_stage_may_have_templates_of_its_own() -> None:
     with running(TEMPLATES_FOLDER="chalicelib/brands/acme", PRODUCT_NAME="Acme") as service:
-        link = signed_up(service)
+        browser = Browser(service)
+        browser.sign_up()
         assert subject(service) == "Acme : Bienvenue Alexis GÜNST HORN !"
         assert text(service).startswith("Bienvenue Alexis GÜNST HORN !\n")
-        page = service.open(link, accept=BROWSER).body.decode()
+        page = browser.open(service.link()).body.decode()
         assert "<h1>Entrez</h1><p>Acme</p>" in page
     with running() as service:
         signed_up(service)

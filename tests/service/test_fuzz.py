@@ -38,10 +38,11 @@ CONFIG = schemathesis.Config.from_dict(
         "checks": {"negative_data_rejection": {"expected-statuses": REFUSALS}},
         "operations": [
             {
-                "include-path": "/validate",
-                # A token that is made up is nobody's, and nobody's link gets the one 400 of all.
+                "include-path": path,
+                # A token that is made up is no user's, and such a link gets the one 400 of all.
                 "checks": {"positive_data_acceptance": {"expected-statuses": [200, 400]}},
             }
+            for path in ("/validate", "/refuse")
         ],
     }
 )

@@ -228,7 +228,8 @@ def _arrange(service: Service, monkeypatch: pytest.MonkeyPatch, status: int) -> 
         raise RuntimeError("a bug")
 
     if status == 303:
-        _set(service, monkeypatch, after_validation_url="https://example.org/welcome")
+        welcome = "https://example.org/welcome"
+        _set(service, monkeypatch, after_validation_url=welcome, return_urls=(welcome,))
     if status == 410:
         service.clock.go_by(hours=2)
     if status in (500, 503):
@@ -250,6 +251,9 @@ def _request(method: str, path: str, status: int) -> tuple[str, bytes, str]:
     if method != "POST":
         return (path + LINK_QUERY if path in LINKED and status != 400 else path), b"", ""
     good = {"email": LINK["email"], "nom": "Horn"} if path == "/users" else LINK
+    if status == 303:
+        form = {**good, "return_to": "https://example.org/welcome"}
+        return path, urlencode(form).encode(), FORM
     bodies = {400: b"{", 413: b" " * 100_000, 422: b'{"email": "nobody"}'}
     return path, bodies.get(status, json.dumps(good).encode()), "a/b" if status == 415 else JSON
 

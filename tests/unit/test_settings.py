@@ -351,6 +351,14 @@ def test_an_origin_is_exactly_what_a_browser_sends(text: str) -> None:
     assert "ALLOWED_ORIGINS must be * or origins" in problems(ALLOWED_ORIGINS=text)
 
 
+def test_return_addresses_are_separated_by_blanks() -> None:
+    env = {**ENOUGH, "RETURN_URLS": " https://shop.example/in  myapp://in "}
+    read = settings.read(env)
+    assert read.return_urls == ("https://shop.example/in", "myapp://in")
+    assert "https://shop.example" in read.origins
+    assert "RETURN_URLS must be addresses" in problems(RETURN_URLS="http://shop.example")
+
+
 def test_names_are_optional_required_or_none() -> None:
     assert settings.read({**ENOUGH, "NAMES": " none "}).names == "none"
     assert "NAMES must be optional, required or none" in problems(NAMES="maybe")

@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chalicelib.users import tokens
 from chalicelib.users.people import SignUp
 from chalicelib.web import forms
 from chalicelib.web.body import REPEATED
-from chalicelib.web.forms import FIELDS, MAX_PROBLEMS, Invalid, Problem
+from chalicelib.web.forms import FIELDS, MAX_PROBLEMS, Invalid, Problem, Resend
 
 LANGUAGES = ("fr", "en")
 ALEXIS = {"email": "alexis@example.org", "prenom": "Alexis", "nom": "GÜNST HORN"}
@@ -173,7 +174,7 @@ def test_a_stage_may_take_no_names() -> None:
 def test_a_form_may_have_fields_of_its_own() -> None:
     fields = {**ALEXIS, "company": "Acme", "utm_source": REPEATED, "go": "Sign up"}
     assert forms.read_sign_up(fields, "fr", LANGUAGES, is_form=True).nom == ALEXIS["nom"]
-    assert forms.read_resend(fields, is_form=True) == ALEXIS["email"]
+    assert forms.read_resend(fields, is_form=True) == Resend(ALEXIS["email"], "")
 
 
 def test_a_name_that_is_refused_is_not_also_missing() -> None:
@@ -220,8 +221,8 @@ def test_any_body_asks_for_another_link_or_is_told_what_is_wrong(
     fields: dict[str, object],
 ) -> None:
     outcome = outcome_of(lambda: forms.read_resend(fields))
-    if isinstance(outcome, str):
-        assert 0 < len(outcome.encode()) <= 2048
+    if isinstance(outcome, Resend):
+        assert 0 < len(outcome.email.encode()) <= 2048
         assert set(fields) <= {"email", "token", "lang"}
     else:
         assert 0 < len(outcome) <= MAX_PROBLEMS
@@ -229,13 +230,15 @@ def test_any_body_asks_for_another_link_or_is_told_what_is_wrong(
 
 
 def test_a_typed_address_asks_for_a_link_under_its_canonical_spelling() -> None:
-    assert forms.read_resend({"email": " Alexis@Example.org "}) == "alexis@example.org"
-    assert forms.read_resend({"email": "Alexis@Example.org", "token": ""}) == ("alexis@example.org")
+    for token in ({}, {"token": ""}):
+        wanted = forms.read_resend({"email": " Alexis@Example.org ", **token})
+        assert wanted == Resend("alexis@example.org", "")
 
 
 def test_a_lapsed_link_asks_under_the_spelling_that_it_carries() -> None:
     link = {"email": "Alexis@Example.org", "token": "A" * 43, "lang": "en"}
-    assert forms.read_resend(link) == "Alexis@Example.org"
+    wanted = forms.read_resend(link)
+    assert wanted == Resend("Alexis@Example.org", tokens.digest("A" * 43))
 
 
 @pytest.mark.parametrize(
