@@ -91,10 +91,10 @@ class Visitor:
         self.page.goto(f"{self.stack.mailbox}/messages/{number}.html")
         return link_in(mail)
 
-    def click_in_mail(self) -> None:
-        """Click the mail's button, which opens a tab of its own, and go on there."""
+    def click_in_mail(self, path: str = "/validate") -> None:
+        """Click the mail's link to ``path``, which opens a tab of its own, and go on there."""
         with self.page.context.expect_page() as opened:
-            self.page.locator("a[href*='/validate?']").first.click()
+            self.page.locator(f"a[href*='{path}?']").first.click()
         self.page = opened.value
 
     def sees(self, name: str) -> None:
@@ -299,7 +299,7 @@ def test_whoever_did_not_sign_up_says_so_from_the_mail(browser: Browser, visitor
     visitor.sign_up(email)
     with visiting(browser, visitor.stack, visitor.lang) as owner:
         owner.open_mail(email)
-        owner.page.locator("a[href*='/refuse?']").first.click()
+        owner.click_in_mail("/refuse")
         owner.sees("refuse_title")
         look(owner.page, f"refuse.{visitor.lang}")
         assert owner.stack.item(email)["mail"] == {"S": "sent"}
