@@ -30,6 +30,7 @@ COMMAND_GROUPS = {
     },
     "Helping users": {
         "users": "ops.users.command",
+        "mail": "ops.mail.command",
         "put": "ops.put.command",
     },
 }

@@ -39,8 +39,10 @@ from tests.ops.doctor.world import (
     described_stack,
     function,
     iso,
+    limits,
     mapping,
     metric_filters,
+    owed,
     package,
     person,
     rung,
@@ -882,6 +884,71 @@ CASES: list[tuple[str, dict[str, Any], Light, str, str]] = [
             ([person("complained")] * 5 + CALM, RED, "5 complained", "review"),
         )
     ),
+    *(
+        ("Mail/Budget", {"dynamodb__GetItem": state}, light, text, fix)
+        for state, light, text, fix in (
+            ({}, GREEN, "0 of 45,000 mails today, 0 of 9,000 this hour", ""),
+            (limits(40), GREEN, "40 of 45,000 mails today, 3 of 9,000 this hour", ""),
+            (limits(40_000, 3), AMBER, "40,000 of 45,000 mails today", "Raise the budget"),
+            (limits(9_000, 8_000), AMBER, "8,000 of 9,000 this hour", "Raise the budget"),
+            (limits(45_000), RED, "45,000 of 45,000 mails today", "More mail waits"),
+            (limits(9_000, 9_000), RED, "9,000 of 9,000 this hour", "More mail waits"),
+            (Refusal("ResourceNotFoundException"), RED, "no table of limits", DEPLOY),
+        )
+    ),
+    (
+        "Mail/Budget",
+        {
+            "sesv2__GetAccount": {
+                "SendQuota": {"Max24HourSend": 200.0, "SentLast24Hours": 0.0, "MaxSendRate": 1.0}
+            }
+        },
+        AMBER,
+        "SES allows only 200 a day",
+        "Lower MAILS_PER_DAY",
+    ),
+    (
+        "Mail/Brake",
+        {"dynamodb__GetItem": limits(brake="12 of 100 mails bounced", brake_at="2026-11-24")},
+        RED,
+        "on since 2026-11-24 00:00:00 UTC (12 hours ago): 12 of 100 mails bounced",
+        "python -m ops mail resume --stage prod",
+    ),
+    (
+        "Mail/Brake",
+        {"dynamodb__GetItem": Refusal("ResourceNotFoundException")},
+        GREY,
+        "no table",
+        "",
+    ),
+    *(
+        ("Users/Index", {"dynamodb__DescribeTable": {"Table": table}}, light, text, fix)
+        for table, light, text, fix in (
+            ({}, RED, "no index of owed mail", DEPLOY),
+            ({"GlobalSecondaryIndexes": [{"IndexName": "x"}]}, RED, "no index", DEPLOY),
+            (
+                {"GlobalSecondaryIndexes": [{"IndexName": "owed", "IndexStatus": "CREATING"}]},
+                AMBER,
+                "creating",
+                "an hour",
+            ),
+        )
+    ),
+    ("Users/Oldest owed", {"dynamodb__DescribeTable": {"Table": {}}}, GREY, "no index", ""),
+    *(
+        (
+            "Users/Oldest owed",
+            {"dynamodb__Query": owed(timedelta(seconds=seconds))},
+            light,
+            text,
+            fix,
+        )
+        for seconds, light, text, fix in (
+            (30, GREEN, "has waited 30 s", ""),
+            (300, AMBER, "has waited 5 min", "logs --function resend_owed_mail --since 1h"),
+            (3600, RED, "has waited 60 min", "rate, quota, budget or brake"),
+        )
+    ),
 ]
 
 
@@ -898,9 +965,33 @@ def test_a_finding_has_its_text_and_its_fix(
 
 
 def test_every_check_has_a_specimen_of_a_finding() -> None:
-    assert {name for name, *_ in CASES} | {"Account/Credentials", "Mail/Suppression"} == set(
-        BY_NAME
-    )
+    tested_below = {"Account/Credentials", "Mail/Suppression", "API/Links"}
+    assert {name for name, *_ in CASES} | tested_below == set(BY_NAME)
+
+
+@pytest.mark.parametrize(
+    ("setting", "light", "words"),
+    [
+        ("true", AMBER, "opening a link validates the address"),
+        ("false", GREEN, "a button"),
+        ("same-browser", GREEN, "the browser that signed up"),
+        ("", GREEN, "the browser that signed up"),
+    ],
+)
+def test_links_that_a_scanner_can_validate_are_amber(
+    world: MakeWorld, setting: str, light: Light, words: str
+) -> None:
+    stage = world()
+    stage.stage.project.record({"VALIDATE_ON_GET": setting}, {})
+    finding = look(stage, "API/Links")
+    assert (finding.light, words in finding.text) == (light, True)
+
+
+def test_a_missing_budget_is_amber(world: MakeWorld) -> None:
+    stage = world()
+    stage.stage.project.erase(["MAILS_PER_DAY"])
+    finding = look(stage, "Mail/Budget")
+    assert (finding.light, finding.command) == (AMBER, DEPLOY)
 
 
 @pytest.mark.parametrize(
