@@ -454,7 +454,7 @@ CASES: list[tuple[str, dict[str, Any], Light, str, str]] = [
         {"cloudwatch__DescribeAlarms": rung(dead_letters="ALARM")},
         RED,
         "dead-letters",
-        "python -m ops logs --stage prod --since 1h",
+        "./bienvenue logs --stage prod --since 1h",
     ),
     (
         "Alarms/Ringing",
@@ -570,7 +570,7 @@ CASES: list[tuple[str, dict[str, Any], Light, str, str]] = [
                 {"LastProcessingResult": "PROBLEM: Function call failed"},
                 AMBER,
                 "latest batch failed",
-                "python -m ops logs --stage prod --function send_validation_mail",
+                "./bienvenue logs --stage prod --function send_validation_mail",
             ),
             ({"EventSourceArn": FORMER_STREAM}, GREY, "nothing reads the table's stream", ""),
         )
@@ -595,14 +595,14 @@ CASES: list[tuple[str, dict[str, Any], Light, str, str]] = [
         {"cloudwatch__GetMetricStatistics": points(120_000)},
         AMBER,
         "2 min behind",
-        "ops logs",
+        "bienvenue logs",
     ),
     (
         "Stream/Lag",
         {"cloudwatch__GetMetricStatistics": points(900_000)},
         RED,
         "15 min behind",
-        "ops logs",
+        "bienvenue logs",
     ),
     (
         "Stream/Lag",
@@ -864,7 +864,7 @@ CASES: list[tuple[str, dict[str, Any], Light, str, str]] = [
         {"dynamodb__Scan": endless(person("owed", ago=timedelta(days=1)))},
         RED,
         "20 for over an hour, of the first 20 people at least",
-        "python -m ops users",
+        "./bienvenue users",
     ),
     (
         "Users/Mails failed",
@@ -912,7 +912,7 @@ CASES: list[tuple[str, dict[str, Any], Light, str, str]] = [
         {"dynamodb__GetItem": limits(brake="12 of 100 mails bounced", brake_at="2026-11-24")},
         RED,
         "on since 2026-11-24 00:00:00 UTC (12 hours ago): 12 of 100 mails bounced",
-        "python -m ops mail resume --stage prod",
+        "./bienvenue mail resume --stage prod",
     ),
     (
         "Mail/Brake",
@@ -1123,17 +1123,17 @@ def test_the_fix_of_a_local_run_names_its_folder(project: Project) -> None:
     cloud = Cloud(boto3.Session(), "1", "", lambda *_: "", endpoint="http://127.0.0.1:9000")
     stage = Stage(cloud, Project(project.folder, "local"), state=project.folder)
     again = facts.Facts(stage, project.folder, lambda: NOW).deploy_again[1]
-    assert again == f"python -m ops run --state {project.folder} --port 9000"
+    assert again == f"./bienvenue run --state {project.folder} --port 9000"
 
 
 @pytest.mark.parametrize(
     ("name", "deploy", "ops"),
     [
-        ("local", "make run", "python -m ops logs --stage local"),
+        ("local", "make run", "./bienvenue logs --stage local"),
         (
             "demo",  # rehearsed
             "AWS_ENDPOINT_URL=http://127.0.0.1:8400 make deploy STAGE=demo",
-            "AWS_ENDPOINT_URL=http://127.0.0.1:8400 python -m ops logs --stage demo",
+            "AWS_ENDPOINT_URL=http://127.0.0.1:8400 ./bienvenue logs --stage demo",
         ),
     ],
 )

@@ -234,7 +234,7 @@ def test_a_stuck_test_says_where_and_deletes_its_user(
     one = made(stage, YOU)
     assert hops(one) == reached
     assert words in one.stuck
-    assert f"python -m ops logs --stage prod --user {hashed(YOU)}" in one.stuck
+    assert f"./bienvenue logs --stage prod --user {hashed(YOU)}" in one.stuck
     assert service.people == 0
 
 

@@ -178,7 +178,7 @@ def test_refuse_of_a_validated_user_names_delete(store: Store, users: Users) -> 
     store.put(EMAIL, validated_at=THEN)
     done = users("refuse", EMAIL)
     assert done.exit_code == 1
-    assert f"\npython -m ops users delete {EMAIL} --stage prod\n" in done.stderr
+    assert f"\n./bienvenue users delete {EMAIL} --stage prod\n" in done.stderr
     assert store.item(EMAIL) == {"email": EMAIL, "validated_at": THEN}
 
 
@@ -216,7 +216,7 @@ def test_list_owed_says_why_mail_waits(users: Users, limits: Limits) -> None:
     done = users("list", "--owed", "--format", "jsonl")
     assert "is stopped since 2031-05-04" in done.stderr
     assert "12 of 100 mails bounced" in done.stderr
-    assert "python -m ops mail resume --stage prod" in done.stderr
+    assert "./bienvenue mail resume --stage prod" in done.stderr
     assert "The budget of mails is used up: MAILS_PER_DAY=200." in done.stderr
 
 
@@ -271,7 +271,7 @@ def test_resend_owes_a_mail(store: Store, users: Users) -> None:
         ({"mail": "complained"}, "marked a mail as spam, so no mail is sent."),
         (
             {"mail": "refused"},
-            "after all:\npython -m ops users allow alexis@example.org --stage prod",
+            "after all:\n./bienvenue users allow alexis@example.org --stage prod",
         ),
     ],
 )
