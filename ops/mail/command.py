@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from ops.stage.cloud import in_plain_words
+from ops.stage.aws_errors import in_plain_words
 from ops.stage.lookup import Stage
 from ops.stage.option import on_stage
 from ops.terminal import durations
