@@ -1,7 +1,7 @@
 """The limits of mail: the budget of a day and an hour, and the brake."""
 
 from chalicelib.users.table import string
-from ops.doctor.check import Check, Finding, amber, green, red
+from ops.doctor.check import Check, Finding, amber, green, grey, red
 from ops.doctor.facts import Facts, NotThere
 from ops.users import limits, person
 
@@ -11,6 +11,8 @@ NEARLY_USED = 0.8
 
 def _budget(facts: Facts) -> Finding:
     budgets = [limits.budget(facts.stage, setting) for setting in limits.SETTINGS]
+    if None in budgets and facts.stage.cloud.endpoint:
+        return grey("the local cloud has none, unless MAILS_PER_DAY and MAILS_PER_HOUR are set")
     if None in budgets:
         return amber("MAILS_PER_DAY or MAILS_PER_HOUR is not set", *facts.deploy_again)
     try:
