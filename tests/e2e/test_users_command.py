@@ -98,9 +98,7 @@ def test_who_is_validated_already_gets_no_mail(stack: Stack, tmp_path: Path) -> 
     assert stack.mails("moved@example.org") == []
 
 
-def test_a_killed_import_goes_on_and_keeps_a_validated_user(
-    stack: Stack, tmp_path: Path
-) -> None:
+def test_a_killed_import_goes_on_and_keeps_a_validated_user(stack: Stack, tmp_path: Path) -> None:
     count = 400
     file = tmp_path / "people.csv"
     file.write_text(
