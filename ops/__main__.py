@@ -30,16 +30,17 @@ COMMAND_GROUPS = {
     },
     "Helping users": {
         "users": "ops.users.command",
+        "mail": "ops.mail.command",
         "put": "ops.put.command",
     },
 }
 """The module of each command, by the group that ``--help`` shows it in."""
 
 EXAMPLES = """
-python -m ops run
-python -m ops deploy --stage prod --mail-from hello@example.org
-python -m ops doctor --stage prod
-python -m ops users --stage prod show alexis@example.org
+./bienvenue run
+./bienvenue deploy --stage prod --mail-from hello@example.org
+./bienvenue doctor --stage prod
+./bienvenue users --stage prod show alexis@example.org
 """
 
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)

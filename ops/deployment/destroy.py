@@ -21,7 +21,7 @@ from ops.deployment.stack import Stack
 from ops.stage.aws_errors import in_plain_words
 from ops.stage.cloud import Cloud
 from ops.stage.errors import DeployError
-from ops.stage.project import Project
+from ops.stage.project import OPS, Project
 from ops.terminal.progress import Progress, Say
 
 
@@ -130,8 +130,8 @@ def _users_left(cloud: Cloud, project: Project, sender: str, *, deleted: bool) -
             f"{cloud.aws(backups)}"
         )
     mail_from = quote(sender) if sender else "<address>"
-    deploy = f"python -m ops deploy --stage {stage} --mail-from {mail_from}"
-    delete = f"python -m ops destroy --stage {stage} --delete-users {users}"
+    deploy = f"{OPS} deploy --stage {stage} --mail-from {mail_from}"
+    delete = f"{OPS} destroy --stage {stage} --delete-users {users}"
     return (
         f"The users are still in the table {users}, which is protected from deletion.\n"
         f"To serve them again:     {cloud.command(deploy)}\n"

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
+from chalicelib.mail.limits import Limits
 from chalicelib.users.table import Item
 from ops.deployment import event_source_mapping, mail_identity
 from ops.deployment.stack import Stack
@@ -135,6 +136,16 @@ class Facts:
             except lambda_.exceptions.ResourceNotFoundException:
                 functions[name] = None
         return functions
+
+    @_once
+    def limits(self) -> Item:
+        """Return the budget's and the brake's state. Raises NotThere."""
+        dynamodb = self.client("dynamodb")
+        name = self.project.environment.get("LIMITS_TABLE", "")
+        try:
+            return Limits(dynamodb, name, None, None).state()
+        except dynamodb.exceptions.ResourceNotFoundException as error:
+            raise NotThere("not seen: there is no table of limits") from error
 
     @_once
     def account(self) -> Any:

@@ -1,4 +1,4 @@
-"""The sign-ups of each day as a picture: one SVG that stands alone, readable in light and dark."""
+"""The sign-ups of each day as an SVG, for light and dark screens."""
 
 from collections.abc import Iterator
 from html import escape
@@ -11,8 +11,8 @@ _GAP = 0.25  # of a day's width, between it and the next
 _GRID_LINES = 5
 _DATES = 6
 
-# Three hues that colour-blind people tell apart (Okabe and Ito), with 3:1 against their background
-# (WCAG 1.4.11).
+# Colour-blind people can tell these three hues apart (Okabe and Ito). Their contrast with the
+# background is at least 3:1 (WCAG 1.4.11).
 _STYLE = """
 svg { color-scheme: light dark; font: 13px system-ui, sans-serif }
 .paper { fill: #fff } .ink { fill: #1c1c1c } .faint { fill: #595959 }
@@ -27,7 +27,7 @@ svg { color-scheme: light dark; font: 13px system-ui, sans-serif }
 
 
 def draw(metrics: Metrics, title: str) -> str:
-    """The picture, for ``metrics``'s days. Who sees no pictures is told what it says."""
+    """Return the picture of the days in ``metrics``, with a text alternative."""
     return "\n".join(_lines(metrics, title)) + "\n"
 
 
@@ -59,7 +59,7 @@ def _summary(metrics: Metrics) -> str:
         + (
             ""
             if metrics.is_whole(metrics.first_day)
-            else " Fainter days: who did not confirm is deleted by now."
+            else " Fainter days: users who did not confirm are deleted by now."
         )
     )
 
@@ -90,7 +90,7 @@ def _days(metrics: Metrics, top: int) -> Iterator[str]:
     for number, (day, funnel) in enumerate(metrics.days.items()):
         left = _LEFT + number * width
         faint = "" if metrics.is_whole(day) else ' class="partial"'
-        yield f"<g{faint}><title>{day}: {escape(_said(funnel))}</title>"
+        yield f"<g{faint}><title>{day}: {escape(_in_words(funnel))}</title>"
         bottom = float(HEIGHT - _BOTTOM)
         for kind, people in parts(funnel).items():
             if people:
@@ -107,7 +107,7 @@ def _days(metrics: Metrics, top: int) -> Iterator[str]:
 
 
 def parts(funnel: Funnel) -> dict[str, int]:
-    """A day's people, each in one part: what the bars are made of."""
+    """Return a day's users by the part of the bar that shows them."""
     return {
         "validated": funnel.validated,
         "mailed": funnel.unconfirmed,
@@ -115,7 +115,7 @@ def parts(funnel: Funnel) -> dict[str, int]:
     }
 
 
-def _said(funnel: Funnel) -> str:
+def _in_words(funnel: Funnel) -> str:
     return (
         f"{funnel.signed_up:,} signed up, {funnel.mailed:,} mailed, {funnel.validated:,} validated"
     )
@@ -126,7 +126,7 @@ def _height_of(people: int, top: int) -> float:
 
 
 def _top(most: int) -> int:
-    """The first round number from ``most`` on that the grid's lines divide."""
+    """Return the smallest round number, at least ``most``, that the grid divides evenly."""
     size = 1
     while True:
         for step in (1, 2, 3, 4, 5, 6, 8):

@@ -1,4 +1,4 @@
-"""`metrics`: the funnel, from the table itself."""
+"""The command `metrics`: the funnel, counted from the table."""
 
 from pathlib import Path
 
@@ -29,33 +29,33 @@ BARS = {"validated": ("█", "green"), "mailed": ("▒", "blue"), "neither": ("�
     type=click.IntRange(1, 366),
     default=30,
     show_default=True,
-    help="How many days to show one by one, today's included.",
+    help="The number of days to show, which include today.",
 )
 @click.option(
     "--svg",
     type=click.Path(path_type=Path, dir_okay=False, writable=True),
     metavar="FILE",
-    help="Draw the days into this file, too.",
+    help="Also draw the days into this file.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print it for programs instead.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 def metrics(stage: Stage, days: int, svg: Path | None, as_json: bool) -> None:
-    """Show how many signed up, were mailed and validated, and how soon.
+    """Show how many users signed up, were mailed and validated, and how soon.
 
-    Counted from the users' table, in one read through it.
+    This reads the whole table of users once.
 
     Permissions: dynamodb:Scan on the table.
     """
-    if svg:  # that it cannot be written is known before a large table was counted
+    if svg:  # fail before a large table is counted
         svg.parent.mkdir(parents=True, exist_ok=True)
         svg.open("a").close()
-    found = _count(stage, days)
+    counts = _count(stage, days)
     if svg:
-        title = f"Sign-ups of {stage.project.app_name} {stage.name}, by the day"
-        svg.write_text(chart.draw(found, title), encoding="utf-8")
+        title = f"Sign-ups of {stage.project.app_name} {stage.name} by day"
+        svg.write_text(chart.draw(counts, title), encoding="utf-8")
     if as_json:
-        click.echo(text.as_json({"stage": stage.name, **counting.as_json(found)}, indent=2))
+        click.echo(text.as_json({"stage": stage.name, **counting.as_json(counts)}, indent=2))
     else:
-        show(Terminal(highlight=False), found, days)
+        show(Terminal(highlight=False), counts, days)
         if svg:
             click.echo(f"\nDrawn into {svg}")
 
@@ -65,11 +65,11 @@ def _count(stage: Stage, days: int) -> Metrics:
     users = clients.users(stage)
     status = Console(stderr=True).status(f"Counting {stage.users_table}")
 
-    def tell(people: int) -> None:
-        status.update(f"Counting {stage.users_table}: {people:,} people")
+    def report(count: int) -> None:
+        status.update(f"Counting {stage.users_table}: {count:,} users")
 
     with in_plain_words(), status:
-        return counting.count(users.pages(counting.ATTRIBUTES), counted, tell)
+        return counting.count(users.pages(counting.ATTRIBUTES), counted, report)
 
 
 def show(console: Console, metrics: Metrics, days: int) -> None:
@@ -77,19 +77,20 @@ def show(console: Console, metrics: Metrics, days: int) -> None:
     console.print(_funnel(metrics, days))
     console.print()
     console.print(_times("Sign-up to mail", metrics.to_mail), soft_wrap=True)
+    console.print(_times("Mail to mailbox", metrics.to_delivery), soft_wrap=True)
     console.print(_times("Mail to validation", metrics.to_validation), soft_wrap=True)
     if metrics.others.signed_up:
         console.print(
-            f"\nOther programs put {metrics.others.signed_up:,} of them, without saying when: "
-            "they count as everybody's, and in no day."
+            f"\n{metrics.others.signed_up:,} of all users came by imports and other programs. "
+            "They are in no day."
         )
     console.print()
     console.print(_legend(), soft_wrap=True)
     console.print(_bars(metrics))
     if not metrics.is_whole(metrics.first_day):
         console.print(
-            f"Who does not confirm is deleted after {UNVALIDATED_LIFE.days} days: dim days count "
-            "only who is still there.",
+            f"Users who do not confirm are deleted after {UNVALIDATED_LIFE.days} days. Dim days "
+            "count only users who are still there.",
             style="dim",
         )
 
@@ -100,45 +101,47 @@ def _funnel(metrics: Metrics, days: int) -> Table:
     for _ in range(4):
         table.add_column(justify="right")
     recently = f"last {days} days" if days > 1 else "today"
-    table.add_row("", Text("everybody", "bold"), "", Text(recently, "bold"), "")
-    everybody, recent = metrics.everybody, metrics.recent
+    table.add_row("", Text("all users", "bold"), "", Text(recently, "bold"), "")
+    all_users, recent = metrics.everybody, metrics.recent
     for name, field, of, style in (
         ("Signed up", "signed_up", "", ""),
         ("Mailed", "mailed", "signed_up", ""),
+        ("Delivered, of those mailed", "delivered", "mailed", ""),
         ("Validated", "validated", "signed_up", "green"),
         ("Mail under way", "owed", "signed_up", ""),
         ("Failed", "failed", "signed_up", "red"),
         ("Bounced, of those mailed", "bounced", "mailed", "red"),
         ("Complained, of those mailed", "complained", "mailed", "red"),
+        ("Refused", "refused", "signed_up", "red"),
     ):
         cells = [
-            cell for funnel in (everybody, recent) for cell in _cells(funnel, field, of, style)
+            cell for funnel in (all_users, recent) for cell in _cells(funnel, field, of, style)
         ]
         table.add_row(name, *cells)
     return table
 
 
 def _cells(funnel: Funnel, field: str, of: str, style: str) -> tuple[Text, Text]:
-    people: int = getattr(funnel, field)
-    part = share(people, getattr(funnel, of)) if of else None
+    count: int = getattr(funnel, field)
+    part = share(count, getattr(funnel, of)) if of else None
     shown = "" if part is None else f"{part:.1f} %"
-    return Text(f"{people:,}", style if people else "dim"), Text(shown, "" if people else "dim")
+    return Text(f"{count:,}", style if count else "dim"), Text(shown, "" if count else "dim")
 
 
 def _times(name: str, measured: Durations) -> Text:
     half, most = measured.quantile(0.5), measured.quantile(0.9)
     if half is None or most is None:
-        return Text(f"{name:<20}nobody yet")
+        return Text(f"{name:<20}none yet")
     return Text.assemble(
         f"{name:<20}median ",
         (durations.words(half), "bold"),
-        f", nine in ten within {durations.words(most)}",
+        f", 90 % within {durations.words(most)}",
         (f"  ({measured.count:,} measured)", "dim"),
     )
 
 
 def _legend() -> Text:
-    legend = Text("Signed up by the day (UTC)")
+    legend = Text("Sign-ups by day (UTC)")
     for words_, kind in (
         ("validated", "validated"),
         ("mailed, not validated", "mailed"),
@@ -163,7 +166,7 @@ def _bars(metrics: Metrics) -> Table:
 
 
 def _bar(funnel: Funnel, most: int, dim: str) -> Text:
-    """One day's people to scale; its parts are rounded so that the whole bar is right."""
+    """Return a day's bar. Its parts are rounded so that the whole bar has the right length."""
     bar, drawn, so_far = Text(), 0, 0
     for kind, people in chart.parts(funnel).items():
         glyph, colour = BARS[kind]

@@ -177,7 +177,7 @@ def _alone(state: Path) -> Iterator[None]:
         except OSError as error:
             raise RunError(
                 f"Another run is using {state}: stop it with Ctrl-C first, or give this one a "
-                "folder and ports of its own: python -m ops run --state .local/2 --port 8500"
+                "folder and ports of its own: ./bienvenue run --state .local/2 --port 8500"
             ) from error
         yield
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from shlex import quote
 
-from ops.stage.project import CHECKOUT
+from ops.stage.project import CHECKOUT, OPS
 
 STAGE = "local"
 STATE = CHECKOUT / ".local"
@@ -15,7 +15,7 @@ PORT = 8400
 def command(state: Path, port: int = PORT) -> str:
     """Return the command that starts the run that is kept in ``state``."""
     if state != STATE:
-        return f"python -m ops run --state {quote(str(state))} --port {port}"
+        return f"{OPS} run --state {quote(str(state))} --port {port}"
     return "make run" if port == PORT else f"PORT={port} make run"
 
 

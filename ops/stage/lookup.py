@@ -17,7 +17,7 @@ from ops.stage import cloud, json_files, local_cloud, local_stage
 from ops.stage.aws_errors import in_plain_words
 from ops.stage.cloud import Cloud
 from ops.stage.errors import DeployError, OpsError
-from ops.stage.project import Project
+from ops.stage.project import OPS, Project
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Stage:
 
     def ops(self, words: str) -> str:
         """One of our own command lines, as it is typed to reach this stage."""
-        command = f"python -m ops {words} --stage {self.name}"
+        command = f"{OPS} {words} --stage {self.name}"
         if self.name != local_stage.STAGE:
             return self.cloud.command(command)
         if self.state != local_stage.STATE:

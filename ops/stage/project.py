@@ -13,6 +13,8 @@ from ops.stage import json_files
 from ops.stage.errors import DeployError, OpsError
 
 CHECKOUT = Path(__file__).parents[2]
+OPS = "./bienvenue"
+"""The command line that messages print. It needs no activated venv."""
 
 
 class Project:

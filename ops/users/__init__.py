@@ -1,1 +1,1 @@
-"""The people of a stage, as its operator looks them up, mends their state and brings them in."""
+"""The command `users`: look up, help, import and export the users of a stage."""

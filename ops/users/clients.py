@@ -1,4 +1,4 @@
-"""The AWS clients that work on a stage's people needs."""
+"""The AWS clients of the command `users`."""
 
 from typing import TYPE_CHECKING
 
@@ -23,9 +23,10 @@ PATIENT = Config(
 
 
 def users(stage: Stage) -> OperatorsUsers:
-    """The stage's table of users; for many threads at once, too."""
+    """Return the stage's table of users. Many threads may use it at once."""
     return OperatorsUsers(stage.cloud.session.client("dynamodb", config=PATIENT), stage.users_table)
 
 
 def ses(stage: Stage) -> "SESV2Client":
+    """Return a client of SES in the stage's account."""
     return stage.cloud.session.client("sesv2")

@@ -1,13 +1,14 @@
-"""`users`: the people of a stage, looked up, mended, brought in and handed out."""
+"""The command `users` and its subcommands, except for `users import`."""
 
 import shutil
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from functools import partial
 from pathlib import Path
 from shlex import quote
+from typing import Any
 
 import click
 
@@ -20,26 +21,48 @@ from ops.stage.option import on_stage
 from ops.terminal import durations, progress_bar
 from ops.terminal.interrupts import on_request
 from ops.terminal.option_types import Moment
-from ops.terminal.text import printable
-from ops.users import clients, listing, lookup, mailing_options, person, personal_data
+from ops.terminal.text import as_json, isolated, printable
+from ops.users import clients, limits, listing, lookup, mailing_options, person, personal_data
 from ops.users.imports.command import import_users
+from ops.users.listing import Selection
 from ops.users.pace import Pace, Quota, quota
 from ops.users.resend import ask_again
 from ops.users.store import Change, OperatorsUsers
 
 
-@click.group(subcommand_metavar="COMMAND …")
-@click.option("--stage", "name", help="The Chalice stage; may also stand after the command.")
+class InTheirOrder(click.Group):
+    """A group whose help lists the commands as they are defined here."""
+
+    def list_commands(self, _ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+
+@click.group(cls=InTheirOrder, subcommand_metavar="COMMAND …")
+@click.option("--stage", "name", help="The Chalice stage; it may also follow the command.")
 @click.option("--state", type=click.Path(path_type=Path, file_okay=False), hidden=True)
 @click.pass_context
-def users(ctx: click.Context, /, **given: object) -> None:
-    """The people of a stage: look them up, help them, bring them in.
+def users(ctx: click.Context, /, **options: object) -> None:
+    """Look up, help, import and export the users of a stage.
 
-    All of it is safe while the service runs: each change is one conditional write.
+    All commands are safe while the service runs: each change is one conditional write.
     """
-    # What stands before a command is its default, so that `users list --help` needs no stage.
-    stage = {option: value for option, value in given.items() if value is not None}
+    # Options before a command become its defaults, so that `users list --help` needs no stage.
+    stage = {option: value for option, value in options.items() if value is not None}
     ctx.default_map = dict.fromkeys(users.commands, stage)
+
+
+def _where(_ctx: click.Context, _param: click.Parameter, value: tuple[str, ...]) -> dict[str, str]:
+    pairs = [text.partition("=") for text in value]
+    for name, equals, _ in pairs:
+        if not (name and equals):
+            raise click.BadParameter(f"{name!r} is not FIELD=VALUE.")
+    return {name: wanted for name, _, wanted in pairs}
+
+
+def _column_names(
+    _ctx: click.Context, _param: click.Parameter, value: str | None
+) -> tuple[str, ...]:
+    return tuple(filter(None, (value or "").replace(",", " ").split()))
 
 
 @users.command("list")
@@ -49,25 +72,47 @@ def users(ctx: click.Context, /, **given: object) -> None:
     "states",
     flag_value="validated",
     multiple=True,
-    help="Confirmed; mail goes there.",
+    help="Validated users who get mail.",
 )
 @click.option(
-    "--pending", "states", flag_value="pending", multiple=True, help="Not yet; mail is under way."
+    "--pending", "states", flag_value="pending", multiple=True, help="Users who may still confirm."
 )
 @click.option(
-    "--failed", "states", flag_value="failed", multiple=True, help="No mail can be delivered."
+    "--failed", "states", flag_value="failed", multiple=True, help="Users whose mail failed."
 )
 @click.option(
     "--bounced",
     "states",
     flag_value="bounced",
     multiple=True,
-    help="Mail bounced, or somebody complained: no more goes there.",
+    help="Users whose mail bounced, or who complained: no more mail is sent.",
 )
+@click.option(
+    "--refused",
+    "states",
+    flag_value="refused",
+    multiple=True,
+    help='Users who said "this was not me": no more mail is sent.',
+)
+@click.option("--owed", "is_owed", is_flag=True, help="Users whose mail is owed, and why it waits.")
 @click.option(
     "--since",
     type=Moment(),
-    help="Who came since then: 90s, 10m, 2h, 7d, 2026-11-24 (UTC) or a moment.",
+    help="Users who came since: 90s, 10m, 2h or 7d ago, a date (UTC) or a moment.",
+)
+@click.option("--validated-since", type=Moment(), help="Users validated since, likewise.")
+@click.option(
+    "--where",
+    metavar="FIELD=VALUE",
+    multiple=True,
+    callback=_where,
+    help="Users with this value, such as lang=fr or fields.company=Acme. May be repeated.",
+)
+@click.option(
+    "--columns",
+    metavar="FIELDS",
+    callback=_column_names,
+    help="The fields to list in CSV and JSON, such as email,lang,fields.company.",
 )
 @click.option(
     "--format",
@@ -75,51 +120,59 @@ def users(ctx: click.Context, /, **given: object) -> None:
     type=click.Choice(("table", "csv", "jsonl")),
     help="[default: table on a terminal, else csv]",
 )
-def list_(stage: Stage, states: tuple[str, ...], since: datetime | None, shape: str | None) -> None:
-    """List people, however many, in no order.
+def list_(stage: Stage, shape: str | None, columns: tuple[str, ...], **conditions: Any) -> None:
+    """List users, in no order.
 
-    Several states may be asked for at once: whoever is in one of them is listed.
+    With several states, users in any of them are listed. With other options, users must meet all.
 
     In CSV, a cell that a spreadsheet would take for a formula starts with an apostrophe; `users
-    import` takes it off again. Other programs' people came at no known time unless they say so in
-    created_at, and --since leaves those out.
+    import` removes it again. Users of other programs came at an unknown time, unless the program
+    wrote created_at: --since leaves them out.
+
+    Permissions: dynamodb:Scan on the table of users; for --owed also dynamodb:GetItem on the table
+    of limits.
+    """
+    selection = Selection(**conditions)
+    if selection.is_owed:
+        with in_plain_words():
+            for line in limits.reasons(limits.of(stage).state(), stage, durations.now()):
+                click.echo(line, err=True)
+    _write(stage, selection, columns, shape)
+
+
+@users.command()
+@on_stage
+@click.argument("text")
+def find(stage: Stage, text: str) -> None:
+    """Find users by a part of their address or name.
+
+    Case and accents do not matter. This reads the whole table.
 
     Permissions: dynamodb:Scan on the table.
     """
-    some = listing.people(clients.users(stage), states, since)
-    out = sys.stdout
+    found = lookup.matching(listing.people(clients.users(stage), Selection()), text)
     with in_plain_words():
-        if shape == "jsonl":
-            listing.write_jsonl(some, out)
-        elif shape == "csv" or (shape is None and not out.isatty()):
-            listing.write_csv(some, out)
-        else:
-            width = shutil.get_terminal_size().columns
-            count = listing.write_table(some, click.echo, width)
-            people = "Nobody" if not count else "1 person" if count == 1 else f"{count:,} people"
-            click.echo(click.style(f"{people}.", dim=True), err=True)
+        _print_table(found)
 
 
 @users.command()
 @on_stage
 @click.argument("email")
 def show(stage: Stage, email: str) -> None:
-    """Tell how somebody stands, and why.
+    """Show a user, and where their mail is stuck.
 
     Permissions: dynamodb:GetItem on the table.
     """
     _, item = _find(clients.users(stage), email)
-    _tell(person.plain(item))
+    _print(person.plain(item))
 
 
 @users.command()
 @on_stage
 @click.argument("email", required=False)
-@click.option("--failed", "many", flag_value="failed", help="To all whose mail failed for good.")
+@click.option("--failed", "many", flag_value="failed", help="To all users whose mail failed.")
 @click.option("--owed", "many", flag_value="owed", help="To all whose mail is owed for minutes.")
-@click.option(
-    "--even-bounced", is_flag=True, help="To EMAIL even if mail bounced there; see above."
-)
+@click.option("--even-bounced", is_flag=True, help="To EMAIL even after a bounce; see above.")
 @mailing_options.options
 def resend(
     stage: Stage,
@@ -129,17 +182,17 @@ def resend(
     rate: float | None,
     mails: int | None,
 ) -> None:
-    """Mail another link, to one or to many.
+    """Mail another link to one user or to many.
 
-    To EMAIL it goes at once and whatever the number of mails before: the limits of one a minute and
-    five in all are for strangers' requests. Never to somebody who is validated, or who complained.
-    Where mail bounced, SES itself keeps the address on its suppression list: once the mailbox works
-    again, take it off there, then say --even-bounced.
+    EMAIL gets it at once: the limits of one mail a minute and five a day are for requests of
+    strangers. Users who are validated, who complained or who refused get none. After a bounce, SES
+    itself keeps the address on its suppression list: once the mailbox works again, remove the
+    address there, then use --even-bounced.
 
     \b
     Exit status:
-      0    everybody's mail was asked for
-      4    the day's mails are used up; run it again tomorrow
+      0    all mails are asked for
+      4    today's mails are used up; run it again tomorrow
       130  interrupted; run it again
 
     Permissions: dynamodb:UpdateItem on the table; for --failed and --owed also dynamodb:Scan, and
@@ -159,18 +212,57 @@ def resend(
 @on_stage
 @click.argument("email")
 def validate(stage: Stage, email: str) -> None:
-    """Confirm an address by hand, without a click.
+    """Validate an address by hand, without a click.
 
-    The item says so for good, in validated_by. A mail that is owed is no longer sent.
+    The item keeps this in validated_by. An owed mail is no longer sent.
 
     Permissions: dynamodb:UpdateItem on the table.
     """
-    key, change = _first_change(
+    key, change = _change(
         email, partial(clients.users(stage).validate_by_hand, now=durations.now())
     )
     already = change is Change.VALIDATED
-    done = "was validated already" if already else "is validated"
-    click.echo(f"{printable(key)} {done}.")
+    result = "was validated already" if already else "is validated"
+    click.echo(f"{printable(key)} {result}.")
+
+
+@users.command()
+@on_stage
+@click.argument("email")
+def refuse(stage: Stage, email: str) -> None:
+    """Send a user no more mail, at their own request.
+
+    This does what "This was not me" under a mail does: it erases what sign-ups said, and later
+    sign-ups send no mail. `users allow` lifts it.
+
+    Permissions: dynamodb:UpdateItem on the table.
+    """
+    key, change = _change(email, partial(clients.users(stage).refuse_by_hand, now=durations.now()))
+    shown = printable(key)
+    if change is Change.VALIDATED:
+        raise OpsError(
+            f"{shown} is validated, and validation sends no more mail. To delete the user:\n"
+            + stage.ops(f"users delete {quote(shown)}")
+        )
+    already = "gets no more mail already" if change is not Change.DONE else "gets no more mail"
+    click.echo(f"{shown} {already}.")
+
+
+@users.command()
+@on_stage
+@click.argument("email")
+def allow(stage: Stage, email: str) -> None:
+    """Lift a refusal: the address may sign up and get mail again.
+
+    Permissions: dynamodb:GetItem and dynamodb:UpdateItem on the table.
+    """
+    store = clients.users(stage)
+    key, _ = _find(store, email)
+    with in_plain_words():
+        change = store.allow(key, durations.now())
+    if change is not Change.DONE:
+        raise OpsError(f"{printable(key)} has not refused mail: nothing was changed.")
+    click.echo(f"{printable(key)} may sign up again. No mail is sent until then.")
 
 
 @users.command()
@@ -178,21 +270,21 @@ def validate(stage: Stage, email: str) -> None:
 @click.argument("email")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def delete(stage: Stage, email: str, yes: bool) -> None:
-    """Forget somebody for good.
+    """Delete a user for good.
 
-    They may sign up again. What a backup of the table holds of them stays there until it ends.
+    The address may sign up again. Backups of the table keep the user until they end.
 
     Permissions: dynamodb:GetItem and dynamodb:DeleteItem on the table.
     """
     store = clients.users(stage)
     key, item = _find(store, email)
     if not yes:
-        _tell(person.plain(item))
+        _print(person.plain(item))
         click.confirm(f"Delete {printable(key)} from {stage.name}?", abort=True)
     with in_plain_words():
         change = store.delete(key)
-    gone = "is deleted" if change is Change.DONE else "was deleted by somebody else meanwhile"
-    click.echo(f"{printable(key)} {gone}.")
+    result = "is deleted" if change is Change.DONE else "was deleted by another program meanwhile"
+    click.echo(f"{printable(key)} {result}.")
 
 
 @users.command()
@@ -202,61 +294,97 @@ def delete(stage: Stage, email: str, yes: bool) -> None:
     "--output", type=click.Path(path_type=Path, dir_okay=False), help="A file.  [default: stdout]"
 )
 def export(stage: Stage, email: str, output: Path | None) -> None:
-    """Hand out all that is held on somebody, as JSON.
+    """Export everything that the table holds on a user, as JSON.
 
-    It says what each part means: for a request for access (GDPR, article 15). SES's suppression
-    list and the table's backups are not looked through.
+    Each value has its meaning beside it: this answers a request for access (GDPR, article 15).
+    SES's suppression list and the table's backups are not included.
 
     Permissions: dynamodb:GetItem on the table.
     """
     _, item = _find(clients.users(stage), email)
-    held = json_files.dumps(
-        personal_data.everything(person.plain(item), stage.users_table, durations.now())
-    )
+    content = personal_data.everything(person.plain(item), stage.users_table, durations.now())
     if output is None:
-        click.echo(held, nl=False)
+        click.echo(as_json(content, indent=2))
     else:
-        output.write_text(held, encoding="utf-8")
+        output.write_text(json_files.dumps(content), encoding="utf-8")
+
+
+def _write(stage: Stage, selection: Selection, columns: tuple[str, ...], shape: str | None) -> None:
+    columns = columns or listing.ATTRIBUTES
+    out = sys.stdout
+    if shape is None:
+        shape = "table" if out.isatty() else "csv"
+    if shape == "table":
+        columns = listing.ATTRIBUTES
+    found = listing.people(clients.users(stage), selection, columns)
+    with in_plain_words():
+        if shape == "jsonl":
+            listing.write_jsonl(found, out)
+        elif shape == "csv":
+            listing.write_csv(found, out, columns)
+        else:
+            _print_table(found)
+
+
+def _print_table(found: Iterable[person.Plain]) -> None:
+    count = listing.write_table(found, click.echo, shutil.get_terminal_size().columns)
+    words = "No users" if not count else "1 user" if count == 1 else f"{count:,} users"
+    click.echo(click.style(f"{words}.", dim=True), err=True)
 
 
 def _resend_to(stage: Stage, email: str, even_bounced: bool) -> None:
     store = clients.users(stage)
-    ask = partial(store.resend_by_hand, now=durations.now(), even_bounced=even_bounced)
-    key, change = _first_change(email, ask)
-    key = printable(key)
+    key, change = _change(
+        email, partial(store.resend_by_hand, now=durations.now(), even_bounced=even_bounced)
+    )
+    shown = printable(key)
     if change is Change.VALIDATED:
-        raise OpsError(f"{key} is validated already: there is nothing to mail.")
+        raise OpsError(f"{shown} is validated already and needs no mail.")
+    if change is Change.REFUSED:
+        raise OpsError(
+            f'{shown} said "this was not me", so no mail is sent. If the user wants it after all:\n'
+            + stage.ops(f"users allow {quote(shown)}")
+        )
     if change is Change.COMPLAINED:
         raise OpsError(
-            f"{key} complained about our mail, so none is sent. If they want it after all: delete "
-            "them here, take them off SES's suppression list, and let them sign up again."
+            f"{shown} marked a mail as spam, so no mail is sent. If the user wants it after all, "
+            "delete the user here, remove the address from SES's suppression list, and let them "
+            "sign up again."
         )
     if change is Change.BOUNCED:
-        words = f"sesv2 delete-suppressed-destination --email-address {quote(key)}"
+        words = f"sesv2 delete-suppressed-destination --email-address {quote(shown)}"
         raise OpsError(
-            f"Mail to {key} bounced. If the mailbox works again, say --even-bounced after this: "
-            + stage.cloud.aws(words)
+            f"Mail to {shown} bounced. If the mailbox works again, run this, then use "
+            f"--even-bounced:\n{stage.cloud.aws(words)}"
         )
-    click.echo(f"{key} is owed a mail again; the stream sends it within seconds.")
+    click.echo(f"{shown} is owed a mail again. The mailer sends it within seconds.")
 
 
-def _resend_to_many(stage: Stage, failed: bool, allowed: Quota) -> None:
-    store, now = clients.users(stage), durations.now()
-    emails = store.failed_ones() if failed else store.owed_ones(now)
-    ask = store.retry_failed if failed else store.retry_owed
-    asked = 0
+class _Mails:
+    """The mails of `resend --failed` and `resend --owed`."""
 
-    with progress_bar.bar("Asking for mails", None) as bar, on_request() as stopping:
+    def __init__(self, ask: Callable[[str, datetime], bool], bar: progress_bar.Bar) -> None:
+        self._ask = ask
+        self._bar = bar
+        self.count = 0
 
-        def told(count: int) -> None:
-            nonlocal asked
-            asked = count
-            bar.set(count)
+    def ask(self, email: str) -> bool:
+        return self._ask(email, durations.now())
 
-        pace = Pace(allowed, time.monotonic)
-        ending = ask_again(emails, lambda email: ask(email, durations.now()), pace, told, stopping)
-    mails = "1 mail was" if asked == 1 else f"{asked:,} mails were"
-    click.echo(f"{mails} asked for.")
+    def report(self, count: int) -> None:
+        self.count = count
+        self._bar.set(count)
+
+
+def _resend_to_many(stage: Stage, is_failed: bool, allowed: Quota) -> None:
+    store = clients.users(stage)
+    emails = store.failed_ones() if is_failed else store.owed_ones(durations.now())
+    ask = store.retry_failed if is_failed else store.retry_owed
+    with progress_bar.bar("Asking for mails", None) as bar, on_request() as is_interrupted:
+        mails = _Mails(ask, bar)
+        ending = ask_again(emails, mails, Pace(allowed, time.monotonic), is_interrupted)
+    words = "1 mail was" if mails.count == 1 else f"{mails.count:,} mails were"
+    click.echo(f"{words} asked for.")
     mailing_options.leave(ending)
 
 
@@ -265,23 +393,23 @@ def _find(store: OperatorsUsers, email: str) -> tuple[str, Item]:
         return lookup.first(email, store.read)
 
 
-def _first_change(email: str, change: Callable[[str], Change]) -> tuple[str, Change]:
-    """The first spelling of ``email`` that anybody has, and what became of them."""
+def _change(email: str, change: Callable[[str], Change]) -> tuple[str, Change]:
+    """Change the user with the first spelling of ``email`` that exists; return key and result."""
 
-    def look(key: str) -> Change | None:
-        return None if (made := change(key)) is Change.NOBODY else made
+    def try_change(key: str) -> Change | None:
+        return None if (result := change(key)) is Change.NOBODY else result
 
     try:
         with in_plain_words():
-            return lookup.first(email, look)
+            return lookup.first(email, try_change)
     except ItemFull as error:
-        raise OpsError(f"This cannot be written down, as {error}: remove some of it.") from error
+        raise OpsError(f"This cannot be stored, because {error}: remove some of it.") from error
 
 
-def _tell(one: person.Plain) -> None:
-    click.echo(click.style(printable(str(one["email"])), bold=True))
-    for label, fact in person.facts(one, durations.now()):
-        click.echo(f"  {click.style(f'{label:<12}', dim=True)}{printable(fact)}")
+def _print(user: person.Plain) -> None:
+    click.echo(click.style(printable(str(user["email"])), bold=True))
+    for label, fact in person.facts(user, durations.now()):
+        click.echo(f"  {click.style(f'{label:<12}', dim=True)}{isolated(printable(fact))}")
 
 
 users.add_command(import_users)

@@ -1,32 +1,52 @@
-"""Whom an operator means by an address: its spelling as typed, or the one that we would store."""
+"""The users that an operator means by an address, or by a part of one or of a name."""
 
-from collections.abc import Callable
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
 from chalicelib.users import email_address
 from ops.stage.errors import OpsError
+from ops.users.person import Plain, name
 
 T = TypeVar("T")
 
 
 def spellings(typed: str) -> list[str]:
-    """The keys that ``typed`` may stand for, the likeliest first: other programs' keys are kept
-    verbatim, so an exact match is meant before any other. Raises OpsError."""
+    """Return the keys that ``typed`` may mean, the likeliest first. Raises OpsError.
+
+    Keys of other programs are kept verbatim, so an exact match comes first.
+    """
     try:
-        found = [email_address.stored(typed)]
+        keys = [email_address.stored(typed)]
     except email_address.AddressError as error:
-        raise OpsError("An address is meant here, such as name@example.org.") from error
+        raise OpsError("Type an address, such as name@example.org.") from error
     try:
         canonical = email_address.canonical(typed)
-        found += [canonical, *email_address.keys(canonical)]
+        keys += [canonical, *email_address.keys(canonical)]
     except email_address.AddressError:
         pass  # a key that no sign-up could have made
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(keys))
 
 
 def first(typed: str, look: Callable[[str], T | None]) -> tuple[str, T]:
-    """The first spelling that ``look`` finds something for, and that. Raises OpsError."""
+    """Return the first spelling for which ``look`` has a result, and the result.
+
+    Raises OpsError for an unknown user.
+    """
     for key in spellings(typed):
-        if (found := look(key)) is not None:
-            return key, found
-    raise OpsError(f"There is nobody with the address {typed}: look for them with `users list`.")
+        if (result := look(key)) is not None:
+            return key, result
+    raise OpsError(f"There is no user with the address {typed}.")
+
+
+def matching(users: Iterable[Plain], text: str) -> Iterator[Plain]:
+    """Yield the users whose address or name has ``text`` in it, without case and accents."""
+    wanted = _folded(text)
+    for user in users:
+        if wanted in _folded(str(user["email"])) or wanted in _folded(name(user)):
+            yield user
+
+
+def _folded(text: str) -> str:
+    decomposed = unicodedata.normalize("NFKD", text.casefold())
+    return "".join(c for c in decomposed if not unicodedata.combining(c))

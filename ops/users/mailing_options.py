@@ -1,4 +1,4 @@
-"""The options by which a command that has many people mailed is told how many, and how it ends."""
+"""The options and the end of commands that mail many users."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -10,33 +10,33 @@ from ops.terminal.option_types import Rate
 
 R = TypeVar("R")
 
-SPENT = 4
+SPENT = 4  # exit status
 
 
 def options(command: Callable[..., R]) -> Callable[..., R]:
-    """Give ``command`` ``rate`` and ``mails``, None where SES's quota decides."""
+    """Add ``rate`` and ``mails`` to ``command``. None means that SES's quota decides."""
     rate = click.option(
         "--rate",
         type=Rate(),
-        help="Mails a second.  [default: nine tenths of what SES allows; sign-ups need some]",
+        help="Mails a second.  [default: 90 % of what SES allows; the rest is for sign-ups]",
     )
     mails = click.option(
         "--mails",
         type=click.IntRange(0),
-        help="Stop after so many.  [default: what SES still allows today, less a tenth]",
+        help="Stop after this many mails.  [default: what SES allows today, less 10 %]",
     )
     return rate(mails(command))
 
 
 def leave(ending: Ending, go_on: str = "Run it again to go on.") -> None:
-    """Exit as ``ending`` has it, and say what to do; no more than return if all is done."""
+    """Exit with the status of ``ending``, and say what to do. Return if all is done."""
     context = click.get_current_context()
     if ending is Ending.INTERRUPTED:
         click.echo(f"Interrupted. {go_on}", err=True)
         context.exit(INTERRUPTED)
     if ending is Ending.SPENT:
         click.echo(
-            "No more mails may be asked for: those of SES's 24 hours, or of --mails, are used up. "
+            "Today's mails are used up: SES's quota of 24 hours, or --mails. "
             f"Within a day there are more. {go_on}",
             err=True,
         )

@@ -1,4 +1,4 @@
-"""How many mails may be asked for, and how fast: SES's quota, less what sign-ups need."""
+"""How many mails a command may send, and how fast: SES's quota, less a share for sign-ups."""
 
 import math
 from collections.abc import Callable
@@ -11,27 +11,29 @@ if TYPE_CHECKING:
     from types_boto3_sesv2 import SESV2Client
 
 SHARE = 0.9
-"""Of what SES allows; the rest is for people who sign up meanwhile."""
+"""The share of SES's quota. The rest is for people who sign up at the same time."""
 BURST = 0.25  # seconds' worth of mails at once
 
 
 @dataclass(frozen=True)
 class Quota:
-    """What may be mailed: ``rate`` a second, and ``mails`` in all until tomorrow."""
+    """The mails that a command may send: ``rate`` a second, and ``mails`` until tomorrow."""
 
     rate: float
     mails: float
 
 
 def quota(ses: "SESV2Client", rate: float | None, mails: int | None) -> Quota:
-    """The account's quota, but where the operator says otherwise. Asks SES only for what is not
-    said. Raises DeployError."""
+    """Return the operator's numbers, and SES's quota where there are none.
+
+    SES is asked only if a number is missing. Raises DeployError.
+    """
     if rate is not None and mails is not None:
         return Quota(rate, mails)
     with in_plain_words():
         allowed = ses.get_account()["SendQuota"]
     daily = allowed["Max24HourSend"]
-    # -1 is SES's word for no limit.
+    # -1 means no limit.
     left = math.inf if daily < 0 else max(daily * SHARE - allowed["SentLast24Hours"], 0)
     return Quota(
         rate=allowed["MaxSendRate"] * SHARE if rate is None else rate,
@@ -40,10 +42,7 @@ def quota(ses: "SESV2Client", rate: float | None, mails: int | None) -> Quota:
 
 
 class Pace:
-    """Hands out leave to ask for a mail, no faster and no more often than ``quota`` has it.
-
-    ``now`` is a clock in seconds.
-    """
+    """Allows one mail after the other, within ``quota``. ``now`` is a clock in seconds."""
 
     def __init__(self, quota: Quota, now: Callable[[], float]) -> None:
         self._rate = quota.rate
@@ -55,12 +54,11 @@ class Pace:
 
     @property
     def spent(self) -> bool:
-        """Whether there are no more mails to be had today."""
+        """True if today's mails are used up."""
         return self._left < 1
 
     def wait(self) -> float:
-        """The seconds until a mail may be asked for; 0 if it may be now, infinite
-        if there are no more."""
+        """Return the seconds until the next mail, infinite if today's are used up."""
         if self.spent:
             return math.inf
         now = self._now()
@@ -69,11 +67,11 @@ class Pace:
         return max(1 - self._ready, 0) / self._rate
 
     def take(self) -> None:
-        """Ask for one."""
+        """Count a mail."""
         self._ready -= 1
         self._left -= 1
 
     def give_back(self) -> None:
-        """Take that back: no mail came of it."""
+        """Uncount a mail that was not sent."""
         self._ready += 1
         self._left += 1

@@ -1,4 +1,4 @@
-"""What an item says of a person, in words: whatever types and texts other programs put there."""
+"""A user's item in words, whatever types and texts other programs wrote."""
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta, timezone
@@ -8,132 +8,219 @@ from typing import Any
 from boto3.dynamodb.types import Binary, TypeDeserializer
 
 from chalicelib.logs import hashed
+from chalicelib.users.item import LEASE
 from chalicelib.users.table import Item
-from ops.terminal.durations import iso_moment
+from ops.terminal import durations
 
 Plain = Mapping[str, Any]
-"""An item as JSON could have it: ``{"email": "…", "mail_count": 1}``."""
+"""An item in types that JSON has: ``{"email": "…", "mail_count": 1}``."""
 
 _TO_PYTHON = TypeDeserializer()
 _NO_MORE_MAIL = ("bounced", "complained", "refused")
+_AT_ONCE = timedelta(minutes=1)
+"""The time in which the stream's mailer sends an owed mail. Then the drain takes over."""
+_TO_DELIVER = timedelta(minutes=10)
 
 MEANINGS = {
     "email": "the address, which is the key",
-    "prenom": "first name, as it was given",
-    "nom": "last name, as it was given",
+    "prenom": "first name, as the user gave it",
+    "nom": "last name, as the user gave it",
     "lang": "language of mails and pages",
-    "created_at": "when they signed up",
-    "imported_at": "when an import added them",
-    "fields": "what they said in the stage's own fields",
-    "consent": "what they agreed to",
-    "mail": "owed, sending, sent, delivered; or failed, bounced, complained, refused",
-    "mail_at": "when that last changed",
-    "mail_count": "mails sent since mail_window_at",
-    "mail_window_at": "when the day began in which mails are counted",
-    "mail_error": "why the last attempt to mail failed, in SES's words",
-    "mail_link": "SHA-256 of the token in the latest mail",
-    "message_id": "SES's id of the latest mail",
+    "fields": "answers to the product's own questions",
+    "consent": "what the user agreed to",
+    "created_at": "when the user signed up",
+    "imported_at": "when an import added the user",
+    "mail": "the state of the mail with the link: owed, sending, sent, delivered, failed, bounced, "
+    "complained or refused",
+    "mail_at": "when that state began",
+    "mail_count": "mails sent in the current 24 hours",
+    "mail_window_at": "when these 24 hours began",
+    "mail_error": "why the last mail failed or is late",
+    "mail_link": "SHA-256 of the token in the latest mail; the token cannot be found from it",
+    "message_id": "Amazon SES's identifier of the latest mail",
     "delivered_at": "when the mailbox's server took the mail",
-    "delivery_ms": "how long SES took to deliver it, in milliseconds",
-    "bounced_until": "when a bounce is forgotten",
-    "owed": "place in the index of owed mail; there while a mail is owed",
+    "delivery_ms": "how long that took, in milliseconds",
+    "bounced_until": "until when no more mail is sent, after a bounce",
+    "refused_by": "who recorded that the user wants no mail, if not the user",
+    "owed": "the part of the index that lists the owed mail",
     "owed_at": "since when a mail is owed",
-    "said_at": "when the latest sign-up came",
-    "ticket": "SHA-256 of the ticket of the browser that signed up last",
-    "return_to": "page that the latest sign-up wants to return to",
-    "resend_of": "which sign-up the next mail is for",
-    "links": "mailed links by the SHA-256 of their tokens, with what their sign-up said",
-    "codes": "keyed hashes of mailed codes, by ticket",
-    "link_hashes": "SHA-256 of the tokens in links that the first edition mailed",
-    "link_expires_at": "when those links stop working, in seconds since 1970",
-    "validated_at": "when the address was validated",
-    "validated_by": "who validated it without a link or code: the operator, or an import",
-    "validated_with": "how its owner validated it: link or code",
-    "validated_link": "SHA-256 of the token whose mail was used for that",
-    "refused_by": "who refused further mail for its owner: the operator",
-    "expires_at": "when all of this is deleted unless the address is validated, likewise",
+    "links": "for each mailed link, by the SHA-256 of its token: when it expires, and what its "
+    "sign-up said",
+    "codes": "for each mailed code, by the SHA-256 of its browser's ticket: a keyed hash of the "
+    "code, when it expires, and how often it was tried",
+    "link_hashes": "SHA-256 of the tokens in mailed links; the tokens cannot be found from them",
+    "link_expires_at": "when these links expire, in seconds since 1970",
+    "ticket": "SHA-256 of the ticket of the browser that signed up",
+    "return_to": "the page that the browser goes to after the click",
+    "said_at": "when the latest sign-up was sent",
+    "resend_of": "the link or ticket that the latest resend named, as a hash",
+    "validated_at": "when the address was confirmed",
+    "validated_by": "who confirmed it, if not the user: the operator, or an import",
+    "validated_with": "how the user confirmed it: link or code",
+    "validated_link": "SHA-256 of the token in the mail that confirmed it",
+    "expires_at": "when all of this is deleted unless the address is confirmed, in seconds since "
+    "1970",
 }
-"""Every attribute of ours, and what it means to the person whom it is about."""
+"""Every attribute of the app, and its meaning for the user."""
 
 
 def plain(item: Item) -> Plain:
-    """``item`` in types that JSON has."""
+    """Return ``item`` in types that JSON has."""
     return {name: _plain(_TO_PYTHON.deserialize(value)) for name, value in item.items()}
 
 
-def state(person: Plain) -> str:
-    """``validated``, ``pending``, ``failed``, ``bounced`` or ``complained``. The last two outweigh
-    that somebody is validated: whoever writes to them should know."""
-    mail = person.get("mail")
+def state(user: Plain) -> str:
+    """Return ``validated``, ``pending``, ``failed``, ``bounced``, ``complained`` or ``refused``.
+
+    The last three come before ``validated``: an operator who wants to write must know them.
+    """
+    mail = user.get("mail")
     if mail in _NO_MORE_MAIL:
         return str(mail)
-    if "validated_at" in person:
+    if "validated_at" in user:
         return "validated"
     return "failed" if mail == "failed" else "pending"
 
 
-def name(person: Plain) -> str:
-    """The whole name, empty where none is stored."""
-    return " ".join(str(person[part]) for part in ("prenom", "nom") if person.get(part))
+def name(user: Plain) -> str:
+    """Return the whole name, empty if there is none."""
+    return " ".join(str(user[part]) for part in ("prenom", "nom") if user.get(part))
 
 
-def mails(person: Plain) -> str:
-    """How the mail stands, and how many were sent."""
-    stands = str(person.get("mail", "none" if "validated_at" in person else "owed"))
-    count = person.get("mail_count", 0)
-    return f"{stands} ({count})" if isinstance(count, int) and count > 1 else stands
+def mails(user: Plain) -> str:
+    """Return the state of the mail, and how many were sent if more than one."""
+    mail = str(user.get("mail", "none" if "validated_at" in user else "owed"))
+    count = user.get("mail_count", 0)
+    return f"{mail} ({count})" if isinstance(count, int) and count > 1 else mail
 
 
-def facts(person: Plain, now: datetime) -> Iterator[tuple[str, str]]:
-    """What there is to tell, each with its label."""
-    since = person.get("validated_at")
-    told = state(person)
-    if since:
-        told += f", confirmed {moment(since, now)}" if told in _NO_MORE_MAIL else ""
-        told += f" {moment(since, now)}" if told == "validated" else ""
-        told += f", by the {person['validated_by']}" if "validated_by" in person else ""
-    yield "state", told
-    yield "name", name(person) or "none"
-    yield "language", str(person.get("lang", "the stage's"))
-    if came := person.get("created_at") or person.get("imported_at"):
+def facts(user: Plain, now: datetime) -> Iterator[tuple[str, str]]:
+    """Yield what `users show` prints: labels with their facts."""
+    yield "state", _state_in_words(user, now)
+    yield "name", name(user) or "none"
+    yield "language", str(user.get("lang", "the stage's"))
+    if came := user.get("created_at") or user.get("imported_at"):
         yield "came", moment(came, now)
-    stands = str(person.get("mail", "none asked for" if since else "owed, and not yet begun"))
-    yield "mail", f"{stands} {moment(person['mail_at'], now)}" if "mail_at" in person else stands
-    if "mail_error" in person:
-        yield "why", str(person["mail_error"])
-    if count := person.get("mail_count"):
+    yield "mail", _mail_in_words(user, now)
+    if "mail_error" in user:
+        yield "why", str(user["mail_error"])
+    if step := next_step(user, now):
+        yield "next", step
+    if count := user.get("mail_count"):
         yield "mails sent", str(count)
-    links = person.get("links")
-    if isinstance(links, dict) and not since:
-        ends = [link.get("expires", 0) for link in links.values() if isinstance(link, dict)]
-        if live := [end for end in ends if isinstance(end, int) and end > now.timestamp()]:
-            works = "1 works" if len(live) == 1 else f"{len(live)} work"
-            yield "links", f"{works}, the last until {moment(max(live), now)}"
-    if "expires_at" in person:
-        yield "forgotten", f"{moment(person['expires_at'], now)}, unless validated"
-    yield "in the logs", f"user={hashed(str(person['email']))}"
-    if others := [attribute for attribute in person if attribute not in MEANINGS]:
+    if "message_id" in user:
+        yield "SES id", str(user["message_id"])
+    if "validated_at" not in user and (links := _links_in_words(user, now)):
+        yield "links", links
+    for label in ("fields", "consent"):
+        if isinstance(answers := user.get(label), dict) and answers:
+            yield label, ", ".join(f"{key}={value}" for key, value in answers.items())
+    if "expires_at" in user:
+        yield "deleted", f"{moment(user['expires_at'], now)}, unless validated"
+    yield "in the logs", f"user={hashed(str(user['email']))}"
+    if others := [attribute for attribute in user if attribute not in MEANINGS]:
         yield "also held", ", ".join(sorted(others))
 
 
+def next_step(user: Plain, now: datetime) -> str:
+    """Return where the user's mail is stuck, or what happens next; empty for validated users."""
+    if "validated_at" in user:
+        return ""
+    mail, since = user.get("mail"), _age(user.get("mail_at"), now)
+    if mail is None:
+        return "Another program put this item. The mailer sends the mail within a minute."
+    if mail == "owed":
+        owed = _age(user.get("owed_at", user.get("mail_at")), now)
+        if owed is not None and owed < _AT_ONCE:
+            return "The mailer sends it within seconds."
+        waited = f" It has waited {durations.words(owed.total_seconds())}." if owed else ""
+        return f"It is sent as soon as SES's rate and the budget allow.{waited} See: doctor"
+    if mail == "sending":
+        if since is not None and since < LEASE:
+            return "A function is handing the mail to SES, or waits for SES's own report."
+        return "Its function ended without an answer, and SES is silent. It is sent again soon."
+    if mail == "sent" and "mail_error" in user:
+        return "The mailbox's server does not take the mail yet. SES tries again for some hours."
+    if mail == "sent":
+        late = since is not None and since > _TO_DELIVER
+        took = "SES took the mail. The mailbox's server has not confirmed it"
+        return f"{took}, which is late: look for a typo in the domain." if late else f"{took} yet."
+    return _ENDS.get(str(mail), "")
+
+
+_ENDS = {
+    "delivered": "The mailbox's server took the mail. The user has not opened the link: look in "
+    "spam.",
+    "failed": "No mail is sent until you fix the reason. Then: users resend",
+    "bounced": "The mailbox's server refused the mail. If it works again: users resend "
+    "--even-bounced",
+    "complained": "The user marked the mail as spam. No more mail is sent.",
+    "refused": 'The user said "this was not me". No more mail is sent until: users allow',
+}
+
+
 def moment(stored: object, now: datetime) -> str:
-    """A stored moment for people, with how long ago or ahead it is; anything else as it stands."""
+    """Return a stored moment and its distance from ``now``; any other value as it is."""
+    at = _moment(stored)
+    return str(stored) if at is None else f"{at:%Y-%m-%d %H:%M:%S} UTC ({_distance(at - now)})"
+
+
+def _state_in_words(user: Plain, now: datetime) -> str:
+    words = state(user)
+    if since := user.get("validated_at"):
+        confirmed = moment(since, now)
+        words += f" {confirmed}" if words == "validated" else f", confirmed {confirmed}"
+        words += f", by the {user['validated_by']}" if "validated_by" in user else ""
+        words += f", with a {user['validated_with']}" if "validated_with" in user else ""
+    return words
+
+
+def _mail_in_words(user: Plain, now: datetime) -> str:
+    is_validated = "validated_at" in user
+    words = str(user.get("mail", "none needed" if is_validated else "owed, not yet claimed"))
+    if "mail_at" in user:
+        words += f" {moment(user['mail_at'], now)}"
+    took = user.get("delivery_ms")
+    if user.get("mail") == "delivered" and isinstance(took, int | float):
+        words += f", in {durations.words(took / 1000)}"
+    return words
+
+
+def _links_in_words(user: Plain, now: datetime) -> str:
+    """Return how many links work, and until when the last of them does."""
+    links, hashes = user.get("links"), user.get("link_hashes")
+    ends: list[object] = []
+    if isinstance(links, dict):
+        ends = [link.get("expires") for link in links.values() if isinstance(link, dict)]
+    if isinstance(hashes, list):  # the first edition's links expire together
+        ends += [user.get("link_expires_at")] * len(hashes)
+    live = [end for end in ends if isinstance(end, int) and end > now.timestamp()]
+    if not live:
+        return "none works" if ends else ""
+    works = "1 works" if len(live) == 1 else f"{len(live)} work"
+    return f"{works} until {moment(max(live), now)}"
+
+
+def _moment(stored: object) -> datetime | None:
     try:
         if isinstance(stored, int):
-            at = datetime.fromtimestamp(stored, timezone.utc)
-        else:
-            at = iso_moment(str(stored))
+            return datetime.fromtimestamp(stored, timezone.utc)
+        return durations.iso_moment(str(stored))
     except (ValueError, OverflowError, OSError):
-        return str(stored)
-    return f"{at:%Y-%m-%d %H:%M:%S} UTC ({_distance(at - now)})"
+        return None
+
+
+def _age(stored: object, now: datetime) -> timedelta | None:
+    at = _moment(stored)
+    return None if at is None else now - at
 
 
 def _distance(ahead: timedelta) -> str:
     seconds = abs(ahead.total_seconds())
     for unit, length in (("day", 86400), ("hour", 3600), ("minute", 60), ("second", 1)):
         if count := int(seconds // length):
-            about = f"{count} {unit}{'s' if count > 1 else ''}"
-            return f"in {about}" if ahead > timedelta() else f"{about} ago"
+            words = f"{count} {unit}{'s' if count > 1 else ''}"
+            return f"in {words}" if ahead > timedelta() else f"{words} ago"
     return "now"
 
 
@@ -145,7 +232,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, set):
         return sorted(map(_plain, value))
     if isinstance(value, list):
-        return [_plain(one) for one in value]
+        return [_plain(item) for item in value]
     if isinstance(value, dict):
-        return {name: _plain(one) for name, one in value.items()}
+        return {name: _plain(item) for name, item in value.items()}
     return value

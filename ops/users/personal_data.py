@@ -1,5 +1,4 @@
-"""Everything that is held on one person, for whom they ask it (GDPR, article 15): each attribute of
-theirs with its value and what it means."""
+"""Everything that the table holds on a user, for a request for access (GDPR, article 15)."""
 
 from datetime import datetime
 from typing import Any
@@ -8,22 +7,22 @@ from chalicelib.logs import hashed
 from chalicelib.users.moments import iso
 from ops.users.person import MEANINGS, Plain
 
-_OTHERS = "put by another program of ours"
+_OTHERS = "put by another program of the operator"
 
 
-def everything(person: Plain, table: str, now: datetime) -> dict[str, Any]:
-    """What is to be handed out; values are in JSON's types, moments in UTC."""
+def everything(user: Plain, table: str, now: datetime) -> dict[str, Any]:
+    """Return each attribute with its value in JSON's types and its meaning. Moments are in UTC."""
     in_order = [
-        *(name for name in MEANINGS if name in person),
-        *sorted(set(person) - set(MEANINGS)),
+        *(name for name in MEANINGS if name in user),
+        *sorted(set(user) - set(MEANINGS)),
     ]
     return {
-        "about": person["email"],
+        "about": user["email"],
         "exported_at": iso(now),
         "table": table,
         "held": [
-            {"name": name, "value": person[name], "meaning": MEANINGS.get(name, _OTHERS)}
+            {"name": name, "value": user[name], "meaning": MEANINGS.get(name, _OTHERS)}
             for name in in_order
         ],
-        "logs": f"name this person only as user={hashed(str(person['email']))}",
+        "logs": f"name this person only as user={hashed(str(user['email']))}",
     }

@@ -74,7 +74,12 @@ class OperatorsUsers(Users):
 
         A page of DynamoDB's has at most 1 MB.
         """
-        request: dict[str, Any] = {"ProjectionExpression": ", ".join(attributes)}
+        # Attributes of any program may have names that DynamoDB reserves.
+        names = {f"#a{n}": attribute for n, attribute in enumerate(attributes)}
+        request: dict[str, Any] = {
+            "ProjectionExpression": ", ".join(names),
+            "ExpressionAttributeNames": names,
+        }
         if condition:
             request["FilterExpression"] = condition
         if values:

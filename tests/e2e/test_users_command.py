@@ -41,10 +41,12 @@ def listed(stack: Stack, *arguments: str) -> dict[str, dict[str, str]]:
 def test_people_are_brought_in_mailed_looked_up_and_let_go(stack: Stack, tmp_path: Path) -> None:
     stack.post("/users", {"email": "before@example.org", "prenom": "Be", "nom": "Fore"})
     stack.wait_for_item("before@example.org", "sent")
+    stack.post("/users", {"email": "here@example.org", "prenom": "He", "nom": "Re"})
+    run(stack, "validate", "here@example.org")
     file = tmp_path / "people.csv"
     file.write_text(
         "\ufeff" + HEADER + "Imported@Example.org;Alexis;GÜNST HORN;en\n"
-        "before@example.org;Other;Name;en\n"
+        "here@example.org;Other;Name;en\n"
         "nobody;No;Body;en\n",
         encoding="utf-8",
     )
@@ -54,7 +56,7 @@ def test_people_are_brought_in_mailed_looked_up_and_let_go(stack: Stack, tmp_pat
     assert "1 rejected" in printed
     rejects = (tmp_path / "people.rejects.csv").read_text("utf-8-sig").splitlines()
     assert rejects[1].startswith('"4";"email: Enter a complete email address')
-    assert stack.item("before@example.org")["nom"] == {"S": "Fore"}
+    assert stack.item("here@example.org")["nom"] == {"S": "Re"}
 
     (mail,) = stack.wait_for_mails("imported@example.org")
     assert mail["Subject"] == "Confirm your email address for Bienvenue"
@@ -65,6 +67,7 @@ def test_people_are_brought_in_mailed_looked_up_and_let_go(stack: Stack, tmp_pat
     found = listed(stack, "--validated")
     assert found["imported@example.org"]["nom"] == "GÜNST HORN"
     assert "before@example.org" not in found
+    assert "Fore" in run(stack, "find", "fore")
 
     run(stack, "resend", "before@example.org")
     assert len(stack.wait_for_mails("before@example.org", 2)) == 2
@@ -95,9 +98,7 @@ def test_who_is_validated_already_gets_no_mail(stack: Stack, tmp_path: Path) -> 
     assert stack.mails("moved@example.org") == []
 
 
-def test_a_killed_import_goes_on_and_a_sign_up_meanwhile_is_kept(
-    stack: Stack, tmp_path: Path
-) -> None:
+def test_a_killed_import_goes_on_and_keeps_a_validated_user(stack: Stack, tmp_path: Path) -> None:
     count = 400
     file = tmp_path / "people.csv"
     file.write_text(
@@ -119,6 +120,9 @@ def test_a_killed_import_goes_on_and_a_sign_up_meanwhile_is_kept(
     assert process.wait(10) == -signal.SIGKILL
     last = f"killed{count - 1}@example.org"
     stack.post("/users", {"email": last, "prenom": "Her", "nom": "Self"})
+    run(stack, "validate", last)
+    stranger = f"killed{count - 2}@example.org"
+    stack.post("/users", {"email": stranger, "prenom": "Stran", "nom": "Ger"})
 
     printed = run(stack, "import", "--rate", "1000", file, status=3)
     assert "4 rejected" in printed
@@ -128,6 +132,7 @@ def test_a_killed_import_goes_on_and_a_sign_up_meanwhile_is_kept(
     found = [email for email in listed(stack) if email.startswith("killed")]
     assert len(found) == count - 4
     assert stack.item(last)["nom"] == {"S": "Self"}
+    assert stack.item(stranger)["nom"] == {"S": "Ed"}
 
 
 @pytest.mark.parametrize("shape", ["csv", "jsonl", "table"])

@@ -131,6 +131,46 @@ def status(*arguments: str) -> int:
     return ended.value.code
 
 
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A checkout with links to the code and to this Python."""
+    (tmp_path / ".venv" / "bin").mkdir(parents=True)
+    (tmp_path / ".venv" / "installed").touch()
+    python = tmp_path / ".venv" / "bin" / "python"
+    python.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    for name in ("ops", "chalicelib", "bienvenue"):
+        (tmp_path / name).symlink_to(CHECKOUT / name)
+    return tmp_path
+
+
+def bienvenue(checkout: Path, *arguments: str, **env: str) -> str:
+    """Run ./bienvenue of a checkout from another folder, and return its output."""
+    done = subprocess.run(
+        [checkout / "bienvenue", *arguments],
+        cwd="/",
+        env={**os.environ, **env},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout
+
+
+def test_bienvenue_runs_from_any_folder(checkout: Path) -> None:
+    assert bienvenue(checkout, "users", "list", "--help").startswith(
+        "Usage: ./bienvenue users list"
+    )
+
+
+def test_bienvenue_completes_commands_in_the_shell(checkout: Path) -> None:
+    words = {"COMP_WORDS": "./bienvenue us", "COMP_CWORD": "1"}
+    assert bienvenue(checkout, _BIENVENUE_COMPLETE="bash_complete", **words) == "plain,users\n"
+    words = {"COMP_WORDS": "./bienvenue users re", "COMP_CWORD": "2"}
+    shown = bienvenue(checkout, _BIENVENUE_COMPLETE="bash_complete", **words)
+    assert shown.split() == ["plain,resend", "plain,refuse"]
+
+
 PRINT_A_NAME = r"""
 import click
 from ops.__main__ import ops

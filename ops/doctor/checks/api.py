@@ -53,7 +53,19 @@ def _only(facts: Facts) -> Finding:
     )
 
 
+def _links(facts: Facts) -> Finding:
+    setting = facts.project.environment.get("VALIDATE_ON_GET", "")
+    if setting.strip() == "true":
+        return amber(
+            "VALIDATE_ON_GET=true: opening a link validates the address",
+            "Mail scanners open links too, so an address may be validated without its owner. Set "
+            "VALIDATE_ON_GET to same-browser, then deploy.",
+        )
+    return green("a button, or the browser that signed up, validates")
+
+
 CHECKS = (
     Check("API", "Answer", (), _answers),
     Check("API", "Only one", ("apigateway:GET", "lambda:GetPolicy"), _only),
+    Check("API", "Links", (), _links),
 )

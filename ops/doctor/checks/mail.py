@@ -207,7 +207,7 @@ def _waiting(facts: Facts, addresses: list[str]) -> Iterator[str]:
             asked = answer.get("UnprocessedKeys")
 
 
-_NO_LONGER_MAILED = ("failed", "bounced", "complained")
+_NO_LONGER_MAILED = ("failed", "bounced", "complained", "refused")
 EVENTS = frozenset(("SEND", "DELIVERY", "DELIVERY_DELAY", "REJECT", "BOUNCE", "COMPLAINT"))
 """The events of a mail that SES reports to the stage's topic."""
 

@@ -1,7 +1,17 @@
 """All checks in the order of the report, and the permissions that they need."""
 
 from ops.doctor.check import Check
-from ops.doctor.checks import account, alarms, api, functions, mail, stack, stream, table
+from ops.doctor.checks import (
+    account,
+    alarms,
+    api,
+    functions,
+    limits,
+    mail,
+    stack,
+    stream,
+    table,
+)
 
 CHECKS: tuple[Check, ...] = (
     *account.CHECKS,
@@ -9,6 +19,7 @@ CHECKS: tuple[Check, ...] = (
     *functions.CHECKS,
     *stream.CHECKS,
     *mail.CHECKS,
+    *limits.CHECKS,
     *api.CHECKS,
     *table.CHECKS,
     *alarms.CHECKS,

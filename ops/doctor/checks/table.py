@@ -1,13 +1,19 @@
 """The users' table: its settings, and the users whose mail went wrong."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
+from chalicelib.users.outbox import INDEX, Outbox
 from ops.deployment import table
 from ops.doctor.check import Check, Finding, amber, green, red
 from ops.doctor.facts import Facts, NotThere
 from ops.metrics.funnel import Funnel, moment, share, text
+from ops.terminal import durations
 
 LONG = timedelta(hours=1)
+SLOW = timedelta(minutes=2)
+VERY_SLOW = timedelta(minutes=15)  # the alarm of old mail rings from here on
+DRAIN = "resend_owed_mail"
 
 # The percentages at which SES reviews an account, and at which it may pause it.
 # https://docs.aws.amazon.com/ses/latest/dg/faqs-enforcement.html
@@ -68,6 +74,48 @@ def _owed(facts: Facts) -> Finding:
     return green(f"none for over an hour, {among}")
 
 
+def _index(facts: Facts) -> Finding:
+    index = _owed_index(facts)
+    if index is None:
+        return red("there is no index of owed mail", *facts.deploy_again)
+    status = str(index.get("IndexStatus", "unknown"))
+    if status != "ACTIVE":
+        return amber(f"the index of owed mail is {status.lower()}", "Run doctor again in an hour.")
+    return green("of owed mail, active")
+
+
+def _oldest(facts: Facts) -> Finding:
+    if _owed_index(facts) is None:
+        raise NotThere("not seen: there is no index of owed mail")
+    outbox = Outbox(facts.client("dynamodb"), facts.stage.users_table)
+    oldest = next(outbox.owed(facts.now()), None)
+    if oldest is None:
+        return green("no mail is owed")
+    waited = _waited(oldest.since, facts.now())
+    line = f"the oldest owed mail has waited {durations.words(waited.total_seconds())}"
+    if waited < SLOW:
+        return green(line)
+    finding = red if waited >= VERY_SLOW else amber
+    command = f"logs --function {DRAIN} --since 1h"
+    return finding(
+        line,
+        "The log of the drain says why: rate, quota, budget or brake.",
+        facts.stage.ops(command),
+    )
+
+
+def _owed_index(facts: Facts) -> Any:
+    indexes = facts.table().get("GlobalSecondaryIndexes", [])
+    return next((index for index in indexes if index["IndexName"] == INDEX), None)
+
+
+def _waited(since: str, now: datetime) -> timedelta:
+    try:
+        return now - durations.iso_moment(since)
+    except ValueError:
+        return timedelta.max
+
+
 def _failed(facts: Facts) -> Finding:
     people, is_all = facts.people()
     failed = sum(text(item, "mail") == "failed" for item in people)
@@ -121,6 +169,8 @@ CHECKS = (
         ),
         _table,
     ),
+    Check("Users", "Index", ("dynamodb:DescribeTable",), _index),
+    Check("Users", "Oldest owed", ("dynamodb:Query", "dynamodb:DescribeTable"), _oldest),
     Check("Users", "Mails owed", _SCAN, _owed),
     Check("Users", "Mails failed", _SCAN, _failed),
     Check("Users", "Bounces", _SCAN, _bounced),

@@ -110,8 +110,8 @@ def test_all_goes_but_the_users_and_what_is_left_is_said_with_the_way_out(
     users, identity = account.destroy(deployed)
     assert account.removed == ["api_handler", "stack", GROUP]
     assert f"still in the table {USERS}" in users
-    assert "ops deploy --stage prod --mail-from hello@example.org" in users
-    assert f"ops destroy --stage prod --delete-users {USERS}" in users
+    assert "bienvenue deploy --stage prod --mail-from hello@example.org" in users
+    assert f"bienvenue destroy --stage prod --delete-users {USERS}" in users
     assert "delete-email-identity --email-identity example.org" in identity
 
 
@@ -140,7 +140,7 @@ def test_what_ends_a_rehearsal_never_reaches_an_account(
     deployed.record(RECORDED, {"api_handler": "arn:role"})
     account.identity = "example.org"
     users, identity = account.destroy(deployed)
-    assert users.count("AWS_ENDPOINT_URL=http://127.0.0.1:8400 python -m ops ") == 2
+    assert users.count("AWS_ENDPOINT_URL=http://127.0.0.1:8400 ./bienvenue ") == 2
     assert "--email-identity example.org --region " in identity
     assert identity.endswith("--endpoint-url http://127.0.0.1:8400")
 

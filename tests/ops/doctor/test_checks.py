@@ -39,8 +39,10 @@ from tests.ops.doctor.world import (
     described_stack,
     function,
     iso,
+    limits,
     mapping,
     metric_filters,
+    owed,
     package,
     person,
     rung,
@@ -452,7 +454,7 @@ CASES: list[tuple[str, dict[str, Any], Light, str, str]] = [
         {"cloudwatch__DescribeAlarms": rung(dead_letters="ALARM")},
         RED,
         "dead-letters",
-        "python -m ops logs --stage prod --since 1h",
+        "./bienvenue logs --stage prod --since 1h",
     ),
     (
         "Alarms/Ringing",
@@ -568,7 +570,7 @@ CASES: list[tuple[str, dict[str, Any], Light, str, str]] = [
                 {"LastProcessingResult": "PROBLEM: Function call failed"},
                 AMBER,
                 "latest batch failed",
-                "python -m ops logs --stage prod --function send_validation_mail",
+                "./bienvenue logs --stage prod --function send_validation_mail",
             ),
             ({"EventSourceArn": FORMER_STREAM}, GREY, "nothing reads the table's stream", ""),
         )
@@ -593,14 +595,14 @@ CASES: list[tuple[str, dict[str, Any], Light, str, str]] = [
         {"cloudwatch__GetMetricStatistics": points(120_000)},
         AMBER,
         "2 min behind",
-        "ops logs",
+        "bienvenue logs",
     ),
     (
         "Stream/Lag",
         {"cloudwatch__GetMetricStatistics": points(900_000)},
         RED,
         "15 min behind",
-        "ops logs",
+        "bienvenue logs",
     ),
     (
         "Stream/Lag",
@@ -862,7 +864,7 @@ CASES: list[tuple[str, dict[str, Any], Light, str, str]] = [
         {"dynamodb__Scan": endless(person("owed", ago=timedelta(days=1)))},
         RED,
         "20 for over an hour, of the first 20 people at least",
-        "python -m ops users",
+        "./bienvenue users",
     ),
     (
         "Users/Mails failed",
@@ -882,6 +884,71 @@ CASES: list[tuple[str, dict[str, Any], Light, str, str]] = [
             ([person("complained")] * 5 + CALM, RED, "5 complained", "review"),
         )
     ),
+    *(
+        ("Mail/Budget", {"dynamodb__GetItem": state}, light, text, fix)
+        for state, light, text, fix in (
+            ({}, GREEN, "0 of 45,000 mails today, 0 of 9,000 this hour", ""),
+            (limits(40), GREEN, "40 of 45,000 mails today, 3 of 9,000 this hour", ""),
+            (limits(40_000, 3), AMBER, "40,000 of 45,000 mails today", "Raise the budget"),
+            (limits(9_000, 8_000), AMBER, "8,000 of 9,000 this hour", "Raise the budget"),
+            (limits(45_000), RED, "45,000 of 45,000 mails today", "More mail waits"),
+            (limits(9_000, 9_000), RED, "9,000 of 9,000 this hour", "More mail waits"),
+            (Refusal("ResourceNotFoundException"), RED, "no table of limits", DEPLOY),
+        )
+    ),
+    (
+        "Mail/Budget",
+        {
+            "sesv2__GetAccount": {
+                "SendQuota": {"Max24HourSend": 200.0, "SentLast24Hours": 0.0, "MaxSendRate": 1.0}
+            }
+        },
+        AMBER,
+        "SES allows only 200 a day",
+        "Lower MAILS_PER_DAY",
+    ),
+    (
+        "Mail/Brake",
+        {"dynamodb__GetItem": limits(brake="12 of 100 mails bounced", brake_at="2026-11-24")},
+        RED,
+        "on since 2026-11-24 00:00:00 UTC (12 hours ago): 12 of 100 mails bounced",
+        "./bienvenue mail resume --stage prod",
+    ),
+    (
+        "Mail/Brake",
+        {"dynamodb__GetItem": Refusal("ResourceNotFoundException")},
+        GREY,
+        "no table",
+        "",
+    ),
+    *(
+        ("Users/Index", {"dynamodb__DescribeTable": {"Table": table}}, light, text, fix)
+        for table, light, text, fix in (
+            ({}, RED, "no index of owed mail", DEPLOY),
+            ({"GlobalSecondaryIndexes": [{"IndexName": "x"}]}, RED, "no index", DEPLOY),
+            (
+                {"GlobalSecondaryIndexes": [{"IndexName": "owed", "IndexStatus": "CREATING"}]},
+                AMBER,
+                "creating",
+                "an hour",
+            ),
+        )
+    ),
+    ("Users/Oldest owed", {"dynamodb__DescribeTable": {"Table": {}}}, GREY, "no index", ""),
+    *(
+        (
+            "Users/Oldest owed",
+            {"dynamodb__Query": owed(timedelta(seconds=seconds))},
+            light,
+            text,
+            fix,
+        )
+        for seconds, light, text, fix in (
+            (30, GREEN, "has waited 30 s", ""),
+            (300, AMBER, "has waited 5 min", "logs --function resend_owed_mail --since 1h"),
+            (3600, RED, "has waited 60 min", "rate, quota, budget or brake"),
+        )
+    ),
 ]
 
 
@@ -898,9 +965,33 @@ def test_a_finding_has_its_text_and_its_fix(
 
 
 def test_every_check_has_a_specimen_of_a_finding() -> None:
-    assert {name for name, *_ in CASES} | {"Account/Credentials", "Mail/Suppression"} == set(
-        BY_NAME
-    )
+    tested_below = {"Account/Credentials", "Mail/Suppression", "API/Links"}
+    assert {name for name, *_ in CASES} | tested_below == set(BY_NAME)
+
+
+@pytest.mark.parametrize(
+    ("setting", "light", "words"),
+    [
+        ("true", AMBER, "opening a link validates the address"),
+        ("false", GREEN, "a button"),
+        ("same-browser", GREEN, "the browser that signed up"),
+        ("", GREEN, "the browser that signed up"),
+    ],
+)
+def test_links_that_a_scanner_can_validate_are_amber(
+    world: MakeWorld, setting: str, light: Light, words: str
+) -> None:
+    stage = world()
+    stage.stage.project.record({"VALIDATE_ON_GET": setting}, {})
+    finding = look(stage, "API/Links")
+    assert (finding.light, words in finding.text) == (light, True)
+
+
+def test_a_missing_budget_is_amber(world: MakeWorld) -> None:
+    stage = world()
+    stage.stage.project.erase(["MAILS_PER_DAY"])
+    finding = look(stage, "Mail/Budget")
+    assert (finding.light, finding.command) == (AMBER, DEPLOY)
 
 
 @pytest.mark.parametrize(
@@ -1032,17 +1123,17 @@ def test_the_fix_of_a_local_run_names_its_folder(project: Project) -> None:
     cloud = Cloud(boto3.Session(), "1", "", lambda *_: "", endpoint="http://127.0.0.1:9000")
     stage = Stage(cloud, Project(project.folder, "local"), state=project.folder)
     again = facts.Facts(stage, project.folder, lambda: NOW).deploy_again[1]
-    assert again == f"python -m ops run --state {project.folder} --port 9000"
+    assert again == f"./bienvenue run --state {project.folder} --port 9000"
 
 
 @pytest.mark.parametrize(
     ("name", "deploy", "ops"),
     [
-        ("local", "make run", "python -m ops logs --stage local"),
+        ("local", "make run", "./bienvenue logs --stage local"),
         (
             "demo",  # rehearsed
             "AWS_ENDPOINT_URL=http://127.0.0.1:8400 make deploy STAGE=demo",
-            "AWS_ENDPOINT_URL=http://127.0.0.1:8400 python -m ops logs --stage demo",
+            "AWS_ENDPOINT_URL=http://127.0.0.1:8400 ./bienvenue logs --stage demo",
         ),
     ],
 )

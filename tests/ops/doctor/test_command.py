@@ -75,7 +75,7 @@ def test_red_is_status_1_and_its_command_can_be_copied(world: MakeWorld) -> None
     assert lines[where + 2] == (
         "aws lambda update-event-source-mapping --uuid a-uuid --enabled --region eu-west-3"
     )
-    assert lines[-1] == "prod: 1 red, 1 amber."
+    assert lines[-1] == "prod: 1 red, 2 amber."
 
 
 def test_amber_alone_is_status_0(world: MakeWorld) -> None:
@@ -83,7 +83,7 @@ def test_amber_alone_is_status_0(world: MakeWorld) -> None:
     done = run()
     assert done.exit_code == 0
     assert "! Sandbox           not seen: ses:GetAccount is missing" in done.stdout
-    assert done.stdout.rstrip().endswith("prod: 3 amber.")
+    assert done.stdout.rstrip().endswith("prod: 4 amber.")
 
 
 def test_json_has_every_check(world: MakeWorld) -> None:

@@ -6,6 +6,7 @@ import io
 import json
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any
 
@@ -82,6 +83,9 @@ class Service:
     def send(self, _: str) -> None:
         assert self.claimed
         self.store.outbox.sent(self.claimed, "0100", now())
+
+    def deliver(self, email: str) -> None:
+        self.store.outbox.report_delivered(email, "hash", "0100", 1200, now())
 
     def fail(self, _: str) -> None:
         assert self.claimed
@@ -169,11 +173,24 @@ def test_the_test_opens_the_link_of_the_local_mailbox(
 
 
 def test_a_test_with_the_simulator_says_what_it_did_not_try(service: Service, stage: Stage) -> None:
-    service.to_come = [service.claim, service.send]
+    service.to_come = [service.claim, service.send, service.deliver]
     one = made(stage, journey.SUCCESS)
-    assert hops(one) == TO_SES
+    assert hops(one) == [*TO_SES, "Delivered"]
     assert one.email.startswith("success+doctor-")
     assert "The link was not opened" in one.untested
+
+
+def test_a_delivery_that_is_not_reported_is_stuck(service: Service, stage: Stage) -> None:
+    service.to_come = [service.claim, service.send]
+    assert made(stage, journey.SUCCESS).stuck.startswith("SES's report of the delivery does not")
+    assert service.people == 0
+
+
+def test_the_local_cloud_reports_no_delivery(service: Service, stage: Stage) -> None:
+    service.to_come = [service.claim, service.send]
+    cloud = replace(stage.cloud, endpoint="http://127.0.0.1:8400")
+    one = made(replace(stage, cloud=cloud), journey.SUCCESS)
+    assert (one.stuck, hops(one)) == ("", TO_SES)
 
 
 @pytest.mark.parametrize(
@@ -217,7 +234,7 @@ def test_a_stuck_test_says_where_and_deletes_its_user(
     one = made(stage, YOU)
     assert hops(one) == reached
     assert words in one.stuck
-    assert f"python -m ops logs --stage prod --user {hashed(YOU)}" in one.stuck
+    assert f"./bienvenue logs --stage prod --user {hashed(YOU)}" in one.stuck
     assert service.people == 0
 
 
@@ -243,7 +260,7 @@ def test_a_text_that_is_no_address_is_refused(stage: Stage) -> None:
 
 
 def test_a_test_user_that_cannot_be_deleted_is_reported(service: Service, stage: Stage) -> None:
-    service.to_come = [service.claim, service.send]
+    service.to_come = [service.claim, service.send, service.deliver]
     one = journey.begin(stage, journey.SUCCESS, Progress(io.StringIO()))
     one._dynamodb = boto3.client("dynamodb")
     one._dynamodb.meta.events.register_first(

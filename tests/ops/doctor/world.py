@@ -46,6 +46,8 @@ ENVIRONMENT = {
     "MAIL_FEEDBACK_TOPIC_ARN": TOPIC,
     "LIMITS_TABLE": "bienvenue-prod-limits",
     "SECRET_KEY": "not-a-secret-but-as-long-as-one-is",
+    "MAILS_PER_DAY": "45000",
+    "MAILS_PER_HOUR": "9000",
     "MAIL_CONFIGURATION_SET": "bienvenue-prod",
     "DEFAULT_LANG": "en",
 }
@@ -71,6 +73,23 @@ def iso(ago: timedelta) -> dict[str, str]:
 
 def person(mail: str, *, ago: timedelta = timedelta(minutes=5), **more: Any) -> dict[str, Any]:
     return {"mail": {"S": mail}, "mail_at": iso(ago), "mail_count": {"N": "1"}, **more}
+
+
+def limits(day: int = 20, hour: int = 3, **more: str) -> dict[str, Any]:
+    """Return GetItem's answer for the table of limits, after these mails."""
+    return {
+        "Item": {
+            "day": {"S": "2026-11-24"},
+            "day_mails": {"N": str(day)},
+            "hours": {"M": {"2026-11-24T12": {"M": {"mails": {"N": str(hour)}}}}},
+            **{name: {"S": value} for name, value in more.items()},
+        }
+    }
+
+
+def owed(since: timedelta) -> dict[str, Any]:
+    """Return Query's answer where a mail has been owed since then."""
+    return {"Items": [{"email": {"S": "a@example.org"}, "owed_at": iso(since)}]}
 
 
 def function(name: str, **configuration: Any) -> dict[str, Any]:
@@ -178,6 +197,7 @@ def well() -> dict[str, Any]:
                 "LatestStreamArn": STREAM,
                 "StreamSpecification": {"StreamEnabled": True},
                 "DeletionProtectionEnabled": True,
+                "GlobalSecondaryIndexes": [{"IndexName": "owed", "IndexStatus": "ACTIVE"}],
             }
         },
         "dynamodb.DescribeContinuousBackups": backups("ENABLED"),
@@ -188,6 +208,8 @@ def well() -> dict[str, Any]:
             }
         },
         "dynamodb.Scan": {"Items": [person("sent")]},
+        "dynamodb.Query": {"Items": []},
+        "dynamodb.GetItem": limits(),
         "dynamodb.BatchGetItem": {"Responses": {}, "UnprocessedKeys": {}},
         "cloudwatch.GetMetricStatistics": {
             "Datapoints": [

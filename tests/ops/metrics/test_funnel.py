@@ -28,7 +28,7 @@ from tests.support import stores
 from tests.support.stores import Store, typed
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=timezone.utc)
-STATES = ("owed", "sending", "sent", "failed", "bounced", "complained")
+STATES = ("owed", "sending", "sent", "delivered", "failed", "bounced", "complained", "refused")
 
 
 def iso(moment: datetime) -> str:
@@ -91,20 +91,21 @@ def test_the_median_of_nothing_is_none() -> None:
     )
 )
 def test_the_funnel_equals_a_plain_count(people: list[dict[str, Any]]) -> None:
+    def is_mailed(user: dict[str, Any]) -> bool:
+        mail, mails = user.get("mail"), user.get("mail_count", 0)
+        if mail in ("sent", "delivered", "bounced", "complained"):
+            return True
+        return mails > 1 or (mails == 1 and mail not in ("sending", "failed"))
+
     found = counted(*(typed(person) for person in people))
     everybody = found.everybody
-    for name in ("failed", "bounced", "complained"):
+    for name in ("delivered", "failed", "bounced", "complained", "refused"):
         assert getattr(everybody, name) == sum(one.get("mail") == name for one in people)
     assert everybody.signed_up == len(people)
     assert everybody.validated == sum("validated_at" in one for one in people)
-    assert everybody.mailed == sum(
-        one.get("mail_count", 0) > 0 or one.get("mail") in ("sent", "bounced", "complained")
-        for one in people
-    )
-    assert everybody.unconfirmed == everybody.mailed - sum(
-        "validated_at" in one
-        and (one.get("mail_count", 0) > 0 or one.get("mail") in ("sent", "bounced", "complained"))
-        for one in people
+    assert everybody.mailed == sum(map(is_mailed, people))
+    assert everybody.unconfirmed == sum(
+        is_mailed(user) and "validated_at" not in user for user in people
     )
     assert sum(chart.parts(everybody).values()) == len(people)
     assert everybody.owed == sum(
@@ -143,6 +144,32 @@ def test_times_are_sign_up_to_mail_and_mail_to_click() -> None:
 )
 def test_a_time_that_the_item_lacks_is_not_measured(item: dict[str, Any]) -> None:
     assert counted(item).to_mail.count == 0
+
+
+def test_a_delivered_mail_has_its_times() -> None:
+    """SES took it 1.5 s before it was delivered, which is 2 s after the sign-up."""
+    at = NOW - timedelta(hours=1)
+    found = counted(
+        sign_up(
+            mail="delivered",
+            delivered_at=iso(at + timedelta(seconds=2)),
+            delivery_ms=1500,
+            validated_at=iso(at + timedelta(seconds=60.5)),
+        )
+    )
+    assert found.to_mail.quantile(0.5) == pytest.approx(0.5, rel=PRECISION)
+    assert found.to_delivery.quantile(0.5) == pytest.approx(1.5, rel=PRECISION)
+    assert found.to_validation.quantile(0.5) == pytest.approx(60, rel=PRECISION)
+    assert (found.everybody.mailed, found.everybody.delivered) == (1, 1)
+
+
+def test_a_second_mail_on_another_day_is_not_measured_as_first() -> None:
+    assert counted(sign_up(mail_window_at=iso(NOW + timedelta(days=2)))).to_mail.count == 0
+
+
+def test_a_late_delivery_is_not_measured() -> None:
+    """Its mail_at is when SES said so."""
+    assert counted(sign_up(mail_error="mailbox full")).to_mail.count == 0
 
 
 def test_a_click_before_the_mail_is_not_measured() -> None:
@@ -242,7 +269,9 @@ def test_the_picture_explains_faint_days_if_it_has_some() -> None:
 @pytest.mark.parametrize("people", [0, 1, 7, 110, 12_345])
 def test_bars_are_to_scale_and_stay_in_the_picture(people: int) -> None:
     found = counted()
-    found.days[NOW.date()] = Funnel(people, people, people // 2, people - people // 2)
+    found.days[NOW.date()] = Funnel(
+        signed_up=people, mailed=people, validated=people // 2, unconfirmed=people - people // 2
+    )
     drawn = ElementTree.fromstring(chart.draw(found, "x"))  # noqa: S314
     bars = [one for group in drawn.findall("svg:g", SVG) for one in group.findall("svg:rect", SVG)]
     heights = {bar.get("class"): float(bar.get("height", 0)) for bar in bars}
@@ -283,7 +312,9 @@ def test_the_command_shows_the_funnel_and_draws_it(prod: Store, tmp_path: Path) 
     assert re.search(r"Validated +1 +50.0 % +1 +100.0 %", done.stdout)
     assert re.search(r"Sign-up to mail +median (2|1\.9\d|2\.0\d) s", done.stdout)
     assert "last 30 days" in done.stdout
-    assert "Other programs put 1 of them" in done.stdout
+    shown = done.stdout.partition("\nDrawn into")[0]
+    assert max(map(len, shown.splitlines())) <= 80
+    assert "1 of all users came by imports and other programs." in done.stdout
     assert re.search(rf"{now:%a %d %b} +1 +█+", done.stdout)
     assert "@" not in done.stdout
     assert svg.read_text().startswith("<svg")
@@ -292,7 +323,7 @@ def test_the_command_shows_the_funnel_and_draws_it(prod: Store, tmp_path: Path) 
 @pytest.mark.usefixtures("prod")
 def test_a_single_day_is_today() -> None:
     done = CliRunner().invoke(ops, ["metrics", "--stage", "prod", "--days", "1"])
-    assert re.search(r"everybody +today", done.stdout)
+    assert re.search(r"all users +today", done.stdout)
 
 
 @pytest.mark.usefixtures("prod")
@@ -311,13 +342,13 @@ def test_an_unwritable_drawing_is_refused_before_counting(
 def test_the_command_prints_json(prod: Store) -> None:
     prod.put("horn@example.org", nom="Horn")
     done = CliRunner().invoke(ops, ["metrics", "--stage", "prod", "--json", "--days", "3"])
-    found = json.loads(done.stdout)
-    assert (found["stage"], len(found["days"])) == ("prod", 3)
-    assert found["everybody"] | asdict(Funnel(signed_up=1, owed=1)) == found["everybody"]
+    content = json.loads(done.stdout)
+    assert (content["stage"], len(content["days"])) == ("prod", 3)
+    assert content["everybody"] | asdict(Funnel(signed_up=1, owed=1)) == content["everybody"]
 
 
 @pytest.mark.usefixtures("prod")
 def test_an_empty_table_is_shown_too() -> None:
     done = CliRunner().invoke(ops, ["metrics", "--stage", "prod"])
     assert done.exit_code == 0, done.output
-    assert "nobody yet" in done.stdout
+    assert "none yet" in done.stdout

@@ -41,7 +41,7 @@ def test_what_starts_a_run_keeps_to_its_folder_and_its_ports(tmp_path: Path) -> 
     folder = tmp_path / "a run"
     assert local_stage.command(local_stage.STATE) == "make run"
     assert local_stage.command(local_stage.STATE, 9000) == "PORT=9000 make run"
-    assert local_stage.command(folder, 9000) == f"python -m ops run --state '{folder}' --port 9000"
+    assert local_stage.command(folder, 9000) == f"./bienvenue run --state '{folder}' --port 9000"
 
 
 def test_a_port_that_may_not_be_bound_is_told_with_the_reason(

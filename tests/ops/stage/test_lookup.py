@@ -75,7 +75,7 @@ def test_what_runs_on_this_machine_is_found_by_what_it_wrote(tmp_path: Path) -> 
     assert found.cloud.endpoint == "http://127.0.0.1:8400"
     keys = "AWS_ACCESS_KEY_ID=LOCAL1 AWS_SECRET_ACCESS_KEY=secret"
     assert found.cloud.aws("sts get-caller-identity").startswith(keys)
-    assert found.ops("users list") == f"python -m ops users list --stage local --state {tmp_path}"
+    assert found.ops("users list") == f"./bienvenue users list --stage local --state {tmp_path}"
 
 
 def test_where_nothing_runs_it_says_how_to_start_it(
@@ -84,7 +84,7 @@ def test_where_nothing_runs_it_says_how_to_start_it(
     monkeypatch.setattr(local_stage, "STATE", tmp_path / "nothing")
     with pytest.raises(OpsError, match=r"Nothing runs here.*make run\."):
         lookup.find(tmp_path, "local", local_stage.STATE)
-    with pytest.raises(OpsError, match=f"start it with python -m ops run --state {tmp_path} "):
+    with pytest.raises(OpsError, match=f"start it with ./bienvenue run --state {tmp_path} "):
         lookup.find(tmp_path, "local", tmp_path)
 
 

@@ -9,12 +9,13 @@ import boto3
 import pytest
 from click.testing import CliRunner, Result
 
+from chalicelib.mail.limits import Limits
 from ops.__main__ import ops
 from ops.stage import lookup
 from ops.stage.cloud import Cloud
 from ops.stage.lookup import Stage
 from ops.stage.project import Project
-from tests.support.stores import Store
+from tests.support.stores import Store, create_limits
 
 Users = Callable[..., Result]
 
@@ -29,7 +30,14 @@ def users(
     store: Store, project: Project, session: boto3.Session, monkeypatch: pytest.MonkeyPatch
 ) -> Users:
     """Run `python -m ops users --stage prod …` in a folder of its own."""
-    project.record({"USERS_TABLE": store.table, "BASE_URL": "https://hello.example.org"}, {})
+    environment = {
+        "USERS_TABLE": store.table,
+        "BASE_URL": "https://hello.example.org",
+        "LIMITS_TABLE": "limits",
+        "MAILS_PER_DAY": "200",
+        "SECRET_KEY": "not-a-secret-but-as-long-as-one-is",
+    }
+    project.record(environment, {})
     cloud = Cloud(session, "1", "eu-west-3", "{}/{}".format)
     monkeypatch.setattr(lookup, "find", lambda *_: Stage(cloud, project))
     monkeypatch.chdir(project.folder)
@@ -38,3 +46,10 @@ def users(
         return CliRunner().invoke(ops, ["users", "--stage", "prod", *arguments], **options)
 
     return typed
+
+
+@pytest.fixture
+def limits(store: Store) -> Limits:
+    """The stage's table of limits, empty."""
+    create_limits(store.client, "limits")
+    return Limits(store.client, "limits", 200, None)

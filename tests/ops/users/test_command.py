@@ -5,17 +5,20 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from datetime import datetime, timezone
 from pathlib import Path
 
 import boto3
 import pytest
 from click.testing import CliRunner, Result
 
+from chalicelib.mail.limits import Limits
+from chalicelib.users.moments import iso
 from ops.__main__ import ops
 from ops.stage import lookup as stages
 from ops.stage.lookup import Stage
 from ops.users.command import users as group
-from tests.support.stores import Store
+from tests.support.stores import Store, typed
 
 EMAIL = "alexis@example.org"
 THEN = "2031-05-04T12:00:00.000000Z"
@@ -57,6 +60,10 @@ def test_the_stage_may_stand_before_the_command_or_after(
     "arguments",
     [
         ("list",),
+        ("list", "--owed"),
+        ("find", "alexis"),
+        ("refuse", EMAIL),
+        ("allow", EMAIL),
         ("show", EMAIL),
         ("resend", EMAIL),
         ("resend", "--failed", *UNLIMITED),
@@ -96,13 +103,13 @@ def test_list_writes_csv_to_a_pipe(store: Store, users: Users) -> None:
 
 
 def test_a_table_shows_the_count(store: Store, users: Users) -> None:
-    assert users("list", "--format", "table").stderr == "Nobody.\n"
+    assert users("list", "--format", "table").stderr == "No users.\n"
     store.put(EMAIL)
-    assert users("list", "--format", "table").stderr == "1 person.\n"
+    assert users("list", "--format", "table").stderr == "1 user.\n"
     store.put("other@example.org")
     done = users("list", "--format", "table", "--pending", "--since", "2031-05-01")
-    assert (done.stdout, done.stderr) == ("", "Nobody.\n")
-    assert users("list", "--format", "table").stderr == "2 people.\n"
+    assert (done.stdout, done.stderr) == ("", "No users.\n")
+    assert users("list", "--format", "table").stderr == "2 users.\n"
 
 
 def test_list_refuses_a_wrong_since(users: Users) -> None:
@@ -120,15 +127,14 @@ def test_show_finds_a_user_in_any_spelling(store: Store, users: Users) -> None:
     assert "111111" not in done.stdout
 
 
-@pytest.mark.parametrize("command", ["show", "validate", "delete", "resend", "export"])
+@pytest.mark.parametrize(
+    "command", ["show", "validate", "refuse", "allow", "delete", "resend", "export"]
+)
 def test_an_unknown_user_is_reported(users: Users, command: str) -> None:
     done = users(command, "nobody@example.org")
     assert (done.exit_code, done.stderr) == (
         1,
-        (
-            "Error: There is nobody with the address nobody@example.org: "
-            "look for them with `users list`.\n"
-        ),
+        ("Error: There is no user with the address nobody@example.org.\n"),
     )
 
 
@@ -148,6 +154,77 @@ def test_validate_twice_changes_the_user_once(store: Store, users: Users) -> Non
     assert item["validated_by"] == "operator"
     assert "validated already" in users("validate", "Mixed@Example.org").stdout
     assert store.item("Mixed@Example.org") == item
+
+
+def test_refuse_erases_what_strangers_said_until_allow(store: Store, users: Users) -> None:
+    store.put(EMAIL, created_at=THEN, mail="sent", prenom="Stranger", links={"1" * 64: {}})
+    assert users("refuse", EMAIL.upper()).stdout == f"{EMAIL} gets no more mail.\n"
+    item = store.item(EMAIL) or {}
+    assert (item["mail"], item["refused_by"]) == ("refused", "operator")
+    assert not {"prenom", "links"} & set(item)
+    assert users("refuse", EMAIL).stdout == f"{EMAIL} gets no more mail already.\n"
+
+    done = users("allow", EMAIL)
+    assert done.stdout == f"{EMAIL} may sign up again. No mail is sent until then.\n"
+    assert (store.item(EMAIL) or {})["mail"] == "failed"
+    done = users("allow", EMAIL)
+    assert (done.exit_code, done.stderr) == (
+        1,
+        f"Error: {EMAIL} has not refused mail: nothing was changed.\n",
+    )
+
+
+def test_refuse_of_a_validated_user_names_delete(store: Store, users: Users) -> None:
+    store.put(EMAIL, validated_at=THEN)
+    done = users("refuse", EMAIL)
+    assert done.exit_code == 1
+    assert f"\n./bienvenue users delete {EMAIL} --stage prod\n" in done.stderr
+    assert store.item(EMAIL) == {"email": EMAIL, "validated_at": THEN}
+
+
+def test_find_lists_users_by_a_part_of_their_name(store: Store, users: Users) -> None:
+    store.put(EMAIL, prenom="Alexis", nom="GÜNST HORN")
+    store.put("other@example.org", nom="Other")
+    done = users("find", "gunst")
+    assert EMAIL in done.stdout
+    assert "other" not in done.stdout
+    assert done.stderr == "1 user.\n"
+
+
+@pytest.mark.usefixtures("limits")
+def test_list_owed_has_the_users_who_wait(store: Store, users: Users) -> None:
+    store.put(EMAIL, mail="owed", mail_at=THEN)
+    store.put("sent@example.org", mail="sent")
+    done = users("list", "--owed", "--columns", "email, mail")
+    assert done.stdout == '"state","email","mail"\n"pending","alexis@example.org","owed"\n'
+    assert done.stderr == ""
+
+
+def test_list_owed_says_why_mail_waits(users: Users, limits: Limits) -> None:
+    limits.table.client.put_item(
+        TableName="limits",
+        Item=typed(
+            {
+                "name": "mail",
+                "brake": "12 of 100 mails bounced",
+                "brake_at": THEN,
+                "day": iso(datetime.now(timezone.utc))[:10],
+                "day_mails": 200,
+            }
+        ),
+    )
+    done = users("list", "--owed", "--format", "jsonl")
+    assert "is stopped since 2031-05-04" in done.stderr
+    assert "12 of 100 mails bounced" in done.stderr
+    assert "./bienvenue mail resume --stage prod" in done.stderr
+    assert "The budget of mails is used up: MAILS_PER_DAY=200." in done.stderr
+
+
+@pytest.mark.parametrize("text", ["lang", "=fr", ""])
+def test_list_refuses_a_wrong_where(users: Users, text: str) -> None:
+    done = users("list", "--where", text)
+    assert done.exit_code == 2
+    assert "is not FIELD=VALUE." in done.stderr
 
 
 def test_delete_shows_the_user_and_asks(store: Store, users: Users) -> None:
@@ -182,16 +259,20 @@ def test_export_has_everything(store: Store, users: Users, tmp_path: Path) -> No
 def test_resend_owes_a_mail(store: Store, users: Users) -> None:
     store.put(EMAIL, mail="sent", mail_at=THEN, mail_count=5)
     done = users("resend", EMAIL)
-    assert done.stdout == f"{EMAIL} is owed a mail again; the stream sends it within seconds.\n"
+    assert done.stdout == f"{EMAIL} is owed a mail again. The mailer sends it within seconds.\n"
     assert (store.item(EMAIL) or {})["mail"] == "owed"
 
 
 @pytest.mark.parametrize(
     ("attributes", "words"),
     [
-        ({"validated_at": THEN}, "is validated already: there is nothing to mail."),
-        ({"mail": "bounced"}, "works again, say --even-bounced after this: aws sesv2"),
-        ({"mail": "complained"}, "complained about our mail, so none is sent."),
+        ({"validated_at": THEN}, "is validated already and needs no mail."),
+        ({"mail": "bounced"}, "works again, run this, then use --even-bounced:\naws sesv2"),
+        ({"mail": "complained"}, "marked a mail as spam, so no mail is sent."),
+        (
+            {"mail": "refused"},
+            "after all:\n./bienvenue users allow alexis@example.org --stage prod",
+        ),
     ],
 )
 def test_resend_says_why_it_refuses(

@@ -16,79 +16,67 @@ from rich.cells import cell_len
 
 from ops.users import listing
 from ops.users.imports import sheet
+from ops.users.listing import Selection
 from ops.users.person import Plain
 from ops.users.store import OperatorsUsers
-from tests.support.states import STATES
 from tests.support.stores import Store
 
 NOW = datetime(2031, 5, 4, 12, tzinfo=timezone.utc)
-STATE_OF = {
-    "put": "pending",
-    "put and owed": "pending",
-    "put and mailed": "pending",
-    "owed": "pending",
-    "owed again": "pending",
-    "sending": "pending",
-    "sent": "pending",
-    "delivered": "pending",
-    "failed": "failed",
-    "bounced": "bounced",
-    "complained": "complained",
-    "refused": "refused",
-    "validated": "validated",
-    "validated while owed": "validated",
-    "validated by another program": "validated",
-    "validated and bounced since": "bounced",
-    "validated although failed": "validated",
+VALIDATED = {"validated_at": "2031-05-01T00:00:00.000000Z"}
+USERS: dict[str, tuple[str, dict[str, str]]] = {
+    "put": ("pending", {}),
+    "owed": ("pending", {"mail": "owed"}),
+    "sending": ("pending", {"mail": "sending"}),
+    "sent": ("pending", {"mail": "sent"}),
+    "delivered": ("pending", {"mail": "delivered"}),
+    "failed": ("failed", {"mail": "failed"}),
+    "bounced": ("bounced", {"mail": "bounced"}),
+    "complained": ("complained", {"mail": "complained"}),
+    "refused": ("refused", {"mail": "refused"}),
+    "validated": ("validated", {"mail": "delivered", **VALIDATED}),
+    "validated.while.owed": ("validated", {"mail": "owed", **VALIDATED}),
+    "validated.by.another.program": ("validated", VALIDATED),
+    "validated.although.failed": ("validated", {"mail": "failed", **VALIDATED}),
+    "validated.and.bounced.since": ("bounced", {"mail": "bounced", **VALIDATED}),
 }
+"""Users with their state and their attributes."""
 
 
 @pytest.fixture
 def users(store: Store) -> OperatorsUsers:
-    since = {"validated_at": "2031-05-01T00:00:00.000000Z"}
-    states = {
-        **STATES,
-        "validated and bounced since": {"mail": "bounced", **since},
-        "validated although failed": {"mail": "failed", **since},
-    }
-    for state, attributes in states.items():
-        if attributes is not None:
-            store.put(f"{state.replace(' ', '.')}@example.org", **attributes)
+    for name, (_, attributes) in USERS.items():
+        store.put(f"{name}@example.org", **attributes)
     return OperatorsUsers(store.client, store.table)
 
 
 def of(*states: str) -> set[str]:
-    return {
-        f"{name.replace(' ', '.')}@example.org" for name, one in STATE_OF.items() if one in states
-    }
+    return {f"{name}@example.org" for name, (state, _) in USERS.items() if state in states}
 
 
 @pytest.mark.parametrize(
     ("asked", "expected"),
     [
         ((), of("pending", "failed", "bounced", "complained", "refused", "validated")),
-        (("refused",), of("refused")),
         (("validated",), of("validated")),
         (("pending",), of("pending")),
         (("failed",), of("failed")),
         (("bounced",), of("bounced", "complained")),
+        (("refused",), of("refused")),
         (("failed", "bounced"), of("failed", "bounced", "complained")),
     ],
 )
 def test_list_selects_users_by_state(
     users: OperatorsUsers, asked: tuple[str, ...], expected: set[str]
 ) -> None:
-    found = list(listing.people(users, asked, None))
-    assert {one["email"] for one in found} == expected
-    for one in found:
-        assert STATE_OF[one["email"].removesuffix("@example.org").replace(".", " ")] == one["state"]
+    found = list(listing.people(users, Selection(states=asked)))
+    assert {user["email"] for user in found} == expected
+    for user in found:
+        assert USERS[user["email"].removesuffix("@example.org")][0] == user["state"]
 
 
 def test_each_user_is_in_exactly_one_state(users: OperatorsUsers) -> None:
-    listed = [
-        one["email"] for state in listing.STATES for one in listing.people(users, (state,), None)
-    ]
-    assert len(listed) == len(set(listed)) == len(STATE_OF)
+    listed = [name for state in listing.STATES for name in emails(users, Selection((state,)))]
+    assert sorted(listed) == sorted({*USERS, "refused"})
 
 
 def test_since_selects_by_arrival_and_combines_with_a_state(store: Store) -> None:
@@ -100,11 +88,76 @@ def test_since_selects_by_arrival_and_combines_with_a_state(store: Store) -> Non
     day_ago = NOW - timedelta(days=1)
 
     def listed(*states: str) -> set[str]:
-        return {one["email"] for one in listing.people(users, states, day_ago)}
+        return {
+            one["email"] for one in listing.people(users, Selection(states=states, since=day_ago))
+        }
 
     assert listed() == {"new@example.org", "failed@example.org"}
     assert listed("pending") == {"new@example.org"}
     assert listed("pending", "failed") == {"new@example.org", "failed@example.org"}
+
+
+def emails(users: OperatorsUsers, selection: Selection) -> set[str]:
+    return {user["email"].partition("@")[0] for user in listing.people(users, selection)}
+
+
+def test_owed_selects_users_whose_mail_is_owed(users: OperatorsUsers) -> None:
+    assert emails(users, Selection(is_owed=True)) == {
+        "put",
+        "owed",
+        "sending",
+    }
+
+
+def test_imported_users_came_when_they_were_imported(store: Store) -> None:
+    users = OperatorsUsers(store.client, store.table)
+    store.put("old@example.org", imported_at="2031-05-03T11:59:59.999999Z")
+    store.put("new@example.org", imported_at="2031-05-03T12:00:00.000000Z")
+    assert emails(users, Selection(since=NOW - timedelta(days=1))) == {"new"}
+
+
+def test_validated_since_selects_by_validation(store: Store) -> None:
+    users = OperatorsUsers(store.client, store.table)
+    store.put("old@example.org", validated_at="2031-05-03T11:00:00.000000Z")
+    store.put("new@example.org", validated_at="2031-05-03T13:00:00.000000Z", mail="bounced")
+    store.put("not@example.org", mail="sent")
+    day_ago = NOW - timedelta(days=1)
+    assert emails(users, Selection(validated_since=day_ago)) == {"new"}
+    both = Selection(states=("validated", "bounced"), since=None, validated_since=day_ago)
+    assert emails(users, both) == {"new"}
+
+
+@pytest.mark.parametrize(
+    ("where", "found"),
+    [
+        ({"lang": "FR"}, {"a", "b"}),
+        ({"lang": "fr", "fields.company": "acme"}, {"a"}),
+        ({"mail_count": "2"}, {"b"}),
+        ({"status": "x"}, {"c"}),
+        ({"nom": ""}, {"a", "b"}),
+        ({"fields.company.name": "x"}, set()),
+    ],
+)
+def test_where_selects_by_any_attribute(
+    store: Store, where: dict[str, str], found: set[str]
+) -> None:
+    """`status` is a word that DynamoDB reserves."""
+    users = OperatorsUsers(store.client, store.table)
+    store.put("a@example.org", lang="fr", fields={"company": "Acme"})
+    store.put("b@example.org", lang="fr", fields={"company": "Other"}, mail_count=2)
+    store.put("c@example.org", lang="en", nom="C", status="x")
+    assert emails(users, Selection(where=where)) == found
+
+
+def test_columns_choose_what_csv_has(store: Store) -> None:
+    users = OperatorsUsers(store.client, store.table)
+    store.put("a@example.org", lang="fr", nom="A", fields={"company": "Acme", "size": 3})
+    columns = ("email", "fields.company", "fields", "name")
+    out = io.StringIO(newline="")
+    listing.write_csv(listing.people(users, Selection(), columns), out, columns)
+    header, row = csv.reader(io.StringIO(out.getvalue(), newline=""), strict=True)
+    assert header == ["state", *columns]
+    assert row == ["pending", "a@example.org", "Acme", '{"company": "Acme", "size": 3}', ""]
 
 
 ODD: Plain = {

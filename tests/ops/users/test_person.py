@@ -1,4 +1,4 @@
-"""One person, told in words, handed out in full, and found by how their address is typed."""
+"""A user in words, exported in full, and found by a typed address or a part of a name."""
 
 from __future__ import annotations
 
@@ -33,7 +33,8 @@ def test_show_has_the_life_of_a_sign_up() -> None:
         mail="sent",
         mail_at=BEFORE,
         mail_count=1,
-        links={HASH: {"expires": int((NOW + timedelta(hours=23)).timestamp())}},
+        link_hashes={HASH},
+        link_expires_at=int((NOW + timedelta(hours=23)).timestamp()),
         expires_at=int((NOW + timedelta(days=7)).timestamp()),
     )
     ago = "2031-05-04 11:57:00 UTC (3 minutes ago)"
@@ -43,9 +44,10 @@ def test_show_has_the_life_of_a_sign_up() -> None:
         "language": "fr",
         "came": ago,
         "mail": f"sent {ago}",
+        "next": "SES took the mail. The mailbox's server has not confirmed it yet.",
         "mails sent": "1",
-        "links": "1 works, the last until 2031-05-05 11:00:00 UTC (in 23 hours)",
-        "forgotten": "2031-05-11 12:00:00 UTC (in 7 days), unless validated",
+        "links": "1 works until 2031-05-05 11:00:00 UTC (in 23 hours)",
+        "deleted": "2031-05-11 12:00:00 UTC (in 7 days), unless validated",
         "in the logs": f"user={hashed(EMAIL)}",
     }
 
@@ -53,7 +55,7 @@ def test_show_has_the_life_of_a_sign_up() -> None:
 @pytest.mark.parametrize(
     ("attributes", "label", "fact"),
     [
-        ({}, "mail", "owed, and not yet begun"),
+        ({}, "mail", "owed, not yet claimed"),
         ({}, "name", "none"),
         ({}, "language", "the stage's"),
         ({"mail": "failed", "mail_error": "MessageRejected: No."}, "why", "MessageRejected: No."),
@@ -64,7 +66,7 @@ def test_show_has_the_life_of_a_sign_up() -> None:
             "state",
             "validated 2031-05-04 11:57:00 UTC (3 minutes ago)",
         ),
-        ({"validated_at": BEFORE}, "mail", "none asked for"),
+        ({"validated_at": BEFORE}, "mail", "none needed"),
         (
             {"validated_at": BEFORE, "validated_by": "operator"},
             "state",
@@ -87,8 +89,82 @@ def test_facts_survive_any_attribute_of_another_program(
     assert told(**attributes)[label] == fact
 
 
-def test_no_link_hash_is_shown() -> None:
-    assert HASH not in str(told(link_hashes={HASH, "2" * 64}, mail="sent"))
+def test_no_hash_of_a_link_or_code_is_shown() -> None:
+    link = {"expires": 1, "said": {"prenom": "Stranger"}, "ticket": "3" * 64}
+    shown = str(
+        told(
+            link_hashes={HASH},
+            links={HASH: link},
+            codes={"3" * 64: {"code": "4" * 64, "link": HASH, "tries": 1}},
+            mail_link=HASH,
+            mail="sent",
+        )
+    )
+    for secret in (HASH, "3" * 64, "4" * 64, "Stranger"):
+        assert secret not in shown
+
+
+def test_show_has_the_time_of_a_delivery() -> None:
+    mail = told(mail="delivered", mail_at=BEFORE, delivered_at=BEFORE, delivery_ms=1234)["mail"]
+    assert mail == "delivered 2031-05-04 11:57:00 UTC (3 minutes ago), in 1.23 s"
+
+
+def test_show_counts_live_links() -> None:
+    def link(hours: int) -> dict[str, int]:
+        return {"expires": int((NOW + timedelta(hours=hours)).timestamp())}
+
+    assert told(links={"a": link(1), "b": link(2), "c": link(-1)})["links"] == (
+        "2 work until 2031-05-04 14:00:00 UTC (in 2 hours)"
+    )
+    assert told(links={"a": link(-1)})["links"] == "none works"
+    assert "links" not in told(links={"a": link(1)}, validated_at=BEFORE)
+    assert told(links={"a": 7, "b": {"expires": "soon"}})["links"] == "none works"
+
+
+@pytest.mark.parametrize(
+    ("attributes", "words"),
+    [
+        ({}, "Another program put this item."),
+        ({"mail": "owed", "owed_at": "2031-05-04T11:59:30Z"}, "sends it within seconds"),
+        ({"mail": "owed", "owed_at": BEFORE}, "as soon as SES's rate and the budget allow"),
+        ({"mail": "owed", "owed_at": BEFORE}, "It has waited 3 min."),
+        ({"mail": "owed", "mail_at": "soon"}, "as soon as SES's rate and the budget allow"),
+        ({"mail": "sending", "mail_at": BEFORE}, "waits for SES's own report"),
+        ({"mail": "sending", "mail_at": "2031-05-04T11:50:00Z"}, "SES is silent. It is sent again"),
+        ({"mail": "sent", "mail_at": BEFORE}, "has not confirmed it yet"),
+        ({"mail": "sent", "mail_at": "2031-05-04T11:00:00Z"}, "look for a typo in the domain"),
+        ({"mail": "sent", "mail_error": "452 full"}, "SES tries again for some hours"),
+        ({"mail": "delivered"}, "has not opened the link: look in spam"),
+        ({"mail": "failed"}, "users resend"),
+        ({"mail": "bounced"}, "--even-bounced"),
+        ({"mail": "complained"}, "marked the mail as spam"),
+        ({"mail": "refused"}, "users allow"),
+    ],
+)
+def test_show_says_where_a_mail_is_stuck(attributes: dict[str, str], words: str) -> None:
+    assert words in told(**attributes)["next"]
+
+
+@pytest.mark.parametrize("mail", ["owed", "sent", "delivered", {"odd": 1}, 7])
+def test_a_validated_user_has_no_next_step(mail: object) -> None:
+    assert "next" not in told(mail=mail, validated_at=BEFORE)
+
+
+def test_users_are_found_by_a_part_of_address_or_name() -> None:
+    users = [
+        {"email": "alexis@example.org", "prenom": "Alexis", "nom": "GÜNST HORN"},
+        {"email": "zoe@bücher.example", "prenom": "Zoé"},
+        {"email": "x@example.com", "nom": 7},
+    ]
+
+    def found(text: str) -> list[str]:
+        return [str(user["email"])[0] for user in lookup.matching(users, text)]
+
+    assert found("gunst") == found("xis günst") == found("ALEXIS@") == ["a"]
+    assert found("zoe") == found("ZOÉ") == found("bucher") == ["z"]
+    assert found("example") == ["a", "z", "x"]
+    assert found("7") == ["x"]
+    assert found("nobody") == []
 
 
 def test_an_item_of_any_types_is_plain_json() -> None:
@@ -159,7 +235,7 @@ def test_an_address_is_looked_up_as_typed_then_as_stored(typed: str, keys: list[
 
 @pytest.mark.parametrize("typed", ["", "x" * 3000, "a\udcff@example.org"])
 def test_a_text_that_cannot_be_a_key_is_refused(typed: str) -> None:
-    with pytest.raises(OpsError, match="An address is meant here"):
+    with pytest.raises(OpsError, match="Type an address"):
         lookup.spellings(typed)
 
 
@@ -167,5 +243,5 @@ def test_the_first_spelling_of_a_user_is_found() -> None:
     people = {EMAIL: "canonical", "Alexis@Example.org": "verbatim"}
     assert lookup.first("Alexis@Example.org", people.get) == ("Alexis@Example.org", "verbatim")
     assert lookup.first("ALEXIS@example.org", people.get) == (EMAIL, "canonical")
-    with pytest.raises(OpsError, match=r"nobody with the address x@example\.org"):
+    with pytest.raises(OpsError, match=r"no user with the address x@example\.org"):
         lookup.first("x@example.org", people.get)

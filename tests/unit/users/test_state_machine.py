@@ -310,6 +310,8 @@ def store(moto_store: Store) -> Store:
     return moto_store
 
 
+# It takes 50 s of processor time, which a busy machine stretches to several minutes.
+@pytest.mark.timeout(600)
 def test_any_life_keeps_the_promises(store: Store) -> None:
     life: Any = partial(Life, store)
     # Many short lives reach more corners than a few long ones, and a short one need not be made

@@ -79,7 +79,9 @@ def test_import_reads_what_list_writes(store: Store, users: Users, tmp_path: Pat
     store.delete("+plus@example.org")
     done = users("import", str(file), *UNLIMITED)
     assert done.exit_code == 0
-    assert "Columns ignored: state, created_at, mail, mail_at, mail_count" in done.stderr
+    assert (
+        "Columns ignored: state, created_at, imported_at, mail, mail_at, mail_count" in done.stderr
+    )
     item = store.item("+plus@example.org") or {}
     assert (item["nom"], item["validated_by"]) == ("-Minus", "import")
 
