@@ -12,6 +12,7 @@ from chalicelib.mail.mailer import BATCH, Mailer
 from chalicelib.mail.sweep import Sweep
 from chalicelib.templates import Templates
 from chalicelib.users import links, tokens
+from chalicelib.users.domain_rules import DomainRules
 from chalicelib.users.links import Link
 from chalicelib.users.store import Users
 from chalicelib.web import forms
@@ -26,6 +27,7 @@ stage = settings.read(os.environ)
 templates = Templates(stage.templates_folder)
 app.api.binary_types = []  # all requests and answers are text, so none needs to be looked at
 answers = Answers(stage, templates)
+domains = DomainRules.of(stage)
 site = Site(app, answers)
 session = wiring.make_session()
 
@@ -52,6 +54,7 @@ def post_user(request: Request) -> Response:
         templates.languages,
         names=stage.names,
         is_form=request.is_form,
+        domains=domains,
     )
     users().sign_up(sign_up, now())
     return answers.signed_up(request, sign_up.email, request.ticket or tokens.mint())

@@ -10,10 +10,14 @@ from botocore.config import Config
 
 from chalicelib import aws
 from chalicelib.mail import message
+from chalicelib.mail.mail_exchange import MailExchanges, ask_dns
 from chalicelib.mail.mailer import MAX_CONCURRENT, Mailer
+from chalicelib.mail.message import Mail
 from chalicelib.mail.ses import Delivery
 from chalicelib.settings import Settings
 from chalicelib.templates import Templates
+from chalicelib.users.email_address import AddressError
+from chalicelib.users.people import User
 from chalicelib.users.store import Users
 
 _CHEAP: Any = {
@@ -55,13 +59,15 @@ def make_mailer(
     now: Callable[[], datetime],
 ) -> Mailer:
     """Return the mailer, with its client."""
-    compose = partial(
+    compose: Callable[..., Mail] = partial(
         message.compose,
         templates=templates,
         base_url=stage.base_url,
         default_lang=stage.default_lang,
         brand=stage.brand,
     )
+    if stage.checks_domain:
+        compose = partial(_compose_if_delivered, compose, MailExchanges(ask_dns))
     delivery = Delivery(
         session.create_client("sesv2", config=SES),
         stage.mail_from,
@@ -70,6 +76,16 @@ def make_mailer(
         reply_to=stage.mail_reply_to,
     )
     return Mailer(users, delivery, compose, now, time.sleep)
+
+
+def _compose_if_delivered(
+    compose: Callable[..., Mail], exchanges: MailExchanges, user: User, *arguments: str
+) -> Mail:
+    """Compose a mail if its domain takes mail. Raise AddressError: the mail has failed."""
+    mail = compose(user, *arguments)
+    if not exchanges.takes_mail(mail.to):
+        raise AddressError("takes no mail")
+    return mail
 
 
 def warm_up(

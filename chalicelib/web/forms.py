@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from chalicelib import language_tag
 from chalicelib.users import email_address, person_name
+from chalicelib.users.domain_rules import ANYBODY, DomainRules
 from chalicelib.users.people import SignUp
 from chalicelib.web.body import REPEATED
 
@@ -46,16 +47,19 @@ def read_sign_up(
     *,
     names: str = "optional",
     is_form: bool = False,
+    domains: DomainRules = ANYBODY,
 ) -> SignUp:
-    """Return the sign-up in ``fields``, in ``lang`` if they name no other known one.
+    """Return the sign-up in ``fields``, in ``lang`` if they name no other known language.
 
-    ``names`` is the stage's setting. A form may have fields that are not for us; JSON may not.
-    Raise Invalid.
+    ``names`` is the stage's setting. A form may have fields that are not for us; JSON may not. The
+    domain of the address must be one that may sign up. Raise Invalid.
     """
     reader = _Reader(fields)
     if not is_form:
         reader.refuse_unknown(_NAMELESS if names == "none" else FIELDS)
     email = reader.take("email", email_address.canonical, required=True)
+    if email and not domains.may_sign_up(email):
+        reader.problems.append(Problem("domain_refused", "email"))
     prenom, nom = ("", "") if names == "none" else _names(reader, required=names == "required")
     chosen = reader.take("lang", lambda text: language_tag.match(text, languages))
     reader.finish()

@@ -14,6 +14,7 @@ from chalice.app import Response
 from chalicelib import language_tag
 from chalicelib.settings import Settings
 from chalicelib.templates import Templates
+from chalicelib.users import domain_typo
 from chalicelib.users.links import Link
 from chalicelib.users.people import Click, Validation
 from chalicelib.web.forms import FIELDS, TRAP, Problem
@@ -66,7 +67,10 @@ class Answers:
         """Return the same answer to every sign-up, with the ticket that its browser keeps."""
         response = self.accepted(request, email)
         if not request.wants_page:
-            response.body = _as_json({**self._content(request.lang, "accepted"), "ticket": ticket})
+            content = {**self._content(request.lang, "accepted"), "ticket": ticket}
+            if meant := domain_typo.suggest(email):
+                content["did_you_mean"] = meant
+            response.body = _as_json(content)
         response.headers["Set-Cookie"] = self._cookie(ticket)
         return response
 

@@ -28,7 +28,7 @@ def test_sign_up_read_the_mail_click_and_click_again(stack: Stack, post: str) ->
 
     (mail,) = stack.wait_for_mails(email)
     assert mail["Subject"] == "Bienvenue Alexis GÜNST HORN !"
-    assert mail["From"] == "bienvenue@example.org"
+    assert mail["From"] == "Bienvenue <bienvenue@example.org>"
     text = mail.get_body(("plain",)).get_content()  # type: ignore[union-attr]
     link = link_in(mail)
     assert text.startswith(

@@ -8,6 +8,8 @@ import pytest
 from botocore.config import Config
 
 from chalicelib import wiring
+from chalicelib.mail import mail_exchange
+from chalicelib.mail.mail_exchange import NoSuchName
 from chalicelib.mail.mailer import TIME_FOR_A_MAIL
 from chalicelib.mail.sweep import TIME_TO_STOP
 from chalicelib.settings import SettingsError
@@ -57,6 +59,57 @@ def test_a_prefetch_never_validates(setting: str, headers: dict[str, str]) -> No
         assert service.calls == []
 
 
+@pytest.mark.parametrize(
+    ("settings", "email", "status"),
+    [
+        ({"ALLOWED_DOMAINS": "acme.org acme.co.uk"}, "ada@mail.acme.org", 202),
+        ({"ALLOWED_DOMAINS": "Acme.org"}, "ada@example.org", 422),
+        ({"REFUSED_DOMAINS": "acme.org"}, "Ada@ACME.org", 422),
+        ({"DISPOSABLE": "refuse"}, "ada@mailinator.com", 422),
+        ({"DISPOSABLE": "allow"}, "ada@mailinator.com", 202),
+    ],
+)
+def test_a_stage_may_refuse_domains(settings: dict[str, str], email: str, status: int) -> None:
+    with running(**settings) as service:
+        answer = service.post_json("/users", {**ALEXIS, "email": email})
+        assert answer.status_code == status
+        if status == 422:
+            assert [cause["code"] for cause in answer.json_body["errors"]] == ["domain_refused"]
+            assert answer.json_body["errors"][0]["pointer"] == "#/email"
+            assert "UpdateItem" not in " ".join(service.calls)
+
+
+@pytest.mark.parametrize("records", [[], NoSuchName(), ["."]])
+def test_a_stage_may_ask_dns_before_it_mails(records: Any) -> None:
+    def ask(name: str, record_type: str) -> list[str]:
+        if name == "example.org":
+            return ["mx.example.org."] if record_type == "MX" else []
+        if isinstance(records, Exception):
+            raise records
+        return list(records)
+
+    with pytest.MonkeyPatch.context() as patch, running(CHECK_DOMAIN="true") as service:
+        patch.setattr(wiring, "ask_dns", ask)
+        signed_up(service)
+        service.post_json("/users", {**ALEXIS, "email": "ada@no-mail.org"})
+        service.deliver()
+        assert [mail["Destination"]["ToAddresses"] for mail in service.mails] == [
+            ["alexis@example.org"]
+        ]
+        item = service.item("ada@no-mail.org")
+        assert (item["mail"], item["mail_error"]) == ({"S": "failed"}, {"S": "takes no mail"})
+
+
+def test_no_dns_is_asked_unless_the_stage_wants_it() -> None:
+    def ask(*_: str) -> list[str]:
+        raise AssertionError("DNS was asked")
+
+    with pytest.MonkeyPatch.context() as patch, running() as service:
+        patch.setattr(wiring, "ask_dns", ask)
+        signed_up(service)
+        assert len(service.mails) == 1
+
+
 def test_a_stage_with_settings_missing_or_wrong_does_not_start() -> None:
     with pytest.raises(SettingsError) as refused, running(MAIL_FROM="", VALIDATE_ON_GET="perhaps"):
         pytest.fail("the app was imported")
@@ -72,6 +125,8 @@ def test_every_call_ends_well_inside_its_functions_time() -> None:
     assert write <= functions["record_mail_feedback"]["lambda_timeout"] / 3  # a few in a report
     # A claim may take two writes; then comes the mail, and then that it was sent.
     assert 3 * write + send < TIME_FOR_A_MAIL
+    # DNS is asked only where CHECK_DOMAIN is on: an exchange, and two kinds of address.
+    assert 3 * write + send + 3 * mail_exchange.LIFETIME < TIME_FOR_A_MAIL
     assert functions["send_validation_mail"]["lambda_timeout"] >= TIME_FOR_A_MAIL + 15
     assert write < TIME_TO_STOP < functions["resend_owed_mail"]["lambda_timeout"] / 2
 
