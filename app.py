@@ -10,6 +10,7 @@ from chalicelib.mail import feedback
 from chalicelib.mail.mailer import BATCH
 from chalicelib.templates import Templates
 from chalicelib.users import links, tokens
+from chalicelib.users.domain_rules import DomainRules
 from chalicelib.web import forms
 from chalicelib.web.clicks import Clicks
 from chalicelib.web.request import Request
@@ -26,6 +27,7 @@ app.api.binary_types = []  # all requests and answers are text, so none needs to
 session = wiring.make_session()
 service = wiring.Service(session, stage, templates, lambda: now())
 answers = Answers(stage, templates)
+domains = DomainRules.of(stage)
 site = Site(app, answers)
 clicks = Clicks(answers, lambda: service.users)
 
@@ -53,6 +55,7 @@ def post_user(request: Request) -> Response:
         names=stage.names,
         return_prefixes=stage.return_urls,
         is_form=request.is_form,
+        domains=domains,
     )
     ticket = request.ticket or tokens.mint()
     service.users.sign_up(sign_up, tokens.digest(ticket), now())

@@ -18,6 +18,7 @@ MIN_SECRET = 32
 _COLOUR = re.compile("#([0-9a-f]{3}|[0-9a-f]{6})", re.IGNORECASE)
 _WHOLE = re.compile("[0-9]{1,12}")
 _HOST = re.compile(r"[a-z0-9.-]+|[0-9a-f:]+", re.IGNORECASE)
+_DOMAIN = re.compile(r"([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z0-9-]{2,}")
 _NO_NAME = frozenset(("Cc", "Cs", "Zl", "Zp"))
 
 
@@ -78,6 +79,12 @@ class Settings:
     """Where a form may send its browser back to: each an address, or the start of addresses."""
     allowed_origins: tuple[str, ...] = ()
     """Other origins whose pages may use the API; ``*`` is any."""
+    allowed_domains: frozenset[str] = frozenset()
+    """The only domains whose addresses may sign up; empty, all may."""
+    refused_domains: frozenset[str] = frozenset()
+    refuses_disposable: bool = False
+    checks_domain: bool = False
+    """The mailer asks DNS about a domain before it asks SES to send."""
     brand: Brand = UNBRANDED
 
     @cached_property
@@ -129,6 +136,10 @@ def read(env: Mapping[str, str]) -> Settings:
         names=optional("NAMES") or "optional",
         return_urls=tuple(optional("RETURN_URLS").split()),
         allowed_origins=tuple(optional("ALLOWED_ORIGINS").lower().split()),
+        allowed_domains=frozenset(optional("ALLOWED_DOMAINS").lower().split()),
+        refused_domains=frozenset(optional("REFUSED_DOMAINS").lower().split()),
+        refuses_disposable=optional("DISPOSABLE") == "refuse",
+        checks_domain=optional("CHECK_DOMAIN") == "true",
         brand=Brand(
             product=optional("PRODUCT_NAME") or Brand.product,
             accent=optional("ACCENT_COLOUR").lower(),
@@ -175,6 +186,10 @@ def read(env: Mapping[str, str]) -> Settings:
         ("AFTER_VALIDATION_URL", _is_url, "https://host/path"),
         ("RETURN_URLS", _are_return_urls, "addresses such as https://example.org/welcome"),
         ("ALLOWED_ORIGINS", _are_origins, "* or origins such as https://example.org"),
+        ("ALLOWED_DOMAINS", _are_domains, "domains such as example.org, in ASCII"),
+        ("REFUSED_DOMAINS", _are_domains, "domains such as example.org, in ASCII"),
+        ("DISPOSABLE", ("refuse", "allow").__contains__, "refuse or allow"),
+        ("CHECK_DOMAIN", ("true", "false").__contains__, "true or false"),
         ("PRIVACY_URL", _is_url, "https://host/path"),
         ("TERMS_URL", _is_url, "https://host/path"),
         ("CONTINUE_URL", _is_url, "https://host/path"),
@@ -200,6 +215,10 @@ def origin_of(url: str) -> str:
     parts = urlsplit(url.lower())
     default = {"https": ":443", "http": ":80"}.get(parts.scheme, "")
     return f"{parts.scheme}://{parts.netloc.removesuffix(default)}"
+
+
+def _are_domains(text: str) -> bool:
+    return all(map(_DOMAIN.fullmatch, text.lower().split()))
 
 
 def _is_stream_arn(text: str) -> bool:

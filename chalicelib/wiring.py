@@ -12,11 +12,15 @@ from chalicelib import aws
 from chalicelib.mail import message
 from chalicelib.mail.drain import Drain
 from chalicelib.mail.limits import Limits
+from chalicelib.mail.mail_exchange import MailExchanges, ask_dns
 from chalicelib.mail.mailer import MAX_CONCURRENT, Mailer
+from chalicelib.mail.message import Mail
 from chalicelib.mail.ses import Ses
 from chalicelib.settings import Settings
 from chalicelib.templates import Templates
+from chalicelib.users.email_address import AddressError
 from chalicelib.users.outbox import Outbox
+from chalicelib.users.people import User
 from chalicelib.users.store import Users
 
 _CHEAP: Any = {
@@ -75,7 +79,7 @@ class Service:
     def mailer(self) -> Mailer:
         """The mailer."""
         stage = self._stage
-        compose = partial(
+        compose: Callable[..., Mail] = partial(
             message.compose,
             templates=self._templates,
             base_url=stage.base_url,
@@ -83,6 +87,8 @@ class Service:
             default_lang=stage.default_lang,
             brand=stage.brand,
         )
+        if stage.checks_domain:
+            compose = partial(_compose_if_delivered, compose, MailExchanges(ask_dns))
         ses = Ses(
             self._session.create_client("sesv2", config=SES),
             stage.mail_from,
@@ -113,6 +119,16 @@ class Service:
 def make_session() -> aws.QuickSession:
     """Return the session that makes all clients."""
     return aws.QuickSession("dynamodb", "sesv2")
+
+
+def _compose_if_delivered(
+    compose: Callable[..., Mail], exchanges: MailExchanges, user: User, *arguments: str
+) -> Mail:
+    """Compose a mail if its domain takes mail. Raise AddressError: the mail has failed."""
+    mail = compose(user, *arguments)
+    if not exchanges.takes_mail(mail.to):
+        raise AddressError("takes no mail")
+    return mail
 
 
 def warm_up(env: Mapping[str, str], service: Service) -> None:

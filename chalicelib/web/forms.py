@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from chalicelib import language_tag, return_urls
 from chalicelib.users import email_address, person_name, tokens
+from chalicelib.users.domain_rules import ANYBODY, DomainRules
 from chalicelib.users.people import SignUp
 from chalicelib.web.body import REPEATED
 
@@ -68,16 +69,20 @@ def read_sign_up(
     names: str = "optional",
     return_prefixes: Collection[str] = (),
     is_form: bool = False,
+    domains: DomainRules = ANYBODY,
 ) -> SignUp:
-    """Return the sign-up in ``fields``, in ``lang`` if they name no other known one.
+    """Return the sign-up in ``fields``, in ``lang`` if they name no other known language.
 
-    ``names`` is the stage's setting, and ``return_prefixes`` are its return addresses. A form may
-    have fields that are not for us; JSON may not. Raise Invalid.
+    ``names`` is the stage's setting, and ``return_prefixes`` are its return addresses. The domain
+    of the address must be one that may sign up. A form may have fields that are not for us; JSON
+    may not. Raise Invalid.
     """
     reader = _Reader(fields)
     if not is_form:
         reader.refuse_unknown(_NAMELESS if names == "none" else FIELDS)
     email = reader.take("email", email_address.canonical, required=True)
+    if email and not domains.may_sign_up(email):
+        reader.problems.append(Problem("domain_refused", "email"))
     prenom, nom = ("", "") if names == "none" else _names(reader, required=names == "required")
     chosen = reader.take("lang", lambda text: language_tag.match(text, languages))
     return_to = reader.take("return_to", lambda text: _return_to(text, return_prefixes))

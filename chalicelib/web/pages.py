@@ -11,6 +11,7 @@ from urllib.parse import quote, urlsplit
 from chalicelib import colours
 from chalicelib.settings import UNBRANDED, Brand
 from chalicelib.templates import Html, Templates
+from chalicelib.users import domain_typo
 from chalicelib.users.links import Link
 from chalicelib.web import webmail
 from chalicelib.web.forms import FIELDS, TRAP, Problem
@@ -123,6 +124,7 @@ class Pages:
             email=email,
             body=self._word(f"{name}_body", lang),
             webmail=self._webmail(lang, email),
+            did_you_mean=self._did_you_mean(lang, email, kept),
             code_form=form,
             errors=self._summary(lang, links),
             sign_up_action=f"{self.base_url}/",
@@ -232,6 +234,17 @@ class Pages:
             f"{field}_error": error,
             f"{field}_invalid": Html(f"{invalid} {described}".strip()),
         }
+
+    def _did_you_mean(self, lang: str, email: str, kept: Mapping[str, str]) -> Html:
+        """Return a way to correct an address whose domain is a typo; empty if it is none."""
+        meant = domain_typo.suggest(email)
+        if not meant:
+            return Html()
+        action = f"{self.base_url}/"
+        marked = Html(f'<bdi dir="ltr">{Html.escaped(meant)}</bdi>')
+        question = self.templates.word_html("sent_did_you_mean", lang, meant=marked)
+        filled = {**kept, "typed_email": meant, "question": question, "sign_up_action": action}
+        return self._fill("did_you_mean", lang, **filled)
 
     def _webmail(self, lang: str, email: str) -> Html:
         if not (page := webmail.find(email)):

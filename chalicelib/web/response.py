@@ -14,6 +14,7 @@ from chalice.app import Response
 from chalicelib import language_tag, return_urls
 from chalicelib.settings import Settings
 from chalicelib.templates import Templates
+from chalicelib.users import domain_typo
 from chalicelib.users.links import Link
 from chalicelib.users.people import Click, SignUp, Validation
 from chalicelib.web.forms import FIELDS, TRAP, Problem
@@ -72,7 +73,10 @@ class Answers:
         if request.wants_page and request.is_form and sign_up.return_to:
             _redirect(response, return_urls.with_result(sign_up.return_to, "sent"))
         if not request.wants_page:
-            response.body = _as_json({**self._content(request.lang, "accepted"), "ticket": ticket})
+            content = {**self._content(request.lang, "accepted"), "ticket": ticket}
+            if meant := domain_typo.suggest(email):
+                content["did_you_mean"] = meant
+            response.body = _as_json(content)
         response.headers["Set-Cookie"] = self._cookie(ticket)
         return response
 

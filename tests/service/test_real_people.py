@@ -111,6 +111,20 @@ def test_a_page_speaks_the_language_that_is_asked_for(
     assert service.get(path, **headers).headers["Content-Language"] == lang
 
 
+@pytest.mark.parametrize(
+    ("email", "meant"), [("ada@gmial.com", "ada@gmail.com"), ("ada@example.org", None)]
+)
+def test_a_typo_in_a_big_domain_is_noticed(service: Service, email: str, meant: str | None) -> None:
+    """The answer depends on the request alone, and the address is signed up all the same."""
+    for _ in range(2):
+        answer = service.post_json("/users", {"email": email, "nom": "Lovelace"})
+        assert (answer.status_code, answer.json_body.get("did_you_mean")) == (202, meant)
+    page = service.post_form("/users", {"email": email, "nom": "Lovelace"}, Accept=BROWSER)
+    assert ("Vouliez\u2011vous dire" in page.body.decode()) is bool(meant)
+    assert (f'value="{meant}"' in page.body.decode()) is bool(meant)
+    assert service.item(email)["mail"] == {"S": "owed"}
+
+
 @pytest.mark.parametrize("extra", ["&", "&&", "&prenom", "&lang=&"])
 def test_a_form_may_have_empty_parts(service: Service, extra: str) -> None:
     form = f"email=ada%40example.org&nom=Lovelace{extra}"

@@ -1,0 +1,83 @@
+"""Typos in the domains of big mail providers: which domain was probably meant."""
+
+# Some 40 domains that most addresses end in, and the endings of each provider.
+_PROVIDERS = {
+    "gmail": "com",
+    "googlemail": "com",
+    "yahoo": "com fr de it es co.uk co.in co.jp com.br ca",
+    "hotmail": "com fr de it es co.uk be nl",
+    "outlook": "com fr de it es",
+    "icloud": "com",
+    "protonmail": "com ch",
+    "proton": "me",
+    "laposte": "net",
+    "orange": "fr",
+    "wanadoo": "fr",
+    "t-online": "de",
+    "libero": "it",
+    "comcast": "net",
+    "verizon": "net",
+    "yandex": "ru com",
+    "rediffmail": "com",
+    "btinternet": "com",
+    "bluewin": "ch",
+}
+_BIG = frozenset(f"{name}.{end}" for name, ends in _PROVIDERS.items() for end in ends.split())
+# One letter away from a big one, and another provider's or a known one's own domain.
+_REAL = frozenset(("mail.com", "email.com", "ymail.com", "fmail.com", "hotmail.ca", "outlook.be"))
+# Further away than one letter, or with an ending that exists.
+_TABLE = {
+    "gmail.co": "gmail.com",
+    "gmail.cm": "gmail.com",
+    "gmail.om": "gmail.com",
+    "gmail.net": "gmail.com",
+    "gmail.fr": "gmail.com",
+    "gmal.co": "gmail.com",
+    "gmaill.co": "gmail.com",
+    "googlemail.co": "googlemail.com",
+    "hotmail.co": "hotmail.com",
+    "hotmail.cm": "hotmail.com",
+    "hotmial.fr": "hotmail.fr",
+    "yahoo.co": "yahoo.com",
+    "yahoo.cm": "yahoo.com",
+    "outlook.co": "outlook.com",
+    "icloud.co": "icloud.com",
+    "icloud.fr": "icloud.com",
+}
+
+
+def suggest(email: str) -> str:
+    """Return the address that was probably meant by a canonical one; empty if it looks right."""
+    local, _, domain = email.rpartition("@")
+    if domain in _BIG or domain in _REAL:
+        return ""
+    meant = _TABLE.get(domain) or _nearest(domain)
+    return f"{local}@{meant}" if meant else ""
+
+
+def _nearest(domain: str) -> str:
+    name, _, end = domain.partition(".")
+    return next(
+        (
+            f"{big}.{end}"
+            for big in _PROVIDERS
+            if f"{big}.{end}" in _BIG and name != big and _is_one_slip_away(name, big)
+        ),
+        "",
+    )
+
+
+def _is_one_slip_away(typed: str, meant: str) -> bool:
+    """Return True if one letter is missing, too many or another, or two are swapped."""
+    if abs(len(typed) - len(meant)) > 1:
+        return False
+    start = 0
+    while start < min(len(typed), len(meant)) and typed[start] == meant[start]:
+        start += 1
+    rest, wanted = typed[start:], meant[start:]
+    return (
+        rest[1:] == wanted[1:]
+        or rest[1:] == wanted
+        or rest == wanted[1:]
+        or (rest[1::-1] + rest[2:] == wanted and len(rest) > 1)
+    )
