@@ -6,7 +6,6 @@ languages (``mail/body.html``) or for one (``mail/fr/body.html``). Its words rep
 """
 
 import json
-import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from html import escape
@@ -20,7 +19,6 @@ LAST_RESORT = "en"
 """The language that lends its words to a stage's own language that lacks some."""
 
 _KINDS = ("mail", "pages")
-_FRENCH_SPACE = re.compile(r" (?=[!?:;]( |$))")
 
 
 class TemplateError(Exception):
@@ -202,4 +200,7 @@ def _is_used(name: str, languages: frozenset[str]) -> bool:
 
 def _word_markup(word: str) -> Html:
     """Return ``word`` as markup in which no line breaks at a hyphen or before a French mark."""
-    return Html(_FRENCH_SPACE.sub("\u00a0", escape(word).replace("-", "\u2011")))
+    word = escape(word).replace("-", "\u2011")
+    for mark in "!?:;":  # not of "://", which no blank follows
+        word = f"{word} ".replace(f" {mark} ", f"\u00a0{mark} ")[:-1]
+    return Html(word)

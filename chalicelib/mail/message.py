@@ -60,31 +60,26 @@ def compose(
         "refuse_part": "mail/refuse" if refuse_url else "",
         "support_part": "mail/support" if brand.support_address else "",
     }
-    in_text = {
-        **values,
-        "life": templates.word(life, lang),
-        **{
-            part: templates.text(f"{file}.txt", lang, **values) if file else ""
-            for part, file in parts.items()
-        },
-    }
-    # A name keeps its own direction. Gmail drops <bdi>, not dir: caniemail.com/features/html-dir
-    marked = {**said, "name": Html(f'<span dir="auto">{Html.escaped(name)}</span>')}
+    in_text = {**values, "life": templates.word(life, lang)}
+    for part, file in parts.items():
+        in_text[part] = templates.text(f"{file}.txt", lang, **values) if file else ""
+
     preheader = "mail_preheader_code" if code else "mail_preheader"
+    markup = {key: Html.escaped(value) for key, value in values.items()}
+    # A name keeps its own direction. Gmail drops <bdi>, not dir: caniemail.com/features/html-dir
+    marked = {**markup, "name": Html(f'<span dir="auto">{markup["name"]}</span>')}
     in_html = {
-        **values,
-        "subject": subject,
+        **markup,
+        "subject": Html.escaped(subject),
         "greeting": templates.word_html(greeting, lang, **marked),
-        "preheader": templates.word_html(preheader, lang, **values),
+        "preheader": templates.word_html(preheader, lang, **markup),
         "life": templates.word_html(life, lang),
-        "product_mark": (
-            templates.html("mail/logo.html", lang, **values) if brand.logo_url else brand.product
-        ),
-        **{
-            part: templates.html(f"{file}.html", lang, **values) if file else Html()
-            for part, file in parts.items()
-        },
+        "product_mark": markup["product"],
     }
+    if brand.logo_url:
+        in_html["product_mark"] = templates.html("mail/logo.html", lang, **markup)
+    for part, file in parts.items():
+        in_html[part] = templates.html(f"{file}.html", lang, **markup) if file else Html()
     return Mail(
         to=email_address.deliverable(user.email),
         subject=subject,

@@ -1,6 +1,5 @@
 """The pages of a stage: templates filled with the words of a language."""
 
-import re
 from base64 import b64encode
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -19,8 +18,6 @@ from chalicelib.web.forms import FIELDS, TRAP, Problem
 TYPED = ("email", "prenom", "nom")
 """The fields that the sign-up page shows."""
 
-_COMMENTS = re.compile(r"/\*.*?\*/", re.DOTALL)
-_SPACES = re.compile(r"\s*([{};,])\s*|(?<=:) |^ +|\n", re.MULTILINE)
 _FOR_PROGRAMS = (
     "body_malformed",
     "body_too_large",
@@ -196,8 +193,8 @@ class Pages:
     @cached_property
     def _style(self) -> Html:
         accent = self.templates.text("pages/accent.css", "", **self._shades)
-        style = _COMMENTS.sub("", self.templates.read("pages/style.css") + accent)
-        return Html(_SPACES.sub(r"\1", style))
+        style = _without_comments(self.templates.read("pages/style.css") + accent)
+        return Html("".join(map(str.strip, style.splitlines())))
 
     @cached_property
     def _icon(self) -> str:
@@ -348,6 +345,11 @@ class Pages:
                 **{f"typed_{field}": typed.get(field, "") for field in TYPED},
             )
         return self._fill("languages", lang, choices=choices)
+
+
+def _without_comments(css: str) -> str:
+    first, *others = css.split("/*")
+    return first + "".join(other.partition("*/")[2] for other in others)
 
 
 def _origin(url: str) -> str:

@@ -583,7 +583,7 @@ def test_blanks_in_the_trap_count_as_empty(service: Service) -> None:
 
 def test_the_trap_is_not_shown_and_password_managers_leave_it(service: Service) -> None:
     page = service.get("/", accept=BROWSER).body.decode()
-    assert ".trap{display:none}" in page
+    assert ".trap { display: none }" in page
     (trap,) = re.findall(rf'<div class="trap".*?name="{TRAP}"(.*?)>', page, re.DOTALL)
     for way_out in (
         "data-1p-ignore",
