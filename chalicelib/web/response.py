@@ -74,7 +74,7 @@ class Answers:
             _redirect(response, return_urls.with_result(sign_up.return_to, "sent"))
         if not request.wants_page:
             content = {**self._content(request.lang, "accepted"), "ticket": ticket}
-            if meant := domain_typo.suggest(email):
+            if meant := domain_typo.suggest(sign_up.email):
                 content["did_you_mean"] = meant
             response.body = _as_json(content)
         response.headers["Set-Cookie"] = self._cookie(ticket)
