@@ -19,13 +19,20 @@ LOGGED_GB = 0.50
 GB = 0.5
 REQUESTS, REQUEST_SECONDS = 3, 0.05  # the page, its form, a click
 MAIL_SECONDS = 0.4
+EVENTS, EVENT_SECONDS = 2, 0.05  # SES reports that a mail was sent and delivered
+EVENT = 0.50e-6  # a request to SNS
+INDEX_WRITES = 2  # a mail enters the index of owed mail and leaves it
 LOGS = 4e-6  # GB
 
 
 def cost_of_a_million(writes: float, mails: float) -> str:
-    """The arithmetic, in words, of a million signed-up, mailed and validated users."""
-    invocations = REQUESTS + mails
-    seconds = REQUESTS * REQUEST_SECONDS + mails * MAIL_SECONDS
+    """Return the cost, in words, of a million users who sign up, are mailed and validate.
+
+    ``writes`` are the requests of a user that the service makes. SES's reports take one each.
+    """
+    writes += EVENTS + INDEX_WRITES
+    invocations = REQUESTS + mails + EVENTS
+    seconds = REQUESTS * REQUEST_SECONDS + mails * MAIL_SECONDS + EVENTS * EVENT_SECONDS
     parts = {
         f"{writes:g} writes": writes * WRITE,
         f"{mails:g} mail": mails * MAIL,
@@ -34,6 +41,7 @@ def cost_of_a_million(writes: float, mails: float) -> str:
             invocations * INVOCATION
         ),
         f"{seconds:g} s of {GB:g} GB": seconds * GB * GB_SECOND,
+        f"{EVENTS} events": EVENTS * EVENT,
         "4 KB of logs": LOGS * LOGGED_GB,
     }
     told = " + ".join(f"{what} {part * 1e6:.2f}" for what, part in parts.items())

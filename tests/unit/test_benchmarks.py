@@ -54,8 +54,8 @@ def test_the_table_says_what_was_and_what_is() -> None:
 
 
 def test_a_million_users_cost_what_their_calls_cost() -> None:
-    told = report.cost_of_a_million(writes=4, mails=1)
-    assert "4 writes 2.50" in told
+    told = report.cost_of_a_million(writes=5, mails=1)
+    assert "9 writes 5.62" in told
     assert "1 mail 100.00" in told
-    assert told.startswith("A million users cost $120.38")
-    assert "| **once** | **$120.38** |" in OPERATING.read_text(encoding="utf-8")
+    assert told.startswith("A million users cost $125.74")
+    assert "| **once** | **$125.74** |" in OPERATING.read_text(encoding="utf-8")
