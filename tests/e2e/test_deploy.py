@@ -114,9 +114,9 @@ class Stage:
         assert answer.status == 202, answer.data
         wait_for(lambda: self.item(email).get("mail") == {"S": "sent"}, 20, f"mail to {email}")
         (text,) = self.mails(email)
-        link = re.search(r"http://\S+", text)
+        link = re.search(r"http://\S+/validate\S+", text)
         assert link
-        clicked = HTTP.request("GET", link.group())
+        clicked = HTTP.request("GET", link.group(), headers={"Accept": "application/json"})
         assert clicked.json()["status"] == "validated"
 
     def item(self, email: str) -> dict[str, Any]:

@@ -49,7 +49,7 @@ def test_a_journey_is_printed_line_by_line(stack: Stack) -> None:
     email = "followed@example.org"
     stack.post("/users", {"email": email, "prenom": "Alexis", "lang": "en"})
     (mail,) = stack.wait_for_mails(email)
-    stack.get(link_in(mail))
+    stack.open(link_in(mail))
     wait_for(lambda: printed(stack, rf"validated +{email}"), PATIENCE, "validated")
     told = [line.split(maxsplit=1)[1] for line in printed(stack, rf".*{email}.*")]
     assert [re.split("  +", line)[0] for line in told] == ["signed up", "mailed", "validated"]

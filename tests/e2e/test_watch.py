@@ -15,11 +15,11 @@ from typing import Any
 
 import pytest
 
-from chalicelib.logs import hashed
+from chalicelib import logs
 from ops.deployment import event_source_mapping
 from tests.e2e.stack import ROOT, Stack, link_in, running, wait_for
 from tests.e2e.test_feedback import report
-from tests.unit.mail.test_feedback import bounce
+from tests.support.fakes import bounce
 
 FUNCTION = "bienvenue-local-send_validation_mail"
 
@@ -201,7 +201,7 @@ def test_the_simulators_bounce_is_waited_for(stack: Stack) -> None:
     line = _line(stack, "doctor", "--json", "--send-test", "bounce@simulator.amazonses.com")
     with subprocess.Popen(line, cwd=ROOT, stdout=subprocess.PIPE, text=True) as doctor:
         email = wait_for(lambda: _simulated(stack), 60, "the doctor's user is mailed")
-        report(stack, bounce(email))
+        report(stack, bounce(email, stack.item(email)["mail_link"]["S"]))
         printed, _ = doctor.communicate(timeout=60)
     assert doctor.returncode == 0
     said = json.loads(printed)["test"]
@@ -209,6 +209,13 @@ def test_the_simulators_bounce_is_waited_for(stack: Stack) -> None:
     assert said["hops"][-1]["name"] == "Recorded as bounced"
     assert said["hops"][-1]["seconds"] > 0
     assert stack.item(email) == {}
+
+
+def hashed(stack: Stack, email: str) -> str:
+    """Return the name that the stage's logs give a user."""
+    config = json.loads((stack.folder / "project/.chalice/config.json").read_text())
+    key = config["stages"]["local"]["environment_variables"]["SECRET_KEY"]
+    return logs.hashed_with(key.encode(), email)
 
 
 def _simulated(stack: Stack) -> str:
@@ -233,13 +240,13 @@ def test_a_users_lines_are_found_among_all_functions(stack: Stack) -> None:
         assert done.returncode == 0, done.stderr
         return done.stdout.splitlines()
 
-    sent = f"mail sent user={hashed(mine)}"
+    sent = f"mail sent user={hashed(stack, mine)}"
     wait_for(lambda: any(sent in line for line in lines()), 20, "the logs have it")
     about_mine = lines("--user", mine)[1:]
     assert any("signed up user=" in line for line in about_mine)
-    assert all(f"user={hashed(mine)}" in line for line in about_mine)
+    assert all(f"user={hashed(stack, mine)}" in line for line in about_mine)
     everything = lines("--verbose")
-    assert any(hashed(other) in line for line in everything)
+    assert any(hashed(stack, other) in line for line in everything)
     assert {line.split()[1] for line in everything[1:]} >= {"api_handler", "send_validation_mail"}
     times = [line.split()[0] for line in everything[1:] if line[:1].isdigit()]
     assert times == sorted(times)
@@ -256,13 +263,13 @@ def test_logs_are_followed_until_ctrl_c(stack: Stack, tmp_path: Path) -> None:
             # Each is shown by a later poll, which sees the former's lines again.
             for email in (first, second, third):
                 stack.post("/users", {"email": email, "nom": "Horn"})
-                wait_for(lambda email=email: hashed(email) in shown.read_text(), 30, email)
+                wait_for(lambda email=email: hashed(stack, email) in shown.read_text(), 30, email)
         finally:
             following.send_signal(signal.SIGINT)
             assert following.wait(10) == 0
     printed = shown.read_text()
     for email in (first, second, third):
-        assert printed.count(f"mail sent user={hashed(email)}") == 1
+        assert printed.count(f"mail sent user={hashed(stack, email)}") == 1
     assert "Traceback" not in printed
 
 
@@ -322,7 +329,8 @@ def test_metrics_count_what_the_journeys_did(stack: Stack) -> None:
         assert stack.open(link_in(mail)).status == 200
     stack.wait_for_item("counted1@example.org", "sent")
     stack.wait_for_item("counted2@example.org", "sent")
-    report(stack, bounce("counted1@example.org"))
+    link_hash = stack.item("counted1@example.org")["mail_link"]["S"]
+    report(stack, bounce("counted1@example.org", link_hash))
     stack.wait_for_item("counted1@example.org", "bounced")
     after = counted()
 
