@@ -197,6 +197,7 @@ def test_a_link_in_the_mailbox_opens_in_a_new_tab(stack: Stack, page: Page) -> N
     stack.post("/users", {"email": email, "prenom": "Alexis", "lang": "en"})
     expect(page.get_by_role("navigation").get_by_text(email)).to_be_visible()  # comes by itself
     page.get_by_role("navigation").get_by_text(email).click()
+    page.wait_for_url("**/?mail=*")  # "/" shows the newest mail, too, until the click has its page
     expect(page.get_by_role("definition").get_by_text(email, exact=True)).to_be_visible()
     mail = page.frame_locator("iframe")
     with page.context.expect_page() as opened:
