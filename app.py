@@ -101,7 +101,7 @@ def show_description(request: Request) -> Response:  # noqa: ARG001  # a view ha
     starting_position="TRIM_HORIZON",  # LATEST would miss what is written while polling starts
 )
 def send_validation_mail(event: DynamoDBEvent) -> None:
-    service.mailer.mail(event.to_dict()["Records"], seconds_left(event))
+    service.mail_and_publish(event.to_dict()["Records"], seconds_left(event))
 
 
 @app.on_sns_message(topic=stage.mail_feedback_topic_arn)
@@ -112,7 +112,7 @@ def record_mail_feedback(event: SNSEvent) -> None:
 
 @app.schedule(Rate(1, unit=Rate.MINUTES))
 def resend_owed_mail(event: CloudWatchEvent) -> None:
-    service.drain.drain(event.to_dict()["id"], seconds_left(event))
+    service.drain_all(event.to_dict()["id"], seconds_left(event))
 
 
 def now() -> datetime:

@@ -19,6 +19,9 @@ _COLOUR = re.compile("#([0-9a-f]{3}|[0-9a-f]{6})", re.IGNORECASE)
 _WHOLE = re.compile("[0-9]{1,12}")
 _HOST = re.compile(r"[a-z0-9.-]+|[0-9a-f:]+", re.IGNORECASE)
 _DOMAIN = re.compile(r"([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z0-9-]{2,}")
+_EVENT_BUS = re.compile(
+    r"(arn:[\w+=,.@-]+:events:[a-z0-9-]+:[0-9]{12}:event-bus/)?[\w./-]{1,256}", re.ASCII
+)
 _NO_NAME = frozenset(("Cc", "Cs", "Zl", "Zp"))
 
 
@@ -85,6 +88,8 @@ class Settings:
     refuses_disposable: bool = False
     checks_domain: bool = False
     """The mailer asks DNS about a domain before it asks SES to send."""
+    event_bus: str = ""
+    """The name or ARN of the EventBridge bus that is told of users; empty for none."""
     brand: Brand = UNBRANDED
 
     @cached_property
@@ -95,6 +100,11 @@ class Settings:
         """
         returns = (origin_of(url) for url in self.return_urls if url.startswith("http"))
         return frozenset((origin_of(self.base_url), *self.allowed_origins, *returns))
+
+    @property
+    def users_table_arn(self) -> str:
+        """The ARN of the table of users."""
+        return self.users_stream_arn.partition("/stream/")[0]
 
     @property
     def is_secure(self) -> bool:
@@ -140,6 +150,7 @@ def read(env: Mapping[str, str]) -> Settings:
         refused_domains=frozenset(optional("REFUSED_DOMAINS").lower().split()),
         refuses_disposable=optional("DISPOSABLE") == "refuse",
         checks_domain=optional("CHECK_DOMAIN") == "true",
+        event_bus=optional("EVENT_BUS"),
         brand=Brand(
             product=optional("PRODUCT_NAME") or Brand.product,
             accent=optional("ACCENT_COLOUR").lower(),
@@ -190,6 +201,7 @@ def read(env: Mapping[str, str]) -> Settings:
         ("REFUSED_DOMAINS", _are_domains, "domains such as example.org, in ASCII"),
         ("DISPOSABLE", ("refuse", "allow").__contains__, "refuse or allow"),
         ("CHECK_DOMAIN", ("true", "false").__contains__, "true or false"),
+        ("EVENT_BUS", _EVENT_BUS.fullmatch, "the name or ARN of an EventBridge bus"),
         ("PRIVACY_URL", _is_url, "https://host/path"),
         ("TERMS_URL", _is_url, "https://host/path"),
         ("CONTINUE_URL", _is_url, "https://host/path"),

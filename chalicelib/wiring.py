@@ -1,14 +1,19 @@
 """The stage's AWS clients, with their time-outs, and the objects that use them."""
 
+import logging
 import time
-from collections.abc import Callable, Mapping
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import datetime
 from functools import cached_property, partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from botocore.config import Config
 
 from chalicelib import aws
+from chalicelib.logs import kind
 from chalicelib.mail import message
 from chalicelib.mail.drain import Drain
 from chalicelib.mail.limits import Limits
@@ -22,6 +27,11 @@ from chalicelib.users.email_address import AddressError
 from chalicelib.users.outbox import Outbox
 from chalicelib.users.people import User
 from chalicelib.users.store import Users
+
+if TYPE_CHECKING:
+    from chalicelib.events.publisher import Publisher
+
+log = logging.getLogger(__name__)
 
 _CHEAP: Any = {
     "max_pool_connections": MAX_CONCURRENT,
@@ -40,6 +50,13 @@ SES = Config(
     connect_timeout=1,
     read_timeout=5,
     retries={"mode": "standard", "total_max_attempts": 1},
+    **_CHEAP,
+)
+# A repeat is the same event, under the same id.
+EVENTS = Config(
+    connect_timeout=1,
+    read_timeout=3,
+    retries={"mode": "standard", "total_max_attempts": 2},
     **_CHEAP,
 )
 
@@ -62,12 +79,16 @@ class Service:
     @cached_property
     def users(self) -> Users:
         """The users, as requests change them."""
-        return Users(self._dynamodb, self._stage.users_table, self._stage.secret_key)
+        stage = self._stage
+        return Users(
+            self._dynamodb, stage.users_table, stage.secret_key, has_events=bool(stage.event_bus)
+        )
 
     @cached_property
     def outbox(self) -> Outbox:
         """The users' mail."""
-        return Outbox(self._dynamodb, self._stage.users_table)
+        stage = self._stage
+        return Outbox(self._dynamodb, stage.users_table, has_events=bool(stage.event_bus))
 
     @cached_property
     def limits(self) -> Limits:
@@ -111,6 +132,41 @@ class Service:
         """The drain of owed mail."""
         return Drain(self.outbox, self.mailer, self.limits, self._now, _pause)
 
+    def mail_and_publish(self, records: Sequence[Any], time_left: Callable[[], float]) -> None:
+        """Send the mail and tell of the events that the stream's ``records`` owe."""
+        with self._beside(lambda publisher: publisher.publish(records, time_left)):
+            self.mailer.mail(records, time_left)
+
+    def drain_all(self, run_id: str, time_left: Callable[[], float]) -> None:
+        """Send the mail and tell of the events that the stream has left."""
+        with self._beside(lambda publisher: publisher.drain(time_left)):
+            self.drain.drain(run_id, time_left)
+
+    @cached_property
+    def publisher(self) -> "Publisher | None":
+        """The publisher of events; None if the stage has no bus. Only then is it imported."""
+        stage = self._stage
+        if not stage.event_bus:
+            return None
+        from chalicelib.events.bus import Bus
+        from chalicelib.events.publisher import Publisher
+        from chalicelib.users.event_outbox import EventOutbox
+
+        client = self._session.create_client("events", config=EVENTS)
+        bus = Bus(client, stage.event_bus, stage.users_table_arn)
+        return Publisher(EventOutbox(self._dynamodb, stage.users_table), bus, self._now)
+
+    @contextmanager
+    def _beside(self, publish: "Callable[[Publisher], object]") -> Iterator[None]:
+        """Publish in a thread of its own meanwhile, so that neither mail nor events wait."""
+        publisher = self.publisher
+        if publisher is None:
+            yield
+            return
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(_publish, partial(publish, publisher))
+            yield
+
     @cached_property
     def _dynamodb(self) -> Any:
         return self._session.create_client("dynamodb", config=DYNAMODB)
@@ -118,7 +174,16 @@ class Service:
 
 def make_session() -> aws.QuickSession:
     """Return the session that makes all clients."""
-    return aws.QuickSession("dynamodb", "sesv2")
+    return aws.QuickSession("dynamodb", "sesv2", "events")
+
+
+def _publish(publish: Callable[[], object]) -> None:
+    """Publish; log an error rather than raise it, as the drain tries again and mail goes on."""
+    try:
+        publish()
+    except Exception as error:  # noqa: BLE001 - events must not stop mail
+        frames = "".join(traceback.format_tb(error.__traceback__))
+        log.error("events still owed: %s\n%s", kind(error), frames)
 
 
 def _compose_if_delivered(
@@ -135,7 +200,7 @@ def warm_up(env: Mapping[str, str], service: Service) -> None:
     """Make the clients while Lambda loads the function: it then has a whole processor."""
     if function := env.get("_HANDLER"):
         sends = function.endswith(("send_validation_mail", "resend_owed_mail"))
-        _ = service.mailer if sends else service.users
+        _ = (service.mailer, service.publisher) if sends else service.users
 
 
 def seconds_left(event: Any) -> Callable[[], float]:

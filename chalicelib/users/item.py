@@ -29,6 +29,8 @@ SAID = (*WORDS, "return_to", "said_at")
 """What a link keeps of its sign-up."""
 RESERVED = {"#fields": "fields"}
 """The one attribute whose name DynamoDB reserves, and the name that expressions give it."""
+DELETED = "deleted"
+"""The ``mail`` of an item that stays only until the stage's events say that its user is gone."""
 PENDING = ("ticket", "return_to", "said_at", "resend_of", "codes", "owed", "owed_at", "expires_at")
 """What an item has only until it is validated."""
 
@@ -36,6 +38,19 @@ PENDING = ("ticket", "return_to", "said_at", "resend_of", "codes", "owed", "owed
 def path(name: str) -> str:
     """Return how expressions name the attribute ``name``."""
     return f"#{name}" if f"#{name}" in RESERVED else name
+
+
+def event_owed(kind: str, now: datetime, **facts: str) -> tuple[str, dict[str, Any]]:
+    """Return what a transition sets so that the event ``user.<kind>`` is owed, and the values.
+
+    The change needs ``:now``. ``facts`` are what the event says beside what the item holds.
+    """
+    change = (
+        ", event = :event, event_at = if_not_exists(event_at, :now)"
+        ", owed_events = list_append(if_not_exists(owed_events, :no_events), :owed_events)"
+    )
+    entry = {"kind": kind, "at": iso(now), **facts}
+    return change, {":event": "owed", ":no_events": [], ":owed_events": [entry]}
 
 
 def slot(email: str) -> str:

@@ -23,6 +23,7 @@ from chalicelib.users.item import (
     WORDS,
     counted,
     dead_codes,
+    event_owed,
     is_claimable,
     is_put_by_another,
     link_of,
@@ -65,17 +66,21 @@ class Claim:
 
 @dataclass(frozen=True)
 class Owed:
-    """A mail in the index: whose it is, and since when it is owed (ISO 8601)."""
+    """What is in an index: whose mail or events, and since when they are owed (ISO 8601)."""
 
     since: str
     email: str
 
 
 class Outbox:
-    """The mail that the users in a table are owed. DynamoDB's own errors pass through."""
+    """The mail that the users in a table are owed. DynamoDB's own errors pass through.
 
-    def __init__(self, client: "DynamoDBClient", table: str) -> None:
+    With ``has_events``, a bounce or complaint owes an event too.
+    """
+
+    def __init__(self, client: "DynamoDBClient", table: str, *, has_events: bool = False) -> None:
         self.table = Table(client, table, "email")
+        self._has_events = has_events
 
     def read(self, email: str) -> Item:
         """Return a user's item as it is now; empty if there is none."""
@@ -339,6 +344,10 @@ class Outbox:
         if verdict is Verdict.BOUNCED:
             change += ", bounced_until = :until"
             values[":until"] = iso(now + life)
+        if self._has_events:
+            event, owed = event_owed(verdict.value, now, reason=reason[:MAX_ERROR_LENGTH])
+            change += event
+            values |= owed
         condition = (
             "attribute_exists(links.#link) AND NOT mail IN (:verdict, :complained, :refused)"
         )

@@ -24,7 +24,11 @@ PATIENT = Config(
 
 def users(stage: Stage) -> OperatorsUsers:
     """Return the stage's table of users. Many threads may use it at once."""
-    return OperatorsUsers(stage.cloud.session.client("dynamodb", config=PATIENT), stage.users_table)
+    return OperatorsUsers(
+        stage.cloud.session.client("dynamodb", config=PATIENT),
+        stage.users_table,
+        has_events=stage.has_events,
+    )
 
 
 def ses(stage: Stage) -> "SESV2Client":

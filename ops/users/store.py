@@ -5,6 +5,7 @@ while the service runs.
 """
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
@@ -12,11 +13,11 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from chalicelib.users.item import LEASE, PENDING, RESERVED, WORDS, path, slot
+from chalicelib.users.item import DELETED, LEASE, PENDING, RESERVED, WORDS, path, slot
 from chalicelib.users.moments import iso
 from chalicelib.users.people import SignUp
 from chalicelib.users.store import Users
-from chalicelib.users.table import Item, Outcome, string
+from chalicelib.users.table import Item, Outcome, Raw, attribute, string, typed_values
 
 PATIENCE = timedelta(minutes=2)
 """How long a mail is left to the mailer before an operator may ask for it again."""
@@ -60,7 +61,8 @@ class OperatorsUsers(Users):
 
     def read(self, email: str) -> Item | None:
         """Return the whole item, to be shown; never to decide on a write."""
-        return self.table.get(email) or None
+        item = self.table.get(email)
+        return item if _is_there(item) else None
 
     def identity(self) -> str:
         """Return what tells this table from any other, also from an earlier one of its name."""
@@ -80,6 +82,9 @@ class OperatorsUsers(Users):
             "ProjectionExpression": ", ".join(names),
             "ExpressionAttributeNames": names,
         }
+        if self._has_events:
+            condition = f"NOT mail = :deleted AND ({condition})" if condition else _IS_THERE
+            values = {**values, ":deleted": DELETED}
         if condition:
             request["FilterExpression"] = condition
         if values:
@@ -120,7 +125,7 @@ class OperatorsUsers(Users):
 
         A validated user needs none; one who complained or refused wants none.
         """
-        unwanted = {":complained": "complained", ":refused": "refused"}
+        unwanted = {":complained": "complained", ":refused": "refused", ":deleted": DELETED}
         if not even_bounced:
             unwanted[":bounced"] = "bounced"
         outcome = self._owe(
@@ -137,34 +142,42 @@ class OperatorsUsers(Users):
             return Change(mail)
         if "validated_at" in outcome.item:
             return Change.VALIDATED
-        return Change.BOUNCED if outcome.item else Change.NOBODY
+        return Change.BOUNCED if _is_there(outcome.item) else Change.NOBODY
 
     def validate_by_hand(self, email: str, now: datetime) -> Change:
         """Mark an address as validated on the operator's word."""
+        event, owed = self._event_owed(
+            "validated", now, validated_at=iso(now), validated_by=BY_OPERATOR
+        )
         outcome = self.table.update(
             email,
-            f"SET validated_at = :now, validated_by = :operator REMOVE {', '.join(PENDING)}",
-            "attribute_exists(email) AND attribute_not_exists(validated_at)",
-            {":now": iso(now), ":operator": BY_OPERATOR},
+            f"SET validated_at = :now, validated_by = :operator{event}"
+            f" REMOVE {', '.join(PENDING)}",
+            "attribute_exists(email) AND attribute_not_exists(validated_at)"
+            " AND NOT mail = :deleted",
+            {":now": iso(now), ":operator": BY_OPERATOR, ":deleted": DELETED, **owed},
             moment="validated_at",
         )
         if outcome.done:
             return Change.DONE
-        return Change.VALIDATED if outcome.item else Change.NOBODY
+        return Change.VALIDATED if _is_there(outcome.item) else Change.NOBODY
 
     def refuse_by_hand(self, email: str, now: datetime) -> Change:
         """Record that the mailbox's owner wants no mail, for example by telephone."""
+        event, owed = self._event_owed("refused", now, refused_by=BY_OPERATOR)
         outcome = self.table.update(
             email,
-            "SET mail = :refused, mail_at = :now, refused_by = :operator"
+            f"SET mail = :refused, mail_at = :now, refused_by = :operator{event}"
             f" REMOVE links, {', '.join(map(path, (*WORDS, *PENDING)))}",
             "attribute_exists(email) AND attribute_not_exists(validated_at)"
-            " AND NOT mail IN (:refused, :complained)",
+            " AND NOT mail IN (:refused, :complained, :deleted)",
             {
                 ":now": iso(now),
                 ":refused": "refused",
                 ":complained": "complained",
+                ":deleted": DELETED,
                 ":operator": BY_OPERATOR,
+                **owed,
             },
             RESERVED,
             moment="mail_at",
@@ -174,7 +187,7 @@ class OperatorsUsers(Users):
         if "validated_at" in outcome.item:
             return Change.VALIDATED
         mail = string(outcome.item, "mail")
-        return Change(mail) if outcome.item else Change.NOBODY
+        return Change(mail) if _is_there(outcome.item) else Change.NOBODY
 
     def allow(self, email: str, now: datetime) -> Change:
         """Lift a refusal: the address may sign up again."""
@@ -194,8 +207,13 @@ class OperatorsUsers(Users):
             return Change.DONE
         return Change.VALIDATED if "validated_at" in outcome.item else Change.NOBODY
 
-    def delete(self, email: str) -> Change:
-        """Delete a user. A later sign-up of the same address is a new user."""
+    def delete(self, email: str, now: datetime) -> Change:
+        """Delete a user. A later sign-up of the same address is a new user.
+
+        In a stage with events, the bare address stays until the event is told.
+        """
+        if self._has_events:
+            return self._leave_only_event(email, now)
         try:
             self.table.client.delete_item(
                 TableName=self.table.name,
@@ -205,6 +223,35 @@ class OperatorsUsers(Users):
         except self.table.client.exceptions.ConditionalCheckFailedException:
             return Change.NOBODY
         return Change.DONE
+
+    def _leave_only_event(self, email: str, now: datetime) -> Change:
+        """Replace the item by one that only owes events: what was owed before, and the deletion.
+
+        The condition names what was read. So no event that is owed meanwhile is lost.
+        """
+        while True:
+            item = self.table.get(email)
+            if not _is_there(item):
+                return Change.NOBODY
+            entry = {"kind": DELETED, "at": iso(now)}
+            before = attribute(item, "owed_events", "L") or []
+            same = "owed_events = :seen" if before else "attribute_not_exists(owed_events)"
+            remains = {
+                "email": email,
+                "mail": DELETED,
+                "created_at": iso(now),
+                "event": "owed",
+                "event_at": string(item, "event_at") or iso(now),
+                "owed_events": [*map(Raw, before), entry],
+            }
+            request: dict[str, Any] = {"ConditionExpression": f"attribute_exists(email) AND {same}"}
+            if before:
+                request["ExpressionAttributeValues"] = {":seen": {"L": before}}
+            with suppress(self.table.client.exceptions.ConditionalCheckFailedException):
+                self.table.client.put_item(
+                    TableName=self.table.name, Item=typed_values(remains), **request
+                )
+                return Change.DONE
 
     def add(self, newcomer: Newcomer, now: datetime) -> Added:
         """Put a person who is not there yet. ``now`` is the same for all of an import.
@@ -222,13 +269,18 @@ class OperatorsUsers(Users):
             "validated_at": iso(validated_at) if validated_at else "",
             "validated_by": BY_IMPORT if validated_at else "",
         }
+        values: dict[str, Any] = {name: value for name, value in item.items() if value}
+        if validated_at and self._has_events:
+            facts = {"validated_at": iso(validated_at), "validated_by": BY_IMPORT}
+            entry = {"kind": "validated", "at": iso(now), **facts}
+            values |= {"event": "owed", "event_at": iso(now), "owed_events": [entry]}
         try:
             self.table.client.put_item(
                 TableName=self.table.name,
-                Item={name: {"S": value} for name, value in item.items() if value},
+                Item=typed_values(values),
                 ConditionExpression=(
                     "attribute_not_exists(email) OR attribute_exists(created_at)"
-                    " AND attribute_not_exists(validated_at)"
+                    " AND attribute_not_exists(validated_at) AND attribute_not_exists(event)"
                     " AND NOT mail IN (:bounced, :complained, :refused)"
                 ),
                 ExpressionAttributeValues={
@@ -251,6 +303,14 @@ class OperatorsUsers(Users):
             {":owed": "owed", ":now": iso(now), ":slot": slot(email), **values},
             moment="mail_at",
         )
+
+
+_IS_THERE = "NOT mail = :deleted"
+
+
+def _is_there(item: Item) -> bool:
+    """Return True if the item is a user's, and not what a deleted user's events need."""
+    return bool(item) and string(item, "mail") != DELETED
 
 
 _OVERDUE = (
