@@ -147,7 +147,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         yield stage
 
 
-def test_a_deploy_takes_up_what_interrupted_ones_left_and_makes_nothing_twice(
+def test_a_deploy_goes_on_where_others_were_interrupted(
     stage: Stage,
 ) -> None:
     assert len(stage.client("apigateway").get_rest_apis()["items"]) == 1
@@ -236,7 +236,7 @@ def alarms(cloudwatch: Any) -> dict[str, Any]:
     return {one["AlarmName"]: [one.get(name) for name in told] for one in found}
 
 
-def test_plain_chalice_ships_the_code_and_keeps_what_it_knows_nothing_of(stage: Stage) -> None:
+def test_plain_chalice_ships_code_and_keeps_all_else(stage: Stage) -> None:
     before = stage.beyond_chalice()
     assert before["methods"]["*/*"]["throttlingRateLimit"] == 50
     assert before["on failure"]["DestinationConfig"]["OnFailure"]
@@ -249,7 +249,7 @@ def test_plain_chalice_ships_the_code_and_keeps_what_it_knows_nothing_of(stage: 
     stage.journey("plain@example.org")
 
 
-def test_a_clean_checkout_deploys_once_chalices_record_is_made_again(stage: Stage) -> None:
+def test_a_clean_checkout_deploys_after_ops_record(stage: Stage) -> None:
     """Chalice's record is not in git. Without it, Chalice would make what exists already: AWS
     refuses a second mapping, the local cloud does not."""
     before = stage.beyond_chalice()
@@ -317,7 +317,7 @@ def add_double(stage: Stage) -> None:
     )
 
 
-def test_a_stage_taken_down_leaves_its_users_and_a_deploy_finds_them_again(stage: Stage) -> None:
+def test_destroy_leaves_the_users_for_a_later_deploy(stage: Stage) -> None:
     """Killed again and again on the way down, too, and without Chalice's record of what it made."""
     users = stage.project.users_table
     stage.journey("faithful@example.org")
@@ -369,7 +369,7 @@ def test_no_command_needs_what_its_policy_does_not_give(
     assert asked - given <= NOT_ON_AWS.get(policy, set())
 
 
-def test_plain_chalice_says_what_to_run_first_where_there_is_no_table_yet(tmp_path: Path) -> None:
+def test_plain_chalice_without_a_table_says_what_to_run_first(tmp_path: Path) -> None:
     local_stack.copy(ROOT, tmp_path)
     done = deploying.run("http://127.0.0.1:9", tmp_path, "chalice")  # where nobody listens
     assert done.returncode != 0

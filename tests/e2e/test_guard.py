@@ -164,7 +164,7 @@ def test_the_app_itself_answers_a_foreign_form(stack: Stack, page: Page, foreign
     expect(page.get_by_role("heading", name="another website", level=1)).to_be_visible()
 
 
-def test_keys_of_another_run_are_refused_in_words_that_clients_know(stack: Stack) -> None:
+def test_keys_of_another_run_are_refused_as_aws_does(stack: Stack) -> None:
     def code(service: str, call: str, **options: Any) -> str:
         client = boto3.client(
             service,

@@ -112,7 +112,7 @@ def anchors(path: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-def test_every_page_is_reachable_from_the_readme_by_links_that_work() -> None:
+def test_every_page_is_reachable_from_the_readme() -> None:
     reached: set[Path] = set()
     waiting = [ROOT / "README.md"]
     while waiting:

@@ -49,7 +49,7 @@ def test_stack_json_names_what_runs_where(stack: Stack) -> None:
     assert stack.get(found["mailbox"]).status == 200
 
 
-def test_the_curl_line_and_the_put_item_that_it_prints_work_as_they_stand(stack: Stack) -> None:
+def test_the_printed_curl_and_put_lines_work_as_they_stand(stack: Stack) -> None:
     printed = (stack.folder / "output").read_text()
     for address in (f"{stack.api}/", stack.mailbox):
         assert address in printed

@@ -82,7 +82,7 @@ def test_a_mail_is_from_the_product_where_no_other_name_is_set() -> None:
 # Where to go after validation
 
 
-def test_a_browser_is_sent_on_once_its_user_is_validated_and_programs_are_not() -> None:
+def test_only_browsers_are_sent_on_after_validation() -> None:
     with running(AFTER_VALIDATION_URL=AFTER) as service:
         browser = Browser(service)
         browser.sign_up()
@@ -216,7 +216,7 @@ def test_the_form_takes_whatever_is_sent_to_be_mended(service: Service, body: by
     assert service.calls == []
 
 
-def test_after_another_mail_was_asked_for_the_address_can_still_be_mended(
+def test_the_address_can_be_fixed_after_a_second_mail(
     service: Service,
 ) -> None:
     signed_up(service)

@@ -189,7 +189,7 @@ def test_every_answer_is_given_as_it_is_described(
 
 @pytest.mark.parametrize("accept", ["", BROWSER], ids=["json", "page"])
 @pytest.mark.parametrize("path", DESCRIPTION["paths"])
-def test_a_method_that_is_not_there_is_answered_as_it_is_described(
+def test_an_unknown_method_is_answered_as_described(
     service: Service, path: str, accept: str
 ) -> None:
     answer = service.request("DELETE", path, accept=accept, accept_language="en")
@@ -202,7 +202,7 @@ def test_a_method_that_is_not_there_is_answered_as_it_is_described(
     assert set(answer.headers["Allow"].split(", ")) == methods
 
 
-def test_a_stage_that_wants_one_more_click_says_so_as_it_is_described(
+def test_a_stage_with_a_confirm_button_answers_as_described(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _set(service, monkeypatch, validate_on_get="false")

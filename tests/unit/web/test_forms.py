@@ -229,7 +229,7 @@ def test_any_body_asks_for_another_link_or_is_told_what_is_wrong(
         assert {problem.field for problem in outcome} <= {*fields, "email"}
 
 
-def test_a_typed_address_asks_for_a_link_under_its_canonical_spelling() -> None:
+def test_a_typed_address_is_resent_to_its_canonical_spelling() -> None:
     for token in ({}, {"token": ""}):
         wanted = forms.read_resend({"email": " Alexis@Example.org ", **token})
         assert wanted == Resend("alexis@example.org", "")
