@@ -1,5 +1,7 @@
-"""What is measured side by side: contestants in turn, so that whatever else the machine does meets
-all of them, and medians of it."""
+"""A contest: contestants measured in turn, and the medians.
+
+A disturbance of the machine then meets all contestants alike.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What the functions are called with, as API Gateway, DynamoDB, SNS and EventBridge make it."""
+"""The functions' events, as API Gateway, DynamoDB, SNS and EventBridge make them."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""DynamoDB and SES as far as the functions ask for them: over TLS, and no slower than asked.
+"""A fake DynamoDB and SES: the calls that the functions make, over TLS.
 
 A process of its own, so that its work is not the caller's. It stores nothing: every update
 succeeds, every mail is taken after ``mail_seconds``. What it was asked for is counted.

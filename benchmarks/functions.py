@@ -1,4 +1,4 @@
-"""The functions, alone, against a fake AWS: cold start, warm request, batch, calls and size."""
+"""The functions before a fake AWS: cold start, warm request, batch, calls, size."""
 
 import json
 import subprocess

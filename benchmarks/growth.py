@@ -1,4 +1,4 @@
-"""The same work with ever more users in the table of the local cloud: time and memory.
+"""Time and memory as the table of users grows, on the local cloud.
 
 What is measured stands in ``measures``: a name, and what to run once for every size of the table.
 What makes the table larger comes last, and is made up for before the next size.

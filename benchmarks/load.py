@@ -1,5 +1,8 @@
-"""Sign-ups without a pause, by locust, on the local cloud: how soon they are answered, and how soon
-mailed; beside the same on a bare Chalice app that is deployed there too."""
+"""Sign-ups without a pause, by locust, on the local cloud.
+
+Measures how soon they are answered and mailed, beside a bare Chalice app that is deployed there
+too.
+"""
 
 import csv
 import json

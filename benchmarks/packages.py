@@ -1,4 +1,4 @@
-"""The contestants as Lambda unpacks them, and the libraries that Lambda's Python brings along.
+"""The contestants as Lambda unpacks them, and the libraries of Lambda's Python.
 
 Packages hold no bytecode but what their maker put there: Chalice puts none. The libraries have
 theirs, as AWS's do. Both matter more to a cold start than most code.

@@ -1,4 +1,4 @@
-"""What Lambda's runtime does with a function, timed: run as a script, one process a cold start.
+"""Lambda's runtime for one function, timed: a script, one process a cold start.
 
 ``python -I -S runtime.py CODE LIBRARIES HANDLER EVENTS``: CODE is an unpacked package, which nobody
 may write to, LIBRARIES what Lambda's Python brings along. EVENTS, a JSON file, are handed over one

@@ -1,4 +1,4 @@
-"""A function without AWS behind it: what its own work takes a processor, a request.
+"""A function without AWS behind it: the processor time of its own work.
 
 ``python -I -S stubbed.py CODE LIBRARIES HANDLER EVENT``. Run as a script; prints the microseconds.
 What the function logs is written, but to nobody: who reads it takes a processor of their own.

@@ -1,4 +1,4 @@
-"""The shades that an accent comes in, each of which can be read where templates put it."""
+"""The shades of an accent, each readable where the templates put it."""
 
 from collections.abc import Mapping
 from functools import cache

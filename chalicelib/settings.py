@@ -1,4 +1,4 @@
-"""The stage's settings: every environment variable there is, read once and checked together."""
+"""The stage's settings: environment variables, read once and checked together."""
 
 import re
 import unicodedata

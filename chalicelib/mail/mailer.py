@@ -1,4 +1,4 @@
-"""The mailer: claims the mail that items owe, hands it to SES and records the result."""
+"""The mailer: claims owed mail, hands it to SES and records the result."""
 
 import logging
 import os

@@ -1,4 +1,4 @@
-"""Link tokens: made at random, mailed once, and known afterwards only by their hash."""
+"""Link tokens: random, mailed once, and stored only as a hash."""
 
 import hashlib
 import re

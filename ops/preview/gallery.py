@@ -1,4 +1,4 @@
-"""Files that show every page and mail of a stage in a browser, filled with samples."""
+"""Files that show every page and mail of a stage in a browser, with samples."""
 
 import re
 import shutil
@@ -148,7 +148,7 @@ def _problems(
     fields: Mapping[str, str], lang: str, languages: Collection[str]
 ) -> tuple[forms.Problem, ...]:
     try:
-        forms.read_sign_up(fields, lang, languages)
+        forms.SignUpForm(languages).read(fields, lang)
     except forms.Invalid as error:
         return error.problems
     return ()

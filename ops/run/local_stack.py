@@ -1,4 +1,4 @@
-"""The whole service on this machine: a local cloud, a mailbox, and the real package deployed there.
+"""The whole service on this machine: a local cloud, a mailbox and the package.
 
 Everything listens on 127.0.0.1 behind a guard, lives in one ``state`` folder that only its owner
 can read, and ends with this process.

@@ -1,4 +1,4 @@
-"""The local cloud's missing call: ministack knows no PutRestApi, so routes would be lost.
+"""The call PutRestApi for the local cloud, which does not have it.
 
 The Swagger document that Chalice sends is replayed as the single calls that ministack does have. It
 covers what Chalice writes for an app without authorizers and API keys. AWS is never given this.

@@ -1,4 +1,4 @@
-"""A deployed stage as the operator's commands find it: in an account, or where `make run` runs."""
+"""A deployed stage, found in an account or where `make run` runs."""
 
 from collections.abc import Mapping
 from contextlib import suppress

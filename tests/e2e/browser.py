@@ -1,4 +1,4 @@
-"""A real browser: Debian's Chromium, axe-core in it, and pictures of what it shows.
+"""A real browser: Debian's Chromium, with axe-core and screenshots.
 
 ``python -m tests.e2e.browser`` takes those of the docs again, into docs/pictures/.
 """

@@ -1,4 +1,4 @@
-"""What an operator does to a stage of the local cloud, each time in a process of its own.
+"""An operator's acts on a stage of the local cloud, each in its own process.
 
 ``python -m tests.e2e.deploying ENDPOINT FOLDER COMMAND [OPERATION]``. COMMAND ``ops`` deploys as
 ``python -m ops deploy`` does, ``destroy`` takes down as ``python -m ops destroy`` does; either is

@@ -1,4 +1,4 @@
-"""A proxy before a service of the local cloud: it makes trouble by plan and keeps what passed."""
+"""A proxy before a service of the local cloud: planned faults, kept requests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The service as `make run` gives it, in its own process: what its user does to it and sees."""
+"""The service as `make run` gives it, in its own process."""
 
 from __future__ import annotations
 

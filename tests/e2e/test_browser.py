@@ -1,5 +1,7 @@
-"""People's journeys in a real browser, from the form through the mailbox to the page behind the
-link; every page and mail on the way is held against axe-core and its picture taken."""
+"""People's journeys in a real browser, from the form to the page of the link.
+
+axe-core looks at every page and mail on the way, and each is photographed.
+"""
 
 from __future__ import annotations
 

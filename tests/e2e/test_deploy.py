@@ -1,6 +1,8 @@
-"""One stage deployed again and again, as an operator's days go: interrupted, with new code, with a
-table made anew, by `python -m ops deploy` and by plain `chalice deploy`; taken down in the end, and
-brought back."""
+"""One stage deployed again and again, by ops and by plain Chalice.
+
+Deploys are interrupted, have new code and a table made again. In the end the stage is taken down
+and brought back.
+"""
 
 from __future__ import annotations
 

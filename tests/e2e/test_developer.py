@@ -1,4 +1,4 @@
-"""The developer's loop: a change under `make run`, a mistake in it, and Chalice beside it."""
+"""The developer's loop: changes under `make run`, mistakes, Chalice beside it."""
 
 from __future__ import annotations
 

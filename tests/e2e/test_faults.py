@@ -1,4 +1,4 @@
-"""Faults of real processes and connections: the deployed functions, killed and cut off."""
+"""Faults of real processes and connections: functions killed and cut off."""
 
 from __future__ import annotations
 

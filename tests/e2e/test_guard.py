@@ -1,4 +1,4 @@
-"""While `make run` runs, no web page can use it: tried from foreign pages in a real browser."""
+"""The guard of `make run`, tried by foreign pages in a real browser."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The stack with IAM enforced: its roles allow the functions all that they do, and nothing idle."""
+"""The stack with IAM enforced: roles allow all that is needed, and no more."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Journeys through the package that Chalice deployed: HTTP in, a real mail out, its link back."""
+"""Journeys through the deployed package: HTTP in, a mail out, its link back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The zip that Chalice built, taken alone: what is in it, and that nothing is missing from it."""
+"""The zip that Chalice built, taken alone: complete, and nothing too much."""
 
 from __future__ import annotations
 

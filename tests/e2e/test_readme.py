@@ -1,4 +1,4 @@
-"""README and docs: the transcript does what it says, tables are complete, links lead somewhere."""
+"""README and docs: the transcript runs, tables are complete, links work."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`make run` as who types it sees it: what it prints, leaves behind, and says when it can't."""
+"""`make run` as its user sees it: output, files and errors."""
 
 from __future__ import annotations
 

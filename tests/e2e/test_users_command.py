@@ -1,4 +1,4 @@
-"""An operator's day with the people of a stage that runs: brought in, mailed, looked up, let go."""
+"""An operator's day: import, mail, look up and delete users of a stage."""
 
 from __future__ import annotations
 

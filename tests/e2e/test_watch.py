@@ -1,4 +1,4 @@
-"""doctor, logs and metrics as they are typed, about a stage that really runs, well and broken."""
+"""doctor, logs and metrics as typed, about a stage that runs, well and broken."""
 
 from __future__ import annotations
 

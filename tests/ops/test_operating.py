@@ -1,4 +1,4 @@
-"""docs/operating.md: what it reckons is reckoned right, and it counts what there is."""
+"""docs/operating.md: its sums are right, and it counts what there is."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whole journeys through the app, in process: requests in, stream records through, answers out."""
+"""Journeys through the app in process: requests in, mails and answers out."""
 
 import html
 import json

@@ -1,4 +1,4 @@
-"""What a stage changes of the looks, the words and the way of people, without a line of code."""
+"""A stage's own looks, words and return pages, without a line of code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Faults on purpose: every person who was promised a mail gets it, and gets it once.
+"""Planned faults: every user who was promised a mail gets it, once.
 
 The real handlers and the real store run over moto, on a virtual clock. AWS's faults happen on the
 wire, below botocore's retries. Lambda's mapping repeats what fails until it gives up, the drain

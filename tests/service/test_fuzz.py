@@ -1,5 +1,7 @@
-"""The API's description turned on the app: schemathesis makes requests from it, good and bad, and
-holds every answer against it. ``FUZZ_EXAMPLES`` says how many each operation gets."""
+"""The app against its own description: schemathesis makes good and bad requests.
+
+``FUZZ_EXAMPLES`` says how many each operation gets.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a stage's settings change in the app, and what happens where they are missing."""
+"""A stage's settings: what each changes in the app, and what it says without."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""The local cloud as a process of its own, for tests that must not trust moto alone."""
+"""The local cloud in its own process, for tests that must not trust moto alone."""
 
 import http.client
 import os

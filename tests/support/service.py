@@ -1,5 +1,7 @@
-"""The whole service in one process: Chalice's test client before it, moto behind it, and a stream
-that is read when a test says so."""
+"""The whole service in one process, between Chalice's test client and moto.
+
+A test says when the stream is read.
+"""
 
 import html
 import importlib

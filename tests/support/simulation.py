@@ -1,4 +1,4 @@
-"""A stage simulated: the real Mailer and Drain, a virtual clock, stand-ins for SES and the table.
+"""A simulated stage: the real mailer and drain, a virtual clock, a fake AWS.
 
 Every lane of the stream, every thread of a mailer and every run of the drain is a greenlet. Waiting
 takes none of our time: the clock goes on to the next one that has something to do.

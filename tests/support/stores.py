@@ -1,4 +1,4 @@
-"""A table of users for tests, and the other writers' way to it: items as plain Python values."""
+"""A table of users for tests, and items as plain Python values."""
 
 from __future__ import annotations
 

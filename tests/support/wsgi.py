@@ -1,4 +1,4 @@
-"""The app as WSGI, for tools that drive one in process; Chalice's test client does the work."""
+"""The app as WSGI, for tools that drive one in process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The session that clients are made from: botocore's own clients, with what is slow done once."""
+"""The session of all clients: botocore's own clients, slow parts done once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the benchmarks make of what they measured: ratios, targets and the cost of a user."""
+"""The benchmarks' sums: ratios, targets and the cost of a user."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""docs/design.md: it names every transition and no other, and only attributes that there are."""
+"""docs/design.md: it names every transition, and only attributes that exist."""
 
 from __future__ import annotations
 

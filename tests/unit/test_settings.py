@@ -1,4 +1,4 @@
-"""The stage's settings: what is read, what is refused, and that all of it is told at once."""
+"""The stage's settings: what is read, and every mistake told at once."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The words of each language: complete, with the same placeholders, and of a fitting length."""
+"""The words of each language: complete, same placeholders, fitting length."""
 
 import json
 import re

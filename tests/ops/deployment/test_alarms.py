@@ -1,4 +1,4 @@
-"""Whom alarms reach: an address that has confirmed, or what a person has to do so that it does."""
+"""The alarms' address: confirmed, or told what it has to do."""
 
 from __future__ import annotations
 

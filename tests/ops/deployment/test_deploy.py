@@ -1,4 +1,4 @@
-"""What a deploy refuses before it has made anything, what it records, and what it remembers."""
+"""A deploy: what it refuses, what it records and what it remembers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Taking a stage down: what is removed, what is kept and said, and what is refused."""
+"""A stage taken down: what is removed, what is kept, what is refused."""
 
 from __future__ import annotations
 

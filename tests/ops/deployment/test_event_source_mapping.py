@@ -1,4 +1,4 @@
-"""The stream's way to the mailer: nothing that is owed a mail is filtered out, one mapping only."""
+"""The mapping from the stream to the mailer: one only, and no owed mail left out."""
 
 from __future__ import annotations
 

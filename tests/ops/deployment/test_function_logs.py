@@ -1,4 +1,4 @@
-"""The functions' logs: JSON and a retention are set once, and again where somebody changed them."""
+"""The functions' logs: JSON and a retention, set again after a change by hand."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Chalice at work in this process: what it is given and leaves, and its errors as sentences."""
+"""Chalice in this process: its input, its files, its errors as sentences."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The stack: change sets that are looked at first, and never one that would lose the users."""
+"""The stack: change sets are reviewed, and none may lose the users."""
 
 from __future__ import annotations
 

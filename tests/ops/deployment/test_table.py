@@ -1,4 +1,4 @@
-"""The users' table as it is found: what it lacks is turned on, its real stream is returned."""
+"""The table of users as deploy finds it, and what deploy turns on."""
 
 from __future__ import annotations
 

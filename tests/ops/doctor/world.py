@@ -1,4 +1,4 @@
-"""An account that answers what a test says, through real clients: a misspelt parameter fails."""
+"""An account that answers what a test says, through real clients."""
 
 from __future__ import annotations
 

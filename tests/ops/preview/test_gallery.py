@@ -1,4 +1,4 @@
-"""`make preview`: all there is to see, in files that need neither the service nor an account."""
+"""`make preview`: every page and mail in files, without service or account."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The operator's account, or one sentence on why there is none; AWS's errors in plain words."""
+"""The operator's account, and AWS's errors in plain words."""
 
 from __future__ import annotations
 

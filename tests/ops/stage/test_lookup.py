@@ -1,4 +1,4 @@
-"""Where a command finds the stage that it is about, and what it says where there is none."""
+"""The stage that a command is about, and the message where there is none."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The drain: owed mail in a real index, a fake SES, and a clock that goes on at each pause."""
+"""The drain: owed mail in a real index, a fake SES and a virtual clock."""
 
 from __future__ import annotations
 

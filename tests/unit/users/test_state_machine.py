@@ -1,4 +1,4 @@
-"""One address in any order of events: its owner, a stranger, the mailer, SES and time.
+"""One address in any order of events: its owner, a stranger, SES and time.
 
 The owner reads the mailbox. The stranger knows the address, may send any request and may forge
 reports, but sees no mail. Whatever the stranger does, the owner gets in, with the owner's words.

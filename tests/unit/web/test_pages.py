@@ -1,4 +1,4 @@
-"""The pages, and the mails beside them: small, whole in every language, and of one policy."""
+"""The pages: small, complete in every language, under one policy."""
 
 from __future__ import annotations
 
