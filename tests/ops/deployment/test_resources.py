@@ -1,5 +1,4 @@
-"""The template's promises: roles by the least, users that outlive their stack, alarms that say what
-to do."""
+"""The template's promises: narrow roles, lasting users, alarms that help."""
 
 from __future__ import annotations
 
