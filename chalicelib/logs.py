@@ -27,7 +27,7 @@ def hashed_with(key: bytes, email: str) -> str:
 
 
 def kind(error: BaseException) -> str:
-    """What went wrong, without the error's message: it may quote an address."""
+    """Name the error without its message, which may quote an address."""
     if isinstance(error, ClientError):
         return f"{error.operation_name} {error.response['Error']['Code']}"
     return type(error).__name__
