@@ -52,7 +52,7 @@ def report_drain(
     )
 
 
-def speak(chalice_log: logging.Logger) -> None:
+def configure(chalice_log: logging.Logger) -> None:
     """Let our own loggers be heard, and keep Chalice's from repeating what an exception says."""
     # Does nothing on AWS, whose runtime has set logging up; the local cloud's has not.
     logging.basicConfig(stream=sys.stdout, format="[%(levelname)s] %(message)s")

@@ -238,7 +238,7 @@ def test_a_typed_address_is_resent_to_its_canonical_spelling() -> None:
         assert wanted == Resend("alexis@example.org", "")
 
 
-def test_a_lapsed_link_asks_under_the_spelling_that_it_carries() -> None:
+def test_an_expired_link_keeps_the_spelling_of_its_address() -> None:
     link = {"email": "Alexis@Example.org", "token": "A" * 43, "lang": "en"}
     wanted = forms.read_resend(link)
     assert wanted == Resend("Alexis@Example.org", tokens.digest("A" * 43))
