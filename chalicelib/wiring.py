@@ -133,12 +133,12 @@ class Service:
         return Drain(self.outbox, self.mailer, self.limits, self._now, _pause)
 
     def mail_and_publish(self, records: Sequence[Any], time_left: Callable[[], float]) -> None:
-        """Send the mail and tell of the events that the stream's ``records`` owe."""
+        """Send the mail and publish the events that the stream's ``records`` owe."""
         with self._beside(lambda publisher: publisher.publish(records, time_left)):
             self.mailer.mail(records, time_left)
 
     def drain_all(self, run_id: str, time_left: Callable[[], float]) -> None:
-        """Send the mail and tell of the events that the stream has left."""
+        """Send the mail and publish the events that the stream has left."""
         with self._beside(lambda publisher: publisher.drain(time_left)):
             self.drain.drain(run_id, time_left)
 

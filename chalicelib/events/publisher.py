@@ -1,7 +1,7 @@
-"""The publisher: tells EventBridge of each event that items owe, and records that it has.
+"""The publisher: puts each event that items owe on EventBridge's bus, and records that.
 
-Nothing is told that is not in the table. What EventBridge does not take stays owed, and the drain
-tells it later: that is no error, and no mail waits for it.
+Nothing is published that is not in the table. What EventBridge does not take stays owed, and the
+drain publishes it later: that is no error, and no mail waits for it.
 """
 
 import logging
@@ -42,7 +42,7 @@ class Unavailable(Exception):
 
 @dataclass
 class Publisher:
-    """Tells of owed events. ``now`` is the clock."""
+    """Publishes owed events. ``now`` is the clock."""
 
     outbox: EventOutbox
     bus: Bus
@@ -50,7 +50,7 @@ class Publisher:
     _quiet_until: datetime | None = None
 
     def publish(self, records: Iterable[Mapping[str, Any]], time_left: Callable[[], float]) -> None:
-        """Tell of the events that the stream's ``records`` owe, as far as EventBridge takes them.
+        """Publish the events that the stream's ``records`` owe, as far as EventBridge takes them.
 
         ``time_left`` returns the invocation's remaining seconds.
         """
@@ -58,41 +58,41 @@ class Publisher:
         if not images or (self._quiet_until and self.now() < self._quiet_until):
             return
         try:
-            self._tell_all(images, time_left)
+            self._publish_all(images, time_left)
         except Unavailable as error:
             self._quiet_until = self.now() + QUIET
             log.warning("events still owed: %s", kind(error.__cause__ or error))
 
     def drain(self, time_left: Callable[[], float]) -> int:
-        """Tell of the events that the stream has left, oldest first.
+        """Publish the events that the stream has left, oldest first.
 
-        Return how many users' are told. A run that finds EventBridge down asks it once.
+        Return the number of users whose events are all published. A run that finds EventBridge down asks it once.
         """
         started = self.now()
         waiting = self.outbox.owed(started - PATIENCE)
-        told, oldest, why = 0, "", "none"
+        users, oldest, why = 0, "", "none"
         while batch := list(islice(waiting, MAX_ENTRIES)):
             try:
                 images = [image for each in batch if (image := self.outbox.read(each.email))]
-                done = self._tell(images, time_left)
+                done = self._publish(images, time_left)
             except Unavailable as error:
                 why, oldest = kind(error.__cause__ or error), oldest or batch[0].since
                 break
-            told += len(done)
+            users += len(done)
             oldest = oldest or next((each.since for each in batch if each.email not in done), "")
             if self.now() - started >= RUN or time_left() < TIME_FOR_A_CALL:
                 oldest = oldest or next((each.since for each in waiting), "")
                 break
         age = (self.now() - _moment(oldest)).total_seconds() if oldest else 0.0
-        report_events(log, age, told, why)
-        return told
+        report_events(log, age, users, why)
+        return users
 
-    def _tell_all(self, images: Sequence[Item], time_left: Callable[[], float]) -> None:
+    def _publish_all(self, images: Sequence[Item], time_left: Callable[[], float]) -> None:
         for batch in _batches(images):
-            self._tell(batch, time_left)
+            self._publish(batch, time_left)
 
-    def _tell(self, images: Sequence[Item], time_left: Callable[[], float]) -> set[str]:
-        """Tell of the events of at most MAX_ENTRIES users; return whose are all told.
+    def _publish(self, images: Sequence[Item], time_left: Callable[[], float]) -> set[str]:
+        """Publish the events of at most MAX_ENTRIES users; return the users whose are all published.
 
         A call takes one event of each user. So a refused event is never overtaken by the same
         user's next one. Raises Unavailable.
@@ -126,7 +126,7 @@ class Publisher:
         return list(refused)
 
     def _record(self, image: Item, events: Mapping[str, list[Event]]) -> bool:
-        """Record that a user's events are told; else they are told again, under the same ids."""
+        """Record that a user's events are published; else they are again, under the same ids."""
         email = string(image, "email")
         try:
             is_recorded = self.outbox.told(image, self.now())
@@ -135,7 +135,7 @@ class Publisher:
             return False
         if is_recorded:
             for each in events[email]:
-                log.info("event %s told user=%s", each.kind, hashed(email))
+                log.info("event %s published user=%s", each.kind, hashed(email))
         return is_recorded
 
 

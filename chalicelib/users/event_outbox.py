@@ -1,4 +1,4 @@
-"""The events that users' items owe: found, read, and marked as told.
+"""The events that users' items owe: found, read, and marked as published.
 
 Only stages with events import this. A transition in store.py or outbox.py owes an event by its own
 write: ``owed_events`` lists them in order, and ``event`` puts the item into a sparse index.
@@ -39,7 +39,7 @@ class EventOutbox:
             yield Owed(keys["event_at"]["S"], keys["email"]["S"])
 
     def told(self, image: Item, now: datetime) -> bool:
-        """Record that all events that ``image`` owes are told, if the item owes no others since.
+        """Record that all events that ``image`` owes are published, if it is still what it owes.
 
         The item of a deleted user has then served its purpose, and expires.
         """

@@ -47,7 +47,7 @@ from ops.terminal.progress import Progress
 @click.option(
     "--events/--no-events",
     default=None,
-    help="Tell EventBridge of each validation, refusal, bounce, complaint and deletion.  "
+    help="Publish each validation, refusal, bounce, complaint and deletion on an EventBridge bus.  "
     "[default: as before; at first not]",
 )
 @click.option(

@@ -1,4 +1,4 @@
-"""The bus that a stage tells of its users, and the webhook that EventBridge sends each event to."""
+"""The bus that a stage puts its events on, and the webhook that EventBridge sends them to."""
 
 import hmac
 from collections.abc import Mapping

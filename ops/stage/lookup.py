@@ -1,4 +1,4 @@
-"""A deployed stage as the operator's commands find it: in an account, or where `make run` runs."""
+"""A deployed stage, found in an account or where `make run` runs."""
 
 from collections.abc import Mapping
 from contextlib import suppress
@@ -47,11 +47,11 @@ class Stage:
 
     @property
     def has_events(self) -> bool:
-        """Return True if the stage tells EventBridge of its users."""
+        """Return True if the stage publishes events about its users."""
         return bool(self.project.environment.get("EVENT_BUS"))
 
     def ops(self, words: str) -> str:
-        """One of our own command lines, as it is typed to reach this stage."""
+        """Return one of our own command lines, as it is typed to reach this stage."""
         command = f"{OPS} {words} --stage {self.name}"
         if self.name != local_stage.STAGE:
             return self.cloud.command(command)
@@ -61,8 +61,10 @@ class Stage:
 
 
 def account() -> Cloud:
-    """The account that the environment's credentials are for; or the local cloud, if that is where
-    AWS_ENDPOINT_URL leads. Raises DeployError without either."""
+    """Return the account of the environment's credentials.
+
+    It is the local cloud if AWS_ENDPOINT_URL leads there. Raise DeployError without either.
+    """
     return _rehearsed() or cloud.connect()
 
 
@@ -75,7 +77,7 @@ def check_name(name: str) -> None:
 
 
 def find(checkout: Path, name: str, state: Path) -> Stage:
-    """The stage ``name``. ``state`` is where a run on this machine keeps the local one.
+    """Return the stage ``name``. ``state`` is where a run on this machine keeps the local one.
 
     Raises OpsError if it was never deployed, DeployError without credentials.
     """
