@@ -1,4 +1,4 @@
-"""The publisher: puts each event that items owe on EventBridge's bus, and records that.
+"""The publisher: puts owed events on EventBridge's bus, and records that.
 
 Nothing is published that is not in the table. What EventBridge does not take stays owed, and the
 drain publishes it later: that is no error, and no mail waits for it.
@@ -66,7 +66,8 @@ class Publisher:
     def drain(self, time_left: Callable[[], float]) -> int:
         """Publish the events that the stream has left, oldest first.
 
-        Return the number of users whose events are all published. A run that finds EventBridge down asks it once.
+        Return the number of users whose events are all published. A run that finds EventBridge
+        down asks it once.
         """
         started = self.now()
         waiting = self.outbox.owed(started - PATIENCE)
@@ -92,7 +93,7 @@ class Publisher:
             self._publish(batch, time_left)
 
     def _publish(self, images: Sequence[Item], time_left: Callable[[], float]) -> set[str]:
-        """Publish the events of at most MAX_ENTRIES users; return the users whose are all published.
+        """Publish the events of at most MAX_ENTRIES users; return those who owe none any more.
 
         A call takes one event of each user. So a refused event is never overtaken by the same
         user's next one. Raises Unavailable.

@@ -104,7 +104,7 @@ def check_webhook(url: str, *, is_local: bool) -> None:
         host = ""
     is_secure = parts.scheme == "https" if host else False
     is_here = host in LOOPBACK and is_local and parts.scheme == "http" if host else False
-    is_plain = url.isascii() and url.isprintable() and not set(url) & set(" \"<>\\^`{|}#")
+    is_plain = url.isascii() and url.isprintable() and not set(url) & set(' "<>\\^`{|}#')
     if not (is_secure or is_here) or not is_plain or "@" in parts.netloc or len(url) > MAX_URL:
         raise DeployError(
             f"EventBridge cannot send events to {url!r}: give an address such as "
@@ -116,10 +116,8 @@ def left_to_do(bus: EventBus, show_key: str) -> list[str]:
     """Return what only an operator can do: have the receiver ask for the key."""
     if not bus.webhook:
         return []
-    return [
-        f"Have {bus.webhook} refuse requests without the stage's key in the header {KEY_HEADER}. "
-        f"This prints the key: {show_key}"
-    ]
+    secret = f"the stage's key in the header {KEY_HEADER}"
+    return [f"Have {bus.webhook} refuse requests without {secret}. To print the key: {show_key}"]
 
 
 def _webhook(url: str, key: str, rate: int) -> dict[str, str]:

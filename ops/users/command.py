@@ -282,7 +282,7 @@ def delete(stage: Stage, email: str, yes: bool) -> None:
         _print(person.plain(item))
         click.confirm(f"Delete {printable(key)} from {stage.name}?", abort=True)
     with in_plain_words():
-        change = store.delete(key)
+        change = store.delete(key, durations.now())
     result = "is deleted" if change is Change.DONE else "was deleted by another program meanwhile"
     click.echo(f"{printable(key)} {result}.")
 

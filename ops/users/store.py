@@ -151,8 +151,7 @@ class OperatorsUsers(Users):
         )
         outcome = self.table.update(
             email,
-            f"SET validated_at = :now, validated_by = :operator{event}"
-            f" REMOVE {', '.join(PENDING)}",
+            f"SET validated_at = :now, validated_by = :operator{event} REMOVE {', '.join(PENDING)}",
             "attribute_exists(email) AND attribute_not_exists(validated_at)"
             " AND NOT mail = :deleted",
             {":now": iso(now), ":operator": BY_OPERATOR, ":deleted": DELETED, **owed},
@@ -232,7 +231,8 @@ class OperatorsUsers(Users):
         while True:
             item = self.table.get(email)
             if not _is_there(item):
-                return Change.NOBODY
+                is_done = item.get("created_at") == {"S": iso(now)}  # the answer was lost
+                return Change.DONE if is_done else Change.NOBODY
             entry = {"kind": DELETED, "at": iso(now)}
             before = attribute(item, "owed_events", "L") or []
             same = "owed_events = :seen" if before else "attribute_not_exists(owed_events)"
