@@ -1,4 +1,4 @@
-"""The local cloud as a deploy sees it: nobody's account, at one address, its gaps filled."""
+"""The local cloud as a deploy sees it: one address, its gaps filled."""
 
 import os
 import secrets

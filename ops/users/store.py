@@ -1,4 +1,4 @@
-"""The table of users as an operator changes it: transitions that no request may make.
+"""The table of users as an operator changes it.
 
 Like those of chalicelib/users/store.py, each is one conditional write, so all of this is safe
 while the service runs.

@@ -1,4 +1,4 @@
-"""The operator's account, or one sentence on why there is none; AWS's errors in plain words."""
+"""The operator's account, and AWS's errors in plain words."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_what_is_missing_is_said_with_the_way_out(
         ("cn-north-1", "execute-api.cn-north-1.amazonaws.com.cn"),
     ],
 )
-def test_an_account_is_known_by_its_number_and_its_apis_by_their_addresses(
+def test_an_account_is_known_by_its_number_and_api_addresses(
     monkeypatch: pytest.MonkeyPatch, region: str, host: str
 ) -> None:
     monkeypatch.setenv("AWS_DEFAULT_REGION", region)

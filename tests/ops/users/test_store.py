@@ -1,4 +1,4 @@
-"""What an operator may do to an item: where each change is allowed, each in one write."""
+"""An operator's changes of an item: where each is allowed, each in one write."""
 
 from __future__ import annotations
 
