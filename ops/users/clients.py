@@ -24,10 +24,9 @@ PATIENT = Config(
 
 def users(stage: Stage) -> OperatorsUsers:
     """Return the stage's table of users. Many threads may use it at once."""
+    client = stage.cloud.session.client("dynamodb", config=PATIENT)
     return OperatorsUsers(
-        stage.cloud.session.client("dynamodb", config=PATIENT),
-        stage.users_table,
-        has_events=stage.has_events,
+        client, stage.users_table, operator=stage.cloud.operator, has_events=stage.has_events
     )
 
 
