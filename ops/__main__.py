@@ -31,6 +31,7 @@ COMMAND_GROUPS = {
     "Helping users": {
         "users": "ops.users.command",
         "mail": "ops.mail.command",
+        "events": "ops.events.command",
         "put": "ops.put.command",
     },
 }

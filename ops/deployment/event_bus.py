@@ -1,4 +1,4 @@
-"""The bus that a stage puts its events on, and the webhook that EventBridge sends them to."""
+"""The bus that a stage puts its events on, and the webhook that gets them."""
 
 import hmac
 from collections.abc import Mapping

@@ -281,9 +281,11 @@ def allow(stage: Stage, email: str) -> None:
 def delete(stage: Stage, email: str, yes: bool) -> None:
     """Delete a user for good.
 
-    The address may sign up again. Backups of the table keep the user until they end.
+    The address may sign up again. Backups of the table keep the user until they end. If the stage
+    has events, the bare address stays until the deletion is published.
 
-    Permissions: dynamodb:GetItem and dynamodb:DeleteItem on the table.
+    Permissions: dynamodb:GetItem and dynamodb:DeleteItem on the table; with events,
+    dynamodb:PutItem.
     """
     store = clients.users(stage)
     key, item = _find(store, email)

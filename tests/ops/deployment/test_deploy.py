@@ -130,7 +130,7 @@ class Account:
             (steps.package, "left_to_do", lambda stage: [f"Wait for {stage}."]),
             (steps.permissions_boundary, "find", lambda *_: ""),
             (steps.mail_limits, "read", lambda _: MailLimits(180, 90)),
-            (steps.table, "ensure_users", lambda *_: STREAM),
+            (steps.table, "ensure_users", lambda *_, **__: STREAM),
             (steps.table, "ensure_limits", lambda *_: None),
             (steps.secret_key, "find_or_make", lambda *_: SECRET),
             (steps.rest_api, "ensure", lambda *_: self.api_id),

@@ -186,7 +186,7 @@ def test_only_a_user_who_is_there_is_deleted(
 ) -> None:
     put(store, STATES[state])
     with store.calls() as calls:
-        outcome = users.delete(EMAIL)
+        outcome = users.delete(EMAIL, NOW)
     assert outcome is (Change.DONE if state in KNOWN else Change.NOBODY)
     assert calls == ["DeleteItem"]
     assert store.item(EMAIL) is None
