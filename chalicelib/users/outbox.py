@@ -1,4 +1,4 @@
-"""The mail's transitions: owed, claimed, released, sent, delivered, failed, bounced.
+"""The mail's transitions: owed, claimed, released, sent, delivered, failed.
 
 The user's item is the outbox: ``mail`` says what is owed, and ``owed`` puts the item into a sparse
 index. Each transition is one conditional UpdateItem, as in store.py.

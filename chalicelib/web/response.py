@@ -1,4 +1,4 @@
-"""The answers: pages for browsers, JSON for other clients, problems as RFC 9457 has them."""
+"""The answers: pages for browsers, JSON for others, problems as in RFC 9457."""
 
 import json
 from collections.abc import Mapping, Sequence

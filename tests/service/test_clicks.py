@@ -1,4 +1,4 @@
-"""Clicks in process: who validates by opening a link, by a button, by a code; and who refuses."""
+"""Clicks in process: validating by link, button and code, and refusing."""
 
 from __future__ import annotations
 

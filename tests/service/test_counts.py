@@ -1,4 +1,4 @@
-"""The counts that CloudWatch makes of the logs: each filter against the lines that are logged."""
+"""CloudWatch's counts of the logs: each filter against the logged lines."""
 
 from __future__ import annotations
 

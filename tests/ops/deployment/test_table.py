@@ -1,4 +1,4 @@
-"""The users' table as it is found: what it lacks is turned on, its real stream is returned."""
+"""The table of users as deploy finds it, and what deploy turns on."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_a_table_that_lacks_nothing_is_left_alone(dynamodb: DynamoDBClient, say:
     assert say.last == "users"
 
 
-def test_a_table_restored_from_a_backup_gets_back_what_a_backup_does_not_hold(
+def test_a_restored_table_gets_what_its_backup_does_not_hold(
     dynamodb: DynamoDBClient, say: Ear
 ) -> None:
     dynamodb.create_table(
@@ -60,9 +60,7 @@ def test_a_table_restored_from_a_backup_gets_back_what_a_backup_does_not_hold(
     assert ttl(dynamodb) == {"TimeToLiveStatus": "ENABLED", "AttributeName": "expires_at"}
 
 
-def test_the_index_is_added_to_a_table_of_the_former_version_in_place(
-    dynamodb: DynamoDBClient, say: Ear
-) -> None:
+def test_the_index_is_added_in_place_to_a_former_table(dynamodb: DynamoDBClient, say: Ear) -> None:
     dynamodb.create_table(
         TableName="users",
         KeySchema=[{"AttributeName": "email", "KeyType": "HASH"}],

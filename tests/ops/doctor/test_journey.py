@@ -1,4 +1,4 @@
-"""The doctor's own journey: where it is stuck it says so, and it leaves nobody behind."""
+"""The doctor's own journey: it says where it is stuck and leaves no user."""
 
 from __future__ import annotations
 

@@ -233,7 +233,7 @@ def test_a_stage_that_has_a_brand_shows_it(lang: str, asked: str, for_whom: str)
     assert "#ffee00" not in plain.html
 
 
-def test_a_stage_without_a_brand_shows_no_picture_and_nowhere_to_ask() -> None:
+def test_a_stage_without_a_brand_has_no_logo_and_no_support() -> None:
     page = Page(compose(ALEXIS).html)
     assert page.images == []
     assert "mailto" not in compose(ALEXIS).html
@@ -337,7 +337,7 @@ def test_400_kilobytes_in_an_item_cost_under_10_milliseconds() -> None:
         assert time.process_time() - started < 0.01
 
 
-def test_two_names_that_are_halves_of_a_telephone_number_are_both_left_out() -> None:
+def test_two_halves_of_a_telephone_number_are_left_out() -> None:
     assert named("Call 0800", "1234 now").subject == "Bienvenue !"
 
 
