@@ -1,4 +1,4 @@
-"""A stage's life on moto's server, a second opinion: deployed as on AWS, with nothing mended."""
+"""A stage's life on moto's server, deployed as on AWS, with nothing mended."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""moto's server: a second opinion on a deploy. All that moto lacks for one is added in this file.
+"""moto's server, a second opinion on a deploy, and what it lacks for one.
 
 moto is another program than the local cloud, and knows each service for itself. Where the two
-differ, one of them is not like AWS. No function runs in it.
+differ, one of them is not like AWS. All that it lacks is added in this file. No function runs.
 """
 
 from __future__ import annotations
