@@ -1,4 +1,4 @@
-"""A website of the operator's own: a folder, served on this machine at its own origin."""
+"""A website of the operator: a folder, served on this machine at its own origin."""
 
 from __future__ import annotations
 
