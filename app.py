@@ -1,4 +1,4 @@
-"""Bienvenue's routes and event handlers: people sign up, get a mail and follow its link."""
+"""Bienvenue's routes and event handlers."""
 
 import os
 from datetime import datetime, timezone
@@ -10,7 +10,6 @@ from chalicelib.mail import feedback
 from chalicelib.mail.mailer import BATCH
 from chalicelib.templates import Templates
 from chalicelib.users import links, tokens
-from chalicelib.users.domain_rules import DomainRules
 from chalicelib.web import forms
 from chalicelib.web.clicks import Clicks
 from chalicelib.web.request import Request
@@ -19,7 +18,7 @@ from chalicelib.web.site import Site
 from chalicelib.wiring import seconds_left
 
 app = Chalice("bienvenue", configure_logs=False)
-logs.speak(app.log)
+logs.configure(app.log)
 stage = settings.read(os.environ)
 logs.use_key(stage.secret_key)
 templates = Templates(stage.templates_folder)
@@ -27,7 +26,7 @@ app.api.binary_types = []  # all requests and answers are text, so none needs to
 session = wiring.make_session()
 service = wiring.Service(session, stage, templates, lambda: now())
 answers = Answers(stage, templates)
-domains = DomainRules.of(stage)
+form = forms.SignUpForm.of(stage, templates.languages)
 site = Site(app, answers)
 clicks = Clicks(answers, lambda: service.users)
 
@@ -48,15 +47,7 @@ def correct_sign_up(request: Request) -> Response:
 def post_user(request: Request) -> Response:
     if request.is_trapped:
         return answers.trapped(request)
-    sign_up = forms.read_sign_up(
-        request.fields,
-        request.lang,
-        templates.languages,
-        names=stage.names,
-        return_prefixes=stage.return_urls,
-        is_form=request.is_form,
-        domains=domains,
-    )
+    sign_up = form.read(request.fields, request.lang, is_form=request.is_form)
     ticket = request.ticket or tokens.mint()
     service.users.sign_up(sign_up, tokens.digest(ticket), now())
     return answers.signed_up(request, sign_up, ticket)

@@ -1,1 +1,1 @@
-"""How fast Bienvenue is beside what people write without it, in one run: ``make bench``."""
+"""Benchmarks: Bienvenue beside code that people write without it (`make bench`)."""

@@ -1,4 +1,4 @@
-"""``make bench``: everything measured in one run, into build/bench.md and build/bench.png."""
+"""`make bench`: every benchmark in one run, written to build/."""
 
 import shutil
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""What the functions are called with, as API Gateway, DynamoDB, SNS and EventBridge make it."""
+"""The functions' events, as API Gateway, DynamoDB, SNS and EventBridge make them."""
 
 import json
 from typing import Any
@@ -27,7 +27,7 @@ def open_link() -> dict[str, Any]:
 
 
 def inserted(count: int) -> dict[str, Any]:
-    """A batch of the stream: people who have just signed up."""
+    """Return a batch of the stream: people who have just signed up."""
     return {"Records": [_record(number) for number in range(count)]}
 
 

@@ -1,4 +1,4 @@
-"""DynamoDB and SES as far as the functions ask for them: over TLS, and no slower than asked.
+"""A fake DynamoDB and SES: the calls that the functions make, over TLS.
 
 A process of its own, so that its work is not the caller's. It stores nothing: every update
 succeeds, every mail is taken after ``mail_seconds``. What it was asked for is counted.
@@ -57,7 +57,7 @@ class FakeAws:
 
 @contextmanager
 def running(folder: Path, mail_seconds: float = 0.0) -> Iterator[FakeAws]:
-    """One on a port of the system's choice, ended with the block."""
+    """Yield a fake on a port of the system's choice. It ends with the block."""
     folder.mkdir(parents=True, exist_ok=True)
     authority = trustme.CA()
     certificate, bundle = folder / "certificate.pem", folder / "bundle.pem"

@@ -1,5 +1,8 @@
-"""Sign-ups without a pause, by locust, on the local cloud: how soon they are answered, and how soon
-mailed; beside the same on a bare Chalice app that is deployed there too."""
+"""Sign-ups without a pause, by locust, on the local cloud.
+
+Measures how soon they are answered and mailed, beside a bare Chalice app that is deployed there
+too.
+"""
 
 import csv
 import json
@@ -79,7 +82,10 @@ def _locust(host: str, prefix: Path, seconds: int) -> tuple[dict[str, str], set[
 
 
 def _wait_until_mailed(stack: Deployed, accepted: set[str]) -> dict[str, tuple[float, float]]:
-    """When each was signed up and mailed, once all are, or nothing has come for PATIENCE."""
+    """Return when each user was signed up and mailed.
+
+    Give up once no mail has come for PATIENCE.
+    """
     deadline = time.monotonic() + PATIENCE
     mailed: dict[str, tuple[float, float]] = {}
     while len(mailed) < len(accepted) and time.monotonic() < deadline:
@@ -106,8 +112,10 @@ def _epoch(moment: str) -> float:
 
 
 def _deploy_bare(stack: Deployed, folder: Path) -> str:
-    """The address of a bare Chalice app, deployed as ours is: in a process of its own, because
-    that may then reach no other cloud."""
+    """Return the address of a bare Chalice app, deployed as ours is.
+
+    It has a process of its own, which can reach no other cloud.
+    """
     done = subprocess.run(
         [sys.executable, "-m", __name__, str(stack.state / "stack.json"), str(folder / "project")],
         cwd=CHECKOUT,

@@ -1,4 +1,4 @@
-"""Functions run as Lambda runs them, each in a process of its own, and how long that takes."""
+"""Functions in processes of their own, as Lambda runs them, and their times."""
 
 import json
 import subprocess

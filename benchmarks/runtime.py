@@ -1,4 +1,4 @@
-"""What Lambda's runtime does with a function, timed: run as a script, one process a cold start.
+"""Lambda's runtime for one function, timed: a script, one process a cold start.
 
 ``python -I -S runtime.py CODE LIBRARIES HANDLER EVENTS``: CODE is an unpacked package, which nobody
 may write to, LIBRARIES what Lambda's Python brings along. EVENTS, a JSON file, are handed over one
@@ -27,8 +27,10 @@ class Context:
 
 
 def most_held(process: str = "self") -> float:
-    """The most megabytes that a process has held, by Linux's own account; 0 where there is none.
-    What getrusage tells of a process that was just started is its parent's."""
+    """Return the most megabytes that the process has held, as Linux counts them; 0 elsewhere.
+
+    What getrusage tells of a process that was just started is its parent's.
+    """
     try:
         status = Path(f"/proc/{process}/status").read_text(encoding="ascii")
     except OSError:

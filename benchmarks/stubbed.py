@@ -1,4 +1,4 @@
-"""A function without AWS behind it: what its own work takes a processor, a request.
+"""A function without AWS behind it: the processor time of its own work.
 
 ``python -I -S stubbed.py CODE LIBRARIES HANDLER EVENT``. Run as a script; prints the microseconds.
 What the function logs is written, but to nobody: who reads it takes a processor of their own.
@@ -32,8 +32,10 @@ def main(code: str, libraries: str, handler: str, event: str) -> None:
 
 
 def measure(handler: str, request: dict[str, Any]) -> float:
-    """What one of many such requests takes, in the lap that was disturbed the least: others on the
-    machine, who only ever make it slower, would else be most of the difference."""
+    """Return the time of one of many such requests, in the fastest lap.
+
+    Other processes on the machine only ever make a lap slower.
+    """
     os.environ.pop("_HANDLER", None)
     module_name, _, name = handler.rpartition(".")
     module: Any = importlib.import_module(module_name)

@@ -1,4 +1,4 @@
-"""What locust does: sign up somebody new, and somebody else as soon as that is answered."""
+"""Locust's visitor: signs up one new user after another."""
 
 import os
 import uuid

@@ -1,4 +1,4 @@
-"""A botocore session that starts quickly and connects cheaply; its clients are botocore's own."""
+"""A botocore session that starts quickly and connects cheaply."""
 
 import gc
 import gzip

@@ -1,4 +1,4 @@
-"""Return addresses: the pages of the operator's product that browsers are sent back to."""
+"""Return addresses: pages of the operator's product that browsers go back to."""
 
 import re
 from collections.abc import Collection

@@ -91,6 +91,7 @@ class Service:
             templates=self._templates,
             base_url=stage.base_url,
             refuse_url=f"{stage.base_url}/refuse",
+            has_one_click=stage.has_one_click,
             default_lang=stage.default_lang,
             brand=stage.brand,
         )

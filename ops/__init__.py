@@ -1,1 +1,1 @@
-"""The operator's commands, run as ``python -m ops``. Nothing in here ships to Lambda."""
+"""The operator's commands, run as ``python -m ops``. Lambda never gets them."""

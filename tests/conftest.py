@@ -1,4 +1,4 @@
-"""Fixtures for every test. None of them lets a test near the account of whoever runs it."""
+"""Fixtures for every test. None lets a test near the account of its user."""
 
 from __future__ import annotations
 

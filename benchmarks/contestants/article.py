@@ -1,4 +1,4 @@
-"""(iii) The article's handler in Python: each inserted item gets its mail, one after another."""
+"""(iii) The article's handler in Python: one mail for each inserted item, in turn."""
 
 import secrets
 

@@ -1,4 +1,4 @@
-"""(i) The least that does the same AWS calls: boto3, a function each, nothing checked."""
+"""(i) The least code that makes the same AWS calls: boto3, without any checks."""
 
 import json
 from datetime import datetime, timezone

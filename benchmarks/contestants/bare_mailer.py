@@ -1,4 +1,4 @@
-"""(i) The least that does the mailer's AWS calls: claim, send, write down, one after another."""
+"""(i) The least mailer: claim, send and record, one mail after another."""
 
 import secrets
 

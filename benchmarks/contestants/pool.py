@@ -1,4 +1,4 @@
-"""The limit: a bare pool of 100 threads over one batch, and a connection for each of them."""
+"""The limit: a bare pool of 100 threads over one batch, with as many connections."""
 
 from concurrent.futures import ThreadPoolExecutor
 

@@ -1,5 +1,6 @@
-"""(ii) As people write it: Powertools for routes and logs, pydantic for what comes in, jinja2 for
-what goes out."""
+"""(ii) The usual stack: Powertools for routes and logs, pydantic and jinja2.
+what goes out.
+"""
 
 import secrets
 from datetime import datetime, timezone

@@ -1,4 +1,4 @@
-"""The drain: one sender that mails what is still owed, oldest first, at SES's own pace."""
+"""The drain: one sender that mails what is owed, oldest first, at SES's pace."""
 
 import logging
 import math

@@ -1,4 +1,4 @@
-"""The stage's limits: a budget of mails, a brake for bounces, and a lock for the drain.
+"""The stage's limits: a budget of mails, a brake for bounces, the drain's lock.
 
 They live in a small table of their own, so that one conditional write decides for all functions.
 The item ``mail`` holds the budget's counters and the brake; the item ``drain`` holds the lock.

@@ -1,4 +1,4 @@
-"""Email addresses: which ones SES can deliver to, and the one spelling each is stored under."""
+"""Email addresses: those that SES can deliver to, in their canonical spelling."""
 
 import re
 from urllib.parse import unquote

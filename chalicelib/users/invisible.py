@@ -1,4 +1,4 @@
-"""Characters that nobody sees: those that come along when text is copied from a screen."""
+"""Invisible characters: those that come along when text is copied from a screen."""
 
 import unicodedata
 

@@ -1,4 +1,4 @@
-"""A user's item: its attributes, and what they say. Pure functions; DynamoDB is not known here.
+"""A user's item: its attributes and their meaning, as pure functions.
 
 docs/item.md describes every attribute. Items may also come from other programs, with attributes of
 any type: what is not as expected counts as absent.

@@ -1,4 +1,4 @@
-"""Mailboxes: one for all spellings of an address, with the mails it got and its owner's refusal.
+"""Mailboxes: the mails that all spellings of an address got, and refusals.
 
 Each is an item in the table of limits, known by a keyed hash: the table names nobody. The item of
 a mailbox that got mail expires a day later. The item of one whose owner refused never expires.

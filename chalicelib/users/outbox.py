@@ -1,4 +1,4 @@
-"""The mail's transitions: owed, claimed, released, sent, delivered, failed, bounced.
+"""The mail's transitions: owed, claimed, released, sent, delivered, failed.
 
 The user's item is the outbox: ``mail`` says what is owed, and ``owed`` puts the item into a sparse
 index. Each transition is one conditional UpdateItem, as in store.py.
@@ -278,7 +278,7 @@ class Outbox:
         self, email: str, link_hash: str, message_id: str, took_ms: int, now: datetime
     ) -> bool:
         """Record SES's word that the mailbox's server took the mail, after ``took_ms``."""
-        return self._report(
+        is_recorded = self._report(
             email,
             link_hash,
             "SET mail = :delivered, mail_at = :now, message_id = :id, delivered_at = :now"
@@ -293,6 +293,10 @@ class Outbox:
                 ":took": took_ms,
             },
         )
+        if is_recorded:  # a metric counts the line and takes the time from its field
+            extra = {"delivery_ms": took_ms}
+            log.info("mail delivered user=%s in %d ms", hashed(email), took_ms, extra=extra)
+        return is_recorded
 
     def report_delayed(
         self, email: str, link_hash: str, message_id: str, reason: str, now: datetime

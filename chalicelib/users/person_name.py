@@ -1,4 +1,4 @@
-"""People's names: any script, but nothing that carries a message into a stranger's mailbox.
+"""People's names: any script, but no message to a stranger's mailbox.
 
 ``RULES`` says what is refused, and why. Everything else is kept as it was typed.
 """

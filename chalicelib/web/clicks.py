@@ -1,4 +1,4 @@
-"""Clicks: what opening a link, pressing a page's button and typing a code do to a user."""
+"""Clicks: the effects of opening a link, pressing a button and typing a code."""
 
 from collections.abc import Callable
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""Cross-origin rules: which answers another origin's scripts may read (Fetch, "CORS protocol")."""
+"""Cross-origin rules: the answers that other origins' scripts may read."""
 
 from collections.abc import Collection
 

@@ -1,10 +1,11 @@
-"""What a sign-up or a resend says, made canonical, or everything that is wrong with it."""
+"""The fields of a sign-up or a resend, made canonical, or every problem in them."""
 
 import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from chalicelib import language_tag, return_urls
+from chalicelib.settings import Settings
 from chalicelib.users import email_address, person_name, tokens
 from chalicelib.users.domain_rules import ANYBODY, DomainRules
 from chalicelib.users.people import SignUp
@@ -61,33 +62,42 @@ class Invalid(ValueError):
         self.problems = problems
 
 
-def read_sign_up(
-    fields: Mapping[str, object],
-    lang: str,
-    languages: Collection[str],
-    *,
-    names: str = "optional",
-    return_prefixes: Collection[str] = (),
-    is_form: bool = False,
-    domains: DomainRules = ANYBODY,
-) -> SignUp:
-    """Return the sign-up in ``fields``, in ``lang`` if they name no other known language.
+@dataclass(frozen=True)
+class SignUpForm:
+    """The sign-up form of a stage: what a sign-up may say there.
 
-    ``names`` is the stage's setting, and ``return_prefixes`` are its return addresses. The domain
-    of the address must be one that may sign up. A form may have fields that are not for us; JSON
-    may not. Raise Invalid.
+    ``names`` is the stage's setting: ``optional``, ``required`` or ``none``. ``return_prefixes``
+    are its return addresses, and ``domains`` says whose addresses may sign up.
     """
-    reader = _Reader(fields)
-    if not is_form:
-        reader.refuse_unknown(_NAMELESS if names == "none" else FIELDS)
-    email = reader.take("email", email_address.canonical, required=True)
-    if email and not domains.may_sign_up(email):
-        reader.problems.append(Problem("domain_refused", "email"))
-    prenom, nom = ("", "") if names == "none" else _names(reader, required=names == "required")
-    chosen = reader.take("lang", lambda text: language_tag.match(text, languages))
-    return_to = reader.take("return_to", lambda text: _return_to(text, return_prefixes))
-    reader.finish()
-    return SignUp(email, prenom, nom, chosen or lang, return_to=return_to)
+
+    languages: Collection[str]
+    names: str = "optional"
+    return_prefixes: Collection[str] = ()
+    domains: DomainRules = ANYBODY
+
+    @classmethod
+    def of(cls, stage: Settings, languages: Collection[str]) -> "SignUpForm":
+        """Return the form of a stage that has ``languages``."""
+        return cls(languages, stage.names, stage.return_urls, DomainRules.of(stage))
+
+    def read(self, fields: Mapping[str, object], lang: str, *, is_form: bool = False) -> SignUp:
+        """Return the sign-up in ``fields``, in ``lang`` if they name no other known language.
+
+        An HTML form may send fields that the stage does not know; JSON may not. Raise Invalid.
+        """
+        reader = _Reader(fields)
+        if not is_form:
+            reader.refuse_unknown(_NAMELESS if self.names == "none" else FIELDS)
+        email = reader.take("email", email_address.canonical, required=True)
+        if email and not self.domains.may_sign_up(email):
+            reader.problems.append(Problem("domain_refused", reader.spelled("email")))
+        prenom, nom = "", ""
+        if self.names != "none":
+            prenom, nom = _names(reader, required=self.names == "required")
+        chosen = reader.take("lang", lambda text: language_tag.match(text, self.languages))
+        return_to = reader.take("return_to", lambda text: _return_to(text, self.return_prefixes))
+        reader.finish()
+        return SignUp(email, prenom, nom, chosen or lang, return_to=return_to)
 
 
 def _names(reader: "_Reader", *, required: bool) -> tuple[str, str]:
@@ -103,7 +113,7 @@ def _names(reader: "_Reader", *, required: bool) -> tuple[str, str]:
 
 
 def read_code(fields: Mapping[str, object]) -> TypedCode | None:
-    """Return the code in ``fields`` and its user; None if these fields are of no mail of ours."""
+    """Return the code in ``fields`` and its user; None if they are not of our mail."""
     email, code = fields.get("email"), fields.get("code")
     if not isinstance(email, str) or not isinstance(code, str) or len(code) > MAX_CODE_LENGTH:
         return None

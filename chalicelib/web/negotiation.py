@@ -1,4 +1,4 @@
-"""What a client prefers, by its Accept and Accept-Language headers (RFC 9110 §12.5)."""
+"""A client's preferences, by Accept and Accept-Language (RFC 9110 §12.5)."""
 
 from collections.abc import Iterator
 from functools import lru_cache

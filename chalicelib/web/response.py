@@ -1,4 +1,4 @@
-"""The answers: pages for browsers, JSON for other clients, problems as RFC 9457 has them."""
+"""The answers: pages for browsers, JSON for others, problems as in RFC 9457."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -147,7 +147,7 @@ class Answers:
 
     def blocked(self, request: Request) -> Response | None:
         """Return why no route may have this request; None if one may."""
-        if request.method == "POST" and request.is_foreign:
+        if request.method == "POST" and request.is_foreign and not request.is_one_click:
             return self.problem(request, 403, "origin_refused")
         if request.body_error:
             return self.problem(request, BODY_STATUS[request.body_error], request.body_error)

@@ -1,4 +1,4 @@
-"""The edge between Chalice and the answers: requests come in, finished responses go out."""
+"""The edge between Chalice and the answers: requests in, responses out."""
 
 import logging
 from collections.abc import Callable, Sequence

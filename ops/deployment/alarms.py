@@ -1,4 +1,4 @@
-"""The stage's alarms, the address that they are mailed to, and what that address has to confirm."""
+"""The stage's alarms, and the address that gets them by mail."""
 
 from collections.abc import Callable, Mapping
 from shlex import quote

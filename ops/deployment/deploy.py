@@ -1,4 +1,4 @@
-"""A deploy: it makes a stage what the checkout says, on AWS and on the local cloud alike.
+"""A deploy: it makes a stage as the checkout describes it.
 
 Every step may be repeated, and goes on from whatever an interrupted deploy left.
 """

@@ -1,4 +1,4 @@
-"""The asynchronous calls of functions: how often Lambda tries one, and where a failed one goes."""
+"""Asynchronous calls: how often Lambda tries one, and where a failed one goes."""
 
 from typing import TYPE_CHECKING, Any
 

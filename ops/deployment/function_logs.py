@@ -1,4 +1,4 @@
-"""The functions' logs: in JSON, which metric filters count, and kept for as long as the stage says.
+"""The functions' logs: JSON, metric filters and the stage's retention.
 
 The stack makes the groups and their filters, but changes nothing of a group that it takes over, and
 does not notice that one was deleted, with its filters. Chalice knows nothing of the format, and

@@ -1,4 +1,4 @@
-"""Settings that Lambda keeps beside a function's code, and Lambda's refusals that pass."""
+"""Settings that Lambda keeps beside a function's code, and refusals that pass."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The limits MAILS_PER_DAY and MAILS_PER_HOUR, as SES's quota for the account allows."""
+"""The limits MAILS_PER_DAY and MAILS_PER_HOUR, from SES's quota of the account."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What can be known before anything is made: a stage that cannot work is refused in a sentence."""
+"""Preconditions of a deploy: a stage that cannot work is refused at once."""
 
 import re
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""What can be known before a first deploy, a line for each check. Nothing is changed."""
+"""The checks before a first deploy, a line for each. They change nothing."""
 
 import json
 import re

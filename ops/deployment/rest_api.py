@@ -1,4 +1,4 @@
-"""The stage's REST API and its throttle, made before the functions that know its address.
+"""The stage's REST API and its throttle, made before the functions.
 
 Chalice would make it last, and its address would take a second deploy to get into the mails. What
 is recorded as deployed it only fills (chalice/deploy/planner.py: _plan_restapi).

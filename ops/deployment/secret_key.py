@@ -1,4 +1,4 @@
-"""The stage's SECRET_KEY: made at random by the first deploy, and the same ever after."""
+"""The stage's SECRET_KEY: random from the first deploy, then always the same."""
 
 import secrets
 from collections.abc import Mapping

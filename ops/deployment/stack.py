@@ -1,4 +1,4 @@
-"""The stage's backing resources: one CloudFormation stack, changed only by reviewed change sets."""
+"""The stage's backing resources: one CloudFormation stack and its change sets."""
 
 import json
 import re

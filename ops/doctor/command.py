@@ -1,4 +1,4 @@
-"""The command `doctor`: a line for each check of a stage, and how to fix what is wrong."""
+"""The command `doctor`: a line for each check of a stage, and how to fix it."""
 
 import sys
 from collections.abc import Sequence

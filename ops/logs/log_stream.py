@@ -1,4 +1,4 @@
-"""The logs of all functions as one stream in the order of time, in any of Lambda's formats."""
+"""The logs of all functions as one stream in order of time, in any format."""
 
 import heapq
 import json

@@ -1,4 +1,4 @@
-"""An item of the table of users, read from JSON in DynamoDB's form or in plain form."""
+"""An item of the table of users, read from DynamoDB's JSON or from plain JSON."""
 
 import json
 from collections.abc import Mapping

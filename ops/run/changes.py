@@ -1,4 +1,4 @@
-"""Changes of the code that a run deploys: which files, and whether Chalice must deploy them."""
+"""Changes of the code: the files, and whether Chalice must deploy them."""
 
 import ast
 from collections.abc import Iterable, Iterator

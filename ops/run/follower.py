@@ -1,4 +1,4 @@
-"""What a run prints while it goes on: changes of the code, and what happens to users."""
+"""The lines that a run prints: changes of the code, and events of users."""
 
 import contextlib
 import threading

@@ -1,4 +1,4 @@
-"""The guard: it keeps web pages and strangers out of the local cloud and the mailbox.
+"""The guard that keeps web pages and strangers out of the local cloud.
 
 A page in the developer's browser can send requests to any port of this machine. The local cloud
 would obey them, since it looks at neither Origin, Host nor signature.

@@ -1,4 +1,4 @@
-"""Loads a copy of the app and fills its templates, in a process that knows no former version.
+"""A copy of the app, loaded and its templates filled in a fresh process.
 
 Run as a script with the copy's folder and the checkout. Prints what is wrong in one line; the
 standard library is all that it stands on, since anything else may be what is wrong.

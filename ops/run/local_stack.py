@@ -1,4 +1,4 @@
-"""The whole service on this machine: a local cloud, a mailbox, and the real package deployed there.
+"""The whole service on this machine: a local cloud, a mailbox and the package.
 
 Everything listens on 127.0.0.1 behind a guard, lives in one ``state`` folder that only its owner
 can read, and ends with this process.
@@ -233,7 +233,7 @@ def _answers(port: int, path: str) -> bool:
 
 
 def copy(checkout: Path, folder: Path) -> Project:
-    """What Chalice packages, copied to ``folder``, so that no file of the checkout changes.
+    """Copy what Chalice packages to ``folder``, so that no file of the checkout changes.
 
     Chalice's built packages stay there from run to run; what it once deployed is gone for good.
     """

@@ -1,4 +1,4 @@
-"""Child processes that end with us: in groups of their own, logged to files, watched by a guard."""
+"""Child processes that end with their parent, in groups of their own."""
 
 import contextlib
 import signal

@@ -1,4 +1,4 @@
-"""A whole deploy of the changed app by Chalice, in a process that knows no former version.
+"""A whole deploy of the changed app by Chalice, in a fresh process.
 
 Run as a module with the run's folder. Prints an error in one line.
 """

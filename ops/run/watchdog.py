@@ -1,4 +1,4 @@
-"""Outlives the process that starts it, by seconds: ends what that one could not end itself.
+"""The watchdog: it outlives its parent by seconds and ends what that left.
 
 Run as a script. Reads process group ids from its standard input, a line each, until its end: that
 comes when the parent is gone for whatever reason, SIGKILL included, on any POSIX system. Files

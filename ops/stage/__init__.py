@@ -1,1 +1,1 @@
-"""A stage: where it lives, what the checkout knows of it, and errors in plain words."""
+"""A stage: where it is, what the checkout knows of it, errors in plain words."""

@@ -1,4 +1,4 @@
-"""The stage that `make run` runs: its name, its folder, and the command that starts it."""
+"""The stage of `make run`: its name, its folder, the command that starts it."""
 
 from pathlib import Path
 from shlex import quote

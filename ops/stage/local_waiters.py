@@ -1,4 +1,4 @@
-"""No naps on the local cloud: its functions are ready in half a second, botocore looks every five.
+"""Short waits for the local cloud: its functions are ready in half a second.
 
 Chalice waits with botocore's own waiter for each function it makes. AWS is never given this.
 """

@@ -1,4 +1,4 @@
-"""A stage in Chalice's own files: what it is to be (config.json), what it became (deployed/).
+"""A stage in Chalice's own files: config.json and deployed/.
 
 Chalice reads both; anything in them that is not named here is kept as it is.
 """

@@ -1,4 +1,4 @@
-"""Waiting for something that changes by itself: short looks at first, patient ones later."""
+"""Waiting for a change: short looks at first, longer ones later."""
 
 import time
 from collections.abc import Callable

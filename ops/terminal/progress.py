@@ -1,4 +1,4 @@
-"""Steps as they happen: a spinner and a line each on a terminal, plain lines elsewhere."""
+"""Steps as they happen: a spinner on a terminal, plain lines elsewhere."""
 
 import time
 from collections.abc import Callable, Iterator

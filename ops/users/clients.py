@@ -27,7 +27,9 @@ PATIENT = Config(
 def users(stage: Stage) -> OperatorsUsers:
     """Return the stage's table of users. Many threads may use it at once."""
     client = stage.cloud.session.client("dynamodb", config=PATIENT)
-    return OperatorsUsers(client, stage.users_table, mailboxes(stage, client))
+    return OperatorsUsers(
+        client, stage.users_table, mailboxes(stage, client), operator=stage.cloud.operator
+    )
 
 
 def mailboxes(stage: Stage, client: "DynamoDBClient") -> Mailboxes:

@@ -1,4 +1,4 @@
-"""The users that an operator means by an address, or by a part of one or of a name."""
+"""The users that an operator means by an address, or by a part of a name."""
 
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator

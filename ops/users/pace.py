@@ -1,4 +1,4 @@
-"""How many mails a command may send, and how fast: SES's quota, less a share for sign-ups."""
+"""The pace of mails that a command causes: SES's quota, less a share."""
 
 import math
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Everything that the table holds on a user, for a request for access (GDPR, article 15)."""
+"""All that the table holds on a user, for a request for access (GDPR, art. 15)."""
 
 from datetime import datetime
 from typing import Any

@@ -1,4 +1,4 @@
-"""A real browser: Debian's Chromium, axe-core in it, and pictures of what it shows.
+"""A real browser: Debian's Chromium, with axe-core and screenshots.
 
 ``python -m tests.e2e.browser`` takes those of the docs again, into docs/pictures/.
 """
@@ -46,7 +46,10 @@ AXE = Axe()
 
 @contextmanager
 def running() -> Iterator[Browser]:
-    """The browser of this machine. Without one, tests are skipped; REQUIRE_BROWSER=1 forbids it."""
+    """Yield this machine's browser.
+
+    Without one, tests are skipped; REQUIRE_BROWSER=1 forbids it.
+    """
     with sync_playwright() as playwright:
         browser = launch(playwright.chromium)
         yield browser

@@ -1,4 +1,4 @@
-"""What an operator does to a stage of the local cloud, each time in a process of its own.
+"""An operator's acts on a stage of the local cloud, each in its own process.
 
 ``python -m tests.e2e.deploying ENDPOINT FOLDER COMMAND [OPERATION]``. COMMAND ``ops`` deploys as
 ``python -m ops deploy`` does, ``destroy`` takes down as ``python -m ops destroy`` does; either is
@@ -102,7 +102,7 @@ def _command() -> str:
 
 
 def _write_down(asked: Path, model: OperationModel, **_: object) -> None:
-    """The permission that an operation needs."""
+    """Record the permission that an operation needs."""
     service = model.service_model.signing_name
     verb = model.http["method"] if service == "apigateway" else model.name
     with asked.open("a", encoding="utf-8") as file:

@@ -1,4 +1,4 @@
-"""A proxy before a service of the local cloud: it makes trouble by plan and keeps what passed."""
+"""A proxy before a service of the local cloud: planned faults, kept requests."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ class Request(BaseHTTPRequestHandler):
 
 
 def says(status: int, code: str) -> Callable[[Request], None]:
-    """An error as AWS's JSON services give it."""
+    """Return an error as AWS's JSON services give it."""
     body = json.dumps({"__type": code, "message": "Trouble."}).encode()
     return lambda request: request.answer(status, {"x-amzn-errortype": code}, body)
 

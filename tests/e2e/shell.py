@@ -1,5 +1,7 @@
-"""A shell for commands that are printed or documented, with `curl` and `aws` as far as they are
-used there: neither is asked of who runs the tests."""
+"""A shell for printed and documented commands.
+
+`curl` and `aws` are imitated as far as the commands use them, so that the tests need neither.
+"""
 
 import json
 import os

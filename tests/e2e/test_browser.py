@@ -1,5 +1,7 @@
-"""People's journeys in a real browser, from the form through the mailbox to the page behind the
-link; every page and mail on the way is held against axe-core and its picture taken."""
+"""People's journeys in a real browser, from the form to the page of the link.
+
+axe-core looks at every page and mail on the way, and each is photographed.
+"""
 
 from __future__ import annotations
 
@@ -117,7 +119,7 @@ class Visitor:
 def visiting(
     browser: Browser, stack: Stack, lang: str, *, scripts: bool = True
 ) -> Iterator[Visitor]:
-    """A visitor who never was here before, in ``lang``; nothing may be refused to them."""
+    """Yield a page of a new visitor in ``lang``. The browser may refuse nothing of it."""
     context = browser.new_context(locale=lang, java_script_enabled=scripts)
     context.set_default_timeout(15_000)
     visitor = Visitor(context.new_page(), stack, lang)
@@ -314,7 +316,7 @@ def test_whoever_did_not_sign_up_says_so_from_the_mail(browser: Browser, visitor
 # What goes wrong
 
 
-def test_errors_stand_beside_their_fields_and_keep_what_was_typed(visitor: Visitor) -> None:
+def test_errors_stand_by_their_fields_and_keep_typed_values(visitor: Visitor) -> None:
     typed = {"email": "zoe@", "prenom": "see www.spam.example", "nom": "O'Neill"}
     visitor.open_form()
     visitor.fill_in(**typed)
@@ -414,7 +416,7 @@ def test_what_no_form_sends_is_told_on_a_page(visitor: Visitor) -> None:
     look(visitor.page, f"problem.{visitor.lang}")
 
 
-def test_another_language_can_be_chosen_anywhere_and_follows_into_the_mail(
+def test_a_chosen_language_follows_into_the_mail(
     visitor: Visitor,
 ) -> None:
     email = f"switched.{visitor.lang}@example.org"
@@ -521,7 +523,7 @@ def branded_stack(tmp_path_factory: pytest.TempPathFactory, website: str) -> Ite
 
 
 @pytest.mark.parametrize("lang", JOURNEYS)
-def test_a_branded_stage_asks_for_one_more_click_and_sends_people_on(
+def test_a_branded_stage_asks_for_a_click_and_sends_people_on(
     browser: Browser, branded_stack: Stack, website: str, lang: str
 ) -> None:
     email = f"branded.{lang}@example.org"

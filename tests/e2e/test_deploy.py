@@ -1,6 +1,8 @@
-"""One stage deployed again and again, as an operator's days go: interrupted, with new code, with a
-table made anew, by `python -m ops deploy` and by plain `chalice deploy`; taken down in the end, and
-brought back."""
+"""One stage deployed again and again, by ops and by plain Chalice.
+
+Deploys are interrupted, have new code and a table made again. In the end the stage is taken down
+and brought back.
+"""
 
 from __future__ import annotations
 
@@ -83,7 +85,7 @@ class Stage:
         return [stable(mapping) for mapping in listed["EventSourceMappings"]]
 
     def beyond_chalice(self) -> dict[str, Any]:
-        """All that Chalice cannot set."""
+        """Return all settings that Chalice cannot make."""
         function = self.project.function(event_invoke_config.FEEDBACK)
         (api,) = self.client("apigateway").get_rest_apis()["items"]
         stage = self.client("apigateway").get_stage(restApiId=api["id"], stageName="api")
@@ -98,12 +100,12 @@ class Stage:
         }
 
     def retention(self) -> dict[str, int]:
-        """The log groups, and the days that each keeps its logs."""
+        """Return the log groups, and the days that each keeps its logs."""
         groups = self.client("logs").describe_log_groups()["logGroups"]
         return {one["logGroupName"]: one["retentionInDays"] for one in groups}
 
     def mails(self, to: str) -> list[str]:
-        """The texts of the mails to an address."""
+        """Return the texts of the mails to an address."""
         listed = HTTP.request("GET", f"{self.endpoint}/_ministack/ses/messages").json()
         mails = [mail for account in listed["messages"].values() for mail in account]
         return [mail["BodyText"] for mail in mails if mail["To"] == [to]]
@@ -147,7 +149,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         yield stage
 
 
-def test_a_deploy_takes_up_what_interrupted_ones_left_and_makes_nothing_twice(
+def test_a_deploy_goes_on_where_others_were_interrupted(
     stage: Stage,
 ) -> None:
     assert len(stage.client("apigateway").get_rest_apis()["items"]) == 1
@@ -224,19 +226,19 @@ def test_what_was_deleted_by_hand_beside_the_stack_is_put_back(stage: Stage) -> 
 
 
 def filters(logs: Any) -> list[Any]:
-    """The metric filters, but for when they were made."""
+    """Return the metric filters, but for when they were made."""
     found = logs.describe_metric_filters()["metricFilters"]
     return [{**one, "creationTime": 0} for one in found]
 
 
 def alarms(cloudwatch: Any) -> dict[str, Any]:
-    """What the alarms are told to do, by their names."""
+    """Return the alarms' actions by the alarms' names."""
     told = ("Dimensions", "AlarmActions", "OKActions", "Threshold", "Period", "TreatMissingData")
     found = cloudwatch.describe_alarms()["MetricAlarms"]
     return {one["AlarmName"]: [one.get(name) for name in told] for one in found}
 
 
-def test_plain_chalice_ships_the_code_and_keeps_what_it_knows_nothing_of(stage: Stage) -> None:
+def test_plain_chalice_ships_code_and_keeps_all_else(stage: Stage) -> None:
     before = stage.beyond_chalice()
     assert before["methods"]["*/*"]["throttlingRateLimit"] == 50
     assert before["on failure"]["DestinationConfig"]["OnFailure"]
@@ -249,7 +251,7 @@ def test_plain_chalice_ships_the_code_and_keeps_what_it_knows_nothing_of(stage: 
     stage.journey("plain@example.org")
 
 
-def test_a_clean_checkout_deploys_once_chalices_record_is_made_again(stage: Stage) -> None:
+def test_a_clean_checkout_deploys_after_ops_record(stage: Stage) -> None:
     """Chalice's record is not in git. Without it, Chalice would make what exists already: AWS
     refuses a second mapping, the local cloud does not."""
     before = stage.beyond_chalice()
@@ -317,7 +319,7 @@ def add_double(stage: Stage) -> None:
     )
 
 
-def test_a_stage_taken_down_leaves_its_users_and_a_deploy_finds_them_again(stage: Stage) -> None:
+def test_destroy_leaves_the_users_for_a_later_deploy(stage: Stage) -> None:
     """Killed again and again on the way down, too, and without Chalice's record of what it made."""
     users = stage.project.users_table
     stage.journey("faithful@example.org")
@@ -369,7 +371,7 @@ def test_no_command_needs_what_its_policy_does_not_give(
     assert asked - given <= NOT_ON_AWS.get(policy, set())
 
 
-def test_plain_chalice_says_what_to_run_first_where_there_is_no_table_yet(tmp_path: Path) -> None:
+def test_plain_chalice_without_a_table_says_what_to_run_first(tmp_path: Path) -> None:
     local_stack.copy(ROOT, tmp_path)
     done = deploying.run("http://127.0.0.1:9", tmp_path, "chalice")  # where nobody listens
     assert done.returncode != 0

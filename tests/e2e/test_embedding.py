@@ -1,4 +1,4 @@
-"""The recipes of docs/embedding.md, each run as it is printed, from a page of another origin."""
+"""The recipes of docs/embedding.md, run as printed on a page of another origin."""
 
 from __future__ import annotations
 

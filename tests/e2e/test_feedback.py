@@ -1,4 +1,4 @@
-"""SES's events, published to the stage's topic as SES would, and the drain: both deployed."""
+"""SES's events on the stage's topic, and the drain, both deployed."""
 
 from __future__ import annotations
 

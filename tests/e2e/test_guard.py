@@ -1,4 +1,4 @@
-"""While `make run` runs, no web page can use it: tried from foreign pages in a real browser."""
+"""The guard of `make run`, tried by foreign pages in a real browser."""
 
 from __future__ import annotations
 
@@ -164,7 +164,7 @@ def test_the_app_itself_answers_a_foreign_form(stack: Stack, page: Page, foreign
     expect(page.get_by_role("heading", name="another website", level=1)).to_be_visible()
 
 
-def test_keys_of_another_run_are_refused_in_words_that_clients_know(stack: Stack) -> None:
+def test_keys_of_another_run_are_refused_as_aws_does(stack: Stack) -> None:
     def code(service: str, call: str, **options: Any) -> str:
         client = boto3.client(
             service,

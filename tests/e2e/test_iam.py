@@ -1,4 +1,4 @@
-"""The stack with IAM enforced: its roles allow the functions all that they do, and nothing idle."""
+"""The stack with IAM enforced: roles allow all that is needed, and no more."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ def drains(stack: Guarded) -> bool:
 
 
 def notification(stack: Guarded, bounced: str) -> dict[str, Any]:
-    """What SNS hands to the function when an address bounces."""
+    """Return what SNS hands to the function when an address bounces."""
     message = {
         "TopicArn": test_feedback.feedback_topic(stack),
         "Subject": "Amazon SES Email Event Notification",

@@ -1,4 +1,4 @@
-"""Journeys through the package that Chalice deployed: HTTP in, a real mail out, its link back."""
+"""Journeys through the deployed package: HTTP in, a mail out, its link back."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_an_expired_link_leads_to_a_new_one(stack: Stack) -> None:
     assert validated(stack.open(link_in(mails[1])))
 
 
-def test_resending_waits_for_the_cooldown_and_ends_with_the_fifth_mail(stack: Stack) -> None:
+def test_resending_waits_a_minute_and_ends_with_the_fifth_mail(stack: Stack) -> None:
     email = "eager@example.org"
     stack.post("/users", {"email": email, **NAMES})
     stack.wait_for_item(email, "sent")

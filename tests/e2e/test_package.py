@@ -1,4 +1,4 @@
-"""The zip that Chalice built, taken alone: what is in it, and that nothing is missing from it."""
+"""The zip that Chalice built, taken alone: complete, and nothing too much."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ def test_every_file_can_be_read_by_any_user(package: ZipFile) -> None:
     assert {entry.external_attr >> 16 for entry in package.infolist()} == {0o100644}
 
 
-def test_all_code_that_is_loaded_has_the_bytecode_of_just_that_code(package: ZipFile) -> None:
+def test_all_loaded_code_has_its_own_bytecode(package: ZipFile) -> None:
     """Lambda cannot keep what it compiles: without, each cold start takes a fifth longer."""
     caches = {name for name in package.namelist() if "__pycache__" in name}
     code = [name for name in package.namelist() if name.endswith(".py")]
@@ -243,7 +243,7 @@ def test_all_that_loads_beside_chalice_and_botocore_is_small(
         ),
     ],
 )
-def test_a_cold_start_loads_only_this_and_asks_aws_for_nothing_else(
+def test_a_cold_start_loads_and_asks_for_only_this(
     beside: list[str], function: str, event: dict[str, Any], calls: list[str]
 ) -> None:
     """boto3 would take a tenth longer, email-validator too, and so may whatever joins this list.

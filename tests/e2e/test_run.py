@@ -1,4 +1,4 @@
-"""`make run` as who types it sees it: what it prints, leaves behind, and says when it can't."""
+"""`make run` as its user sees it: output, files and errors."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.e2e.stack import PORTS, ROOT, Stack, free_ports, is_free, link_in, ru
 
 
 def processes() -> dict[int, int]:
-    """Every process there is, and its parent."""
+    """Return every process and its parent."""
     listed = subprocess.run(
         ["ps", "-eo", "pid=,ppid="], capture_output=True, text=True, check=True
     ).stdout
@@ -25,7 +25,7 @@ def processes() -> dict[int, int]:
 
 
 def children(pid: int) -> set[int]:
-    """All processes below ``pid``."""
+    """Return all processes below ``pid``."""
     parents = processes()
     below = {pid}
     for _ in parents:
@@ -49,7 +49,7 @@ def test_stack_json_names_what_runs_where(stack: Stack) -> None:
     assert stack.get(found["mailbox"]).status == 200
 
 
-def test_the_curl_line_and_the_put_item_that_it_prints_work_as_they_stand(stack: Stack) -> None:
+def test_the_printed_curl_and_put_lines_work_as_they_stand(stack: Stack) -> None:
     printed = (stack.folder / "output").read_text()
     for address in (f"{stack.api}/", stack.mailbox):
         assert address in printed

@@ -1,4 +1,4 @@
-"""doctor, logs and metrics as they are typed, about a stage that really runs, well and broken."""
+"""doctor, logs and metrics as typed, about a stage that runs, well and broken."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 
 def ops(stack: Stack, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """A command, typed about the running stage; standard error is its own."""
+    """Run a command as typed about the running stage; standard error is kept apart."""
     command, *options = arguments
     return subprocess.run(
         _line(stack, command, *options), cwd=ROOT, capture_output=True, text=True, check=False
@@ -45,7 +45,7 @@ def _line(stack: Stack, command: str, *options: str) -> list[str]:
 
 
 def examined(stack: Stack, *options: str) -> tuple[int, dict[str, Any], dict[str, Any]]:
-    """How the doctor ended, what it found by the checks' names, and all that it said."""
+    """Return the doctor's exit status, its findings by check, and all that it printed."""
     done = ops(stack, "doctor", "--json", *options)
     assert done.stdout, done.stderr
     said = json.loads(done.stdout)
@@ -56,7 +56,7 @@ def reds(found: dict[str, Any]) -> set[str]:
     return {name for name, one in found.items() if one["light"] == "red"}
 
 
-def test_a_fresh_stack_is_not_red_and_what_cannot_be_seen_here_is_not_called_well(
+def test_a_fresh_stack_has_no_red_row_and_no_false_green_one(
     stack: Stack,
 ) -> None:
     done = ops(stack, "doctor")
@@ -71,7 +71,7 @@ def test_a_fresh_stack_is_not_red_and_what_cannot_be_seen_here_is_not_called_wel
 
 @contextmanager
 def disabled(stack: Stack, uuid: str) -> Iterator[None]:
-    """The mapping switched off, and on again."""
+    """Switch the mapping off for the block."""
     lambda_ = stack.client("lambda")
 
     def switch(on: bool) -> None:
@@ -94,7 +94,7 @@ def the_mapping(stack: Stack) -> dict[str, Any]:
     return found
 
 
-def test_a_mapping_that_is_switched_off_is_red_until_it_is_on_again(stack: Stack) -> None:
+def test_a_disabled_mapping_is_red_until_it_is_enabled(stack: Stack) -> None:
     uuid = the_mapping(stack)["UUID"]
     with disabled(stack, uuid):
         status, found, _ = examined(stack)
@@ -107,7 +107,7 @@ def test_a_mapping_that_is_switched_off_is_red_until_it_is_on_again(stack: Stack
     assert (status, reds(found)) == (0, set())
 
 
-def test_a_setting_changed_by_hand_is_red_until_it_is_changed_back(stack: Stack) -> None:
+def test_a_hand_changed_setting_is_red_until_changed_back(stack: Stack) -> None:
     uuid = the_mapping(stack)["UUID"]
     lambda_ = stack.client("lambda")
     lambda_.update_event_source_mapping(UUID=uuid, MaximumRecordAgeInSeconds=60)
@@ -141,7 +141,7 @@ def test_a_mail_that_is_owed_for_long_is_red_until_it_is_sent(stack: Stack) -> N
     assert examined(stack)[0] == 0
 
 
-def test_a_function_under_anothers_role_with_other_settings_is_found(stack: Stack) -> None:
+def test_a_function_with_a_foreign_role_or_settings_is_found(stack: Stack) -> None:
     lambda_ = stack.client("lambda")
     before = lambda_.get_function_configuration(FunctionName=FUNCTION)
     other = lambda_.get_function_configuration(FunctionName="bienvenue-local")
@@ -160,7 +160,7 @@ def test_a_function_under_anothers_role_with_other_settings_is_found(stack: Stac
     assert examined(stack)[0] == 0
 
 
-def test_the_doctors_own_journey_goes_all_the_way_and_leaves_nobody(stack: Stack) -> None:
+def test_the_doctors_journey_ends_and_leaves_no_user(stack: Stack) -> None:
     email = "you@example.org"
     status, _, said = examined(stack, "--send-test", email)
     assert status == 0
@@ -219,7 +219,7 @@ def hashed(stack: Stack, email: str) -> str:
 
 
 def _simulated(stack: Stack) -> str:
-    """The simulator's address that has been mailed to, if there is one by now."""
+    """Return the simulator's address that has been mailed to, if there is one by now."""
     items = stack.client("dynamodb").scan(TableName=stack.table)["Items"]
     found = [
         item["email"]["S"]
@@ -291,7 +291,7 @@ def test_a_reader_who_has_had_enough_is_no_failure(stack: Stack, command: str) -
     assert (done.returncode, "Traceback" in done.stderr) == (0, False)
 
 
-def test_one_person_wakes_the_mailer_once_whatever_is_written_meanwhile(stack: Stack) -> None:
+def test_one_user_wakes_the_mailer_once(stack: Stack) -> None:
     """The next one does so again, so that whoever was woken between them has been."""
 
     def woken() -> int:

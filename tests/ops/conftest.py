@@ -1,4 +1,4 @@
-"""What the units of ops/ share: a project in a folder of its own, and an ear for what is said."""
+"""Fixtures of ops/: a project in its own folder, and the lines that are printed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whole journeys through the app, in process: requests in, stream records through, answers out."""
+"""Journeys through the app in process: requests in, mails and answers out."""
 
 import html
 import json
@@ -77,20 +77,20 @@ def test_a_sign_up_is_stored_mailed_and_validated_by_its_link(service: Service, 
     assert (again.status_code, again.json_body["status"]) == (200, "already_validated")
 
 
-def test_a_user_costs_four_writes_no_read_and_one_mail(service: Service) -> None:
+def test_a_user_costs_five_writes_no_read_and_one_mail(service: Service) -> None:
     """A batch of any size costs one more write, for the budget. SES's two reports cost one each."""
     signed_up(service, email="first@example.org")
     service.calls.clear()
     service.open(signed_up(service))
     budget = UPDATE
-    assert service.calls == [UPDATE, budget, UPDATE, "sesv2.SendEmail", UPDATE, UPDATE]
+    assert service.calls == [UPDATE, budget, UPDATE, UPDATE, "sesv2.SendEmail", UPDATE, UPDATE]
     service.calls.clear()
     message = [make(ALEXIS["email"], service.link_hash) for make in (sent, delivery)]
     service.report(*message)
     assert service.calls == [UPDATE, UPDATE]
 
 
-def test_first_name_and_last_name_are_other_words_for_prenom_and_nom(service: Service) -> None:
+def test_first_name_and_last_name_mean_prenom_and_nom(service: Service) -> None:
     fields = {"email": "ada@example.org", "first_name": "Ada", "last_name": "Lovelace"}
     service.post_json("/users", fields)
     item = service.item("ada@example.org")
@@ -136,7 +136,7 @@ def test_an_odd_address_survives_from_the_form_to_the_click(
 # What the article did
 
 
-def test_the_articles_item_gets_the_articles_mail_and_a_working_link(service: Service) -> None:
+def test_the_articles_item_gets_the_articles_mail_and_link(service: Service) -> None:
     service.put(ALEXIS_PUT)
     service.deliver()
     assert subject(service) == "Bienvenue Alexis GÜNST HORN !"
@@ -317,7 +317,7 @@ def test_many_sign_ups_get_one_mail_each(service: Service) -> None:
 
 
 def states(service: Service) -> list[str]:
-    """One address in every state that an item can be in, and one that nobody ever gave."""
+    """Return one address in every state that an item can be in, and one that nobody ever gave."""
     for state in ("pending", "validated", "throttled", "capped"):
         service.post_json("/users", {**ALEXIS, "email": f"{state}@example.org"})
         service.deliver()
@@ -354,7 +354,7 @@ def states(service: Service) -> list[str]:
 
 @pytest.mark.parametrize("path", ["/users", "/resend"])
 @pytest.mark.parametrize("accept", ["", BROWSER], ids=["json", "page"])
-def test_the_answer_is_the_same_for_every_address_and_costs_one_call(
+def test_the_answer_is_the_same_for_every_address_in_one_call(
     service: Service, path: str, accept: str
 ) -> None:
     answers = {}
@@ -510,7 +510,7 @@ def test_every_problem_of_a_sign_up_is_shown_on_the_page(
 
 
 @WRONG_FIELDS
-def test_every_problem_of_a_sign_up_is_listed_and_nothing_is_written(
+def test_all_problems_are_listed_and_nothing_is_written(
     service: Service, fields: dict[str, object], errors: dict[str, str]
 ) -> None:
     answer = service.post_json("/users", fields)
@@ -665,7 +665,7 @@ def test_only_the_page_that_waits_may_be_kept_by_a_browser(service: Service) -> 
 @pytest.mark.parametrize(
     ("method", "path"), [("PUT", "/users"), ("PATCH", "/resend"), ("DELETE", "/validate")]
 )
-def test_a_method_that_is_not_there_is_a_problem_with_those_that_are(
+def test_an_unknown_method_is_a_problem_that_names_the_others(
     service: Service, method: str, path: str
 ) -> None:
     answer = service.request(method, path)
@@ -695,9 +695,7 @@ def test_every_answer_has_the_headers_of_all(service: Service) -> None:
 
 
 @pytest.mark.parametrize("lang", ["fr", "en"])
-def test_a_browser_gets_pages_in_its_language_under_a_strict_policy(
-    service: Service, lang: str
-) -> None:
+def test_a_browser_gets_its_language_under_a_strict_policy(service: Service, lang: str) -> None:
     def browse(answer_of: str, *args: object) -> str:
         answer = getattr(service, answer_of)(*args, accept=BROWSER, accept_language=lang)
         assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
@@ -730,7 +728,7 @@ def test_a_browser_gets_pages_in_its_language_under_a_strict_policy(
     assert len(set(pages)) == len(pages)
 
 
-def test_a_click_is_answered_in_the_language_of_the_mail_if_no_other_is_asked_for(
+def test_a_click_is_answered_in_the_mails_language_by_default(
     service: Service,
 ) -> None:
     link = signed_up(service, lang="en")

@@ -1,4 +1,4 @@
-"""What a stage changes of the looks, the words and the way of people, without a line of code."""
+"""A stage's own looks, words and return pages, without a line of code."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def policy(answer: HTTPResponse) -> str:
 
 
 def hidden(page: str) -> dict[str, str]:
-    """The hidden fields of a form that carries what was typed, and of no other page."""
+    """Return the hidden fields of a form that carries what was typed, and of no other page."""
     form = page.partition(f'<form method="post" action="{BASE_URL}/">')[2].partition("</form>")[0]
     fields = re.findall(r'<input type="hidden" name="(\w+)" value="(.*?)">', form)
     return {name: html.unescape(value) for name, value in fields if name != "show"}
@@ -82,7 +82,7 @@ def test_a_mail_is_from_the_product_where_no_other_name_is_set() -> None:
 # Where to go after validation
 
 
-def test_a_browser_is_sent_on_once_its_user_is_validated_and_programs_are_not() -> None:
+def test_only_browsers_are_sent_on_after_validation() -> None:
     with running(AFTER_VALIDATION_URL=AFTER) as service:
         browser = Browser(service)
         browser.sign_up()
@@ -216,7 +216,7 @@ def test_the_form_takes_whatever_is_sent_to_be_mended(service: Service, body: by
     assert service.calls == []
 
 
-def test_after_another_mail_was_asked_for_the_address_can_still_be_mended(
+def test_the_address_can_be_fixed_after_a_second_mail(
     service: Service,
 ) -> None:
     signed_up(service)

@@ -1,4 +1,4 @@
-"""Faults on purpose: every person who was promised a mail gets it, and gets it once.
+"""Planned faults: every user who was promised a mail gets it, once.
 
 The real handlers and the real store run over moto, on a virtual clock. AWS's faults happen on the
 wire, below botocore's retries. Lambda's mapping repeats what fails until it gives up, the drain
@@ -445,7 +445,7 @@ def test_a_change_meanwhile_decides_how_many_are_owed(
 
 
 def from_the_start() -> Callable[[list[Any]], list[Any]]:
-    """What a stream does that forgets how far it was read."""
+    """Imitate a stream that forgets how far it was read."""
     seen: list[Any] = []
 
     def bend(records: list[Any]) -> list[Any]:

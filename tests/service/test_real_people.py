@@ -1,4 +1,4 @@
-"""What real people and programs send, through every door: request, form, query, another's item."""
+"""Input of real people and programs, by request, form, query and item."""
 
 from collections.abc import Iterator
 from typing import Any

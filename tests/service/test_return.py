@@ -1,4 +1,4 @@
-"""A form on the operator's own page: its browser is sent back there, and nowhere else."""
+"""A form on the operator's own page: its browser returns there and nowhere else."""
 
 from __future__ import annotations
 

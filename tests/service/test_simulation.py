@@ -1,4 +1,4 @@
-"""Rushes and outages, simulated: the numbers that design.md promises of the mailer and the drain.
+"""Rushes and outages, simulated: the numbers that design.md promises.
 
 ``PEOPLE=50000 pytest tests/service/test_simulation.py`` is the promise itself; the default is
 smaller. The table is kept in build/simulation.txt.

@@ -1,4 +1,4 @@
-"""What a stage's settings change in the app, and what happens where they are missing."""
+"""A stage's settings: what each changes in the app, and what it says without."""
 
 import json
 from typing import Any
@@ -176,7 +176,7 @@ def slowest(config: Config) -> float:
 SHOP = "https://shop.example"
 
 
-def test_an_allowed_origin_can_sign_people_up_and_read_every_answer() -> None:
+def test_an_allowed_origin_signs_up_and_reads_every_answer() -> None:
     with running(ALLOWED_ORIGINS=f"https://blog.example {SHOP}") as service:
         headers = {"origin": SHOP, "sec_fetch_site": "cross-site"}
         for answer in (

@@ -1,4 +1,4 @@
-"""The API's description, for tests: the document, and the world that its examples are true in."""
+"""The API's description for tests: the document, and the world of its examples."""
 
 import json
 from pathlib import Path

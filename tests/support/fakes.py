@@ -1,4 +1,4 @@
-"""Fakes of SES and of the stream: mails that are kept, records of items, SES's events."""
+"""Fakes of SES and of the stream: kept mails, records of items, SES's events."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Faults on purpose: an AWS that fails by plan, a stage on a virtual clock, a table of results."""
+"""Planned faults: a failing AWS, a stage on a virtual clock, a table of results."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The local cloud as a process of its own, for tests that must not trust moto alone."""
+"""The local cloud in its own process, for tests that must not trust moto alone."""
 
 import http.client
 import os
@@ -17,7 +17,7 @@ TIME_TO_STOP = 10.0
 
 @contextmanager
 def running(log: Path) -> Iterator[str]:
-    """The endpoint of a fresh local cloud, which writes to ``log`` and ends with the block."""
+    """Yield the endpoint of a fresh local cloud, which logs to ``log`` and ends with the block."""
     port = _free_port()
     with log.open("wb") as output:
         process = subprocess.Popen(

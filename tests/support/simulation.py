@@ -1,4 +1,4 @@
-"""A stage simulated: the real Mailer and Drain, a virtual clock, stand-ins for SES and the table.
+"""A simulated stage: the real mailer and drain, a virtual clock, a fake AWS.
 
 Every lane of the stream, every thread of a mailer and every run of the drain is a greenlet. Waiting
 takes none of our time: the clock goes on to the next one that has something to do.
@@ -93,7 +93,7 @@ class Pool:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Nothing runs any more: ``map`` waits for its work."""
+        """Do nothing: ``map`` has waited for its work."""
 
     def map(self, work: Callable[[Any], Any], items: Iterable[Any]) -> list[Any]:
         todo = deque(enumerate(items))

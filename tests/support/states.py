@@ -1,4 +1,4 @@
-"""States that a user's item may be in, as plain values, for the tests of every transition."""
+"""The states of a user's item as plain values, for tests of every transition."""
 
 from __future__ import annotations
 

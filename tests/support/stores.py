@@ -1,4 +1,4 @@
-"""A table of users for tests, and the other writers' way to it: items as plain Python values."""
+"""A table of users for tests, and items as plain Python values."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Store:
         return Outbox(self.client, self.table)
 
     def put(self, email: str, **attributes: object) -> None:
-        """What another program does: put a whole item, whatever was there."""
+        """Put a whole item, whatever was there, as another program does."""
         self.client.put_item(TableName=self.table, Item=typed({"email": email, **attributes}))
 
     def delete(self, email: str) -> None:
@@ -63,7 +63,7 @@ class Store:
 
     @contextmanager
     def calls(self) -> Iterator[list[str]]:
-        """The names of the operations called meanwhile, retries not counted."""
+        """Return the names of the operations called meanwhile, retries not counted."""
         made: list[str] = []
 
         def remember(model: Any, **_: object) -> None:
@@ -109,5 +109,5 @@ def typed(item: Plain) -> Plain:
 
 
 def plain(item: Plain) -> Plain:
-    """An item in DynamoDB's JSON as strings, numbers and sets."""
+    """Return an item in DynamoDB's JSON as strings, numbers and sets."""
     return {name: TypeDeserializer().deserialize(value) for name, value in item.items()}

@@ -1,4 +1,4 @@
-"""The top-level domains as the package publicsuffixlist ships them, and the file made from them.
+"""The top-level domains of the package publicsuffixlist, and our file of them.
 
 Write the file again after a newer publicsuffixlist is pinned:
 python -m tests.support.top_level_domains

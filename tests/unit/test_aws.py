@@ -1,4 +1,4 @@
-"""The session that clients are made from: botocore's own clients, with what is slow done once."""
+"""The session of all clients: botocore's own clients, slow parts done once."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_a_description_that_is_not_there_is_not_made_up(session: QuickSession) -
     assert session.get_component("data_loader").file_loader.load_file("/nowhere") is None
 
 
-def test_authorities_are_read_once_for_all_connections_of_all_clients(
+def test_certificate_authorities_are_read_once_for_all_clients(
     session: QuickSession, hung_up: str, loads: list[object]
 ) -> None:
     """Each connection reads them otherwise: 30 ms of a processor, two hundred times a batch."""
@@ -140,7 +140,7 @@ def test_a_client_that_is_made_otherwise_is_left_as_it_is(session: QuickSession)
     assert vars(other) == {"_endpoint": other._endpoint}
 
 
-def test_authorities_that_are_not_there_are_the_calls_error_as_they_are_botocores(
+def test_missing_authorities_fail_the_call_as_in_botocore(
     session: QuickSession, hung_up: str
 ) -> None:
     nowhere = "/nowhere/authorities.pem"

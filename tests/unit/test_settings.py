@@ -1,4 +1,4 @@
-"""The stage's settings: what is read, what is refused, and that all of it is told at once."""
+"""The stage's settings: what is read, and every mistake told at once."""
 
 import pytest
 
@@ -20,7 +20,7 @@ ENOUGH = {
 
 
 def problems(**changes: str) -> str:
-    """What the stage says of ENOUGH with ``changes``."""
+    """Return what the stage says of ENOUGH with ``changes``."""
     with pytest.raises(SettingsError) as refusal:
         settings.read({**ENOUGH, **changes})
     return str(refusal.value)
@@ -98,7 +98,7 @@ def test_every_setting_is_read_without_the_spaces_around_it() -> None:
     )
 
 
-def test_mails_come_from_the_product_where_no_other_name_is_given() -> None:
+def test_the_product_is_the_senders_default_name() -> None:
     assert settings.read({**ENOUGH, "PRODUCT_NAME": "Acme"}).mail_from_name == "Acme"
 
 
@@ -120,7 +120,7 @@ def test_an_empty_setting_is_none() -> None:
     assert settings.read(env) == settings.read(ENOUGH)
 
 
-def test_a_stage_with_nothing_is_told_everything_it_lacks_and_what_to_run() -> None:
+def test_an_empty_stage_is_told_all_that_it_lacks() -> None:
     with pytest.raises(SettingsError) as refusal:
         settings.read({})
     assert str(refusal.value) == (
@@ -274,7 +274,7 @@ def test_a_secret_key_is_long_enough_and_never_shown() -> None:
 
 
 @pytest.mark.parametrize("lang", ["tlh", "FR", "fr-CA", ""])
-def test_the_default_language_is_one_that_there_are_templates_for(lang: str) -> None:
+def test_the_default_language_has_templates(lang: str) -> None:
     assert "DEFAULT_LANG must be one of ar, de, en, es, fr," in problems(DEFAULT_LANG=lang)
 
 
@@ -312,7 +312,7 @@ def test_an_accent_is_a_colour_in_hexadecimal(accent: str) -> None:
     assert read.brand.accent == accent.lower()
 
 
-def test_a_click_on_the_support_address_writes_to_it_and_to_nobody_else() -> None:
+def test_the_support_link_writes_to_that_address_alone() -> None:
     brand = Brand(support_address="help?bcc=you&x+1@acme.example")
     assert brand.support_url == "mailto:help%3Fbcc%3Dyou%26x+1@acme.example"
 

@@ -1,4 +1,4 @@
-"""The words of each language: complete, with the same placeholders, and of a fitting length."""
+"""The words of each language: complete, same placeholders, fitting length."""
 
 import json
 import re
@@ -84,7 +84,7 @@ def test_the_direction_is_that_of_the_script(lang: str) -> None:
     assert OURS.words(lang)["direction"] == ("rtl" if scripts & {"R", "AL"} else "ltr")
 
 
-def test_the_french_words_have_a_narrow_or_no_break_space_before_a_mark() -> None:
+def test_french_words_have_no_break_spaces_before_marks() -> None:
     by_the_article = ("mail_greeting", "mail_greeting_no_name", "mail_link")
     for name, word in read("fr").items():
         if name not in by_the_article:

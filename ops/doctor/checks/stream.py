@@ -1,4 +1,4 @@
-"""The stream from the table to the mailer: its mapping, its lag and its dead letters."""
+"""The stream from the table to the mailer: mapping, lag and dead letters."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""The columns of a file of people: their names in several languages, and what they hold."""
+"""The columns of a file of people: their names in several languages."""
 
 import unicodedata
 from collections import Counter

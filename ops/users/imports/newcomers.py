@@ -11,6 +11,7 @@ from ops.users.imports.sheet import Row, Sheet
 from ops.users.store import Newcomer
 
 TEMPLATES = Templates()
+FORM = forms.SignUpForm(TEMPLATES.languages)
 
 # Programs write these days where a database says NULL: year 0 and 1 (MySQL, .NET, Go), the
 # beginnings of time of Windows, Excel, Unix (which is the day before, west of Greenwich) and DOS.
@@ -56,7 +57,7 @@ def check(fields: Mapping[str, str], now: datetime) -> Newcomer:
     if any("\ud800" <= c <= "\udfff" for value in fields.values() for c in value):
         raise Rejected("This row has bytes that are not in the file's encoding: name --encoding.")
     try:
-        person = forms.read_sign_up(signing_up, "", TEMPLATES.languages)
+        person = FORM.read(signing_up, "")
     except forms.Invalid as invalid:
         words = TEMPLATES.words("en")
         reasons = [

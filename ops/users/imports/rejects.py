@@ -1,4 +1,4 @@
-"""The file of rejected rows, each with its line and the reason: fix it, then import it."""
+"""The file of rejected rows, each with its line number and the reason."""
 
 import itertools
 import os

@@ -1,4 +1,4 @@
-"""Whom alarms reach: an address that has confirmed, or what a person has to do so that it does."""
+"""The alarms' address: confirmed, or told what it has to do."""
 
 from __future__ import annotations
 
@@ -18,9 +18,7 @@ TOPIC = "arn:aws:sns:eu-west-3:123456789012:bienvenue-prod-alarms"
 OPS = "ops@example.org"
 
 
-def test_alarms_that_were_deleted_are_put_back_as_the_stack_made_them(
-    project: Project, say: Ear
-) -> None:
+def test_deleted_alarms_are_made_again_as_the_stack_has_them(project: Project, say: Ear) -> None:
     """CloudFormation believes them to be there still."""
     outputs = {"AlarmsArn": TOPIC, "DeadLettersArn": f"{TOPIC}-DeadLetters-1"}
     with mock_aws():
@@ -73,7 +71,7 @@ def test_who_is_yet_to_confirm_is_told_where() -> None:
     assert told.startswith(f"Open the link in the mail that AWS sent to {OPS}")
 
 
-def test_a_subscription_that_has_lapsed_is_told_with_the_command_that_brings_it_back() -> None:
+def test_an_expired_subscription_is_told_with_its_command() -> None:
     told = left_to_do(Sns(other=f"{TOPIC}:1"))
     assert told.endswith(f"--topic-arn {TOPIC} --notification-endpoint {OPS} --region x")
 

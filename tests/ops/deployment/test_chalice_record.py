@@ -90,7 +90,7 @@ def with_functions(project: Project) -> Project:
     return project
 
 
-def test_all_of_the_stages_own_is_found_and_nothing_of_its_neighbours(project: Project) -> None:
+def test_only_the_stages_own_resources_are_found(project: Project) -> None:
     assert Account().find(with_functions(project)) == [
         *(("lambda_function", name) for name in NAMES),
         ("dynamodb_event", "send_validation_mail-dynamodb-event-source-old"),
@@ -112,7 +112,7 @@ def test_what_an_interrupted_deletion_has_removed_is_not_there(project: Project)
     ]
 
 
-def test_a_function_that_only_chalices_record_still_names_is_found(project: Project) -> None:
+def test_a_function_only_in_chalices_record_is_found(project: Project) -> None:
     account = Account()
     account.functions.append("bienvenue-prod-former")
     project.keep({"name": "former", "resource_type": "lambda_function"})

@@ -1,4 +1,4 @@
-"""The preflights and gateway responses that a deploy adds to Chalice's Swagger document."""
+"""Preflights and gateway responses that a deploy adds to Chalice's document."""
 
 from __future__ import annotations
 

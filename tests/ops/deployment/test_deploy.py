@@ -1,4 +1,4 @@
-"""What a deploy refuses before it has made anything, what it records, and what it remembers."""
+"""A deploy: what it refuses, what it records and what it remembers."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_a_stage_that_no_stack_can_be_named_after_is_refused(project: Project, s
 
 
 @pytest.mark.parametrize(("account", "region"), [("210987654321", REGION), (ACCOUNT, "us-east-1")])
-def test_a_stage_is_never_moved_to_another_account_or_region_by_mistake(
+def test_a_stage_never_moves_to_another_account_or_region(
     project: Project, account: str, region: str
 ) -> None:
     stream = f"arn:aws:dynamodb:{region}:{account}:table/users/stream/2026"
@@ -83,7 +83,7 @@ def test_a_stage_is_never_moved_to_another_account_or_region_by_mistake(
         ({"settings": {"DEFAULT_LANG": "xx"}}, "DEFAULT_LANG must be one of ar, de, en, es, fr,"),
     ],
 )
-def test_settings_that_the_functions_would_refuse_are_refused_before_anything_is_made(
+def test_bad_settings_are_refused_before_anything_is_made(
     project: Project, arguments: dict[str, Any], problem: str
 ) -> None:
     with pytest.raises(OpsError, match=problem):
@@ -97,7 +97,7 @@ def test_a_wrong_setting_in_config_json_is_refused_too(project: Project) -> None
         attempt(project, mail_from=MAIL_FROM)
 
 
-def test_a_template_of_the_stages_own_that_cannot_be_filled_is_refused_too(
+def test_a_stages_template_that_cannot_be_filled_is_refused(
     project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(templates, "PACKAGE", tmp_path)
@@ -181,7 +181,7 @@ def account(monkeypatch: pytest.MonkeyPatch) -> Account:
     return Account(monkeypatch)
 
 
-def test_what_chalice_ships_finds_its_settings_and_roles_in_config_json(
+def test_plain_chalice_finds_settings_and_roles_in_config_json(
     account: Account, project: Project
 ) -> None:
     deployed = account.deploy(project, mail_from=MAIL_FROM, settings={"PRODUCT_NAME": "Acme"})
@@ -220,9 +220,7 @@ def test_a_base_url_is_remembered_but_never_an_address_of_awss(
     assert account.deploy(project).base_url == "https://hello.example.org"
 
 
-def test_an_operators_own_configuration_set_is_used_and_the_stacks_own_is_left_to_it(
-    account: Account, project: Project
-) -> None:
+def test_the_operators_own_configuration_set_is_used(account: Account, project: Project) -> None:
     account.deploy(project, mail_from=MAIL_FROM)
     account.deploy(project)
     assert account.parameters["ConfigurationSet"] == ""
@@ -233,7 +231,7 @@ def test_an_operators_own_configuration_set_is_used_and_the_stacks_own_is_left_t
     assert account.shipped[-1]["MAIL_CONFIGURATION_SET"] == "theirs"
 
 
-def test_the_stack_makes_an_identity_only_if_it_is_to_be_the_stacks(
+def test_the_stack_makes_an_identity_only_if_none_is_there(
     account: Account, project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     account.deploy(project, mail_from=MAIL_FROM)
@@ -244,7 +242,7 @@ def test_the_stack_makes_an_identity_only_if_it_is_to_be_the_stacks(
     assert account.parameters["NewMailIdentity"] == ""
 
 
-def test_whom_alarms_go_to_and_how_long_logs_are_kept_is_remembered(
+def test_the_alarms_address_and_retention_are_remembered(
     account: Account, project: Project
 ) -> None:
     account.deploy(project, mail_from=MAIL_FROM)

@@ -1,4 +1,4 @@
-"""Taking a stage down: what is removed, what is kept and said, and what is refused."""
+"""A stage taken down: what is removed, what is kept, what is refused."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def deployed(project: Project) -> Project:
     return project
 
 
-def test_all_goes_but_the_users_and_what_is_left_is_said_with_the_way_out(
+def test_destroy_keeps_the_users_and_says_how_to_delete_them(
     account: Account, deployed: Project
 ) -> None:
     users, identity = account.destroy(deployed)
@@ -145,9 +145,7 @@ def test_what_ends_a_rehearsal_never_reaches_an_account(
     assert identity.endswith("--endpoint-url http://127.0.0.1:8400")
 
 
-def test_the_checkout_forgets_what_was_deployed_and_keeps_what_a_person_wrote(
-    account: Account, deployed: Project
-) -> None:
+def test_destroy_leaves_only_hand_written_settings(account: Account, deployed: Project) -> None:
     before = deployed.config()["stages"]["prod"]
     assert before["environment_variables"].keys() > {"DEFAULT_LANG"}
     account.destroy(deployed)
@@ -172,7 +170,7 @@ def test_a_limit_that_an_operator_set_stays(account: Account, deployed: Project)
     assert deployed.environment == {"DEFAULT_LANG": "en", "MAILS_PER_HOUR": "20"}
 
 
-def test_a_configuration_set_of_the_operators_own_stays_in_the_settings(
+def test_destroy_keeps_the_operators_own_configuration_set(
     account: Account, deployed: Project
 ) -> None:
     deployed.record({"MAIL_CONFIGURATION_SET": "theirs"}, {})
@@ -211,7 +209,7 @@ def test_a_stage_that_is_not_there_is_not_said_to_be_down(
 
 
 @pytest.mark.parametrize("left", ["found", "groups", "has_users", "has_stack"])
-def test_whatever_is_left_is_taken_down_though_the_checkout_has_forgotten_it(
+def test_destroy_removes_what_the_checkout_has_forgotten(
     account: Account, project: Project, left: str
 ) -> None:
     gone = {"found": [], "groups": {}, "has_users": False, "has_stack": False}

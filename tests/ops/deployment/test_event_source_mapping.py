@@ -1,4 +1,4 @@
-"""The stream's way to the mailer: nothing that is owed a mail is filtered out, one mapping only."""
+"""The mapping from the stream to the mailer: one only, and no owed mail left out."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_whatever_the_handler_would_mail_is_handed_to_it(event: str, mail: objec
 
 
 @pytest.mark.parametrize("mail", ["sending", "sent", "failed", "bounced", "complained"])
-def test_what_the_service_itself_writes_after_a_mail_costs_no_invocation(mail: str) -> None:
+def test_writes_after_a_mail_cost_no_invocation(mail: str) -> None:
     assert not is_handed_over(record("MODIFY", {"S": mail}))
     assert not is_handed_over(record("REMOVE", {"S": "owed"}))
     assert not is_handed_over(record("REMOVE", ABSENT_ATTRIBUTE))
@@ -220,7 +220,7 @@ def test_a_refusal_that_does_not_pass_is_raised(project: Project, say: Ear) -> N
     assert cloud.calls == ["update"]
 
 
-def test_a_refusal_that_should_pass_and_does_not_is_raised_in_the_end(
+def test_a_lasting_refusal_is_raised_in_the_end(
     project: Project, say: Ear, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(function_settings, "PATIENCE", 0.0)

@@ -1,4 +1,4 @@
-"""The functions' logs: JSON and a retention are set once, and again where somebody changed them."""
+"""The functions' logs: JSON and a retention, set again after a change by hand."""
 
 from __future__ import annotations
 
@@ -99,9 +99,7 @@ def configure(cloud: Cloud, project: Project, days: int, say: Ear) -> None:
     function_logs.ensure(client, client, project, days, CALLED, say)
 
 
-def test_every_function_writes_json_to_a_group_that_keeps_it_for_as_long_as_is_said(
-    deployed: Project, say: Ear
-) -> None:
+def test_every_function_logs_json_for_the_retention_asked_for(deployed: Project, say: Ear) -> None:
     cloud = Cloud()
     configure(cloud, deployed, 90, say)
     assert say.last == "in JSON, kept for 90 days"
@@ -120,9 +118,7 @@ def test_every_function_writes_json_to_a_group_that_keeps_it_for_as_long_as_is_s
     assert cloud.calls == []
 
 
-def test_a_retention_that_a_taken_over_group_does_not_have_is_set(
-    deployed: Project, say: Ear
-) -> None:
+def test_a_taken_over_group_gets_the_retention(deployed: Project, say: Ear) -> None:
     """CloudFormation changes nothing of what it imports."""
     cloud = Cloud()
     configure(cloud, deployed, 90, say)
@@ -151,9 +147,7 @@ def test_what_an_operator_set_beside_the_format_stays(deployed: Project, say: Ea
     assert cloud.logging[MAILER] == {**own, **function_logs.FORMAT}
 
 
-def test_a_group_that_was_deleted_is_made_anew_and_counted_again_under_the_stacks_names(
-    deployed: Project, say: Ear
-) -> None:
+def test_a_deleted_group_is_made_again_with_its_filters(deployed: Project, say: Ear) -> None:
     """CloudFormation believes the filters that went with it to be there still."""
     cloud = Cloud()
     configure(cloud, deployed, 90, say)

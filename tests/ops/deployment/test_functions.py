@@ -1,4 +1,4 @@
-"""Chalice at work in this process: what it is given and leaves, and its errors as sentences."""
+"""Chalice in this process: its input, its files, its errors as sentences."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def ship(
     return shipping_by
 
 
-def test_the_app_finds_the_stages_settings_and_they_are_gone_afterwards(
+def test_the_app_sees_the_stages_settings_only_while_it_loads(
     ship: Callable[[Deploy], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DEFAULT_LANG", "fr")
@@ -207,9 +207,7 @@ def test_an_app_that_does_not_load_is_told_in_its_own_words(
     assert str(project.folder) not in sys.path
 
 
-def test_what_is_recorded_is_deleted_even_if_the_app_does_not_load(
-    project: Project, say: Ear
-) -> None:
+def test_recorded_resources_are_deleted_without_a_loaded_app(project: Project, say: Ear) -> None:
     (project.folder / "app.py").write_text("import nowhere_at_all", encoding="utf-8")
     cloud = Cloud(boto3.Session(), "123456789012", "eu-west-3", lambda api, stage: api + stage)
     with mock_aws():

@@ -1,4 +1,4 @@
-"""Which SES identity covers the sender, and what only a person can do before mail goes out."""
+"""The SES identity of the sender, and the steps that only a person can take."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The package: readable by any user, with the bytecode of its code, and whole or absent."""
+"""The package: readable by any user, with its bytecode, whole or absent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is seen before a first deploy: each check's light, and that nothing is changed."""
+"""The checks before a first deploy: each one's light, and nothing changed."""
 
 from __future__ import annotations
 

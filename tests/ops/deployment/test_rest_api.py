@@ -1,4 +1,4 @@
-"""The REST API: found again rather than made twice, and throttled as it was once said."""
+"""The REST API: found again rather than made twice, and throttled as asked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The stack: change sets that are looked at first, and never one that would lose the users."""
+"""The stack: change sets are reviewed, and none may lose the users."""
 
 from __future__ import annotations
 
@@ -217,7 +217,7 @@ def test_a_stack_that_is_stuck_is_left_to_a_person(say: Ear) -> None:
     assert cloud.called == []
 
 
-def test_a_template_that_is_not_accepted_is_told_in_cloudformations_words(say: Ear) -> None:
+def test_a_refused_template_is_told_in_cloudformations_words(say: Ear) -> None:
     cloud = CloudFormation("CREATE_COMPLETE")
     cloud.refusal = "Unresolved resource dependencies [Nobody]"
     with pytest.raises(DeployError, match=r"Unresolved resource dependencies \[Nobody\]"):
@@ -225,7 +225,7 @@ def test_a_template_that_is_not_accepted_is_told_in_cloudformations_words(say: E
     assert cloud.called == ["create_change_set", "delete_change_set"]
 
 
-def test_changes_that_were_taken_back_are_told_by_what_failed_first_this_time(say: Ear) -> None:
+def test_a_rollback_is_told_by_this_times_first_failure(say: Ear) -> None:
     cloud = CloudFormation("CREATE_COMPLETE", changes=[change("MailEvents", "Add")])
     cloud.then = ["UPDATE_ROLLBACK_COMPLETE"]
     cloud.events = [  # the latest first, as CloudFormation lists them

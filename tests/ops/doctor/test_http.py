@@ -1,4 +1,4 @@
-"""HTTP to addresses that an operator is asked about: no redirect followed, no secret told."""
+"""HTTP requests of the doctor: no redirect is followed, no secret is told."""
 
 from __future__ import annotations
 

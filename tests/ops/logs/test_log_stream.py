@@ -1,4 +1,4 @@
-"""The logs of all functions: each line once, in order of time, whatever format it came in."""
+"""The logs of all functions: each line once, in order of time, in any format."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The funnel against a plain count, the medians against exact ones, and what is shown of both."""
+"""The funnel against a plain count, and medians against exact ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`make preview`: all there is to see, in files that need neither the service nor an account."""
+"""`make preview`: every page and mail in files, without service or account."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from types_boto3_sesv2 import SESV2Client
 
 
-def test_the_index_shows_every_specimen_in_both_schemes_on_both_devices(tmp_path: Path) -> None:
+def test_the_index_shows_each_specimen_by_scheme_and_device(tmp_path: Path) -> None:
     index = gallery.build(tmp_path / "preview", {})
     shown = re.findall(r'<iframe src="(.*?)"', index.read_text(encoding="utf-8"))
     written = {path.name for path in index.parent.iterdir()} - {"index.html"}
@@ -60,7 +60,7 @@ def test_a_stages_settings_are_shown_and_a_wrong_one_is_told(tmp_path: Path) -> 
         gallery.build(tmp_path, {"ACCENT_COLOUR": "red"})
 
 
-def test_a_template_with_a_mistake_is_told_and_leaves_what_was_shown_before(
+def test_a_bad_template_is_told_and_the_former_pages_stay(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(templates, "PACKAGE", tmp_path)

@@ -86,7 +86,7 @@ def test_a_runs_folder_is_for_its_owner_alone(tmp_path: Path) -> None:
     assert (tmp_path.parent / "after").stat().st_mode & 0o777 == 0o644
 
 
-def test_a_copy_holds_what_chalice_packages_and_nothing_of_an_earlier_one(tmp_path: Path) -> None:
+def test_a_copy_holds_only_what_chalice_packages_now(tmp_path: Path) -> None:
     checkout, folder = tmp_path / "checkout", tmp_path / "copy"
     for path in (
         "app.py",

@@ -1,4 +1,4 @@
-"""Changed code: checked in a fresh process, and packed into the package that Chalice made."""
+"""Changed code: checked in a fresh process and packed into Chalice's package."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The operator's account, or one sentence on why there is none; AWS's errors in plain words."""
+"""The operator's account, and AWS's errors in plain words."""
 
 from __future__ import annotations
 
@@ -46,13 +46,14 @@ def test_what_is_missing_is_said_with_the_way_out(
         ("cn-north-1", "execute-api.cn-north-1.amazonaws.com.cn"),
     ],
 )
-def test_an_account_is_known_by_its_number_and_its_apis_by_their_addresses(
+def test_an_account_is_known_by_its_number_and_api_addresses(
     monkeypatch: pytest.MonkeyPatch, region: str, host: str
 ) -> None:
     monkeypatch.setenv("AWS_DEFAULT_REGION", region)
     with mock_aws():
         found = cloud.connect()
     assert (found.account, found.region) == ("123456789012", region)
+    assert ":sts::123456789012:user/moto" in found.operator
     assert found.address("abc", "api") == f"https://abc.{host}/api"
 
 

@@ -18,7 +18,7 @@ def test_what_is_written_is_read_as_it_was(tmp_path: Path) -> None:
     assert list(json_files.read(path)) == ["nom", "b", "a"]
 
 
-def test_a_write_that_fails_leaves_what_was_there_and_nothing_beside_it(
+def test_a_failed_write_keeps_the_former_file_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "file.json"

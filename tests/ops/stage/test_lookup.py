@@ -1,4 +1,4 @@
-"""Where a command finds the stage that it is about, and what it says where there is none."""
+"""The stage that a command is about, and the message where there is none."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_a_stage_that_was_never_deployed_is_said_to_be_none(project: Project, na
         lookup.find(project.folder, name, project.folder)
 
 
-def test_what_deploys_a_stage_that_is_rehearsed_never_reaches_an_account(
+def test_a_rehearsed_deploy_never_reaches_an_account(
     monkeypatch: pytest.MonkeyPatch, project: Project
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:8400")
@@ -115,7 +115,7 @@ def test_a_deploy_can_be_rehearsed_where_aws_endpoint_url_leads(
 
 @pytest.mark.parametrize("name", ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_DYNAMODB"])
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]"])
-def test_every_name_of_this_machine_is_a_rehearsal_and_never_proxied(
+def test_every_loopback_name_is_a_rehearsal_without_a_proxy(
     monkeypatch: pytest.MonkeyPatch, name: str, host: str
 ) -> None:
     endpoint = f"http://{host}:8400"

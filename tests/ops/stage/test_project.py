@@ -71,7 +71,7 @@ def test_the_stages_own_settings_outweigh_those_of_all_stages(project: Project) 
     assert Project(project.folder, "other").environment == everywhere
 
 
-def test_the_apis_stage_is_chalices_own_default_unless_config_json_says_otherwise(
+def test_the_api_stage_is_chalices_default_or_config_jsons(
     project: Project,
 ) -> None:
     assert project.api_stage == "api"
@@ -141,7 +141,7 @@ def test_forgetting_what_is_not_there_writes_no_file(project: Project) -> None:
     assert not (project.folder / ".chalice" / "deployed").exists()
 
 
-def test_a_stage_that_comes_and_goes_leaves_the_checkouts_own_file_as_it_was(
+def test_a_rehearsal_leaves_the_checkouts_config_as_it_was(
     project: Project,
 ) -> None:
     config = project.folder / ".chalice" / "config.json"

@@ -1,4 +1,4 @@
-"""Lists of people: the right ones, in three shapes, however many, and nothing that bites."""
+"""Lists of users: the right ones, in three formats, safe for terminals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""SES's quota as an import keeps to it: so many a second and a day, and some left for others."""
+"""The pace of an import: SES's quota, less a share for sign-ups."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A user in words, exported in full, and found by a typed address or a part of a name."""
+"""A user in words, exported in full, and found by a part of a name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The drain: owed mail in a real index, a fake SES, and a clock that goes on at each pause."""
+"""The drain: owed mail in a real index, a fake SES and a virtual clock."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def throttled() -> Undelivered:
 
 
 def refused_alone() -> Undelivered:
-    """As a sandbox refuses the addresses that are not verified."""
+    """Refuse some addresses, as a sandbox refuses those that are not verified."""
     return Undelivered("MessageRejected: Email address is not verified.", may_have_left=False)
 
 

@@ -1,4 +1,4 @@
-"""SES's events: in the shapes that its documentation shows, and in those that nobody promised."""
+"""SES's events: as documented, and as nobody promised them."""
 
 from __future__ import annotations
 

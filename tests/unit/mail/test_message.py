@@ -42,6 +42,7 @@ def compose(
     *,
     code: str = "",
     refuse_url: str = "",
+    has_one_click: bool = False,
 ) -> Mail:
     return message.compose(
         user,
@@ -52,6 +53,7 @@ def compose(
         default_lang=default_lang,
         brand=brand,
         refuse_url=refuse_url,
+        has_one_click=has_one_click,
     )
 
 
@@ -114,6 +116,12 @@ def test_the_articles_item_gets_the_articles_mail() -> None:
         "\n"
         "Merci de valider votre e-mail: https://example.org/api/validate?"
     )
+
+
+def test_one_click_refuses_where_the_stage_wants_it() -> None:
+    with_page = {"refuse_url": f"{BASE_URL}/refuse"}
+    assert compose(ALEXIS, **with_page).unsubscribe_url == ""
+    assert compose(ALEXIS, **with_page, has_one_click=True).unsubscribe_url == REFUSAL
 
 
 def test_the_whole_mail_in_french() -> None:
@@ -233,7 +241,7 @@ def test_a_stage_that_has_a_brand_shows_it(lang: str, asked: str, for_whom: str)
     assert "#ffee00" not in plain.html
 
 
-def test_a_stage_without_a_brand_shows_no_picture_and_nowhere_to_ask() -> None:
+def test_a_stage_without_a_brand_has_no_logo_and_no_support() -> None:
     page = Page(compose(ALEXIS).html)
     assert page.images == []
     assert "mailto" not in compose(ALEXIS).html
@@ -337,7 +345,7 @@ def test_400_kilobytes_in_an_item_cost_under_10_milliseconds() -> None:
         assert time.process_time() - started < 0.01
 
 
-def test_two_names_that_are_halves_of_a_telephone_number_are_both_left_out() -> None:
+def test_two_halves_of_a_telephone_number_are_left_out() -> None:
     assert named("Call 0800", "1234 now").subject == "Bienvenue !"
 
 

@@ -1,4 +1,4 @@
-"""The mail's transitions: claims, releases and SES's reports, in any state and any order."""
+"""The mail's transitions: claims, releases and SES's events, in any order."""
 
 from __future__ import annotations
 

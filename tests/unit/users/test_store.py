@@ -1,4 +1,4 @@
-"""The users' transitions: where each is allowed, what it changes, and what a refusal leaves."""
+"""The users' transitions: where each is allowed, and what it changes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sign-ups: which fields make one, and that everything wrong is told by its field and code."""
+"""Sign-ups: the fields that make one, and every problem by field and code."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -11,7 +11,7 @@ from chalicelib.users import tokens
 from chalicelib.users.people import SignUp
 from chalicelib.web import forms
 from chalicelib.web.body import REPEATED
-from chalicelib.web.forms import FIELDS, MAX_PROBLEMS, Invalid, Problem, Resend
+from chalicelib.web.forms import FIELDS, MAX_PROBLEMS, Invalid, Problem, Resend, SignUpForm
 
 LANGUAGES = ("fr", "en")
 ALEXIS = {"email": "alexis@example.org", "prenom": "Alexis", "nom": "GÜNST HORN"}
@@ -38,7 +38,10 @@ bodies = st.dictionaries(
 
 
 def outcome_of(check: Callable[[], Checked]) -> Checked | tuple[Problem, ...]:
-    """What ``check`` returns or the problems it refuses with: anything else is a bug."""
+    """Return what ``check`` returns, or the problems that it refuses with.
+
+    Anything else is a bug.
+    """
     try:
         return check()
     except Invalid as refusal:
@@ -46,7 +49,7 @@ def outcome_of(check: Callable[[], Checked]) -> Checked | tuple[Problem, ...]:
 
 
 def as_id(value: object) -> str | None:
-    """A name for a case: the fields that it is about."""
+    """Name a case by the fields that it is about."""
     if not isinstance(value, dict):
         return ""
     return ", ".join(f"{name} {'twice' if v is REPEATED else v!r:.30}" for name, v in value.items())
@@ -54,7 +57,7 @@ def as_id(value: object) -> str | None:
 
 def problems(**fields: object) -> set[tuple[str, str]]:
     with pytest.raises(Invalid) as refusal:
-        forms.read_sign_up(fields, "fr", LANGUAGES)
+        SignUpForm(LANGUAGES).read(fields, "fr")
     return {(problem.field, problem.code) for problem in refusal.value.problems}
 
 
@@ -65,7 +68,7 @@ def test_a_sign_up_is_made_canonical() -> None:
         "nom": "GU\u0308NST HORN",
         "lang": "EN-gb",
     }
-    assert forms.read_sign_up(sent, "fr", LANGUAGES) == SignUp(
+    assert SignUpForm(LANGUAGES).read(sent, "fr") == SignUp(
         "alexis+1@xn--bcher-kva.example", "Alexis", "GÜNST HORN", "en"
     )
 
@@ -84,7 +87,7 @@ def test_a_sign_up_is_made_canonical() -> None:
     ],
 )
 def test_one_name_is_enough(names: dict[str, object], prenom: str, nom: str) -> None:
-    person = forms.read_sign_up({"email": "ada@example.org", **names}, "fr", LANGUAGES)
+    person = SignUpForm(LANGUAGES).read({"email": "ada@example.org", **names}, "fr")
     assert (person.prenom, person.nom) == (prenom, nom)
 
 
@@ -105,7 +108,7 @@ def test_one_name_is_enough(names: dict[str, object], prenom: str, nom: str) -> 
     ],
 )
 def test_the_language_is_theirs_or_else_the_one_given(asked: object, lang: str) -> None:
-    assert forms.read_sign_up({**ALEXIS, "lang": asked}, "fr", LANGUAGES).lang == lang
+    assert SignUpForm(LANGUAGES).read({**ALEXIS, "lang": asked}, "fr").lang == lang
 
 
 @pytest.mark.parametrize(
@@ -150,7 +153,7 @@ def test_a_problem_names_its_field_as_it_was_sent(
 
 
 def test_a_name_is_welcome_and_none_is_fine() -> None:
-    sign_up = forms.read_sign_up({"email": "a@example.org"}, "fr", LANGUAGES)
+    sign_up = SignUpForm(LANGUAGES).read({"email": "a@example.org"}, "fr")
     assert (sign_up.prenom, sign_up.nom) == ("", "")
 
 
@@ -159,21 +162,21 @@ def test_a_name_is_welcome_and_none_is_fine() -> None:
 )
 def test_a_stage_may_require_a_name(names: dict[str, object]) -> None:
     with pytest.raises(Invalid) as refusal:
-        forms.read_sign_up({"email": "a@example.org", **names}, "fr", LANGUAGES, names="required")
+        SignUpForm(LANGUAGES, names="required").read({"email": "a@example.org", **names}, "fr")
     assert refusal.value.problems == (Problem("name_missing", "prenom"),)
 
 
 def test_a_stage_may_take_no_names() -> None:
     with pytest.raises(Invalid) as refusal:
-        forms.read_sign_up(ALEXIS, "fr", LANGUAGES, names="none")
+        SignUpForm(LANGUAGES, names="none").read(ALEXIS, "fr")
     assert {problem.code for problem in refusal.value.problems} == {"field_unknown"}
-    sign_up = forms.read_sign_up(ALEXIS, "fr", LANGUAGES, names="none", is_form=True)
+    sign_up = SignUpForm(LANGUAGES, names="none").read(ALEXIS, "fr", is_form=True)
     assert (sign_up.prenom, sign_up.nom) == ("", "")
 
 
 def test_a_form_may_have_fields_of_its_own() -> None:
     fields = {**ALEXIS, "company": "Acme", "utm_source": REPEATED, "go": "Sign up"}
-    assert forms.read_sign_up(fields, "fr", LANGUAGES, is_form=True).nom == ALEXIS["nom"]
+    assert SignUpForm(LANGUAGES).read(fields, "fr", is_form=True).nom == ALEXIS["nom"]
     assert forms.read_resend(fields, is_form=True) == Resend(ALEXIS["email"], "")
 
 
@@ -193,19 +196,19 @@ def test_everything_wrong_is_told_at_once() -> None:
 
 def test_an_answer_cannot_be_blown_up() -> None:
     with pytest.raises(Invalid) as refusal:
-        forms.read_sign_up({f"field {number}": 1 for number in range(1000)}, "fr", LANGUAGES)
+        SignUpForm(LANGUAGES).read({f"field {number}": 1 for number in range(1000)}, "fr")
     assert len(refusal.value.problems) == MAX_PROBLEMS
 
 
 def test_a_refusal_can_be_logged_for_it_quotes_nothing() -> None:
     with pytest.raises(Invalid) as refusal:
-        forms.read_sign_up({"email": "alexis@", "nom": "www.evil"}, "fr", LANGUAGES)
+        SignUpForm(LANGUAGES).read({"email": "alexis@", "nom": "www.evil"}, "fr")
     assert str(refusal.value) == "address_invalid, name_link"
 
 
 @given(bodies)
 def test_any_body_is_a_sign_up_or_is_told_what_is_wrong(fields: dict[str, object]) -> None:
-    outcome = outcome_of(lambda: forms.read_sign_up(fields, "fr", LANGUAGES))
+    outcome = outcome_of(lambda: SignUpForm(LANGUAGES).read(fields, "fr"))
     if isinstance(outcome, SignUp):
         assert outcome.email
         assert outcome.prenom or outcome.nom
@@ -229,13 +232,13 @@ def test_any_body_asks_for_another_link_or_is_told_what_is_wrong(
         assert {problem.field for problem in outcome} <= {*fields, "email"}
 
 
-def test_a_typed_address_asks_for_a_link_under_its_canonical_spelling() -> None:
+def test_a_typed_address_is_resent_to_its_canonical_spelling() -> None:
     for token in ({}, {"token": ""}):
         wanted = forms.read_resend({"email": " Alexis@Example.org ", **token})
         assert wanted == Resend("alexis@example.org", "")
 
 
-def test_a_lapsed_link_asks_under_the_spelling_that_it_carries() -> None:
+def test_an_expired_link_keeps_the_spelling_of_its_address() -> None:
     link = {"email": "Alexis@Example.org", "token": "A" * 43, "lang": "en"}
     wanted = forms.read_resend(link)
     assert wanted == Resend("Alexis@Example.org", tokens.digest("A" * 43))

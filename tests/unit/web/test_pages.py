@@ -1,4 +1,4 @@
-"""The pages, and the mails beside them: small, whole in every language, and of one policy."""
+"""The pages: small, complete in every language, under one policy."""
 
 from __future__ import annotations
 
@@ -254,7 +254,7 @@ def test_the_waiting_page_leads_to_the_mailbox(email: str, name: str, url: str) 
 # The form
 
 
-def test_what_was_typed_is_kept_with_each_problem_beside_its_field() -> None:
+def test_typed_values_stay_with_each_problem_by_its_field() -> None:
     problems = [
         Problem("address_invalid", "email"),
         Problem("name_link", "last_name"),
@@ -376,7 +376,7 @@ def test_an_icon_and_the_browsers_frame_have_the_accent() -> None:
     assert Parsed(page).all("meta", name="theme-color", content="#ffd500")
 
 
-def test_a_support_address_cannot_say_more_than_an_address_in_its_link() -> None:
+def test_a_support_link_holds_nothing_but_the_address() -> None:
     assert Brand(support_address="a?cc=b&d%@example.org").support_url == (
         "mailto:a%3Fcc%3Db%26d%25@example.org"
     )

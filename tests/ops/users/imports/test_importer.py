@@ -1,4 +1,4 @@
-"""An import: each row is imported, was there, or is rejected with the reason; once."""
+"""An import: each row is imported, known already, or rejected with a reason."""
 
 from __future__ import annotations
 

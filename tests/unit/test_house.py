@@ -1,0 +1,55 @@
+"""House rules that a reviewer would otherwise count by hand."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PYTHON = [
+    path.relative_to(ROOT)
+    for folder in ("chalicelib", "ops", "tests", "benchmarks")
+    for path in sorted((ROOT / folder).rglob("*.py"))
+] + [Path("app.py")]
+TESTS = [path for path in PYTHON if path.parts[0] == "tests"]
+
+
+def functions(path: Path) -> Iterator[ast.FunctionDef]:
+    for node in ast.walk(ast.parse((ROOT / path).read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FunctionDef):
+            yield node
+
+
+def test_a_tests_name_has_at_most_60_characters() -> None:
+    names = [function.name for path in TESTS for function in functions(path)]
+    assert len(names) > 1000
+    assert [name for name in names if name.startswith("test_") and len(name) > 60] == []
+
+
+def test_the_app_reads_on_two_screens() -> None:
+    assert len((ROOT / "app.py").read_text(encoding="utf-8").splitlines()) <= 120
+
+
+@pytest.mark.parametrize("path", PYTHON, ids=str)
+def test_a_modules_first_line_has_at_most_80_characters(path: Path) -> None:
+    module = ast.parse((ROOT / path).read_text(encoding="utf-8"))
+    if not module.body:  # an __init__.py that only makes a package
+        return
+    docstring = ast.get_docstring(module)
+    assert docstring, path
+    first_line = docstring.splitlines()[0]
+    assert len(first_line) <= 80, first_line
+
+
+@pytest.mark.parametrize("path", [path for path in PYTHON if path not in TESTS], ids=str)
+def test_a_functions_docstring_starts_with_a_verb(path: Path) -> None:
+    docstrings = [
+        ast.get_docstring(function) or ""
+        for function in functions(path)
+        if not any("property" in ast.dump(decorator) for decorator in function.decorator_list)
+    ]
+    not_verbs = {"What", "Who", "Whether", "How", "The", "A", "An", "Where", "Which", "All"}
+    assert [text for text in docstrings if text and text.split()[0] in not_verbs] == []
