@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from chalicelib.users.item import DELETED, LEASE, PENDING, RESERVED, WORDS, path, slot
+from chalicelib.users.item import DELETED, ERASED, PENDING, RESERVED, slot
+from chalicelib.users.mailboxes import Mailboxes
 from chalicelib.users.moments import iso
+from chalicelib.users.outbox import OVERDUE, overdue
 from chalicelib.users.people import SignUp
 from chalicelib.users.store import Users
 from chalicelib.users.table import Item, Outcome, Raw, attribute, string, typed_values
@@ -70,12 +72,12 @@ class OperatorsUsers(Users):
         self,
         client: "DynamoDBClient",
         table: str,
-        secret_key: str = "",
+        mailboxes: Mailboxes,
         operator: str = "unknown",
         *,
         has_events: bool = False,
     ) -> None:
-        super().__init__(client, table, secret_key, has_events=has_events)
+        super().__init__(client, table, mailboxes, has_events=has_events)
         self._operator = operator
 
     def read(self, email: str) -> Item | None:
@@ -122,7 +124,7 @@ class OperatorsUsers(Users):
 
     def owed_ones(self, now: datetime) -> Iterator[str]:
         """Yield those whose mail has been owed for longer than PATIENCE."""
-        for page in self.pages(("email",), _OVERDUE, _overdue_values(now)):
+        for page in self.pages(("email",), OVERDUE, overdue(now - PATIENCE, now)):
             yield from (item["email"]["S"] for item in page)
 
     def retry_failed(self, email: str, now: datetime) -> bool:
@@ -136,14 +138,15 @@ class OperatorsUsers(Users):
 
     def retry_owed(self, email: str, now: datetime) -> bool:
         """Wake the stream's mailer for a mail that is still owed."""
-        condition = f"attribute_exists(email) AND {_OVERDUE}"
-        return self._owe(email, condition, now, _overdue_values(now)).done
+        condition = f"attribute_exists(email) AND {OVERDUE}"
+        return self._owe(email, condition, now, overdue(now - PATIENCE, now)).done
 
     def resend_by_hand(self, email: str, now: datetime, *, even_bounced: bool = False) -> Change:
         """Owe a user another mail, without the limits of anonymous requests.
 
         A validated user needs none; one who complained or refused wants none.
         """
+        self.mailboxes.make_room(email)
         unwanted = {":complained": "complained", ":refused": "refused", ":deleted": DELETED}
         if not even_bounced:
             unwanted[":bounced"] = "bounced"
@@ -183,13 +186,22 @@ class OperatorsUsers(Users):
         return Change.VALIDATED if _is_there(outcome.item) else Change.NOBODY
 
     def refuse_by_hand(self, email: str, now: datetime) -> Change:
-        """Record that the mailbox's owner wants no mail, for example by telephone."""
+        """Record that the mailbox's owner wants no mail, for example by telephone.
+
+        They need not be a user: later sign-ups get no mail either.
+        """
+        change = self._refuse_by_hand(email, now)
+        if change is not Change.VALIDATED:
+            self.mailboxes.refuse(email, now)
+        return change
+
+    def _refuse_by_hand(self, email: str, now: datetime) -> Change:
         event, owed = self._event_owed("refused", now, refused_by=BY_OPERATOR)
         outcome = self._act(
             acts.REFUSE,
             email,
             f"mail = :refused, mail_at = :now, refused_by = :operator{event}"
-            f" REMOVE links, {', '.join(map(path, (*WORDS, *PENDING)))}",
+            f" REMOVE links, {', '.join(ERASED)}",
             "attribute_exists(email) AND attribute_not_exists(validated_at)"
             " AND NOT mail IN (:refused, :complained, :deleted)",
             now,
@@ -210,7 +222,8 @@ class OperatorsUsers(Users):
         return Change(mail) if _is_there(outcome.item) else Change.NOBODY
 
     def allow(self, email: str, now: datetime) -> Change:
-        """Lift a refusal: the address may sign up again."""
+        """Lift a refusal, whichever spelling it came by: the address may sign up again."""
+        was_refused = self.mailboxes.allow(email, now)
         outcome = self._act(
             acts.ALLOW,
             email,
@@ -219,25 +232,40 @@ class OperatorsUsers(Users):
             now,
             {":refused": "refused", ":failed": "failed", ":error": "the refusal was lifted"},
         )
-        if outcome.done:
+        if outcome.done or was_refused:
             return Change.DONE
         return Change.VALIDATED if "validated_at" in outcome.item else Change.NOBODY
 
     def delete(self, email: str, now: datetime) -> Change:
         """Delete a user. A later sign-up of the same address is a new user.
 
-        In a stage with events, the bare address stays until the event is told.
+        A refusal outlives this. The mailbox has it already, unless a crash came between. In a stage
+        with events, the bare address stays until the event is published.
         """
         if self._has_events:
             return self._leave_only_event(email, now)
+        change = self._delete(email, "attribute_exists(email) AND NOT mail = :refused")
+        if change is Change.REFUSED:
+            self.mailboxes.refuse(email, now)
+            change = self._delete(email, "attribute_exists(email)")
+        return change
+
+    def _delete(self, email: str, condition: str) -> Change:
+        request: dict[str, Any] = {}
+        if ":refused" in condition:
+            request["ExpressionAttributeValues"] = {":refused": {"S": "refused"}}
         try:
             self.table.client.delete_item(
                 TableName=self.table.name,
                 Key={"email": {"S": email}},
-                ConditionExpression="attribute_exists(email)",
+                ConditionExpression=condition,
+                ReturnValuesOnConditionCheckFailure="ALL_OLD",
+                **request,
             )
-        except self.table.client.exceptions.ConditionalCheckFailedException:
-            return Change.NOBODY
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
+                raise
+            return Change.REFUSED if error.response.get("Item") else Change.NOBODY
         return Change.DONE
 
     def _leave_only_event(self, email: str, now: datetime) -> Change:
@@ -250,6 +278,8 @@ class OperatorsUsers(Users):
             if not _is_there(item):
                 is_done = item.get("created_at") == {"S": iso(now)}  # the answer was lost
                 return Change.DONE if is_done else Change.NOBODY
+            if string(item, "mail") == "refused":
+                self.mailboxes.refuse(email, now)
             entry = {"kind": DELETED, "at": iso(now)}
             before = attribute(item, "owed_events", "L") or []
             same = "owed_events = :seen" if before else "attribute_not_exists(owed_events)"
@@ -358,19 +388,3 @@ _IS_THERE = "NOT mail = :deleted"
 def _is_there(item: Item) -> bool:
     """Return True if the item is a user's, and not what a deleted user's events need."""
     return bool(item) and string(item, "mail") != DELETED
-
-
-_OVERDUE = (
-    "attribute_not_exists(validated_at) AND (attribute_not_exists(mail)"
-    " OR mail = :owed AND (attribute_not_exists(mail_at) OR mail_at <= :before)"
-    " OR mail = :sending AND mail_at <= :lease_ended)"
-)
-
-
-def _overdue_values(now: datetime) -> dict[str, str]:
-    return {
-        ":owed": "owed",
-        ":sending": "sending",
-        ":before": iso(now - PATIENCE),
-        ":lease_ended": iso(now - LEASE),
-    }

@@ -43,7 +43,8 @@ def types(service: Service, email: str = EMAIL) -> list[str]:
 
 
 def operators(service: Service) -> OperatorsUsers:
-    return OperatorsUsers(boto3.client("dynamodb"), service.app.stage.users_table, has_events=True)
+    mailboxes = service.app.service.mailboxes
+    return OperatorsUsers(boto3.client("dynamodb"), TABLE, mailboxes, has_events=True)
 
 
 def owing(service: Service) -> list[dict[str, Any]]:

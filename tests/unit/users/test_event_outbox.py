@@ -36,11 +36,11 @@ LATER = NOW + SECOND
 
 
 def users(store: Store) -> Users:
-    return Users(store.client, store.table, has_events=True)
+    return Users(store.client, store.table, store.mailboxes, has_events=True)
 
 
 def operators(store: Store) -> OperatorsUsers:
-    return OperatorsUsers(store.client, store.table, has_events=True)
+    return OperatorsUsers(store.client, store.table, store.mailboxes, has_events=True)
 
 
 def outbox(store: Store) -> Outbox:
@@ -138,7 +138,9 @@ def test_without_events_a_transition_owes_none(
 
 
 def test_a_code_owes_the_same_event_as_a_link(moto_store: Store) -> None:
-    made = Users(moto_store.client, moto_store.table, "k" * 32, has_events=True)
+    made = Users(
+        moto_store.client, moto_store.table, moto_store.mailboxes, "k" * 32, has_events=True
+    )
     made.sign_up(ALEXIS, TICKET, NOW)
     code = codes.digest("k" * 32, LINK, "246802")
     assert moto_store.outbox.claim(typed(item(moto_store)), LINK, NOW, code)
