@@ -2,7 +2,8 @@
 
 ``python -m tests.e2e.deploying ENDPOINT FOLDER COMMAND [OPERATION]``. COMMAND ``ops`` deploys as
 ``python -m ops deploy`` does, ``destroy`` takes down as ``python -m ops destroy`` does; either is
-killed as soon as AWS has answered OPERATION. ``destroy-users`` takes the users along, ``record``
+killed as soon as AWS has answered OPERATION. ``limit`` and ``no-limit`` are deploys that turn the
+limit by client on and off. ``destroy-users`` takes the users along, ``record``
 makes Chalice's record again, and ``chalice`` is ``chalice deploy``. All reach the local cloud as
 ``make run`` does. What each asks of AWS stands in FOLDER/asked-COMMAND, a permission a line.
 """
@@ -56,11 +57,11 @@ def run(
     )
 
 
-def _ops(cloud: Cloud, folder: str, last: str = "") -> None:
+def _ops(cloud: Cloud, folder: str, last: str = "", per_ip_rate: int | None = None) -> None:
     deploy(
         _watched(cloud, Path(folder), last),
         Project(Path(folder), STAGE),
-        Options(mail_from=MAIL_FROM, alarms_to=ALARMS_TO),
+        Options(mail_from=MAIL_FROM, alarms_to=ALARMS_TO, per_ip_rate=per_ip_rate),
         Progress(sys.stdout),
     )
 
@@ -132,6 +133,8 @@ if __name__ == "__main__":
     endpoint, folder, command, *operation = sys.argv[1:]
     {
         "ops": _ops,
+        "limit": partial(_ops, per_ip_rate=30),
+        "no-limit": partial(_ops, per_ip_rate=0),
         "record": _record,
         "destroy": _destroy,
         "destroy-users": partial(_destroy, delete_users=True),
