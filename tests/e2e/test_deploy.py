@@ -289,6 +289,8 @@ def test_a_table_made_anew_is_noticed_and_mails_go_out_again(stage: Stage) -> No
 
 def test_a_limit_by_client_is_put_before_the_api_and_removed(stage: Stage) -> None:
     """It is left on, so that destroy has one to remove."""
+    asked = (stage.folder / deploying.ASKED.format("ops")).read_text(encoding="utf-8")
+    assert "wafv2" not in asked  # who has no such limit needs none of its permissions
     printed = stage.deploy("limit")
     step, price = "✓ Limit by client: 30 POSTs of one IP address in five minutes", "$6.00 a month"
     assert step in printed
@@ -381,14 +383,17 @@ def test_users_that_are_to_go_go_too(stage: Stage) -> None:
 @pytest.mark.parametrize(
     ("policies", "commands", "some"),
     [
-        ("deploy", ["ops"], {"cloudformation:CreateChangeSet", "lambda:CreateFunction"}),
+        (
+            "deploy client-limit",
+            ["ops", "limit", "no-limit"],
+            {"cloudformation:CreateChangeSet", "lambda:CreateFunction", "wafv2:AssociateWebACL"},
+        ),
         ("ship-code", ["record", "chalice"], {"lambda:UpdateFunctionCode", "apigateway:POST"}),
         (
             "destroy client-limit",
             ["destroy", "destroy-users"],
             {"dynamodb:DeleteTable", "apigateway:DELETE", "wafv2:DisassociateWebACL"},
         ),
-        ("deploy client-limit", ["limit", "no-limit"], {"wafv2:AssociateWebACL"}),
     ],
 )
 def test_no_command_needs_what_its_policy_does_not_give(
