@@ -1,6 +1,6 @@
-"""The limit by client: an AWS WAF web ACL on the API's stage, which an operator may turn on.
+"""The limit by client: an AWS WAF web ACL on the API's stage.
 
-The stack makes the web ACL. The API's stage comes later, from Chalice, so the two are joined here.
+An operator may turn it on. The stack makes the web ACL. The API's stage comes later, from Chalice, so the two are joined here.
 """
 
 from typing import Any
