@@ -1,6 +1,7 @@
 """The limit by client: an AWS WAF web ACL on the API's stage.
 
-An operator may turn it on. The stack makes the web ACL. The API's stage comes later, from Chalice, so the two are joined here.
+An operator may turn it on. The stack makes the web ACL. The API's stage comes later, from Chalice,
+so the two are joined here.
 """
 
 from typing import Any
