@@ -19,6 +19,7 @@ from chalicelib.mail.ses import Ses
 from chalicelib.settings import Settings
 from chalicelib.templates import Templates
 from chalicelib.users.email_address import AddressError
+from chalicelib.users.mailboxes import Mailboxes
 from chalicelib.users.outbox import Outbox
 from chalicelib.users.people import User
 from chalicelib.users.sign_up_rate import SignUpRate
@@ -68,7 +69,8 @@ class Service:
     @cached_property
     def users(self) -> Users:
         """The users, as requests change them."""
-        return Users(self._dynamodb, self._stage.users_table, self._stage.secret_key)
+        stage = self._stage
+        return Users(self._dynamodb, stage.users_table, self.mailboxes, stage.secret_key)
 
     @cached_property
     def outbox(self) -> Outbox:
@@ -88,6 +90,11 @@ class Service:
         return SignUpRate(self._dynamodb, stage.limits_table, stage.challenge_above)
 
     @cached_property
+    def mailboxes(self) -> Mailboxes:
+        """The mailboxes, whatever the spelling of their addresses."""
+        return Mailboxes(self._dynamodb, self._stage.limits_table, self._stage.secret_key)
+
+    @cached_property
     def mailer(self) -> Mailer:
         """The mailer."""
         stage = self._stage
@@ -96,6 +103,7 @@ class Service:
             templates=self._templates,
             base_url=stage.base_url,
             refuse_url=f"{stage.base_url}/refuse",
+            has_one_click=stage.has_one_click,
             default_lang=stage.default_lang,
             brand=stage.brand,
         )
@@ -115,6 +123,7 @@ class Service:
             self.now,
             _pause,
             self.limits,
+            self.mailboxes,
             stage.secret_key if stage.code else "",
         )
 
