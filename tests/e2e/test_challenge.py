@@ -1,4 +1,4 @@
-"""The challenge on the deployed stack: in a browser with and without scripts, and for programs."""
+"""The challenge on the deployed stack: browsers with and without scripts, programs."""
 
 from __future__ import annotations
 
