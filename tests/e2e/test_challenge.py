@@ -1,4 +1,4 @@
-"""The challenge on the deployed stack: browsers with and without scripts, programs."""
+"""The challenge on the deployed stack, for browsers and for programs."""
 
 from __future__ import annotations
 
