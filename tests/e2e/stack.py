@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import re
@@ -9,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -26,6 +28,7 @@ ROOT = Path(__file__).parents[2]
 TIME_TO_START = 120.0
 TIME_TO_MAIL = 30.0
 PORTS = 2
+FIRST_PORT, LAST_PORT = 10_000, 20_000  # below the ports that Linux gives to connections
 # Patient, since the machine may be busy with many requests at once.
 HTTP = urllib3.PoolManager(timeout=30, maxsize=50)
 
@@ -192,12 +195,23 @@ def running(state: Path, *arguments: str, checkout: Path = ROOT) -> Iterator[Sta
 
 
 def free_ports() -> int:
-    """Return the first of PORTS free ports in a row."""
-    # Processes that run tests at the same time look at different ones: thirty for each.
-    for port in range(8500 + os.getpid() % 30 * 30, 9500, PORTS):
-        if all(is_free(port + n) for n in range(PORTS)):
+    """Return the first of PORTS free ports in a row, which no other test process gets."""
+    for port in range(FIRST_PORT + os.getpid() % 600 * PORTS, LAST_PORT, PORTS):
+        if all(is_free(port + n) for n in range(PORTS)) and _reserve(port):
             return port
     raise AssertionError("no free ports")
+
+
+def _reserve(port: int) -> bool:
+    """Take the ports from ``port`` until this process ends: a stack binds them seconds later."""
+    path = Path(tempfile.gettempdir()) / f"bienvenue-test-port-{port}"
+    lock = os.open(path, os.O_CREAT | os.O_RDWR, 0o666)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        return False
+    return True  # the lock stays open, and is the process's own
 
 
 def is_free(port: int) -> bool:
