@@ -1,4 +1,4 @@
-"""The events that a run publishes about its mails, read as the deployed function reads them."""
+"""The events of the mails of a run, as the deployed function reads them."""
 
 from __future__ import annotations
 
