@@ -15,6 +15,7 @@ from botocore.config import Config
 from chalicelib import aws
 from chalicelib.logs import kind
 from chalicelib.mail import message
+from chalicelib.mail.clock import Clock
 from chalicelib.mail.drain import Drain
 from chalicelib.mail.limits import Limits
 from chalicelib.mail.mail_exchange import MailExchanges, ask_dns
@@ -27,10 +28,14 @@ from chalicelib.users.email_address import AddressError
 from chalicelib.users.mailboxes import Mailboxes
 from chalicelib.users.outbox import Outbox
 from chalicelib.users.people import User
+from chalicelib.users.sign_up_rate import SignUpRate
 from chalicelib.users.store import Users
+from chalicelib.web.response import Answers
+from chalicelib.web.site import Site
 
 if TYPE_CHECKING:
     from chalicelib.events.publisher import Publisher
+    from chalicelib.web.challenge import Challenge
 
 log = logging.getLogger(__name__)
 
@@ -75,7 +80,7 @@ class Service:
         self._session = session
         self._stage = stage
         self._templates = templates
-        self._now = now
+        self.now = now
 
     @cached_property
     def users(self) -> Users:
@@ -100,6 +105,12 @@ class Service:
         """The stage's budget, brake and lock."""
         stage = self._stage
         return Limits(self._dynamodb, stage.limits_table, stage.mails_per_day, stage.mails_per_hour)
+
+    @cached_property
+    def sign_up_rate(self) -> SignUpRate:
+        """How many sign-ups come in a minute."""
+        stage = self._stage
+        return SignUpRate(self._dynamodb, stage.limits_table, stage.challenge_above)
 
     @cached_property
     def mailboxes(self) -> Mailboxes:
@@ -132,22 +143,30 @@ class Service:
             self.outbox,
             ses,
             compose,
-            self._now,
-            _pause,
+            self._clock,
             self.limits,
             self.mailboxes,
             stage.secret_key if stage.code else "",
         )
 
+    def mail(self, records: Sequence[Any], seconds_left: Callable[[], float]) -> None:
+        """Send the mail and publish the events that a stream's records owe.
+
+        CHALLENGE=auto has sign-ups counted first.
+        """
+        if self._stage.challenge == "auto":
+            self.sign_up_rate.count(records, self.now())
+        with self._beside(lambda publisher: publisher.publish(records, seconds_left)):
+            self.mailer.mail(records, seconds_left)
+
     @cached_property
     def drain(self) -> Drain:
         """The drain of owed mail."""
-        return Drain(self.outbox, self.mailer, self.limits, self._now, _pause)
+        return Drain(self.outbox, self.mailer, self.limits, self._clock)
 
-    def mail_and_publish(self, records: Sequence[Any], time_left: Callable[[], float]) -> None:
-        """Send the mail and publish the events that the stream's ``records`` owe."""
-        with self._beside(lambda publisher: publisher.publish(records, time_left)):
-            self.mailer.mail(records, time_left)
+    @cached_property
+    def _clock(self) -> Clock:
+        return Clock(self.now, _pause)
 
     def drain_all(self, run_id: str, time_left: Callable[[], float]) -> None:
         """Send the mail and publish the events that the stream has left."""
@@ -166,7 +185,7 @@ class Service:
 
         client = self._session.create_client("events", config=EVENTS)
         bus = Bus(client, stage.event_bus, stage.users_table_arn)
-        return Publisher(EventOutbox(self._dynamodb, stage.users_table), bus, self._now)
+        return Publisher(EventOutbox(self._dynamodb, stage.users_table), bus, self.now)
 
     @contextmanager
     def _beside(self, publish: "Callable[[Publisher], object]") -> Iterator[None]:
@@ -196,6 +215,22 @@ def _publish(publish: Callable[[], object]) -> None:
     except Exception as error:  # noqa: BLE001 - events must not stop mail
         frames = "".join(traceback.format_tb(error.__traceback__))
         log.error("events still owed: %s\n%s", kind(error), frames)
+
+
+def make_challenge(
+    stage: Settings, service: Service, answers: Answers, site: Site
+) -> "Challenge | None":
+    """Return the challenge of a stage, with its routes on ``site``; None if it has none."""
+    if stage.challenge == "off":
+        return None
+    from chalicelib.web.challenge import Challenge  # not at the top: altcha takes 30 ms
+
+    def is_asked(now: datetime) -> bool:
+        return stage.challenge == "altcha" or service.sign_up_rate.is_high(now)
+
+    challenge = Challenge(stage.secret_key, is_asked, answers)
+    challenge.serve(site, service.now)
+    return challenge
 
 
 def _compose_if_delivered(
