@@ -62,12 +62,21 @@ class Service:
     @cached_property
     def users(self) -> Users:
         """The users, as requests change them."""
-        return Users(self._dynamodb, self._stage.users_table, self._stage.secret_key)
+        stage = self._stage
+        return Users(
+            self._dynamodb, stage.users_table, stage.secret_key, welcomes=stage.welcome_mail
+        )
 
     @cached_property
     def outbox(self) -> Outbox:
         """The users' mail."""
-        return Outbox(self._dynamodb, self._stage.users_table)
+        stage = self._stage
+        return Outbox(
+            self._dynamodb,
+            stage.users_table,
+            remind_after=stage.remind_after,
+            welcomes=stage.welcome_mail,
+        )
 
     @cached_property
     def limits(self) -> Limits:

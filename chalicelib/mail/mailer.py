@@ -21,6 +21,7 @@ from chalicelib.users import codes, tokens
 from chalicelib.users.email_address import AddressError
 from chalicelib.users.item import is_claimable, is_fresh
 from chalicelib.users.outbox import Claim, Outbox
+from chalicelib.users.people import MailKind
 from chalicelib.users.table import Item, ItemFull
 
 log = logging.getLogger(__name__)
@@ -176,13 +177,14 @@ class Mailer:
             log.warning("mail in doubt user=%s: %s", user, kind(error))
             return Outcome.IN_DOUBT
         if outcome in (Outcome.SENT, Outcome.FAILED):
-            log.info("mail %s user=%s", outcome.value, user)
+            words = "" if claim.kind is MailKind.LINK else f" as a {claim.kind.value}"
+            log.info("mail %s user=%s%s", outcome.value, user, words)
         return outcome
 
     def _send(self, claim: Claim, token: str, code: str, run: Run) -> Outcome:
         user = hashed(claim.user.email)
         try:
-            mail = self.compose(claim.user, token, code)
+            mail = self.compose(claim.user, token, code, claim.kind)
         except AddressError as error:
             self.outbox.failed(claim, str(error), self.now())
             return Outcome.FAILED
