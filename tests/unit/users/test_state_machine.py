@@ -238,7 +238,7 @@ class Life(RuleBasedStateMachine):
         assert self.reminds or not NOTES & set(item)
 
     def teardown(self) -> None:
-        """A day later, the owner signs up, is mailed and gets in, whatever was before."""
+        """A day later, sign the owner up, mail them and let them in, whatever was before."""
         if self.validated is not None:
             return
         self._wait(DAY + HOUR)
@@ -315,7 +315,7 @@ class Life(RuleBasedStateMachine):
         return prenom, "", lang
 
     def _own_mails(self) -> list[Mail]:
-        """The mails that greet the owner: of their own sign-ups, or of another program's item."""
+        """Return the mails that greet the owner by their own sign-up or another program's item."""
         mails = [*self.mails, *self.unasked]
         return [mail for mail in mails if mail.greets != WORDS[STRANGER][0]]
 
