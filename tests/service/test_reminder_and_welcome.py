@@ -1,4 +1,4 @@
-"""The reminder and the welcome: whole journeys through the app, on a stage that has both."""
+"""The reminder and the welcome: whole journeys through the app."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The reminder and the welcome by a stage's settings: each test has a stage of its own."""
+"""The reminder and the welcome, each test on a stage of its own settings."""
 
 from __future__ import annotations
 
