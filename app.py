@@ -81,6 +81,11 @@ def post_refusal(request: Request) -> Response:
     return clicks.refuse(request, now())
 
 
+@site.get("/favicon.ico")
+def show_icon(request: Request) -> Response:  # noqa: ARG001  # a view has a request
+    return answers.icon()
+
+
 @site.get("/openapi.json")
 def show_description(request: Request) -> Response:  # noqa: ARG001  # a view has a request
     return answers.description()
