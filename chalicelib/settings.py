@@ -75,6 +75,8 @@ class Settings:
     remind_after: timedelta | None = None
     """How long after the mail a user who has not validated is reminded. None: never."""
     welcome_mail: bool = False
+    has_one_click: bool = False
+    """Mails have a header by which the mailbox's own unsubscribe button refuses."""
     default_lang: str = "fr"
     validate_on_get: str = "same-browser"
     mail_configuration_set: str = ""
@@ -139,6 +141,7 @@ def read(env: Mapping[str, str]) -> Settings:
         code=optional("CODE") != "off",
         remind_after=_duration(optional("REMIND_AFTER")),
         welcome_mail=optional("WELCOME_MAIL") == "true",
+        has_one_click=optional("LIST_UNSUBSCRIBE") == "on",
         default_lang=env.get("DEFAULT_LANG", "fr").strip(),
         validate_on_get=env.get("VALIDATE_ON_GET", "same-browser").strip(),
         mail_configuration_set=optional("MAIL_CONFIGURATION_SET"),
@@ -176,6 +179,8 @@ def read(env: Mapping[str, str]) -> Settings:
     ]
     if optional("CODE") not in ("", "on", "off"):
         problems.append("CODE must be on or off")
+    if optional("LIST_UNSUBSCRIBE") not in ("", "on", "off"):
+        problems.append("LIST_UNSUBSCRIBE must be on or off")
     if settings.mail_from and not _is_sender(settings.mail_from):
         problems.append("MAIL_FROM must be a bare address, such as hello@example.org")
     if settings.base_url and not _is_base_url(settings.base_url):

@@ -41,6 +41,11 @@ def path(name: str) -> str:
     return f"#{name}" if f"#{name}" in RESERVED else name
 
 
+ERASED = tuple(map(path, (*WORDS, *PENDING)))
+"""What an item loses when its address is closed, as expressions name it: words of strangers, too.
+"""
+
+
 def slot(email: str) -> str:
     """Return the part of the index of owed mail that an item belongs to."""
     return f"{crc32(email.encode(errors='surrogatepass')) % SLOTS:02}"
@@ -105,6 +110,11 @@ def kind_of(item: Item) -> MailKind:
     if is_reminder or string(item, "mail") in ("sent", "delivered"):
         return MailKind.REMINDER
     return MailKind.LINK
+
+
+def is_owners(item: Item) -> bool:
+    """Return True if the mail was asked for with a mailed token, which the mailbox's reader has."""
+    return string(item, "resend_of") in mapping(item, "links")
 
 
 def is_fresh(item: Item) -> bool:

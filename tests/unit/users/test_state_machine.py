@@ -29,7 +29,6 @@ from chalicelib.users import codes
 from chalicelib.users.item import LEASE, slot
 from chalicelib.users.outbox import Claim, Outbox
 from chalicelib.users.people import MailKind, SignUp, Validation, Verdict
-from chalicelib.users.store import Users
 from chalicelib.users.table import Item
 from tests.support.stores import Plain, Store, typed
 
@@ -65,7 +64,7 @@ class Life(RuleBasedStateMachine):
         super().__init__()
         self.store = store
         self.reminds = remind_after is not None  # and welcomes
-        self.users = Users(store.client, store.table, KEY, welcomes=self.reminds)
+        self.users = store.users_with(KEY, welcomes=self.reminds)
         self.outbox = Outbox(
             store.client, store.table, remind_after=remind_after, welcomes=self.reminds
         )
