@@ -20,7 +20,7 @@ STAGE = {
 GATEWAY_RESPONSES = "x-amazon-apigateway-gateway-responses"
 
 
-def test_the_page_is_in_the_stages_language_and_leads_to_the_form() -> None:
+def test_the_page_speaks_the_stages_language() -> None:
     html = not_found.page(STAGE)
     assert '<html lang="en"' in html
     assert "<h1>This page does not exist</h1>" in html
