@@ -35,12 +35,8 @@ clicks = Clicks(answers, lambda: service.users)
 @site.get("/")
 @site.get("/users")  # where a browser stands after a form
 @site.get("/resend")
+@site.post("/")  # filled in, for a correction
 def show_sign_up_page(request: Request) -> Response:
-    return answers.sign_up_page(request)
-
-
-@site.post("/")
-def correct_sign_up(request: Request) -> Response:
     return answers.sign_up_page(request)
 
 
