@@ -91,6 +91,7 @@ class Service:
             stage.users_table,
             self.mailboxes,
             stage.secret_key,
+            welcomes=stage.welcome_mail,
             has_events=bool(stage.event_bus),
         )
 
@@ -98,7 +99,13 @@ class Service:
     def outbox(self) -> Outbox:
         """The users' mail."""
         stage = self._stage
-        return Outbox(self._dynamodb, stage.users_table, has_events=bool(stage.event_bus))
+        return Outbox(
+            self._dynamodb,
+            stage.users_table,
+            remind_after=stage.remind_after,
+            welcomes=stage.welcome_mail,
+            has_events=bool(stage.event_bus),
+        )
 
     @cached_property
     def limits(self) -> Limits:

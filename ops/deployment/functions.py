@@ -30,7 +30,7 @@ from chalice.deploy.deployer import (
 )
 from chalice.utils import UI
 
-from ops.deployment import chalice_record, cors, package
+from ops.deployment import chalice_record, cors, not_found, package
 from ops.deployment.function_settings import settled
 from ops.stage.cloud import Cloud
 from ops.stage.errors import DeployError
@@ -72,6 +72,7 @@ def deploy(cloud: Cloud, project: Project, stream: str, say: Say) -> None:
         config = _config(cloud, project, _load(project.folder))
         session = botocore.session.Session()
         cors.prepare(session, project.environment.get("ALLOWED_ORIGINS", "").lower().split())
+        not_found.prepare(session, project.environment)
         cloud.prepare(session)
         output = _Output(say)
         ui = UI(output, output)

@@ -11,7 +11,7 @@ from chalicelib.users.store import Users
 
 DOCS = Path(__file__).parents[2] / "docs"
 READERS = {
-    *("Outbox.read", "Outbox.owed", "Outbox.unclaimed"),
+    *("Outbox.read", "Outbox.owes", "Outbox.owed", "Outbox.unclaimed"),
     *("EventOutbox.read", "EventOutbox.owed"),
 }
 
