@@ -15,6 +15,7 @@ from chalicelib.users.links import Link
 from chalicelib.users.people import User
 from chalicelib.web import forms
 from chalicelib.web.pages import TYPED, Pages
+from ops.stage import parameter_store
 from ops.stage.errors import OpsError
 
 SCHEMES = ("light", "dark")
@@ -85,7 +86,7 @@ def build(folder: Path, environment: Mapping[str, str]) -> Path:
 def read(environment: Mapping[str, str]) -> settings.Settings:
     """A stage's settings, made up where ``environment`` lacks them. Raises OpsError."""
     try:
-        return settings.read({**_TO_COME, **environment})
+        return settings.read({**_TO_COME, **parameter_store.known(environment)})
     except settings.SettingsError as error:
         raise OpsError(str(error)) from error
 
