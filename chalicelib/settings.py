@@ -103,7 +103,10 @@ class Settings:
 
 
 def read(env: Mapping[str, str]) -> Settings:
-    """The settings in ``env``. Raises SettingsError with all that is wrong, not only the first."""
+    """Return the settings in ``env``.
+
+    Raise SettingsError with all that is wrong, not only the first.
+    """
     problems: list[str] = []
 
     def required(name: str) -> str:
@@ -237,12 +240,12 @@ def _is_sender(text: str) -> bool:
 
 
 def _is_name(text: str) -> bool:
-    """Whether it is one line that a header, a title and a sentence can hold."""
+    """Return True for one line that a header, a title and a sentence can hold."""
     return len(text) <= MAX_NAME and not any(unicodedata.category(c) in _NO_NAME for c in text)
 
 
 def _is_base_url(text: str) -> bool:
-    """Whether links can be made by adding a path."""
+    """Return True if links can be made by adding a path."""
     return _is_url(text) and not set(text) & set("?#")
 
 
@@ -257,7 +260,7 @@ def _are_return_urls(text: str) -> bool:
 
 
 def _is_url(text: str) -> bool:
-    """Whether browsers may be sent there. Plain http is for this machine alone."""
+    """Return True if browsers may be sent there. Plain http is for this machine alone."""
     try:
         url = urlsplit(text)
         host = url.hostname or ""

@@ -186,7 +186,7 @@ class Mailer:
         except AddressError as error:
             self.outbox.failed(claim, str(error), self.now())
             return Outcome.FAILED
-        except Exception as error:  # noqa: BLE001 - a mistake of ours must not stop others' mail
+        except Exception as error:  # noqa: BLE001 - a bug in one mail must not stop others' mail
             _log_mistake(user, error)
             self.outbox.release(claim, type(error).__name__, self.now())
             return Outcome.PUT_OFF

@@ -24,7 +24,8 @@ PATIENT = Config(
 
 def users(stage: Stage) -> OperatorsUsers:
     """Return the stage's table of users. Many threads may use it at once."""
-    return OperatorsUsers(stage.cloud.session.client("dynamodb", config=PATIENT), stage.users_table)
+    client = stage.cloud.session.client("dynamodb", config=PATIENT)
+    return OperatorsUsers(client, stage.users_table, operator=stage.cloud.operator)
 
 
 def ses(stage: Stage) -> "SESV2Client":

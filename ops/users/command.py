@@ -22,7 +22,16 @@ from ops.terminal import durations, progress_bar
 from ops.terminal.interrupts import on_request
 from ops.terminal.option_types import Moment
 from ops.terminal.text import as_json, isolated, printable
-from ops.users import clients, limits, listing, lookup, mailing_options, person, personal_data
+from ops.users import (
+    clients,
+    limits,
+    listing,
+    lookup,
+    mailing_options,
+    person,
+    personal_data,
+    timeline,
+)
 from ops.users.imports.command import import_users
 from ops.users.listing import Selection
 from ops.users.pace import Pace, Quota, quota
@@ -159,7 +168,7 @@ def find(stage: Stage, text: str) -> None:
 @on_stage
 @click.argument("email")
 def show(stage: Stage, email: str) -> None:
-    """Show a user, and where their mail is stuck.
+    """Show a user, where their mail is stuck, and what happened, by whom.
 
     Permissions: dynamodb:GetItem on the table; ssm:GetParameters on the stage's SECRET_KEY.
     """
@@ -407,9 +416,15 @@ def _change(email: str, change: Callable[[str], Change]) -> tuple[str, Change]:
 
 
 def _print(user: person.Plain) -> None:
+    now = durations.now()
     click.echo(click.style(printable(str(user["email"])), bold=True))
-    for label, fact in person.facts(user, durations.now()):
+    for label, fact in person.facts(user, now):
         click.echo(f"  {click.style(f'{label:<12}', dim=True)}{isolated(printable(fact))}")
+    click.echo()
+    for entry in timeline.entries(user, now):
+        at = click.style(f"{entry.at:%Y-%m-%d %H:%M:%S} UTC", dim=True)
+        by = click.style(f", by {printable(entry.by)}", dim=True) if entry.by else ""
+        click.echo(f"  {at}  {printable(entry.words)}{by}")
 
 
 users.add_command(import_users)

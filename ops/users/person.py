@@ -48,6 +48,7 @@ MEANINGS = {
     "sign-up said",
     "codes": "for each mailed code, by the SHA-256 of its browser's ticket: a keyed hash of the "
     "code, when it expires, and how often it was tried",
+    "acts": "the last ten acts of operators: what, when and by whom",
     "link_hashes": "SHA-256 of the tokens in mailed links; the tokens cannot be found from them",
     "link_expires_at": "when these links expire, in seconds since 1970",
     "ticket": "SHA-256 of the ticket of the browser that signed up",
@@ -161,7 +162,7 @@ _ENDS = {
 
 def moment(stored: object, now: datetime) -> str:
     """Return a stored moment and its distance from ``now``; any other value as it is."""
-    at = _moment(stored)
+    at = moment_of(stored)
     return str(stored) if at is None else f"{at:%Y-%m-%d %H:%M:%S} UTC ({_distance(at - now)})"
 
 
@@ -201,7 +202,8 @@ def _links_in_words(user: Plain, now: datetime) -> str:
     return f"{works} until {moment(max(live), now)}"
 
 
-def _moment(stored: object) -> datetime | None:
+def moment_of(stored: object) -> datetime | None:
+    """Return a stored moment; None for any other value."""
     try:
         if isinstance(stored, int):
             return datetime.fromtimestamp(stored, timezone.utc)
@@ -211,7 +213,7 @@ def _moment(stored: object) -> datetime | None:
 
 
 def _age(stored: object, now: datetime) -> timedelta | None:
-    at = _moment(stored)
+    at = moment_of(stored)
     return None if at is None else now - at
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
@@ -17,6 +17,10 @@ from chalicelib.users.moments import iso
 from chalicelib.users.people import SignUp
 from chalicelib.users.store import Users
 from chalicelib.users.table import Item, Outcome, string
+from ops.users import acts
+
+if TYPE_CHECKING:
+    from types_boto3_dynamodb import DynamoDBClient
 
 PATIENCE = timedelta(minutes=2)
 """How long a mail is left to the mailer before an operator may ask for it again."""
@@ -24,7 +28,7 @@ PATIENCE = timedelta(minutes=2)
 BY_OPERATOR, BY_IMPORT = "operator", "import"
 """The values of ``validated_by``: who validated the address, if no link and no code did."""
 
-_OWE = "SET mail = :owed, mail_at = :now, owed = :slot, owed_at = :now"
+_OWE = "mail = :owed, mail_at = :now, owed = :slot, owed_at = :now"
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,16 @@ class Added(Enum):
 
 
 class OperatorsUsers(Users):
-    """The users in a table, and what an operator may do to them."""
+    """The users in a table, and what an operator may do to them.
+
+    Each change keeps in the item that ``operator``, an ARN, made it.
+    """
+
+    def __init__(
+        self, client: "DynamoDBClient", table: str, secret_key: str = "", operator: str = "unknown"
+    ) -> None:
+        super().__init__(client, table, secret_key)
+        self._operator = operator
 
     def read(self, email: str) -> Item | None:
         """Return the whole item, to be shown; never to decide on a write."""
@@ -141,11 +154,13 @@ class OperatorsUsers(Users):
 
     def validate_by_hand(self, email: str, now: datetime) -> Change:
         """Mark an address as validated on the operator's word."""
-        outcome = self.table.update(
+        outcome = self._act(
+            acts.VALIDATE,
             email,
-            f"SET validated_at = :now, validated_by = :operator REMOVE {', '.join(PENDING)}",
+            f"validated_at = :now, validated_by = :operator REMOVE {', '.join(PENDING)}",
             "attribute_exists(email) AND attribute_not_exists(validated_at)",
-            {":now": iso(now), ":operator": BY_OPERATOR},
+            now,
+            {":operator": BY_OPERATOR},
             moment="validated_at",
         )
         if outcome.done:
@@ -154,20 +169,16 @@ class OperatorsUsers(Users):
 
     def refuse_by_hand(self, email: str, now: datetime) -> Change:
         """Record that the mailbox's owner wants no mail, for example by telephone."""
-        outcome = self.table.update(
+        outcome = self._act(
+            acts.REFUSE,
             email,
-            "SET mail = :refused, mail_at = :now, refused_by = :operator"
+            "mail = :refused, mail_at = :now, refused_by = :operator"
             f" REMOVE links, {', '.join(map(path, (*WORDS, *PENDING)))}",
             "attribute_exists(email) AND attribute_not_exists(validated_at)"
             " AND NOT mail IN (:refused, :complained)",
-            {
-                ":now": iso(now),
-                ":refused": "refused",
-                ":complained": "complained",
-                ":operator": BY_OPERATOR,
-            },
+            now,
+            {":refused": "refused", ":complained": "complained", ":operator": BY_OPERATOR},
             RESERVED,
-            moment="mail_at",
         )
         if outcome.done:
             return Change.DONE
@@ -178,17 +189,13 @@ class OperatorsUsers(Users):
 
     def allow(self, email: str, now: datetime) -> Change:
         """Lift a refusal: the address may sign up again."""
-        outcome = self.table.update(
+        outcome = self._act(
+            acts.ALLOW,
             email,
-            "SET mail = :failed, mail_at = :now, mail_error = :error REMOVE refused_by",
+            "mail = :failed, mail_at = :now, mail_error = :error REMOVE refused_by",
             "mail = :refused",
-            {
-                ":refused": "refused",
-                ":failed": "failed",
-                ":now": iso(now),
-                ":error": "the refusal was lifted",
-            },
-            moment="mail_at",
+            now,
+            {":refused": "refused", ":failed": "failed", ":error": "the refusal was lifted"},
         )
         if outcome.done:
             return Change.DONE
@@ -225,7 +232,10 @@ class OperatorsUsers(Users):
         try:
             self.table.client.put_item(
                 TableName=self.table.name,
-                Item={name: {"S": value} for name, value in item.items() if value},
+                Item={
+                    **{name: {"S": value} for name, value in item.items() if value},
+                    "acts": {"L": [acts.entry(acts.IMPORT, self._operator, now)]},
+                },
                 ConditionExpression=(
                     "attribute_not_exists(email) OR attribute_exists(created_at)"
                     " AND attribute_not_exists(validated_at)"
@@ -244,13 +254,40 @@ class OperatorsUsers(Users):
         return Added.ADDED
 
     def _owe(self, email: str, condition: str, now: datetime, values: Mapping[str, str]) -> Outcome:
-        return self.table.update(
-            email,
-            _OWE,
-            condition,
-            {":owed": "owed", ":now": iso(now), ":slot": slot(email), **values},
-            moment="mail_at",
-        )
+        values = {":owed": "owed", ":slot": slot(email), **values}
+        return self._act(acts.RESEND, email, _OWE, condition, now, values)
+
+    def _act(
+        self,
+        act: str,
+        email: str,
+        change: str,
+        condition: str,
+        now: datetime,
+        values: Mapping[str, str],
+        names: Mapping[str, str] | None = None,
+        *,
+        moment: str = "mail_at",
+    ) -> Outcome:
+        """Make ``change``, and record who made it, in one update.
+
+        A user with KEPT acts takes a second one: the first says that there are so many.
+        """
+        values = {":now": iso(now), **values}
+        outcome = Outcome(False, {})
+        while True:
+            record = acts.record(outcome.item, act, self._operator, now)
+            outcome = self.table.update(
+                email,
+                f"SET {record.assignment}{change}",
+                f"{condition} AND {record.condition}",
+                {**values, **record.values},
+                names,
+                moment=moment,
+            )
+            again = acts.record(outcome.item, act, self._operator, now)
+            if outcome.done or again == record:
+                return outcome
 
 
 _OVERDUE = (

@@ -102,7 +102,7 @@ def _command() -> str:
 
 
 def _write_down(asked: Path, model: OperationModel, **_: object) -> None:
-    """The permission that an operation needs."""
+    """Record the permission that an operation needs."""
     service = model.service_model.signing_name
     verb = model.http["method"] if service == "apigateway" else model.name
     with asked.open("a", encoding="utf-8") as file:

@@ -119,7 +119,7 @@ class Visitor:
 def visiting(
     browser: Browser, stack: Stack, lang: str, *, scripts: bool = True
 ) -> Iterator[Visitor]:
-    """A visitor who never was here before, in ``lang``; nothing may be refused to them."""
+    """Yield a page of a new visitor in ``lang``. The browser may refuse nothing of it."""
     context = browser.new_context(locale=lang, java_script_enabled=scripts)
     context.set_default_timeout(15_000)
     visitor = Visitor(context.new_page(), stack, lang)

@@ -317,7 +317,7 @@ def test_many_sign_ups_get_one_mail_each(service: Service) -> None:
 
 
 def states(service: Service) -> list[str]:
-    """One address in every state that an item can be in, and one that nobody ever gave."""
+    """Return one address in every state that an item can be in, and one that nobody ever gave."""
     for state in ("pending", "validated", "throttled", "capped"):
         service.post_json("/users", {**ALEXIS, "email": f"{state}@example.org"})
         service.deliver()

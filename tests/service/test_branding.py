@@ -41,7 +41,7 @@ def policy(answer: HTTPResponse) -> str:
 
 
 def hidden(page: str) -> dict[str, str]:
-    """The hidden fields of a form that carries what was typed, and of no other page."""
+    """Return the hidden fields of a form that carries what was typed, and of no other page."""
     form = page.partition(f'<form method="post" action="{BASE_URL}/">')[2].partition("</form>")[0]
     fields = re.findall(r'<input type="hidden" name="(\w+)" value="(.*?)">', form)
     return {name: html.unescape(value) for name, value in fields if name != "show"}

@@ -120,7 +120,7 @@ class Service:
         return self.request("POST", path, urlencode(fields).encode(), FORM, **headers)
 
     def put(self, item: Mapping[str, Any]) -> None:
-        """What another program does: put an item, in DynamoDB's JSON, into the table."""
+        """Put an item into the table, in DynamoDB's JSON, as another program does."""
         self._dynamodb.put_item(TableName=TABLE, Item=item)
 
     def item(self, email: str) -> dict[str, Any]:
@@ -159,7 +159,7 @@ class Service:
         return self.get(link.removeprefix(BASE_URL), **headers)
 
     def link(self, mail: int = -1) -> str:
-        """The link in one of the mails, as it stands in the text."""
+        """Return the link in one of the mails, as it stands in the text."""
         found = re.search(r"https://\S+", text(self, mail))
         assert found
         return found.group()
@@ -264,7 +264,7 @@ def code_in_mail(service: Service, mail: int = -1) -> str:
 
 @contextmanager
 def running(**settings: str) -> Iterator[Service]:
-    """A service with nobody in it, on a clock of its own."""
+    """Yield a service without users, on a clock of its own."""
     with pytest.MonkeyPatch.context() as patch, mock_aws():
         stream_arn = stores.create(boto3.client("dynamodb"), TABLE).stream_arn
         stores.create_limits(boto3.client("dynamodb"), LIMITS)

@@ -92,7 +92,7 @@ class Pool:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Nothing runs any more: ``map`` waits for its work."""
+        """Do nothing: ``map`` has waited for its work."""
 
     def map(self, work: Callable[[Any], Any], items: Iterable[Any]) -> list[Any]:
         todo = deque(enumerate(items))

@@ -39,7 +39,7 @@ class Store:
         return Outbox(self.client, self.table)
 
     def put(self, email: str, **attributes: object) -> None:
-        """What another program does: put a whole item, whatever was there."""
+        """Put a whole item, whatever was there, as another program does."""
         self.client.put_item(TableName=self.table, Item=typed({"email": email, **attributes}))
 
     def delete(self, email: str) -> None:
@@ -53,7 +53,7 @@ class Store:
 
     @contextmanager
     def calls(self) -> Iterator[list[str]]:
-        """The names of the operations called meanwhile, retries not counted."""
+        """Return the names of the operations called meanwhile, retries not counted."""
         made: list[str] = []
 
         def remember(model: Any, **_: object) -> None:
@@ -98,5 +98,5 @@ def typed(item: Plain) -> Plain:
 
 
 def plain(item: Plain) -> Plain:
-    """An item in DynamoDB's JSON as strings, numbers and sets."""
+    """Return an item in DynamoDB's JSON as strings, numbers and sets."""
     return {name: TypeDeserializer().deserialize(value) for name, value in item.items()}

@@ -161,7 +161,7 @@ def test_what_cloudformation_gets_is_right_and_within_its_limit() -> None:
 
 
 def made_before(name: str) -> set[str]:
-    """What CloudFormation makes before the resource ``name``."""
+    """Return what CloudFormation makes before the resource ``name``."""
     text = json.dumps(RESOURCES[name])
     named = {
         other

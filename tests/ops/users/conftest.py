@@ -38,7 +38,7 @@ def users(
         "SECRET_KEY": "not-a-secret-but-as-long-as-one-is",
     }
     project.record(environment, {})
-    cloud = Cloud(session, "1", "eu-west-3", "{}/{}".format)
+    cloud = Cloud(session, "1", "eu-west-3", "{}/{}".format, operator="arn:aws:iam::1:user/zoe")
     monkeypatch.setattr(lookup, "find", lambda *_: Stage(cloud, project))
     monkeypatch.chdir(project.folder)
 

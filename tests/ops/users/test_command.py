@@ -127,6 +127,21 @@ def test_show_finds_a_user_in_any_spelling(store: Store, users: Users) -> None:
     assert "111111" not in done.stdout
 
 
+def test_show_and_export_say_who_did_what(store: Store, users: Users) -> None:
+    store.put(EMAIL, created_at=THEN, mail="failed")
+    users("resend", EMAIL)
+    users("validate", EMAIL)
+    shown = re.findall(r"UTC  (.*)", users("show", EMAIL).output)
+    assert shown[:2] == [
+        "Another mail asked for, by arn:aws:iam::1:user/zoe",
+        "Validated by hand, by arn:aws:iam::1:user/zoe",
+    ]
+    held = {
+        each["name"]: each["value"] for each in json.loads(users("export", EMAIL).output)["held"]
+    }
+    assert [act["act"] for act in held["acts"]] == ["resend", "validate"]
+
+
 @pytest.mark.parametrize(
     "command", ["show", "validate", "refuse", "allow", "delete", "resend", "export"]
 )

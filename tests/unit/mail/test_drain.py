@@ -111,7 +111,7 @@ def throttled() -> Undelivered:
 
 
 def refused_alone() -> Undelivered:
-    """As a sandbox refuses the addresses that are not verified."""
+    """Refuse some addresses, as a sandbox refuses those that are not verified."""
     return Undelivered("MessageRejected: Email address is not verified.", may_have_left=False)
 
 

@@ -204,7 +204,7 @@ class Life(RuleBasedStateMachine):
         assert ("owed_at" in item) == is_owed
 
     def teardown(self) -> None:
-        """A day later, the owner signs up, is mailed and gets in, whatever was before."""
+        """A day later, sign the owner up, mail them and let them in, whatever was before."""
         if self.validated is not None:
             return
         self._wait(DAY + HOUR)
@@ -281,7 +281,7 @@ class Life(RuleBasedStateMachine):
         return prenom, "", lang
 
     def _own_mails(self) -> list[Mail]:
-        """The mails that greet the owner: of their own sign-ups, or of another program's item."""
+        """Return the mails that greet the owner by their own sign-up or another program's item."""
         return [mail for mail in self.mails if mail.greets != WORDS[STRANGER][0]]
 
     def _count(self, is_accepted: bool) -> None:
