@@ -48,10 +48,11 @@ VOLATILE = ("LastModified", "LastProcessingResult", "ResponseMetadata", "StateTr
 
 @dataclass(frozen=True)
 class Stage:
-    """A stage on a local cloud of its own."""
+    """A stage on a cloud of its own, as the checkout in ``folder`` knows it."""
 
     endpoint: str
     folder: Path
+    cloud: str = "local"
 
     @property
     def project(self) -> Project:
@@ -66,7 +67,7 @@ class Stage:
 
     def deploy(self, command: str = "ops") -> str:
         """Deploy, and return what that printed."""
-        done = deploying.run(self.endpoint, self.folder, command)
+        done = deploying.run(self.endpoint, self.folder, command, cloud=self.cloud)
         assert done.returncode == 0, done.stdout
         return done.stdout
 
