@@ -77,13 +77,13 @@ def test_a_sign_up_is_stored_mailed_and_validated_by_its_link(service: Service, 
     assert (again.status_code, again.json_body["status"]) == (200, "already_validated")
 
 
-def test_a_user_costs_four_writes_no_read_and_one_mail(service: Service) -> None:
+def test_a_user_costs_five_writes_no_read_and_one_mail(service: Service) -> None:
     """A batch of any size costs one more write, for the budget. SES's two reports cost one each."""
     signed_up(service, email="first@example.org")
     service.calls.clear()
     service.open(signed_up(service))
     budget = UPDATE
-    assert service.calls == [UPDATE, budget, UPDATE, "sesv2.SendEmail", UPDATE, UPDATE]
+    assert service.calls == [UPDATE, budget, UPDATE, UPDATE, "sesv2.SendEmail", UPDATE, UPDATE]
     service.calls.clear()
     message = [make(ALEXIS["email"], service.link_hash) for make in (sent, delivery)]
     service.report(*message)
