@@ -1,4 +1,4 @@
-"""The copy of a stage's settings in Parameter Store, from which other checkouts learn them.
+"""A stage's settings in Parameter Store, for checkouts that have none.
 
 The stage's own file is in no repository, so a colleague's checkout and CI have none. Secrets are
 references in it, so it holds none.

@@ -1,4 +1,4 @@
-"""An upgrade as docs/upgrading.md says it: `git pull && make deploy`, from the version before."""
+"""An upgrade by `git pull && make deploy`, from the version before."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The stage's secret key: made once, kept in Parameter Store, and found again wherever it was."""
+"""The stage's secret key: made once, and kept in Parameter Store."""
 
 from __future__ import annotations
 

@@ -82,7 +82,7 @@ def test_a_move_that_was_interrupted_is_finished_by_the_next(
     assert config_of(project)["stages"] == {}
 
 
-def test_a_deploy_of_the_default_stage_leaves_config_json_as_git_has_it(project: Project) -> None:
+def test_a_moved_stage_leaves_config_json_as_git_has_it(project: Project) -> None:
     shipped = (ROOT / ".chalice" / "config.json").read_text(encoding="utf-8")
     config = project.folder / ".chalice" / "config.json"
     for stage in ("dev", "prod"):
