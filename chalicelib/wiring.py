@@ -71,12 +71,24 @@ class Service:
     def users(self) -> Users:
         """The users, as requests change them."""
         stage = self._stage
-        return Users(self._dynamodb, stage.users_table, self.mailboxes, stage.secret_key)
+        return Users(
+            self._dynamodb,
+            stage.users_table,
+            self.mailboxes,
+            stage.secret_key,
+            welcomes=stage.welcome_mail,
+        )
 
     @cached_property
     def outbox(self) -> Outbox:
         """The users' mail."""
-        return Outbox(self._dynamodb, self._stage.users_table)
+        stage = self._stage
+        return Outbox(
+            self._dynamodb,
+            stage.users_table,
+            remind_after=stage.remind_after,
+            welcomes=stage.welcome_mail,
+        )
 
     @cached_property
     def limits(self) -> Limits:

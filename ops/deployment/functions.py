@@ -30,7 +30,7 @@ from chalice.deploy.deployer import (
 )
 from chalice.utils import UI
 
-from ops.deployment import chalice_record, cors, package
+from ops.deployment import chalice_record, cors, not_found, package
 from ops.deployment.function_settings import settled
 from ops.stage import parameter_store
 from ops.stage.cloud import Cloud
@@ -74,6 +74,7 @@ def deploy(cloud: Cloud, project: Project, stream: str, say: Say) -> None:
         config = _config(cloud, project, settings, _load(project.folder))
         session = botocore.session.Session()
         cors.prepare(session, settings.get("ALLOWED_ORIGINS", "").lower().split())
+        not_found.prepare(session, settings)
         cloud.prepare(session)
         output = _Output(say)
         ui = UI(output, output)

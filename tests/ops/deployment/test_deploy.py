@@ -105,9 +105,9 @@ def test_a_stages_template_that_cannot_be_filled_is_refused(
 ) -> None:
     monkeypatch.setattr(templates, "PACKAGE", tmp_path)
     (tmp_path / "chalicelib/acme/mail/en").mkdir(parents=True)
-    (tmp_path / "chalicelib/acme/mail/en/body.html").write_text("<p>$lien")
+    (tmp_path / "chalicelib/acme/mail/en/link.html").write_text("<p>$lien")
     project.record({"TEMPLATES_FOLDER": "chalicelib/acme"}, {})
-    with pytest.raises(OpsError, match=r"acme/mail/en/body.html has \$lien, which stands for"):
+    with pytest.raises(OpsError, match=r"acme/mail/en/link.html has \$lien, which stands for"):
         attempt(project, mail_from=MAIL_FROM)
 
 
