@@ -237,9 +237,10 @@ def read(env: Mapping[str, str]) -> Settings:
             problems.append(f"{name} must be {kind}")
     if problems:
         raise SettingsError(
-            f"Bienvenue cannot start: {'; '.join(problems)}. Settings are the stage's "
-            "environment_variables in .chalice/config.json; a stage that has no table yet gets "
-            "it, and them, from: make deploy STAGE=<stage> MAIL_FROM=<address>"
+            f"Bienvenue cannot start: {'; '.join(problems)}. Settings are the "
+            "environment_variables in stages/<stage>.json, which .venv/bin/chalice reads. A stage "
+            "that has no table yet gets it, and them, from: "
+            "make deploy STAGE=<stage> MAIL_FROM=<address>"
         )
     return settings
 

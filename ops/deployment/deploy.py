@@ -6,6 +6,7 @@ Every step may be repeated, and goes on from whatever an interrupted deploy left
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -24,6 +25,7 @@ from ops.deployment import (
     preconditions,
     rest_api,
     secret_key,
+    shared_settings,
     table,
 )
 from ops.deployment.rest_api import AS_IT_WAS, Throttle
@@ -82,6 +84,8 @@ class Deployed:
 def deploy(cloud: Cloud, project: Project, options: Options, progress: Progress) -> Deployed:
     """Deploy the stage of ``project``. Raises DeployError."""
     with in_plain_words():
+        preconditions.check(cloud, project)
+        shared_settings.learn(cloud.session.client("ssm"), project)
         environment = settings(cloud, project, options)
         return _deploy(cloud, project, options, environment, progress)
 
@@ -123,9 +127,15 @@ def _deploy(
     client_rate = _prepare_client_limit(cloud, project, options, parameters, progress)
 
     with progress.step("Sender") as say:
-        secret = secret_key.find_or_make(client("lambda"), project, given)
-        recorded_bus = given.get(event_bus.SETTING, "")
-        bus = event_bus.choose(cloud, project, options.events, recorded_bus, parameters, secret)
+        secret = secret_key.ensure(client("ssm"), client("lambda"), project, given)
+        bus = event_bus.choose(
+            cloud,
+            project,
+            options.events,
+            given.get(event_bus.SETTING, ""),
+            parameters,
+            partial(event_bus.key_of, client("ssm"), secret),
+        )
         if bus.name and table.lacks_both_indexes(client("dynamodb"), project.users_table):
             raise DeployError(
                 "CloudFormation can add one index of this table at a time: deploy once with "
@@ -183,6 +193,7 @@ def _deploy(
         else:
             project.unset([event_bus.SETTING])
         project.record(environment, _roles(outputs))
+        shared_settings.share(client("ssm"), project)
         say(f"links lead to {environment['BASE_URL']}")
 
     with progress.step("Functions") as say:

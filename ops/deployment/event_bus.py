@@ -1,11 +1,13 @@
 """The bus that a stage puts its events on, and the webhook that gets them."""
 
 import hmac
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlsplit
 
 from chalicelib.settings import LOOPBACK
+from ops.stage import parameter_store
 from ops.stage.cloud import Cloud
 from ops.stage.errors import DeployError
 from ops.stage.project import Project
@@ -50,11 +52,12 @@ def choose(
     wish: Wish,
     recorded: str,
     parameters: Mapping[str, str],
-    secret_key: str,
+    key_for: Callable[[str], str],
 ) -> EventBus:
     """Return the bus that a stage gets: the ``recorded`` one, or its own, or none.
 
-    ``parameters`` are those of the stack's last deploy. Raises DeployError.
+    ``parameters`` are those of the stack's last deploy. ``key_for`` returns the key for an address.
+    Raises DeployError.
     """
     before = parameters.get("Webhook", "")
     webhook = before if wish.webhook is None else wish.webhook
@@ -62,7 +65,7 @@ def choose(
     if not is_on:
         if wish.webhook:
             raise DeployError("A webhook needs events: leave --no-events out.")
-        return EventBus("", {"EventBus": NONE, "NewEventBus": "", **_webhook("", "", FIRST_RATE)})
+        return EventBus("", {"EventBus": NONE, "NewEventBus": "", **_webhook("", NONE, FIRST_RATE)})
     check_webhook(webhook, is_local=bool(cloud.endpoint))
     name = recorded or project.full_name
     rate = wish.rate or int(parameters.get("WebhookRate", FIRST_RATE))
@@ -71,7 +74,7 @@ def choose(
         {
             "EventBus": arn(cloud, name),
             "NewEventBus": name if name == project.full_name else "",
-            **_webhook(webhook, key(secret_key, webhook), rate),
+            **_webhook(webhook, key_for(webhook) if webhook else NONE, rate),
         },
         webhook,
     )
@@ -80,6 +83,12 @@ def choose(
 def key(secret_key: str, webhook: str) -> str:
     """Return what EventBridge sends in KEY_HEADER. Another address gets another key."""
     return hmac.new(secret_key.encode(), f"webhook {webhook}".encode(), "sha256").hexdigest()
+
+
+def key_of(ssm: Any, secret_key: str, webhook: str) -> str:
+    """Return the key for an address by the stage's SECRET_KEY, which may be a reference."""
+    setting = parameter_store.resolve(ssm, {"SECRET_KEY": secret_key})
+    return key(setting["SECRET_KEY"], webhook)
 
 
 def arn(cloud: Cloud, name: str) -> str:
@@ -121,4 +130,4 @@ def left_to_do(bus: EventBus, show_key: str) -> list[str]:
 
 
 def _webhook(url: str, key: str, rate: int) -> dict[str, str]:
-    return {"Webhook": url, "WebhookKey": key if url else NONE, "WebhookRate": str(rate)}
+    return {"Webhook": url, "WebhookKey": key, "WebhookRate": str(rate)}

@@ -69,14 +69,18 @@ def key(stage: Stage) -> None:
 
     It stands in the header Bienvenue-Key of each request. Another address gets another key.
 
-    Permissions: cloudformation:DescribeStacks on the stack.
+    Permissions: cloudformation:DescribeStacks on the stack, ssm:GetParameters on the stage's key.
     """
     with in_plain_words():
         stack = Stack(stage.cloud.session.client("cloudformation"), stage.project.full_name)
         webhook = stack.parameters().get("Webhook", "")
-    if not webhook:
-        raise OpsError(f"{stage.name} has no webhook: give it one by deploy --webhook https://…")
-    click.echo(event_bus.key(stage.project.environment["SECRET_KEY"], webhook))
+        if not webhook:
+            raise OpsError(
+                f"{stage.name} has no webhook: give it one by deploy --webhook https://…"
+            )
+        ssm = stage.cloud.session.client("ssm")
+        secret_key = stage.project.environment["SECRET_KEY"]
+        click.echo(event_bus.key_of(ssm, secret_key, webhook))
 
 
 def _bus(stage: Stage) -> Bus:

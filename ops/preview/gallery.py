@@ -15,6 +15,7 @@ from chalicelib.users.links import Link
 from chalicelib.users.people import MailKind, User
 from chalicelib.web import forms
 from chalicelib.web.pages import TYPED, Pages
+from ops.stage import parameter_store
 from ops.stage.errors import OpsError
 
 SCHEMES = ("light", "dark")
@@ -88,7 +89,7 @@ def build(folder: Path, environment: Mapping[str, str]) -> Path:
 def read(environment: Mapping[str, str]) -> settings.Settings:
     """Return a stage's settings, made up where ``environment`` lacks them. Raise OpsError."""
     try:
-        return settings.read({**_TO_COME, **environment})
+        return settings.read({**_TO_COME, **parameter_store.known(environment)})
     except settings.SettingsError as error:
         raise OpsError(str(error)) from error
 

@@ -18,6 +18,7 @@ from ops.stage.cloud import Cloud
 from ops.stage.errors import DeployError, OpsError
 from ops.stage.project import Project
 from ops.terminal.progress import Progress
+from tests.ops.conftest import ParameterStore
 
 ACCOUNT = "123456789012"
 REGION = "eu-west-3"
@@ -35,7 +36,9 @@ class Asked(Exception):
 def attempt(project: Project, **arguments: Any) -> None:
     """Deploy to where the first question to AWS ends it."""
 
-    def client(service: str) -> None:
+    def client(service: str) -> ParameterStore:
+        if service == "ssm":
+            return ParameterStore()
         raise Asked(service)
 
     session: Any = SimpleNamespace(client=client, **REGIONS)
@@ -132,7 +135,9 @@ class Account:
             (steps.mail_limits, "read", lambda _: MailLimits(180, 90)),
             (steps.table, "ensure_users", lambda *_, **__: STREAM),
             (steps.table, "ensure_limits", lambda *_: None),
-            (steps.secret_key, "find_or_make", lambda *_: SECRET),
+            (steps.secret_key, "ensure", lambda *_: SECRET),
+            (steps.shared_settings, "learn", lambda *_: None),
+            (steps.shared_settings, "share", lambda *_: None),
             (steps.rest_api, "ensure", lambda *_: self.api_id),
             (steps.rest_api, "ensure_throttle", lambda *_: None),
             (steps.event_source_mapping, "remove_former", lambda *_: None),

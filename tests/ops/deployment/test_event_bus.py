@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import boto3
 import pytest
 
@@ -19,7 +21,8 @@ ARN = "arn:aws:events:eu-west-3:123456789012:event-bus/"
 
 def choose(project: Project, wish: Wish, recorded: str = "", **parameters: str) -> EventBus:
     cloud = Cloud(boto3.Session(region_name="eu-west-3"), "123456789012", "eu-west-3", "".format)
-    return event_bus.choose(cloud, project, wish, recorded, parameters, SECRET)
+    key_for = partial(event_bus.key, SECRET)
+    return event_bus.choose(cloud, project, wish, recorded, parameters, key_for)
 
 
 def test_a_stage_has_no_events_until_they_are_asked_for(project: Project) -> None:
