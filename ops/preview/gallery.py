@@ -13,6 +13,7 @@ from chalicelib.mail.message import Mail
 from chalicelib.templates import TemplateError, Templates
 from chalicelib.users.links import Link
 from chalicelib.users.people import User
+from chalicelib.users.person_name import MAX_SUBJECT_LENGTH
 from chalicelib.web import forms
 from chalicelib.web.pages import TYPED, Pages
 from ops.stage.errors import OpsError
@@ -40,13 +41,29 @@ _LONG_LINK = Link(
 _TYPED = {"email": "alexis@example.org", "prenom": "Alexis", "nom": "GÜNST HORN"}
 _WRONG = {"email": "alexis@example", "prenom": "Win at https://spam.example", "nom": _LONG * 2}
 _CODE = "123456"
+NAMES = {
+    "no-name": ("", ""),
+    "one-letter": ("A", ""),
+    "longest-greeting": (_LONG[:MAX_SUBJECT_LENGTH], ""),
+    "long-name": (_LONG, ""),
+    "long-names": (_LONG, _LONG_TOO),
+    "right-to-left": ("محمد", "عبد الرحمن"),
+    "thai": ("ประเสริฐศักดิ์", "ศรีสุวรรณ"),
+    "tamil": ("கார்த்திகேயன்", "சுப்பிரமணியம்"),
+    "han": ("葛\U000e0101", "辻\U000e0100邊\U000e0118"),  # forms that a register tells apart
+    "emoji": ("Zoë 🌻", "O'Neill 👩\u200d🚀"),
+}
+"""The samples of names: whatever people are called, pages and mails must show it well."""
 _PEOPLE = {
     "mail": (User(_LINK.email, "Alexis", "GÜNST HORN", ""), _CODE),
     "mail-no-code": (User(_LINK.email, "Alexis", "GÜNST HORN", ""), ""),
-    "mail-no-name": (User(_LINK.email, "", "", ""), _CODE),
-    "mail-long-names": (User(_LONG_LINK.email, _LONG, _LONG_TOO, ""), _CODE),
-    "mail-emoji": (User(_LINK.email, "Zoë 🌻", "O'Neill 👩\u200d🚀", ""), _CODE),
-    "mail-right-to-left": (User(_LINK.email, "محمد", "عبد الرحمن", ""), _CODE),
+    **{
+        f"mail-{kind}": (
+            User(_LONG_LINK.email if "long" in kind else _LINK.email, prenom, nom, ""),
+            _CODE,
+        )
+        for kind, (prenom, nom) in NAMES.items()
+    },
 }
 """The samples of people, each with the code of their mail."""
 
@@ -130,6 +147,8 @@ def _pages(stage: settings.Settings, templates: Templates, lang: str) -> Iterato
     )
     languages = templates.languages
     yield "sign-up", pages.sign_up(lang, {})
+    for kind, (prenom, nom) in NAMES.items():
+        yield f"sign-up-{kind}", pages.sign_up(lang, {**_TYPED, "prenom": prenom, "nom": nom})
     yield "sign-up-errors", pages.sign_up(lang, _WRONG, _problems(_WRONG, lang, languages))
     nothing = dict.fromkeys(TYPED, "")
     problems = _problems(nothing, lang, languages)
