@@ -12,10 +12,11 @@ from chalicelib.mail import message
 from chalicelib.mail.message import Mail
 from chalicelib.templates import TemplateError, Templates
 from chalicelib.users.links import Link
-from chalicelib.users.people import User
+from chalicelib.users.people import MailKind, User
 from chalicelib.users.person_name import MAX_SUBJECT_LENGTH
 from chalicelib.web import forms
 from chalicelib.web.pages import TYPED, Pages
+from ops.stage import parameter_store
 from ops.stage.errors import OpsError
 
 SCHEMES = ("light", "dark")
@@ -54,18 +55,27 @@ NAMES = {
     "emoji": ("Zoë 🌻", "O'Neill 👩\u200d🚀"),
 }
 """The samples of names: whatever people are called, pages and mails must show it well."""
-_PEOPLE = {
-    "mail": (User(_LINK.email, "Alexis", "GÜNST HORN", ""), _CODE),
-    "mail-no-code": (User(_LINK.email, "Alexis", "GÜNST HORN", ""), ""),
+_ALEXIS = User(_LINK.email, "Alexis", "GÜNST HORN", "")
+_MAILS = {
+    "mail": (_ALEXIS, _CODE, MailKind.LINK),
+    "mail-no-code": (_ALEXIS, "", MailKind.LINK),
+    "reminder": (_ALEXIS, "", MailKind.REMINDER),
+    "welcome": (_ALEXIS, "", MailKind.WELCOME),
     **{
-        f"mail-{kind}": (
-            User(_LONG_LINK.email if "long" in kind else _LINK.email, prenom, nom, ""),
-            _CODE,
+        f"{mail}-{sample}": (
+            User(_LONG_LINK.email if "long" in sample else _LINK.email, prenom, nom, ""),
+            code,
+            kind,
         )
-        for kind, (prenom, nom) in NAMES.items()
+        for sample, (prenom, nom) in NAMES.items()
+        for mail, code, kind in (
+            ("mail", _CODE, MailKind.LINK),
+            ("reminder", "", MailKind.REMINDER),
+            ("welcome", "", MailKind.WELCOME),
+        )
     },
 }
-"""The samples of people, each with the code of their mail."""
+"""The samples of mails: whom they greet, and their code and kind."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +112,7 @@ def build(folder: Path, environment: Mapping[str, str]) -> Path:
 def read(environment: Mapping[str, str]) -> settings.Settings:
     """Return a stage's settings, made up where ``environment`` lacks them. Raise OpsError."""
     try:
-        return settings.read({**_TO_COME, **environment})
+        return settings.read({**_TO_COME, **parameter_store.known(environment)})
     except settings.SettingsError as error:
         raise OpsError(str(error)) from error
 
@@ -125,11 +135,12 @@ def specimens(stage: settings.Settings) -> Iterator[Specimen]:
     for lang in (stage.default_lang, *others):
         for name, html in _pages(stage, templates, lang):
             yield Specimen(name, lang, html)
-        for name, (user, code) in _PEOPLE.items():
+        for name, (user, code, kind) in _MAILS.items():
             composed = message.compose(
                 user,
                 _TOKEN,
                 code,
+                kind,
                 templates=templates,
                 base_url=stage.base_url,
                 default_lang=lang,

@@ -435,7 +435,11 @@ def test_a_chosen_language_follows_into_the_mail(
         ("sent-long-address", LANGUAGES),
         ("sign-up-errors", LANGUAGES),
         *((f"mail-{kind}", JOURNEYS) for kind in gallery.NAMES if kind != "long-names"),
-        *((f"sign-up-{kind}", ("en", "ar")) for kind in gallery.NAMES),
+        *(
+            (f"{mail}-{kind}", ("en", "ar"))
+            for mail in ("reminder", "welcome", "sign-up")
+            for kind in gallery.NAMES
+        ),
         ("sign-up-nothing-typed", JOURNEYS),
         ("sent-code-failed", JOURNEYS),
         ("confirm", JOURNEYS),
