@@ -47,7 +47,9 @@ def correct_sign_up(request: Request) -> Response:
 def post_user(request: Request) -> Response:
     if request.is_trapped:
         return answers.trapped(request)
-    sign_up = form.read(request.fields, request.lang, is_form=request.is_form)
+    sign_up = form.read(
+        request.fields, request.lang, is_form=request.is_form, sent_from=request.sent_from
+    )
     ticket = request.ticket or tokens.mint()
     service.users.sign_up(sign_up, tokens.digest(ticket), now())
     return answers.signed_up(request, sign_up, ticket)

@@ -3,12 +3,16 @@
 import re
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
 from chalicelib import return_urls, templates
 from chalicelib.templates import Templates
+
+if TYPE_CHECKING:
+    from chalicelib.own_fields import OwnFields
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 MAX_NAME = 64
@@ -85,6 +89,12 @@ class Settings:
     refuses_disposable: bool = False
     checks_domain: bool = False
     """The mailer asks DNS about a domain before it asks SES to send."""
+    consent_address: str = "none"
+    """How much of a visitor's IP address is kept beside a consent: none, truncated or full."""
+    keeps_user_agent: bool = False
+    """A visitor's User-Agent is kept beside a consent."""
+    own_fields: "OwnFields | None" = None
+    """The stage's own fields; None if it has none."""
     brand: Brand = UNBRANDED
 
     @cached_property
@@ -140,6 +150,8 @@ def read(env: Mapping[str, str]) -> Settings:
         refused_domains=frozenset(optional("REFUSED_DOMAINS").lower().split()),
         refuses_disposable=optional("DISPOSABLE") == "refuse",
         checks_domain=optional("CHECK_DOMAIN") == "true",
+        consent_address=optional("CONSENT_ADDRESS") or "none",
+        keeps_user_agent=optional("CONSENT_USER_AGENT") == "true",
         brand=Brand(
             product=optional("PRODUCT_NAME") or Brand.product,
             accent=optional("ACCENT_COLOUR").lower(),
@@ -174,6 +186,15 @@ def read(env: Mapping[str, str]) -> Settings:
     languages = Templates("" if problem else settings.templates_folder).languages
     if settings.default_lang not in languages:
         problems.append(f"DEFAULT_LANG must be one of {', '.join(sorted(languages))}")
+    folder = "" if problem else settings.templates_folder
+    definition, sources = templates.own_file(folder, templates.FIELDS), optional("SOURCE_FIELDS")
+    if definition or sources:
+        from chalicelib import own_fields  # only stages that have some load it
+
+        own, mistakes = own_fields.read(definition, sources, languages, settings.default_lang)
+        settings = replace(settings, own_fields=own)
+        problems += mistakes
+        problems += own_fields.page_mistakes(folder) if folder and own.fields else []
     if settings.validate_on_get not in ("same-browser", "true", "false"):
         problems.append("VALIDATE_ON_GET must be same-browser, true or false")
     for name, is_right, kind in (
@@ -190,6 +211,8 @@ def read(env: Mapping[str, str]) -> Settings:
         ("REFUSED_DOMAINS", _are_domains, "domains such as example.org, in ASCII"),
         ("DISPOSABLE", ("refuse", "allow").__contains__, "refuse or allow"),
         ("CHECK_DOMAIN", ("true", "false").__contains__, "true or false"),
+        ("CONSENT_ADDRESS", ("none", "truncated", "full").__contains__, "none, truncated or full"),
+        ("CONSENT_USER_AGENT", ("true", "false").__contains__, "true or false"),
         ("PRIVACY_URL", _is_url, "https://host/path"),
         ("TERMS_URL", _is_url, "https://host/path"),
         ("CONTINUE_URL", _is_url, "https://host/path"),

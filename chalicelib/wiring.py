@@ -62,7 +62,13 @@ class Service:
     @cached_property
     def users(self) -> Users:
         """The users, as requests change them."""
-        return Users(self._dynamodb, self._stage.users_table, self._stage.secret_key)
+        stage = self._stage
+        texts = None
+        if stage.own_fields and stage.own_fields.consents:
+            from chalicelib.users.consent_texts import ConsentTexts  # few stages ask for consent
+
+            texts = ConsentTexts(self._dynamodb, stage.limits_table)
+        return Users(self._dynamodb, stage.users_table, stage.secret_key, consent_texts=texts)
 
     @cached_property
     def outbox(self) -> Outbox:

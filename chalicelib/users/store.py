@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.logs import hashed
-from chalicelib.users import codes
+from chalicelib.users import codes, tokens
 from chalicelib.users.item import (
     MAX_MAILS,
     PENDING,
@@ -26,7 +26,7 @@ from chalicelib.users.item import (
     slot,
 )
 from chalicelib.users.moments import epoch, iso
-from chalicelib.users.people import Click, SignUp, Validation
+from chalicelib.users.people import Click, SignUp, Validation, Withdrawal
 from chalicelib.users.table import (
     Item,
     ItemFull,
@@ -40,9 +40,12 @@ from chalicelib.users.table import (
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
+    from chalicelib.users.consent_texts import ConsentTexts
+
 log = logging.getLogger(__name__)
 
 COOLDOWN = timedelta(seconds=60)
+NOT_KEPT: Mapping[str, str] = {}
 MAX_OWN_RESENDS = 5
 MAX_GUESSES = 5
 
@@ -64,26 +67,37 @@ _OWE = "SET mail = :owed, mail_at = :now, owed = :slot, owed_at = :now"
 class Users:
     """The users in a table, and what they and anonymous requests may do to them.
 
-    ``secret_key`` keys the hashes of codes. DynamoDB's own errors pass through.
+    ``secret_key`` keys the hashes of codes. ``consent_texts`` keep what users agree to. DynamoDB's
+    own errors pass through.
     """
 
-    def __init__(self, client: "DynamoDBClient", table: str, secret_key: str = "") -> None:
+    def __init__(
+        self,
+        client: "DynamoDBClient",
+        table: str,
+        secret_key: str = "",
+        *,
+        consent_texts: "ConsentTexts | None" = None,
+    ) -> None:
         self.table = Table(client, table, "email")
         self._secret_key = secret_key
+        self._consent_texts = consent_texts
 
     def sign_up(self, sign_up: SignUp, ticket_hash: str, now: datetime) -> bool:
         """Store a sign-up and owe it a mail; return False if a limit forbids that.
 
         The item then shows what this sign-up said. Its link makes that the user's. An item that
         another program put keeps its own words, so that its mail is all that a stranger can ask
-        for: this takes a second update.
+        for: this takes a second update. The text of a consent is stored before the consent.
         """
+        if sign_up.consent and self._consent_texts:
+            self._consent_texts.keep(sign_up.consent.values(), now)
         said: dict[str, Any] = {
             "prenom": sign_up.prenom,
             "nom": sign_up.nom,
             "lang": sign_up.lang,
             "fields": sign_up.fields,
-            "consent": sign_up.consent,
+            "consent": _consents(sign_up, now),
             "return_to": sign_up.return_to,
         }
         given = {name: value for name, value in said.items() if value}
@@ -151,16 +165,31 @@ class Users:
         return _log_request(email, outcome, "resend asked for")
 
     def validate(
-        self, email: str, link_hash: str, now: datetime, ticket_hash: str | None = None
+        self,
+        email: str,
+        link_hash: str,
+        now: datetime,
+        ticket_hash: str | None = None,
+        *,
+        sent_from: Mapping[str, str] = NOT_KEPT,
     ) -> Click:
         """Mark the address as validated if the link is live.
 
         With a ``ticket_hash``, the link must be of the sign-up that was answered with that ticket;
-        if it is another's, the outcome is CONFIRM and nothing changes.
+        if it is another's, the outcome is CONFIRM and nothing changes. ``sent_from`` is what is
+        kept of the click if its sign-up gave a consent.
         """
-        return self._validate(email, link_hash, now, ticket_hash, "link")
+        return self._validate(email, link_hash, now, ticket_hash, "link", sent_from)
 
-    def validate_by_code(self, email: str, ticket_hash: str, code: str, now: datetime) -> Click:
+    def validate_by_code(
+        self,
+        email: str,
+        ticket_hash: str,
+        code: str,
+        now: datetime,
+        *,
+        sent_from: Mapping[str, str] = NOT_KEPT,
+    ) -> Click:
         """Mark the address as validated if ``code`` was mailed for the ticket's sign-up.
 
         The guess is counted before it is compared, so parallel guesses cannot exceed MAX_GUESSES.
@@ -179,7 +208,29 @@ class Users:
         link_hash = string(stored, "link")
         if not codes.is_right(string(stored, "code"), self._secret_key, link_hash, code):
             return Click(Validation.INVALID)
-        return self._validate(email, link_hash, now, None, "code")
+        return self._validate(email, link_hash, now, None, "code", sent_from)
+
+    def withdraw(self, email: str, consent: str, now: datetime, by: str) -> Withdrawal:
+        """Record that a validated user withdraws a consent. What was given stays, as evidence.
+
+        ``by`` says who recorded it.
+        """
+        outcome = self._try(
+            email,
+            "SET consent.#name.withdrawn_at = :now, consent.#name.withdrawn_by = :by",
+            "attribute_exists(validated_at) AND attribute_type(consent.#name, :map)"
+            " AND attribute_not_exists(consent.#name.withdrawn_at)",
+            {":now": iso(now), ":by": by, ":map": "M"},
+            {"#name": consent},
+        )
+        given = mapping(mapping(outcome.item, "consent"), consent)
+        is_repeat = string(given, "withdrawn_at") == iso(now)  # after an answer that was lost
+        if outcome.done or is_repeat:
+            log.info("consent withdrawn user=%s", hashed(email))
+            return Withdrawal.DONE
+        if "validated_at" in outcome.item and given:
+            return Withdrawal.ALREADY
+        return Withdrawal.NONE_GIVEN if outcome.item else Withdrawal.NOBODY
 
     def refuse(self, email: str, link_hash: str, now: datetime) -> Click:
         """Record that the mailbox's owner did not sign up; no mail goes there any more.
@@ -219,7 +270,13 @@ class Users:
         return Click(Validation.REFUSED, lang)
 
     def _validate(
-        self, email: str, link_hash: str, now: datetime, ticket_hash: str | None, how: str
+        self,
+        email: str,
+        link_hash: str,
+        now: datetime,
+        ticket_hash: str | None,
+        how: str,
+        sent_from: Mapping[str, str],
     ) -> Click:
         live = "links.#link.expires > :epoch"
         former = " OR contains(link_hashes, :link) AND link_expires_at > :epoch"
@@ -236,11 +293,13 @@ class Users:
         change = "SET validated_at = :now, validated_with = :how, validated_link = :link"
         condition = "attribute_not_exists(validated_at) AND NOT mail = :refused"
         values[":refused"] = "refused"
-        # The item shows what the latest sign-up said. Most often that is this link's.
+        # The item shows what the latest sign-up said. Most often that is this link's. What is kept
+        # of the click stands beside a consent only.
+        without_consent = " AND attribute_not_exists(links.#link.said.consent)" if sent_from else ""
         outcome = self._try(
             email,
             f"{change} REMOVE {_PENDING}",
-            f"{condition} AND ({live} AND (attribute_not_exists(links.#link.said)"
+            f"{condition}{without_consent} AND ({live} AND (attribute_not_exists(links.#link.said)"
             f" OR said_at = links.#link.said.said_at){former})",
             values,
             {"#link": link_hash},
@@ -253,11 +312,15 @@ class Users:
             kept = [name for name in WORDS if name in said]
             words = "".join(f", {path(name)} = :{name}" for name in kept)
             absent = "".join(f", {path(name)}" for name in WORDS if name not in kept)
+            own: dict[str, Any] = {f":{name}": Raw(said[name]) for name in kept}
+            if sent_from and "consent" in kept:
+                words += ", validated_from = :sent_from"
+                own[":sent_from"] = sent_from
             outcome = self._try(
                 email,
                 f"{change}{words} REMOVE {_PENDING}{absent}",
                 f"{condition} AND {live}",
-                {**values, **{f":{name}": Raw(said[name]) for name in kept}},
+                {**values, **own},
                 {"#link": link_hash, **RESERVED},
                 moment="validated_at",
             )
@@ -283,6 +346,19 @@ class Users:
 
 
 _ONLY_BUDGET = (":max_mails", ":window_ended")
+
+
+def _consents(sign_up: SignUp, now: datetime) -> dict[str, Any]:
+    """Return what an item says of each consent. The text itself is known by its hash."""
+    return {
+        name: {
+            "text": tokens.digest(consent.text),
+            "lang": consent.lang,
+            "at": iso(now),
+            **sign_up.sent_from,
+        }
+        for name, consent in sign_up.consent.items()
+    }
 
 
 def _owing(email: str, now: datetime) -> dict[str, Any]:

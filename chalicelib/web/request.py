@@ -14,6 +14,9 @@ from chalicelib.web.body import REPEATED, BodyError
 from chalicelib.web.cors import ANY_ORIGIN
 from chalicelib.web.forms import TRAP
 
+MAX_AGENT = 256
+NOTHING: Mapping[str, str] = {}
+
 _EARLY = ("prefetch", "prerender", "preview")
 
 
@@ -47,6 +50,8 @@ class Request:
     """A browser asks for a page before its user does."""
     is_foreign: bool
     """A browser sends this for a page of another origin, which is not allowed to."""
+    sent_from: Mapping[str, str]
+    """What the stage keeps of its sender beside a consent: ``address``, ``agent`` or nothing."""
 
     @property
     def is_probe(self) -> bool:
@@ -85,6 +90,7 @@ def read_request(
         ticket=next((ticket for ticket in map(text_of, held) if tokens.well_formed(ticket)), ""),
         is_prefetch=_is_prefetch(headers),
         is_foreign=_is_foreign(headers, stage.origins),
+        sent_from=_sender(received, stage) if stage.own_fields else NOTHING,
     )
 
 
@@ -138,6 +144,22 @@ def _is_prefetch(headers: Mapping[str, str]) -> bool:
         headers.get(name, "") for name in ("sec-purpose", "purpose", "x-purpose", "x-moz")
     )
     return any(purpose in purposes.lower() for purpose in _EARLY)
+
+
+def _sender(received: chalice.app.Request, stage: Settings) -> dict[str, str]:
+    """Return what is kept of a request beside a consent. API Gateway says who has sent it."""
+    kept: dict[str, str] = {}
+    if stage.consent_address != "none":
+        from ipaddress import ip_interface  # few stages keep addresses
+
+        address = ip_interface(received.context["identity"]["sourceIp"])
+        if stage.consent_address == "truncated":
+            bits = 24 if address.version == 4 else 48
+            address = ip_interface(ip_interface(f"{address.ip}/{bits}").network.network_address)
+        kept["address"] = str(address.ip)
+    if stage.keeps_user_agent and (agent := received.headers.get("user-agent", "")):
+        kept["agent"] = "".join(filter(str.isprintable, agent[:MAX_AGENT]))
+    return kept
 
 
 def _is_browser(headers: Mapping[str, str]) -> bool:

@@ -26,8 +26,8 @@ MEANINGS = {
     "prenom": "first name, as the user gave it",
     "nom": "last name, as the user gave it",
     "lang": "language of mails and pages",
-    "fields": "answers to the product's own questions",
-    "consent": "what the user agreed to",
+    "fields": "values of the product's own fields",
+    "consent": "what the user agreed to: the SHA-256 of the text, its language, when, and from where",
     "created_at": "when the user signed up",
     "imported_at": "when an import added the user",
     "mail": "the state of the mail with the link: owed, sending, sent, delivered, failed, bounced, "
@@ -57,6 +57,7 @@ MEANINGS = {
     "validated_at": "when the address was confirmed",
     "validated_by": "who confirmed it, if not the user: the operator, or an import",
     "validated_with": "how the user confirmed it: link or code",
+    "validated_from": "the address and browser of that click, if they are kept",
     "validated_link": "SHA-256 of the token in the mail that confirmed it",
     "expires_at": "when all of this is deleted unless the address is confirmed, in seconds since "
     "1970",

@@ -7,6 +7,7 @@ from typing import Any
 
 from cfnlint.api import lint
 
+from chalicelib.users import consent_texts
 from ops.deployment.stack import TEMPLATE, template
 from tests.e2e.stack import ROOT
 
@@ -93,7 +94,7 @@ def actions(role: str) -> dict[str, set[str]]:
 def test_each_role_allows_what_its_function_does() -> None:
     """Of DynamoDB and SES: the rest is Lambda's own."""
     assert actions("ApiHandlerRole")["Users"] == {"dynamodb:UpdateItem"}
-    assert "Limits" not in actions("ApiHandlerRole")
+    assert actions("ApiHandlerRole")["ConsentTexts"] == {"dynamodb:UpdateItem"}
     mailer = actions("SendValidationMailRole")
     assert mailer["Users"] == mailer["Limits"] == {"dynamodb:UpdateItem"}
     assert mailer["Mail"] == {"ses:SendEmail"}
@@ -105,6 +106,19 @@ def test_each_role_allows_what_its_function_does() -> None:
     assert drain["Limits"] == {"dynamodb:GetItem", "dynamodb:UpdateItem"}
     assert drain["Mail"] == {"ses:SendEmail"}
     assert drain["Quota"] == {"ses:GetAccount"}
+
+
+def test_the_api_writes_no_limits_but_texts_of_consent() -> None:
+    assert "Limits" not in actions("ApiHandlerRole")
+    (policy,) = RESOURCES["ApiHandlerRole"]["Properties"]["Policies"]
+    (texts,) = (
+        statement
+        for statement in policy["PolicyDocument"]["Statement"]
+        if statement["Sid"] == "ConsentTexts"
+    )
+    assert texts["Condition"] == {
+        "ForAllValues:StringLike": {"dynamodb:LeadingKeys": [f"{consent_texts.PREFIX}*"]}
+    }
 
 
 def test_a_role_reaches_the_logs_of_its_own_function_only() -> None:
