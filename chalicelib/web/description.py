@@ -23,7 +23,7 @@ def with_own_fields(document: Schema, own: OwnFields) -> Schema:
         for field in own.fields:
             schema["properties"][field.name] = _schema(field, in_json=in_json)
         for source in own.sources:
-            schema["properties"][source] = _source(in_json=in_json)
+            schema["properties"][source] = _source()
         schema["required"] = [*schema["required"], *required]
     for field in own.fields:
         schemas["Typed"]["properties"][field.name] = {"description": _label(field)}
@@ -79,11 +79,11 @@ def _shown(field: OwnField) -> Mapping[str, str]:
     return {lang: field.shown(lang)[1] for lang in field.label.by_language}
 
 
-def _source(*, in_json: bool) -> Schema:
+def _source() -> Schema:
     return {
-        "type": ["string", "null"] if in_json else "string",
-        "description": f"Where the sign-up comes from. Cut to {MAX_SOURCE} characters; dropped if "
-        "it is a link.",
+        "description": f"Where the sign-up comes from: text, cut to {MAX_SOURCE} characters. What "
+        "is no text, or has a link, is dropped.",
+        "examples": ["newsletter"],
     }
 
 

@@ -27,7 +27,7 @@ MEANINGS = {
     "nom": "last name, as the user gave it",
     "lang": "language of mails and pages",
     "fields": "values of the product's own fields",
-    "consent": "what the user agreed to: the SHA-256 of the text, its language, when, and from where",
+    "consent": "what the user agreed to: SHA-256 of the text, its language, when, from where",
     "created_at": "when the user signed up",
     "imported_at": "when an import added the user",
     "mail": "the state of the mail with the link: owed, sending, sent, delivered, failed, bounced, "
