@@ -174,5 +174,5 @@ def test_a_mistake_in_the_own_fields_is_named_before_a_deploy(
 ) -> None:
     monkeypatch.setattr(templates, "PACKAGE", tmp_path)
     own_fields.write(tmp_path, {"company": {"type": "text"}})
-    with pytest.raises(OpsError, match="fields.json: 'company' needs a label"):
+    with pytest.raises(OpsError, match=r"fields\.json: 'company' needs a label"):
         preconditions.check_settings({"TEMPLATES_FOLDER": own_fields.FOLDER})
