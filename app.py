@@ -18,7 +18,7 @@ from chalicelib.web.site import Site
 from chalicelib.wiring import seconds_left
 
 app = Chalice("bienvenue", configure_logs=False)
-logs.speak(app.log)
+logs.configure(app.log)
 stage = settings.read(os.environ)
 logs.use_key(stage.secret_key)
 templates = Templates(stage.templates_folder)

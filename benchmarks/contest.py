@@ -33,8 +33,11 @@ class Result:
         return {name: median(figures) for name, figures in self.rounds.items()}
 
     def ratio(self, contestant: str = OURS) -> float | None:
-        """A contestant's figure by that of the one compared with: the median of what it is in each
-        round, because from one round to another a shared machine may be twice as slow."""
+        """Return a contestant's figure divided by the other's.
+
+        It is the median over the rounds: from one round to another, a shared machine may be twice
+        as slow.
+        """
         if self.against not in self.rounds or contestant not in self.rounds:
             return None
         theirs = self.rounds[self.against]
@@ -52,12 +55,15 @@ class Result:
 
 
 def once(figures: Mapping[str, float]) -> dict[str, list[float]]:
-    """What was measured in a single round."""
+    """Measure a single round."""
     return {name: [figure] for name, figure in figures.items()}
 
 
 def in_turn(rounds: int, contestants: Mapping[str, Callable[[], T]]) -> dict[str, list[T]]:
-    """What each contestant came to in each round; the first, which fills caches, not counted."""
+    """Return each contestant's figure in each round.
+
+    The first round fills caches and is not counted.
+    """
     seen: dict[str, list[T]] = {name: [] for name in contestants}
     for number in range(rounds + 1):
         for name, measure in contestants.items():

@@ -27,7 +27,7 @@ def open_link() -> dict[str, Any]:
 
 
 def inserted(count: int) -> dict[str, Any]:
-    """A batch of the stream: people who have just signed up."""
+    """Return a batch of the stream: people who have just signed up."""
     return {"Records": [_record(number) for number in range(count)]}
 
 

@@ -57,7 +57,7 @@ class FakeAws:
 
 @contextmanager
 def running(folder: Path, mail_seconds: float = 0.0) -> Iterator[FakeAws]:
-    """One on a port of the system's choice, ended with the block."""
+    """Yield a fake on a port of the system's choice. It ends with the block."""
     folder.mkdir(parents=True, exist_ok=True)
     authority = trustme.CA()
     certificate, bundle = folder / "certificate.pem", folder / "bundle.pem"

@@ -119,12 +119,12 @@ def cold_starts(field: Field, rounds: int) -> Iterator[Result]:
 def _each(
     runs: Mapping[str, Sequence[Run]], figure: Callable[[Run], float]
 ) -> dict[str, list[float]]:
-    """One of the figures of every run."""
+    """Return one of the figures of every run."""
     return {name: [figure(run) for run in seen] for name, seen in runs.items()}
 
 
 def warm_requests(field: Field, rounds: int) -> Iterator[Result]:
-    """A request's own work, with nothing behind it."""
+    """Measure a request's own work, with nothing behind it."""
     for what, event, bare in (
         ("POST /users", events.post_user(), "bare.post_user"),
         ("GET /validate", events.open_link(), "bare.open_link"),
@@ -189,7 +189,7 @@ def batches(field: Field, rounds: int) -> Iterator[Result]:
 
 
 def calls(field: Field) -> Iterator[Result]:
-    """What one user asks of AWS, from sign-up to a validated address, by the requests that come."""
+    """Return the AWS calls of one user, from sign-up to a validated address."""
     journey = [
         ("app.app", events.post_user()),
         ("app.send_validation_mail", events.inserted(1)),

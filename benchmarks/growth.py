@@ -46,8 +46,10 @@ class Measure:
 
 
 def growth(stack: Deployed, libraries: Path, folder: Path) -> Iterator[Result]:
-    """Each measure at each of SIZES: ours is the last, and flat beside the first. The table of
-    ``stack`` must be empty; its stream wakes nobody any more."""
+    """Return each measure at each of SIZES: ours is the last, and flat beside the first.
+
+    The table of ``stack`` must be empty; its stream wakes nobody any more.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     _stop_mailing(stack)
     seconds: dict[str, dict[str, float]] = {}
@@ -75,7 +77,7 @@ def growth(stack: Deployed, libraries: Path, folder: Path) -> Iterator[Result]:
 
 
 def measures(stack: Deployed, libraries: Path, folder: Path) -> Mapping[str, Measure]:
-    """What is measured, by its name."""
+    """Return each measure by its name."""
     every_hour = folder / "every_hour.json"
     every_hour.write_text(json.dumps([events.every_hour()]), encoding="utf-8")
     code = str(stack.package.code)
@@ -105,7 +107,7 @@ def measures(stack: Deployed, libraries: Path, folder: Path) -> Mapping[str, Mea
 
 
 def timed(command: Sequence[str], environment: Mapping[str, str]) -> tuple[float, float]:
-    """The seconds that a command took, and the most megabytes that it held."""
+    """Return the seconds that a command took, and the most megabytes that it held."""
     started = time.perf_counter()
     process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
     held = 0.0
@@ -118,7 +120,7 @@ def timed(command: Sequence[str], environment: Mapping[str, str]) -> tuple[float
 
 
 def _sheet(folder: Path, name: str, rows: int) -> str:
-    """A file of people to import, who were validated elsewhere and so get no mail."""
+    """Return a file of people to import, who were validated elsewhere and so get no mail."""
     path = folder / f"{name}.csv"
     with path.open("w", encoding="utf-8") as file:
         file.write("email,prenom,nom,validated_at\n")
@@ -130,8 +132,10 @@ def _sheet(folder: Path, name: str, rows: int) -> str:
 def _requests(
     stack: Deployed, request: Callable[[Deployed, int], int], numbers: Iterator[int]
 ) -> float:
-    """The median seconds of REQUESTS requests, after one that is not counted, each about the next
-    of ``numbers``."""
+    """Return the median seconds of REQUESTS requests, one for each of ``numbers``.
+
+    The first request is not counted.
+    """
     took: list[float] = []
     for number in islice(numbers, REQUESTS + 1):
         started = time.perf_counter()

@@ -82,7 +82,10 @@ def _locust(host: str, prefix: Path, seconds: int) -> tuple[dict[str, str], set[
 
 
 def _wait_until_mailed(stack: Deployed, accepted: set[str]) -> dict[str, tuple[float, float]]:
-    """When each was signed up and mailed, once all are, or nothing has come for PATIENCE."""
+    """Return when each user was signed up and mailed.
+
+    Give up once no mail has come for PATIENCE.
+    """
     deadline = time.monotonic() + PATIENCE
     mailed: dict[str, tuple[float, float]] = {}
     while len(mailed) < len(accepted) and time.monotonic() < deadline:
@@ -109,8 +112,10 @@ def _epoch(moment: str) -> float:
 
 
 def _deploy_bare(stack: Deployed, folder: Path) -> str:
-    """The address of a bare Chalice app, deployed as ours is: in a process of its own, because
-    that may then reach no other cloud."""
+    """Return the address of a bare Chalice app, deployed as ours is.
+
+    It has a process of its own, which can reach no other cloud.
+    """
     done = subprocess.run(
         [sys.executable, "-m", __name__, str(stack.state / "stack.json"), str(folder / "project")],
         cwd=CHECKOUT,

@@ -65,7 +65,7 @@ class Deployed:
 
 
 def libraries(folder: Path) -> Path:
-    """What Lambda's Python has: links, so that the bytecode is there too."""
+    """Link the libraries of Lambda's Python into a folder, so that their bytecode is there too."""
     folder.mkdir(parents=True)
     for name in LAMBDA_HAS:
         for top, path in _tops(name).items():
@@ -74,7 +74,7 @@ def libraries(folder: Path) -> Path:
 
 
 def contestants(folder: Path) -> Path:
-    """The handlers to compare with, each in a package of its own name."""
+    """Return the handlers to compare with, each in a package of its own name."""
     source = Path(__file__).parent / "contestants"
     for name in ("bare", "pool", "article", "powertools", "chalice_bare"):
         package = folder / name
@@ -122,7 +122,7 @@ def deployed(checkout: Path, state: Path) -> Iterator[Deployed]:
 
 
 def checkout(commit: str, folder: Path) -> Path:
-    """The files of ``commit``, without touching the repository."""
+    """Return the files of ``commit``, without touching the repository."""
     folder.mkdir(parents=True)
     archive = subprocess.run(
         ["git", "archive", commit], cwd=CHECKOUT, check=True, capture_output=True
@@ -132,7 +132,7 @@ def checkout(commit: str, folder: Path) -> Path:
 
 
 def _free_ports() -> int:
-    """The first of three free ports in a row, as many as any commit's run takes."""
+    """Return the first of three free ports in a row, as many as any commit's run takes."""
     return next(port for port in range(9600, 9900, 3) if all(map(_is_free, range(port, port + 3))))
 
 
@@ -151,7 +151,7 @@ def _unpacked(state: Path) -> Package:
 
 
 def _tops(distribution: str) -> dict[str, Path]:
-    """What a distribution has put into site-packages, without what leads out of there."""
+    """Return what a distribution has put into site-packages, without what leads out of there."""
     found = importlib.metadata.distribution(distribution)
     site = Path(str(found.locate_file("")))
     tops = {Path(str(file)).parts[0] for file in found.files or ()} - {"..", "__pycache__"}

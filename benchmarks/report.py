@@ -49,7 +49,10 @@ def cost_of_a_million(writes: float, mails: float) -> str:
 
 
 def table(results: Sequence[Result]) -> str:
-    """A row a figure: ours, before, the others, our ratio, and whether it meets its target."""
+    """Return a row for each figure.
+
+    A row holds ours, the former commit's, the others', our ratio, and whether it meets its target.
+    """
     rows = [
         "| what | Bienvenue | before | others | ratio | target |",
         "|---|--:|--:|---|--:|---|",
@@ -90,7 +93,7 @@ def _figure(figure: float | None, unit: str = "") -> str:
 
 
 def machine() -> str:
-    """What all of it was measured on."""
+    """Describe the machine that measured."""
     model = platform.machine()
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
@@ -103,7 +106,7 @@ def machine() -> str:
 
 
 def plot(results: Sequence[Result], file: Path) -> None:
-    """A bar a contestant for what has others to be compared with, ours first."""
+    """Draw a bar for each contestant of a figure, ours first."""
     import matplotlib
 
     matplotlib.use("Agg")

@@ -27,8 +27,10 @@ class Context:
 
 
 def most_held(process: str = "self") -> float:
-    """The most megabytes that a process has held, by Linux's own account; 0 where there is none.
-    What getrusage tells of a process that was just started is its parent's."""
+    """Return the most megabytes that the process has held, as Linux counts them; 0 elsewhere.
+
+    What getrusage tells of a process that was just started is its parent's.
+    """
     try:
         status = Path(f"/proc/{process}/status").read_text(encoding="ascii")
     except OSError:

@@ -32,8 +32,10 @@ def main(code: str, libraries: str, handler: str, event: str) -> None:
 
 
 def measure(handler: str, request: dict[str, Any]) -> float:
-    """What one of many such requests takes, in the lap that was disturbed the least: others on the
-    machine, who only ever make it slower, would else be most of the difference."""
+    """Return the time of one of many such requests, in the fastest lap.
+
+    Other processes on the machine only ever make a lap slower.
+    """
     os.environ.pop("_HANDLER", None)
     module_name, _, name = handler.rpartition(".")
     module: Any = importlib.import_module(module_name)

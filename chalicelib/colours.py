@@ -17,8 +17,10 @@ _OWN_SHADES = {
 
 @cache
 def shades(accent: str) -> Mapping[str, str]:
-    """The values by which templates colour: ``accent``, ``on_accent`` for what is written on it and
-    ``accent_line``; with ``dark_`` before them, those of a dark scheme.
+    """Return the colours that templates use, by name.
+
+    ``accent``, ``on_accent`` for text on it, and ``accent_line``; with ``dark_`` before them, those
+    of a dark scheme.
 
     Text on the accent has a contrast of 4.5 at least (WCAG 2.2, 1.4.3), and a line 3 (1.4.11): with
     any ``accent``, which is a colour such as ``#0a5f4d``, or empty for our own.

@@ -27,7 +27,7 @@ def hashed_with(key: bytes, email: str) -> str:
 
 
 def kind(error: BaseException) -> str:
-    """What went wrong, without the error's message: it may quote an address."""
+    """Name the error without its message, which may quote an address."""
     if isinstance(error, ClientError):
         return f"{error.operation_name} {error.response['Error']['Code']}"
     return type(error).__name__
@@ -52,7 +52,7 @@ def report_drain(
     )
 
 
-def speak(chalice_log: logging.Logger) -> None:
+def configure(chalice_log: logging.Logger) -> None:
     """Let our own loggers be heard, and keep Chalice's from repeating what an exception says."""
     # Does nothing on AWS, whose runtime has set logging up; the local cloud's has not.
     logging.basicConfig(stream=sys.stdout, format="[%(levelname)s] %(message)s")

@@ -71,6 +71,8 @@ class Settings:
     mails_per_day: int | None = None
     mails_per_hour: int | None = None
     code: bool = True
+    has_one_click: bool = False
+    """Mails have a header by which the mailbox's own unsubscribe button refuses."""
     default_lang: str = "fr"
     validate_on_get: str = "same-browser"
     mail_configuration_set: str = ""
@@ -113,7 +115,10 @@ class Settings:
 
 
 def read(env: Mapping[str, str]) -> Settings:
-    """The settings in ``env``. Raises SettingsError with all that is wrong, not only the first."""
+    """Return the settings in ``env``.
+
+    Raise SettingsError with all that is wrong, not only the first.
+    """
     problems: list[str] = []
 
     def required(name: str) -> str:
@@ -136,6 +141,7 @@ def read(env: Mapping[str, str]) -> Settings:
         mails_per_day=_number(optional("MAILS_PER_DAY")),
         mails_per_hour=_number(optional("MAILS_PER_HOUR")),
         code=optional("CODE") != "off",
+        has_one_click=optional("LIST_UNSUBSCRIBE") == "on",
         default_lang=env.get("DEFAULT_LANG", "fr").strip(),
         validate_on_get=env.get("VALIDATE_ON_GET", "same-browser").strip(),
         mail_configuration_set=optional("MAIL_CONFIGURATION_SET"),
@@ -175,6 +181,8 @@ def read(env: Mapping[str, str]) -> Settings:
     ]
     if optional("CODE") not in ("", "on", "off"):
         problems.append("CODE must be on or off")
+    if optional("LIST_UNSUBSCRIBE") not in ("", "on", "off"):
+        problems.append("LIST_UNSUBSCRIBE must be on or off")
     if settings.mail_from and not _is_sender(settings.mail_from):
         problems.append("MAIL_FROM must be a bare address, such as hello@example.org")
     if settings.base_url and not _is_base_url(settings.base_url):
@@ -259,12 +267,12 @@ def _is_sender(text: str) -> bool:
 
 
 def _is_name(text: str) -> bool:
-    """Whether it is one line that a header, a title and a sentence can hold."""
+    """Return True for one line that a header, a title and a sentence can hold."""
     return len(text) <= MAX_NAME and not any(unicodedata.category(c) in _NO_NAME for c in text)
 
 
 def _is_base_url(text: str) -> bool:
-    """Whether links can be made by adding a path."""
+    """Return True if links can be made by adding a path."""
     return _is_url(text) and not set(text) & set("?#")
 
 
@@ -279,7 +287,7 @@ def _are_return_urls(text: str) -> bool:
 
 
 def _is_url(text: str) -> bool:
-    """Whether browsers may be sent there. Plain http is for this machine alone."""
+    """Return True if browsers may be sent there. Plain http is for this machine alone."""
     try:
         url = urlsplit(text)
         host = url.hostname or ""

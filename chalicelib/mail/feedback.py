@@ -101,7 +101,7 @@ def _record(report: Report, email: str, outbox: Outbox, now: datetime) -> bool:
 
 
 def _report(message: Mapping[str, Any]) -> Report | None:
-    """Return what ``message`` reports of a mail of ours; None if it is nothing to record."""
+    """Return what ``message`` reports of our mail; None if there is nothing to record."""
     mail = message.get("mail") or {}
     tags = (mail.get("tags") or {}).get(LINK_TAG) or []
     kind = message.get("eventType")
@@ -109,7 +109,7 @@ def _report(message: Mapping[str, Any]) -> Report | None:
         return None
     destinations = mail["destination"]
     if len(destinations) != 1:
-        return None  # each mail of ours has one recipient
+        return None  # each of our mails has one recipient
     details = _DETAILS[Kind(kind)](message)
     if details is None:
         return None

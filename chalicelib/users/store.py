@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from chalicelib.logs import hashed
 from chalicelib.users import codes, tokens
 from chalicelib.users.item import (
+    ERASED,
     MAX_MAILS,
     PENDING,
     RESERVED,
@@ -25,6 +26,7 @@ from chalicelib.users.item import (
     path,
     slot,
 )
+from chalicelib.users.mailboxes import Mailboxes
 from chalicelib.users.moments import epoch, iso
 from chalicelib.users.people import Click, SignUp, Validation, Withdrawal
 from chalicelib.users.table import (
@@ -59,7 +61,6 @@ _WITHIN_BUDGET = (
     "(attribute_not_exists(mail_count) OR mail_count < :max_mails"
     " OR attribute_not_exists(mail_window_at) OR mail_window_at <= :window_ended)"
 )
-_ERASED = ", ".join(map(path, (*WORDS, *PENDING)))
 _PENDING = ", ".join(PENDING)
 _OWE = "SET mail = :owed, mail_at = :now, owed = :slot, owed_at = :now"
 
@@ -67,19 +68,21 @@ _OWE = "SET mail = :owed, mail_at = :now, owed = :slot, owed_at = :now"
 class Users:
     """The users in a table, and what they and anonymous requests may do to them.
 
-    ``secret_key`` keys the hashes of codes. ``consent_texts`` keep what users agree to. DynamoDB's
-    own errors pass through.
+    ``mailboxes`` remember who refused mail. ``secret_key`` keys the hashes of codes.
+    ``consent_texts`` keep what users agree to. DynamoDB's own errors pass through.
     """
 
     def __init__(
         self,
         client: "DynamoDBClient",
         table: str,
+        mailboxes: Mailboxes,
         secret_key: str = "",
         *,
         consent_texts: "ConsentTexts | None" = None,
     ) -> None:
         self.table = Table(client, table, "email")
+        self.mailboxes = mailboxes
         self._secret_key = secret_key
         self._consent_texts = consent_texts
 
@@ -236,7 +239,15 @@ class Users:
         """Record that the mailbox's owner did not sign up; no mail goes there any more.
 
         What strangers said is erased. What another program put stays, except that it is not mailed.
+        The item comes first, since it knows the link. It then refuses by itself and never expires,
+        so a refusal holds even if the mailbox cannot be written; a second press writes it again.
         """
+        click = self._refuse(email, link_hash, now)
+        if click.outcome is Validation.REFUSED:
+            self.mailboxes.refuse(email, now)
+        return click
+
+    def _refuse(self, email: str, link_hash: str, now: datetime) -> Click:
         values = {
             ":refused": "refused",
             ":complained": "complained",
@@ -251,7 +262,7 @@ class Users:
         names = {"#link": link_hash}
         outcome = self._try(
             email,
-            f"{change} REMOVE {_ERASED}",
+            f"{change} REMOVE {', '.join(ERASED)}",
             f"{condition} AND attribute_exists(created_at)",
             values,
             {**names, **RESERVED},

@@ -10,12 +10,12 @@ _SHAPE = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
 def mint() -> str:
-    """A fresh token: 256 random bits in 43 URL-safe characters."""
+    """Return a fresh token: 256 random bits in 43 URL-safe characters."""
     return secrets.token_urlsafe(BYTES)
 
 
 def digest(token: str) -> str:
-    """What is stored of a token: its SHA-256, in hex.
+    """Return the token's SHA-256 in hex, which is all that is stored of it.
 
     A fast hash is right here: there is nothing to guess in 256 random bits. Looking the hash up,
     rather than comparing tokens, leaves nothing to learn from how long a comparison takes.
@@ -24,5 +24,5 @@ def digest(token: str) -> str:
 
 
 def well_formed(text: str) -> bool:
-    """Whether ``text`` could be a token at all."""
+    """Return True if ``text`` has the form of a token."""
     return _SHAPE.fullmatch(text) is not None

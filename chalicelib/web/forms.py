@@ -87,7 +87,7 @@ class SignUpForm:
 
     @classmethod
     def of(cls, stage: Settings, languages: Collection[str]) -> "SignUpForm":
-        """Return the form of a stage that speaks ``languages``."""
+        """Return the form of a stage that has ``languages``."""
         domains = DomainRules.of(stage)
         return cls(languages, stage.names, stage.return_urls, domains, stage.own_fields)
 
@@ -139,7 +139,7 @@ def _names(reader: "_Reader", *, required: bool) -> tuple[str, str]:
 
 
 def read_code(fields: Mapping[str, object]) -> TypedCode | None:
-    """Return the code in ``fields`` and its user; None if these fields are of no mail of ours."""
+    """Return the code in ``fields`` and its user; None if they are not of our mail."""
     email, code = fields.get("email"), fields.get("code")
     if not isinstance(email, str) or not isinstance(code, str) or len(code) > MAX_CODE_LENGTH:
         return None

@@ -83,7 +83,7 @@ def build(folder: Path, environment: Mapping[str, str]) -> Path:
 
 
 def read(environment: Mapping[str, str]) -> settings.Settings:
-    """A stage's settings, made up where ``environment`` lacks them. Raises OpsError."""
+    """Return a stage's settings, made up where ``environment`` lacks them. Raise OpsError."""
     try:
         return settings.read({**_TO_COME, **environment})
     except settings.SettingsError as error:
@@ -91,8 +91,10 @@ def read(environment: Mapping[str, str]) -> settings.Settings:
 
 
 def make(stage: settings.Settings) -> list[Specimen]:
-    """Every specimen of a stage, from its own templates where it has some. Raises OpsError if one
-    of these cannot be filled."""
+    """Return every specimen of a stage, from its own templates where it has some.
+
+    Raise OpsError if one of these cannot be filled.
+    """
     try:
         return list(specimens(stage))
     except TemplateError as error:

@@ -233,7 +233,7 @@ def _answers(port: int, path: str) -> bool:
 
 
 def copy(checkout: Path, folder: Path) -> Project:
-    """What Chalice packages, copied to ``folder``, so that no file of the checkout changes.
+    """Copy what Chalice packages to ``folder``, so that no file of the checkout changes.
 
     Chalice's built packages stay there from run to run; what it once deployed is gone for good.
     """

@@ -23,6 +23,7 @@ class Cloud:
     ``address`` makes a REST API's id and stage into its address. ``prepare`` is given each botocore
     session that Chalice is to work with. ``endpoint`` is where the local cloud is reached; empty
     for AWS. ``absent`` is how a stream's filter says that a text attribute is not there.
+    ``operator`` is the ARN that the credentials belong to: what each act on a user's item records.
     """
 
     session: boto3.Session
@@ -32,6 +33,7 @@ class Cloud:
     prepare: Callable[[botocore.session.Session], None] = lambda _session: None
     endpoint: str = ""
     absent: Any = field(default_factory=lambda: ABSENT)
+    operator: str = "unknown"
 
     def command(self, words: str) -> str:
         """Return a command line that reaches this cloud when it is typed: from a rehearsal on
@@ -56,11 +58,11 @@ def connect() -> Cloud:
         region = session.region_name
         if not region:
             raise NoRegionError
-        account = session.client("sts").get_caller_identity()["Account"]
+        caller = session.client("sts").get_caller_identity()
         host = urlsplit(session.client("apigateway").meta.endpoint_url).hostname or ""
     suffix = host.partition(f".{region}.")[2]  # each partition of AWS has its own
 
     def address(api_id: str, api_stage: str) -> str:
         return f"https://{api_id}.execute-api.{region}.{suffix}/{api_stage}"
 
-    return Cloud(session, account, region, address)
+    return Cloud(session, caller["Account"], region, address, operator=caller["Arn"])

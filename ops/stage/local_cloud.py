@@ -15,6 +15,7 @@ from ops.stage.cloud import Cloud
 HOST = "127.0.0.1"
 REGION = "eu-west-3"
 ACCOUNT = "000000000000"
+OPERATOR = f"arn:aws:iam::{ACCOUNT}:root"
 _OWN_NAMES = (*LOOPBACK, "[::1]")
 """The names of this machine, to which no proxy leads."""
 ABSENT = [{"exists": False}]
@@ -47,7 +48,7 @@ def connect(endpoint: str, keys: Keys = ANY) -> Cloud:
     def address(api_id: str, api_stage: str) -> str:
         return f"{endpoint}/restapis/{api_id}/{api_stage}/_user_request_"
 
-    return Cloud(boto3.Session(), ACCOUNT, REGION, address, _prepare, endpoint, ABSENT)
+    return Cloud(boto3.Session(), ACCOUNT, REGION, address, _prepare, endpoint, ABSENT, OPERATOR)
 
 
 def _prepare(session: Session) -> None:

@@ -85,7 +85,7 @@ def _put_gateway_responses(client: Any, api_id: str, swagger: dict[str, Any]) ->
 
 
 def _resource(client: Any, api_id: str, path: str, ids: dict[str, str]) -> str:
-    """The id of the resource at ``path``, made with all that is above it where it is missing."""
+    """Return the id of the resource at ``path``. Make missing resources on the way."""
     if path not in ids:
         parent, _, part = path.rpartition("/")
         parent_id = _resource(client, api_id, parent or "/", ids)

@@ -46,7 +46,7 @@ class Stage:
         return self.project.environment["BASE_URL"]
 
     def ops(self, words: str) -> str:
-        """One of our own command lines, as it is typed to reach this stage."""
+        """Return one of our own command lines, as it is typed to reach this stage."""
         command = f"{OPS} {words} --stage {self.name}"
         if self.name != local_stage.STAGE:
             return self.cloud.command(command)
@@ -56,8 +56,10 @@ class Stage:
 
 
 def account() -> Cloud:
-    """The account that the environment's credentials are for; or the local cloud, if that is where
-    AWS_ENDPOINT_URL leads. Raises DeployError without either."""
+    """Return the account of the environment's credentials.
+
+    It is the local cloud if AWS_ENDPOINT_URL leads there. Raise DeployError without either.
+    """
     return _rehearsed() or cloud.connect()
 
 
@@ -70,7 +72,7 @@ def check_name(name: str) -> None:
 
 
 def find(checkout: Path, name: str, state: Path) -> Stage:
-    """The stage ``name``. ``state`` is where a run on this machine keeps the local one.
+    """Return the stage ``name``. ``state`` is where a run on this machine keeps the local one.
 
     Raises OpsError if it was never deployed, DeployError without credentials.
     """

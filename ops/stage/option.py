@@ -39,8 +39,10 @@ def on_stage(command: Callable[..., R]) -> Callable[..., R]:
 
 
 def in_account(name: str, progress: Progress) -> tuple[Cloud, Project]:
-    """The account that the stage ``name`` is in, or is to be, told as a step; and what the checkout
-    knows of it. Raises OpsError."""
+    """Return the account of the stage ``name``, and what the checkout knows of the stage.
+
+    The account is told as a step. Raise OpsError.
+    """
     lookup.check_name(name)
     with progress.step("Account") as say:
         cloud = lookup.account()

@@ -8,6 +8,7 @@ from typing import Any
 from boto3.dynamodb.types import Binary, TypeDeserializer
 
 from chalicelib.logs import hashed
+from chalicelib.mail import mailer
 from chalicelib.users.item import LEASE
 from chalicelib.users.table import Item
 from ops.terminal import durations
@@ -48,6 +49,7 @@ MEANINGS = {
     "sign-up said",
     "codes": "for each mailed code, by the SHA-256 of its browser's ticket: a keyed hash of the "
     "code, when it expires, and how often it was tried",
+    "acts": "the last ten acts of operators: what, when and by whom",
     "link_hashes": "SHA-256 of the tokens in mailed links; the tokens cannot be found from them",
     "link_expires_at": "when these links expire, in seconds since 1970",
     "ticket": "SHA-256 of the ticket of the browser that signed up",
@@ -140,6 +142,8 @@ def next_step(user: Plain, now: datetime) -> str:
         if since is not None and since < LEASE:
             return "A function is handing the mail to SES, or waits for SES's own report."
         return "Its function ended without an answer, and SES is silent. It is sent again soon."
+    if mail == "failed" and user.get("mail_error") == mailer.FULL:
+        return "All spellings of it got five mails in 24 hours. For one more: users resend"
     if mail == "sent" and "mail_error" in user:
         return "The mailbox's server does not take the mail yet. SES tries again for some hours."
     if mail == "sent":
@@ -156,13 +160,13 @@ _ENDS = {
     "bounced": "The mailbox's server refused the mail. If it works again: users resend "
     "--even-bounced",
     "complained": "The user marked the mail as spam. No more mail is sent.",
-    "refused": 'The user said "this was not me". No more mail is sent until: users allow',
+    "refused": 'The owner said "this was not me". No more mail is sent until: users allow',
 }
 
 
 def moment(stored: object, now: datetime) -> str:
     """Return a stored moment and its distance from ``now``; any other value as it is."""
-    at = _moment(stored)
+    at = moment_of(stored)
     return str(stored) if at is None else f"{at:%Y-%m-%d %H:%M:%S} UTC ({_distance(at - now)})"
 
 
@@ -202,7 +206,8 @@ def _links_in_words(user: Plain, now: datetime) -> str:
     return f"{works} until {moment(max(live), now)}"
 
 
-def _moment(stored: object) -> datetime | None:
+def moment_of(stored: object) -> datetime | None:
+    """Return a stored moment; None for any other value."""
     try:
         if isinstance(stored, int):
             return datetime.fromtimestamp(stored, timezone.utc)
@@ -212,7 +217,7 @@ def _moment(stored: object) -> datetime | None:
 
 
 def _age(stored: object, now: datetime) -> timedelta | None:
-    at = _moment(stored)
+    at = moment_of(stored)
     return None if at is None else now - at
 
 

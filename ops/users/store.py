@@ -8,15 +8,21 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from chalicelib.users.item import LEASE, PENDING, RESERVED, WORDS, path, slot
+from chalicelib.users.item import ERASED, PENDING, RESERVED, slot
+from chalicelib.users.mailboxes import Mailboxes
 from chalicelib.users.moments import iso
+from chalicelib.users.outbox import OVERDUE, overdue
 from chalicelib.users.people import SignUp
 from chalicelib.users.store import Users
 from chalicelib.users.table import Item, Outcome, string
+from ops.users import acts
+
+if TYPE_CHECKING:
+    from types_boto3_dynamodb import DynamoDBClient
 
 PATIENCE = timedelta(minutes=2)
 """How long a mail is left to the mailer before an operator may ask for it again."""
@@ -24,7 +30,7 @@ PATIENCE = timedelta(minutes=2)
 BY_OPERATOR, BY_IMPORT = "operator", "import"
 """The values of ``validated_by``: who validated the address, if no link and no code did."""
 
-_OWE = "SET mail = :owed, mail_at = :now, owed = :slot, owed_at = :now"
+_OWE = "mail = :owed, mail_at = :now, owed = :slot, owed_at = :now"
 
 
 @dataclass(frozen=True)
@@ -56,7 +62,20 @@ class Added(Enum):
 
 
 class OperatorsUsers(Users):
-    """The users in a table, and what an operator may do to them."""
+    """The users in a table, and what an operator may do to them.
+
+    Each change keeps in the item that ``operator``, an ARN, made it.
+    """
+
+    def __init__(
+        self,
+        client: "DynamoDBClient",
+        table: str,
+        mailboxes: Mailboxes,
+        operator: str = "unknown",
+    ) -> None:
+        super().__init__(client, table, mailboxes)
+        self._operator = operator
 
     def read(self, email: str) -> Item | None:
         """Return the whole item, to be shown; never to decide on a write."""
@@ -98,7 +117,7 @@ class OperatorsUsers(Users):
 
     def owed_ones(self, now: datetime) -> Iterator[str]:
         """Yield those whose mail has been owed for longer than PATIENCE."""
-        for page in self.pages(("email",), _OVERDUE, _overdue_values(now)):
+        for page in self.pages(("email",), OVERDUE, overdue(now - PATIENCE, now)):
             yield from (item["email"]["S"] for item in page)
 
     def retry_failed(self, email: str, now: datetime) -> bool:
@@ -112,14 +131,15 @@ class OperatorsUsers(Users):
 
     def retry_owed(self, email: str, now: datetime) -> bool:
         """Wake the stream's mailer for a mail that is still owed."""
-        condition = f"attribute_exists(email) AND {_OVERDUE}"
-        return self._owe(email, condition, now, _overdue_values(now)).done
+        condition = f"attribute_exists(email) AND {OVERDUE}"
+        return self._owe(email, condition, now, overdue(now - PATIENCE, now)).done
 
     def resend_by_hand(self, email: str, now: datetime, *, even_bounced: bool = False) -> Change:
         """Owe a user another mail, without the limits of anonymous requests.
 
         A validated user needs none; one who complained or refused wants none.
         """
+        self.mailboxes.make_room(email)
         unwanted = {":complained": "complained", ":refused": "refused"}
         if not even_bounced:
             unwanted[":bounced"] = "bounced"
@@ -141,11 +161,13 @@ class OperatorsUsers(Users):
 
     def validate_by_hand(self, email: str, now: datetime) -> Change:
         """Mark an address as validated on the operator's word."""
-        outcome = self.table.update(
+        outcome = self._act(
+            acts.VALIDATE,
             email,
-            f"SET validated_at = :now, validated_by = :operator REMOVE {', '.join(PENDING)}",
+            f"validated_at = :now, validated_by = :operator REMOVE {', '.join(PENDING)}",
             "attribute_exists(email) AND attribute_not_exists(validated_at)",
-            {":now": iso(now), ":operator": BY_OPERATOR},
+            now,
+            {":operator": BY_OPERATOR},
             moment="validated_at",
         )
         if outcome.done:
@@ -153,21 +175,26 @@ class OperatorsUsers(Users):
         return Change.VALIDATED if outcome.item else Change.NOBODY
 
     def refuse_by_hand(self, email: str, now: datetime) -> Change:
-        """Record that the mailbox's owner wants no mail, for example by telephone."""
-        outcome = self.table.update(
+        """Record that the mailbox's owner wants no mail, for example by telephone.
+
+        They need not be a user: later sign-ups get no mail either.
+        """
+        change = self._refuse_by_hand(email, now)
+        if change is not Change.VALIDATED:
+            self.mailboxes.refuse(email, now)
+        return change
+
+    def _refuse_by_hand(self, email: str, now: datetime) -> Change:
+        outcome = self._act(
+            acts.REFUSE,
             email,
-            "SET mail = :refused, mail_at = :now, refused_by = :operator"
-            f" REMOVE links, {', '.join(map(path, (*WORDS, *PENDING)))}",
+            "mail = :refused, mail_at = :now, refused_by = :operator"
+            f" REMOVE links, {', '.join(ERASED)}",
             "attribute_exists(email) AND attribute_not_exists(validated_at)"
             " AND NOT mail IN (:refused, :complained)",
-            {
-                ":now": iso(now),
-                ":refused": "refused",
-                ":complained": "complained",
-                ":operator": BY_OPERATOR,
-            },
+            now,
+            {":refused": "refused", ":complained": "complained", ":operator": BY_OPERATOR},
             RESERVED,
-            moment="mail_at",
         )
         if outcome.done:
             return Change.DONE
@@ -177,33 +204,47 @@ class OperatorsUsers(Users):
         return Change(mail) if outcome.item else Change.NOBODY
 
     def allow(self, email: str, now: datetime) -> Change:
-        """Lift a refusal: the address may sign up again."""
-        outcome = self.table.update(
+        """Lift a refusal, whichever spelling it came by: the address may sign up again."""
+        was_refused = self.mailboxes.allow(email, now)
+        outcome = self._act(
+            acts.ALLOW,
             email,
-            "SET mail = :failed, mail_at = :now, mail_error = :error REMOVE refused_by",
+            "mail = :failed, mail_at = :now, mail_error = :error REMOVE refused_by",
             "mail = :refused",
-            {
-                ":refused": "refused",
-                ":failed": "failed",
-                ":now": iso(now),
-                ":error": "the refusal was lifted",
-            },
-            moment="mail_at",
+            now,
+            {":refused": "refused", ":failed": "failed", ":error": "the refusal was lifted"},
         )
-        if outcome.done:
+        if outcome.done or was_refused:
             return Change.DONE
         return Change.VALIDATED if "validated_at" in outcome.item else Change.NOBODY
 
-    def delete(self, email: str) -> Change:
-        """Delete a user. A later sign-up of the same address is a new user."""
+    def delete(self, email: str, now: datetime) -> Change:
+        """Delete a user. A later sign-up of the same address is a new user.
+
+        A refusal outlives this. The mailbox has it already, unless a crash came between.
+        """
+        change = self._delete(email, "attribute_exists(email) AND NOT mail = :refused")
+        if change is Change.REFUSED:
+            self.mailboxes.refuse(email, now)
+            change = self._delete(email, "attribute_exists(email)")
+        return change
+
+    def _delete(self, email: str, condition: str) -> Change:
+        request: dict[str, Any] = {}
+        if ":refused" in condition:
+            request["ExpressionAttributeValues"] = {":refused": {"S": "refused"}}
         try:
             self.table.client.delete_item(
                 TableName=self.table.name,
                 Key={"email": {"S": email}},
-                ConditionExpression="attribute_exists(email)",
+                ConditionExpression=condition,
+                ReturnValuesOnConditionCheckFailure="ALL_OLD",
+                **request,
             )
-        except self.table.client.exceptions.ConditionalCheckFailedException:
-            return Change.NOBODY
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
+                raise
+            return Change.REFUSED if error.response.get("Item") else Change.NOBODY
         return Change.DONE
 
     def add(self, newcomer: Newcomer, now: datetime) -> Added:
@@ -225,7 +266,10 @@ class OperatorsUsers(Users):
         try:
             self.table.client.put_item(
                 TableName=self.table.name,
-                Item={name: {"S": value} for name, value in item.items() if value},
+                Item={
+                    **{name: {"S": value} for name, value in item.items() if value},
+                    "acts": {"L": [acts.entry(acts.IMPORT, self._operator, now)]},
+                },
                 ConditionExpression=(
                     "attribute_not_exists(email) OR attribute_exists(created_at)"
                     " AND attribute_not_exists(validated_at)"
@@ -244,26 +288,37 @@ class OperatorsUsers(Users):
         return Added.ADDED
 
     def _owe(self, email: str, condition: str, now: datetime, values: Mapping[str, str]) -> Outcome:
-        return self.table.update(
-            email,
-            _OWE,
-            condition,
-            {":owed": "owed", ":now": iso(now), ":slot": slot(email), **values},
-            moment="mail_at",
-        )
+        values = {":owed": "owed", ":slot": slot(email), **values}
+        return self._act(acts.RESEND, email, _OWE, condition, now, values)
 
+    def _act(
+        self,
+        act: str,
+        email: str,
+        change: str,
+        condition: str,
+        now: datetime,
+        values: Mapping[str, str],
+        names: Mapping[str, str] | None = None,
+        *,
+        moment: str = "mail_at",
+    ) -> Outcome:
+        """Make ``change``, and record who made it, in one update.
 
-_OVERDUE = (
-    "attribute_not_exists(validated_at) AND (attribute_not_exists(mail)"
-    " OR mail = :owed AND (attribute_not_exists(mail_at) OR mail_at <= :before)"
-    " OR mail = :sending AND mail_at <= :lease_ended)"
-)
-
-
-def _overdue_values(now: datetime) -> dict[str, str]:
-    return {
-        ":owed": "owed",
-        ":sending": "sending",
-        ":before": iso(now - PATIENCE),
-        ":lease_ended": iso(now - LEASE),
-    }
+        A user with KEPT acts takes a second one: the first says that there are so many.
+        """
+        values = {":now": iso(now), **values}
+        outcome = Outcome(False, {})
+        while True:
+            record = acts.record(outcome.item, act, self._operator, now)
+            outcome = self.table.update(
+                email,
+                f"SET {record.assignment}{change}",
+                f"{condition} AND {record.condition}",
+                {**values, **record.values},
+                names,
+                moment=moment,
+            )
+            again = acts.record(outcome.item, act, self._operator, now)
+            if outcome.done or again == record:
+                return outcome

@@ -46,7 +46,10 @@ AXE = Axe()
 
 @contextmanager
 def running() -> Iterator[Browser]:
-    """The browser of this machine. Without one, tests are skipped; REQUIRE_BROWSER=1 forbids it."""
+    """Yield this machine's browser.
+
+    Without one, tests are skipped; REQUIRE_BROWSER=1 forbids it.
+    """
     with sync_playwright() as playwright:
         browser = launch(playwright.chromium)
         yield browser

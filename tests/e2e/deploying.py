@@ -1,10 +1,12 @@
 """An operator's acts on a stage of the local cloud, each in its own process.
 
-``python -m tests.e2e.deploying ENDPOINT FOLDER COMMAND [OPERATION]``. COMMAND ``ops`` deploys as
-``python -m ops deploy`` does, ``destroy`` takes down as ``python -m ops destroy`` does; either is
-killed as soon as AWS has answered OPERATION. ``destroy-users`` takes the users along, ``record``
-makes Chalice's record again, and ``chalice`` is ``chalice deploy``. All reach the local cloud as
-``make run`` does. What each asks of AWS stands in FOLDER/asked-COMMAND, a permission a line.
+``python -m tests.e2e.deploying CLOUD ENDPOINT FOLDER COMMAND [OPERATION]``. COMMAND ``ops`` is
+``python -m ops deploy``, ``destroy`` is ``python -m ops destroy``; either is killed as soon as AWS
+has answered OPERATION. ``destroy-users`` takes the users along, ``record`` makes Chalice's record
+again, ``chalice`` is ``chalice deploy``, and ``doctor`` prints its findings. What each asks of AWS
+stands in FOLDER/asked-COMMAND, a permission a line.
+
+CLOUD ``local`` is reached as ``make run`` reaches its own, ``moto`` as an account of AWS is.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import signal
 import subprocess
 import sys
 from dataclasses import replace
+from datetime import datetime, timezone
 from functools import cache, partial
 from pathlib import Path
 
@@ -23,13 +26,18 @@ from botocore.session import Session
 from chalice import cli
 from chalice.cli import factory
 
+import ops.stage.cloud
 from ops.deployment import chalice_record
 from ops.deployment.deploy import Options, deploy
 from ops.deployment.destroy import destroy
+from ops.doctor import check as doctor
+from ops.doctor.checks import registry
+from ops.doctor.facts import Facts
 from ops.run.local_stack import MAIL_FROM
 from ops.stage.cloud import Cloud
 from ops.stage.local_cloud import connect
 from ops.stage.local_stage import STAGE
+from ops.stage.lookup import Stage
 from ops.stage.project import Project
 from ops.terminal.progress import Progress
 from tests.e2e.stack import ROOT
@@ -42,11 +50,11 @@ PREFIXES = {"monitoring": "cloudwatch"}
 
 
 def run(
-    endpoint: str, folder: Path, command: str, *operation: str
+    endpoint: str, folder: Path, command: str, *operation: str, cloud: str = "local"
 ) -> subprocess.CompletedProcess[str]:
     """Run this file, and return what it printed and how it ended."""
     return subprocess.run(
-        [sys.executable, "-m", __name__, endpoint, str(folder), command, *operation],
+        [sys.executable, "-m", __name__, cloud, endpoint, str(folder), command, *operation],
         cwd=ROOT,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -98,11 +106,11 @@ def _watched(cloud: Cloud, folder: Path, last: str) -> Cloud:
 @cache
 def _command() -> str:
     """Return the command that this process runs; Chalice's own arguments take its place later."""
-    return sys.argv[3]
+    return sys.argv[4]
 
 
 def _write_down(asked: Path, model: OperationModel, **_: object) -> None:
-    """The permission that an operation needs."""
+    """Record the permission that an operation needs."""
     service = model.service_model.signing_name
     verb = model.http["method"] if service == "apigateway" else model.name
     with asked.open("a", encoding="utf-8") as file:
@@ -128,12 +136,27 @@ def _chalice(cloud: Cloud, folder: str) -> None:
     sys.exit(cli.main())
 
 
+def _doctor(cloud: Cloud, folder: str) -> None:
+    stage = Stage(_watched(cloud, Path(folder), ""), Project(Path(folder), STAGE))
+    facts = Facts(stage, Path(folder), lambda: datetime.now(timezone.utc))
+    for check, finding in doctor.run(registry.CHECKS, facts):
+        sys.stdout.write(f"{finding.light.value} {check.group}, {check.name}: {finding.text}\n")
+
+
+def connect_to_moto(endpoint: str) -> Cloud:
+    """Return moto's account, which nothing is mended for; its APIs have no addresses of AWS's."""
+    connect(endpoint)
+    account = ops.stage.cloud.connect()
+    return replace(account, address=lambda api_id, stage: f"{endpoint}/{api_id}/{stage}")
+
+
 if __name__ == "__main__":
-    endpoint, folder, command, *operation = sys.argv[1:]
+    cloud, endpoint, folder, command, *operation = sys.argv[1:]
     {
         "ops": _ops,
         "record": _record,
         "destroy": _destroy,
         "destroy-users": partial(_destroy, delete_users=True),
+        "doctor": _doctor,
         "chalice": _chalice,
-    }[command](connect(endpoint), folder, *operation)
+    }[command]({"local": connect, "moto": connect_to_moto}[cloud](endpoint), folder, *operation)

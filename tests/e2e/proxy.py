@@ -146,7 +146,7 @@ class Request(BaseHTTPRequestHandler):
 
 
 def says(status: int, code: str) -> Callable[[Request], None]:
-    """An error as AWS's JSON services give it."""
+    """Return an error as AWS's JSON services give it."""
     body = json.dumps({"__type": code, "message": "Trouble."}).encode()
     return lambda request: request.answer(status, {"x-amzn-errortype": code}, body)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import re
@@ -9,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -26,6 +28,7 @@ ROOT = Path(__file__).parents[2]
 TIME_TO_START = 120.0
 TIME_TO_MAIL = 30.0
 PORTS = 2
+FIRST_PORT, LAST_PORT = 10_000, 20_000  # below the ports that Linux gives to connections
 # Patient, since the machine may be busy with many requests at once.
 HTTP = urllib3.PoolManager(timeout=30, maxsize=50)
 
@@ -33,7 +36,10 @@ Seen = TypeVar("Seen")
 
 
 def wait_for(see: Callable[[], Seen], seconds: float, what: str) -> Seen:
-    """What ``see`` returns, as soon as it is true. Raises AssertionError after ``seconds``."""
+    """Return what ``see`` returns, as soon as it is true.
+
+    Raise AssertionError after ``seconds``.
+    """
     deadline = time.monotonic() + seconds
     while True:
         if seen := see():
@@ -77,7 +83,7 @@ class Stack:
         return self.get(link, Accept="application/json")
 
     def client(self, service: str) -> Any:
-        """A client of the local cloud, as another program would make one."""
+        """Return a client of the local cloud, as another program would make one."""
         if service not in self._clients:
             self._clients[service] = boto3.client(
                 service,
@@ -112,7 +118,7 @@ class Stack:
         self.change(email, links={"M": links}, mail_at=long_ago)
 
     def mails(self, to: str) -> list[EmailMessage]:
-        """What the mailbox holds for an address, the oldest first."""
+        """Return what the mailbox holds for an address, the oldest first."""
         for summary in self.get(f"{self.mailbox}/messages/").json()["messages"]:
             if (number := summary["id"]) not in self._mails:
                 source = self.get(f"{self.mailbox}/messages/{number}.source").data
@@ -127,7 +133,7 @@ class Stack:
         )
 
     def wait_for_item(self, email: str, mail: str) -> dict[str, Any]:
-        """The item, once it says so of its mail: all that came of it is then written down."""
+        """Return the item once it has this state of mail: all results are then recorded."""
         return wait_for(
             lambda: (item := self.item(email)).get("mail", {}).get("S") == mail and item,
             TIME_TO_MAIL,
@@ -156,7 +162,10 @@ def code_in(mail: EmailMessage) -> str:
 
 @contextmanager
 def running(state: Path, *arguments: str, checkout: Path = ROOT) -> Iterator[Stack]:
-    """`python -m ops run` on free ports, with its files under ``state``; ended with the block."""
+    """Yield `python -m ops run` on free ports, with its files under ``state``.
+
+    It ends with the block.
+    """
     port = free_ports()
     command = [sys.executable, "-m", "ops", "run", "--port", str(port), "--state", str(state)]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
@@ -186,12 +195,23 @@ def running(state: Path, *arguments: str, checkout: Path = ROOT) -> Iterator[Sta
 
 
 def free_ports() -> int:
-    """The first of PORTS free ports in a row."""
-    # Processes that run tests at the same time look at different ones: thirty for each.
-    for port in range(8500 + os.getpid() % 30 * 30, 9500, PORTS):
-        if all(is_free(port + n) for n in range(PORTS)):
+    """Return the first of PORTS free ports in a row, which no other test process gets."""
+    for port in range(FIRST_PORT + os.getpid() % 600 * PORTS, LAST_PORT, PORTS):
+        if all(is_free(port + n) for n in range(PORTS)) and _reserve(port):
             return port
     raise AssertionError("no free ports")
+
+
+def _reserve(port: int) -> bool:
+    """Take the ports from ``port`` until this process ends: a stack binds them seconds later."""
+    path = Path(tempfile.gettempdir()) / f"bienvenue-test-port-{port}"
+    lock = os.open(path, os.O_CREAT | os.O_RDWR, 0o666)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        return False
+    return True  # the lock stays open, and is the process's own
 
 
 def is_free(port: int) -> bool:

@@ -48,10 +48,11 @@ VOLATILE = ("LastModified", "LastProcessingResult", "ResponseMetadata", "StateTr
 
 @dataclass(frozen=True)
 class Stage:
-    """A stage on a local cloud of its own."""
+    """A stage on a cloud of its own, as the checkout in ``folder`` knows it."""
 
     endpoint: str
     folder: Path
+    cloud: str = "local"
 
     @property
     def project(self) -> Project:
@@ -66,7 +67,7 @@ class Stage:
 
     def deploy(self, command: str = "ops") -> str:
         """Deploy, and return what that printed."""
-        done = deploying.run(self.endpoint, self.folder, command)
+        done = deploying.run(self.endpoint, self.folder, command, cloud=self.cloud)
         assert done.returncode == 0, done.stdout
         return done.stdout
 
@@ -85,7 +86,7 @@ class Stage:
         return [stable(mapping) for mapping in listed["EventSourceMappings"]]
 
     def beyond_chalice(self) -> dict[str, Any]:
-        """All that Chalice cannot set."""
+        """Return all settings that Chalice cannot make."""
         function = self.project.function(event_invoke_config.FEEDBACK)
         (api,) = self.client("apigateway").get_rest_apis()["items"]
         stage = self.client("apigateway").get_stage(restApiId=api["id"], stageName="api")
@@ -100,12 +101,12 @@ class Stage:
         }
 
     def retention(self) -> dict[str, int]:
-        """The log groups, and the days that each keeps its logs."""
+        """Return the log groups, and the days that each keeps its logs."""
         groups = self.client("logs").describe_log_groups()["logGroups"]
         return {one["logGroupName"]: one["retentionInDays"] for one in groups}
 
     def mails(self, to: str) -> list[str]:
-        """The texts of the mails to an address."""
+        """Return the texts of the mails to an address."""
         listed = HTTP.request("GET", f"{self.endpoint}/_ministack/ses/messages").json()
         mails = [mail for account in listed["messages"].values() for mail in account]
         return [mail["BodyText"] for mail in mails if mail["To"] == [to]]
@@ -226,13 +227,13 @@ def test_what_was_deleted_by_hand_beside_the_stack_is_put_back(stage: Stage) -> 
 
 
 def filters(logs: Any) -> list[Any]:
-    """The metric filters, but for when they were made."""
+    """Return the metric filters, but for when they were made."""
     found = logs.describe_metric_filters()["metricFilters"]
     return [{**one, "creationTime": 0} for one in found]
 
 
 def alarms(cloudwatch: Any) -> dict[str, Any]:
-    """What the alarms are told to do, by their names."""
+    """Return the alarms' actions by the alarms' names."""
     told = ("Dimensions", "AlarmActions", "OKActions", "Threshold", "Period", "TreatMissingData")
     found = cloudwatch.describe_alarms()["MetricAlarms"]
     return {one["AlarmName"]: [one.get(name) for name in told] for one in found}

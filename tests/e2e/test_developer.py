@@ -40,7 +40,7 @@ def stack(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 
 def printed(stack: Stack, pattern: str) -> list[str]:
-    """The lines that the run has printed since it was ready, as far as they look so."""
+    """Return the lines that the run has printed since it was ready, as far as they look so."""
     lines = (stack.folder / "output").read_text().splitlines()
     return [line for line in lines if re.fullmatch(rf"\d\d:\d\d:\d\d  {pattern}", line)]
 

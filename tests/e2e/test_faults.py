@@ -80,7 +80,7 @@ class Outpost:
         return [email for email in to if email in emails]
 
     def tried(self, email: str) -> int:
-        """How often a mail was claimed."""
+        """Count the claims of a mail."""
         updates = [each for each in list(self.dynamodb.passed) if "UpdateExpression" in each]
         claims = [each for each in updates if "mail_link = :link" in each["UpdateExpression"]]
         return [each["Key"]["email"]["S"] for each in claims].count(email)

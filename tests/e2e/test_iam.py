@@ -140,7 +140,7 @@ def drains(stack: Guarded) -> bool:
 
 
 def notification(stack: Guarded, bounced: str) -> dict[str, Any]:
-    """What SNS hands to the function when an address bounces."""
+    """Return what SNS hands to the function when an address bounces."""
     message = {
         "TopicArn": test_feedback.feedback_topic(stack),
         "Subject": "Amazon SES Email Event Notification",

@@ -24,7 +24,7 @@ def fresh_stack(tmp_path: Path) -> Iterator[Stack]:
 
 
 def transcript() -> list[tuple[str, str]]:
-    """The README's commands, each with what it is said to print."""
+    """Return the README's commands, each with its printed output."""
     blocks = re.findall(r"^```console\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
     steps = []
     for block in blocks:
@@ -95,7 +95,7 @@ def page(name: str) -> str:
 
 
 def links(path: Path) -> list[tuple[Path, str]]:
-    """The files that a page links to or shows, each with the heading that is meant."""
+    """Return the files that a page links to or shows, each with the heading that is meant."""
     text = path.read_text(encoding="utf-8")
     targets = re.findall(r"\]\(([^)\s]+)\)|src=\"([^\"]+)\"", text)
     found = []
@@ -107,7 +107,7 @@ def links(path: Path) -> list[tuple[Path, str]]:
 
 
 def anchors(path: Path) -> set[str]:
-    """The anchors of a page's headings, as GitHub makes them."""
+    """Return the anchors of a page's headings, as GitHub makes them."""
     headings = re.findall(r"^#+ (.+)$", path.read_text(encoding="utf-8"), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 

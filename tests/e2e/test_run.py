@@ -17,7 +17,7 @@ from tests.e2e.stack import PORTS, ROOT, Stack, free_ports, is_free, link_in, ru
 
 
 def processes() -> dict[int, int]:
-    """Every process there is, and its parent."""
+    """Return every process and its parent."""
     listed = subprocess.run(
         ["ps", "-eo", "pid=,ppid="], capture_output=True, text=True, check=True
     ).stdout
@@ -25,7 +25,7 @@ def processes() -> dict[int, int]:
 
 
 def children(pid: int) -> set[int]:
-    """All processes below ``pid``."""
+    """Return all processes below ``pid``."""
     parents = processes()
     below = {pid}
     for _ in parents:

@@ -18,13 +18,13 @@ HEADER = "email;prenom;nom;lang\n"
 
 
 def users(stack: Stack, *arguments: str | Path) -> list[str]:
-    """The words of `python -m ops users …` about the stack."""
+    """Return the words of `python -m ops users …` about the stack."""
     where = ["--stage", "local", "--state", str(stack.folder)]
     return [sys.executable, "-m", "ops", "users", *where, *map(str, arguments)]
 
 
 def run(stack: Stack, *arguments: str | Path, status: int = 0) -> str:
-    """What it prints to standard output, with its exit status as expected."""
+    """Return what a command prints to standard output; its exit status is as expected."""
     done = subprocess.run(
         users(stack, *arguments), cwd=ROOT, capture_output=True, text=True, check=False
     )

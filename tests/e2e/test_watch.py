@@ -32,7 +32,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 
 def ops(stack: Stack, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """A command, typed about the running stage; standard error is its own."""
+    """Run a command as typed about the running stage; standard error is kept apart."""
     command, *options = arguments
     return subprocess.run(
         _line(stack, command, *options), cwd=ROOT, capture_output=True, text=True, check=False
@@ -45,7 +45,7 @@ def _line(stack: Stack, command: str, *options: str) -> list[str]:
 
 
 def examined(stack: Stack, *options: str) -> tuple[int, dict[str, Any], dict[str, Any]]:
-    """How the doctor ended, what it found by the checks' names, and all that it said."""
+    """Return the doctor's exit status, its findings by check, and all that it printed."""
     done = ops(stack, "doctor", "--json", *options)
     assert done.stdout, done.stderr
     said = json.loads(done.stdout)
@@ -71,7 +71,7 @@ def test_a_fresh_stack_has_no_red_row_and_no_false_green_one(
 
 @contextmanager
 def disabled(stack: Stack, uuid: str) -> Iterator[None]:
-    """The mapping switched off, and on again."""
+    """Switch the mapping off for the block."""
     lambda_ = stack.client("lambda")
 
     def switch(on: bool) -> None:
@@ -219,7 +219,7 @@ def hashed(stack: Stack, email: str) -> str:
 
 
 def _simulated(stack: Stack) -> str:
-    """The simulator's address that has been mailed to, if there is one by now."""
+    """Return the simulator's address that has been mailed to, if there is one by now."""
     items = stack.client("dynamodb").scan(TableName=stack.table)["Items"]
     found = [
         item["email"]["S"]

@@ -18,7 +18,7 @@ ROWS = re.findall(r"^\| (.+?) \|.*?\$([\d.]+)\** \| \**\$([\d.]+)", BOOK, re.MUL
 
 
 def reckon(words: str) -> float:
-    """The value of a sum of products, whose numbers may have a unit, or a word, beside them."""
+    """Return the value of a sum of products. Numbers may have a unit or a word beside them."""
     return sum(math.prod(map(_value, re.findall(_FACTOR, term))) for term in words.split(" + "))
 
 

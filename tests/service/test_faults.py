@@ -445,7 +445,7 @@ def test_a_change_meanwhile_decides_how_many_are_owed(
 
 
 def from_the_start() -> Callable[[list[Any]], list[Any]]:
-    """What a stream does that forgets how far it was read."""
+    """Imitate a stream that forgets how far it was read."""
     seen: list[Any] = []
 
     def bend(records: list[Any]) -> list[Any]:

@@ -18,7 +18,7 @@ from chalicelib.users import email_address, person_name, tokens
 from chalicelib.users.store import Users
 from chalicelib.web import body, forms, response
 from tests.support.description import DESCRIPTION, LINK, PATH, TICKET, mail_link
-from tests.support.service import BROWSER, FORM, JSON, Service, running
+from tests.support.service import BROWSER, FORM, JSON, Service
 
 SCHEMAS = DESCRIPTION["components"]["schemas"]
 PROBLEM = "urn:bienvenue:problem:"
@@ -42,12 +42,6 @@ ANSWERS = [
 ]
 
 
-@pytest.fixture(scope="module")
-def shared_service() -> Iterator[Service]:
-    with running() as service:
-        yield service
-
-
 @pytest.fixture
 def service(shared_service: Service) -> Service:
     """A service that mailed the link of the description's examples."""
@@ -57,7 +51,7 @@ def service(shared_service: Service) -> Service:
 
 
 def resolved(described: dict[str, Any]) -> dict[str, Any]:
-    """What a reference leads to; anything else as it is."""
+    """Return what a reference leads to; anything else as it is."""
     while "$ref" in described:
         kind, name = described["$ref"].removeprefix("#/components/").split("/")
         described = DESCRIPTION["components"][kind][name]
@@ -65,7 +59,7 @@ def resolved(described: dict[str, Any]) -> dict[str, Any]:
 
 
 def schema_errors(schema: dict[str, Any], value: object) -> list[str]:
-    """What of ``value`` is not as ``schema`` has it."""
+    """Return what of ``value`` is not as ``schema`` has it."""
     whole = {**schema, "components": DESCRIPTION["components"]}
     return [error.message for error in Draft202012Validator(whole).iter_errors(value)]
 
@@ -145,7 +139,7 @@ def test_its_examples_are_as_their_schemas_say() -> None:
 
 
 def _holders(part: Any) -> Iterator[dict[str, Any]]:
-    """Every part of the document that has a schema: contents, headers and parameters."""
+    """Return every part of the document that has a schema: contents, headers and parameters."""
     if isinstance(part, dict):
         if "schema" in part:
             yield part
@@ -247,7 +241,7 @@ def _set(service: Service, monkeypatch: pytest.MonkeyPatch, **settings: object) 
 
 
 def _request(method: str, path: str, status: int) -> tuple[str, bytes, str]:
-    """The address, body and type of a request that is answered with ``status``, if by its fault."""
+    """Return the address, body and type of a request that is answered with ``status``."""
     if method != "POST":
         return (path + LINK_QUERY if path in LINKED and status != 400 else path), b"", ""
     good = {"email": LINK["email"], "nom": "Horn"} if path == "/users" else LINK

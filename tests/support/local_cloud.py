@@ -17,7 +17,7 @@ TIME_TO_STOP = 10.0
 
 @contextmanager
 def running(log: Path) -> Iterator[str]:
-    """The endpoint of a fresh local cloud, which writes to ``log`` and ends with the block."""
+    """Yield the endpoint of a fresh local cloud, which logs to ``log`` and ends with the block."""
     port = _free_port()
     with log.open("wb") as output:
         process = subprocess.Popen(

@@ -83,18 +83,25 @@ class Service:
     """Every SendEmail request that the app made."""
     faults: dict[str, str] = field(default_factory=dict)
     """The error that every call of an operation meets."""
+    failing_table: str = ""
+    """The table whose updates fail."""
     _read_up_to: dict[str, str] = field(default_factory=dict)
+
+    def fail_at(self, table: str) -> None:
+        """Have updates of ``table`` fail; of none if it is empty."""
+        self.failing_table = table
 
     def forget(self) -> None:
         """Start anew: nobody in the table, nothing in the stream, nothing seen."""
         for item in self.items():
             self._dynamodb.delete_item(TableName=TABLE, Key={"email": item["email"]})
-        for name in ("mail", "drain"):
-            self._dynamodb.delete_item(TableName=LIMITS, Key={"name": {"S": name}})
+        for limit in self._dynamodb.scan(TableName=LIMITS)["Items"]:
+            self._dynamodb.delete_item(TableName=LIMITS, Key={"name": limit["name"]})
         self.lose_the_stream()
         self.calls.clear()
         self.mails.clear()
         self.faults.clear()
+        self.failing_table = ""
         self.clock.moment = Clock.moment
 
     def request(
@@ -120,7 +127,7 @@ class Service:
         return self.request("POST", path, urlencode(fields).encode(), FORM, **headers)
 
     def put(self, item: Mapping[str, Any]) -> None:
-        """What another program does: put an item, in DynamoDB's JSON, into the table."""
+        """Put an item into the table, in DynamoDB's JSON, as another program does."""
         self._dynamodb.put_item(TableName=TABLE, Item=item)
 
     def item(self, email: str) -> dict[str, Any]:
@@ -159,7 +166,7 @@ class Service:
         return self.get(link.removeprefix(BASE_URL), **headers)
 
     def link(self, mail: int = -1) -> str:
-        """The link in one of the mails, as it stands in the text."""
+        """Return the link in one of the mails, as it stands in the text."""
         found = re.search(r"https://\S+", text(self, mail))
         assert found
         return found.group()
@@ -264,7 +271,7 @@ def code_in_mail(service: Service, mail: int = -1) -> str:
 
 @contextmanager
 def running(**settings: str) -> Iterator[Service]:
-    """A service with nobody in it, on a clock of its own."""
+    """Yield a service without users, on a clock of its own."""
     with pytest.MonkeyPatch.context() as patch, mock_aws():
         stream_arn = stores.create(boto3.client("dynamodb"), TABLE).stream_arn
         stores.create_limits(boto3.client("dynamodb"), LIMITS)
@@ -304,6 +311,10 @@ def _watch(service: Service) -> None:
 
     def refuse(request: Any, event_name: str, **_: Any) -> Any:
         code = service.faults.get(event_name.rpartition(".")[2])
+        if service.failing_table and json.loads(request.body).get("TableName") == (
+            service.failing_table
+        ):
+            code = "InternalServerError"
         if code is None:
             return None
         request.url = NOWHERE

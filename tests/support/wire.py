@@ -64,7 +64,7 @@ def answer(status: int, body: bytes = b"{}", **headers: str) -> AWSResponse:
 
 
 def refusal(status: int, code: str, message: str = "") -> AWSResponse:
-    """An error as AWS's JSON services give it."""
+    """Return an error as AWS's JSON services give it."""
     body = json.dumps({"__type": code, "message": message}).encode()
     return answer(status, body, **{"x-amzn-errortype": code})
 

@@ -15,7 +15,7 @@ StartResponse = Callable[[str, list[tuple[str, str]]], object]
 
 
 def wsgi(app: Chalice) -> Callable[[Environ, StartResponse], Iterable[bytes]]:
-    """A WSGI application that answers as ``app`` does behind Chalice's stand-in for API Gateway."""
+    """Return a WSGI application that answers as Chalice's local API Gateway does."""
     client = Client(app).http
 
     def application(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:

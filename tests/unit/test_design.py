@@ -13,7 +13,7 @@ READERS = {"Outbox.read", "Outbox.owed", "Outbox.unclaimed"}
 
 
 def rows() -> list[list[str]]:
-    """The cells of the table of transitions."""
+    """Return the cells of the table of transitions."""
     page = (DOCS / "design.md").read_text(encoding="utf-8")
     table = page.partition("\n## Transitions\n")[2].partition("\n## ")[0]
     return [line.strip("| ").split(" | ") for line in table.splitlines() if line.startswith("| `")]

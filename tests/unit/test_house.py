@@ -42,3 +42,14 @@ def test_a_modules_first_line_has_at_most_80_characters(path: Path) -> None:
     assert docstring, path
     first_line = docstring.splitlines()[0]
     assert len(first_line) <= 80, first_line
+
+
+@pytest.mark.parametrize("path", [path for path in PYTHON if path not in TESTS], ids=str)
+def test_a_functions_docstring_starts_with_a_verb(path: Path) -> None:
+    docstrings = [
+        ast.get_docstring(function) or ""
+        for function in functions(path)
+        if not any("property" in ast.dump(decorator) for decorator in function.decorator_list)
+    ]
+    not_verbs = {"What", "Who", "Whether", "How", "The", "A", "An", "Where", "Which", "All"}
+    assert [text for text in docstrings if text and text.split()[0] in not_verbs] == []

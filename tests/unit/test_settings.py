@@ -20,7 +20,7 @@ ENOUGH = {
 
 
 def problems(**changes: str) -> str:
-    """What the stage says of ENOUGH with ``changes``."""
+    """Return what the stage says of ENOUGH with ``changes``."""
     with pytest.raises(SettingsError) as refusal:
         settings.read({**ENOUGH, **changes})
     return str(refusal.value)

@@ -94,7 +94,7 @@ def actions(role: str) -> dict[str, set[str]]:
 def test_each_role_allows_what_its_function_does() -> None:
     """Of DynamoDB and SES: the rest is Lambda's own."""
     assert actions("ApiHandlerRole")["Users"] == {"dynamodb:UpdateItem"}
-    assert actions("ApiHandlerRole")["ConsentTexts"] == {"dynamodb:UpdateItem"}
+    assert actions("ApiHandlerRole")["Limits"] == {"dynamodb:UpdateItem"}
     mailer = actions("SendValidationMailRole")
     assert mailer["Users"] == mailer["Limits"] == {"dynamodb:UpdateItem"}
     assert mailer["Mail"] == {"ses:SendEmail"}
@@ -108,17 +108,15 @@ def test_each_role_allows_what_its_function_does() -> None:
     assert drain["Quota"] == {"ses:GetAccount"}
 
 
-def test_the_api_writes_no_limits_but_texts_of_consent() -> None:
-    assert "Limits" not in actions("ApiHandlerRole")
+def test_the_api_writes_only_texts_and_mailboxes_of_the_limits() -> None:
     (policy,) = RESOURCES["ApiHandlerRole"]["Properties"]["Policies"]
-    (texts,) = (
+    (limits,) = (
         statement
         for statement in policy["PolicyDocument"]["Statement"]
-        if statement["Sid"] == "ConsentTexts"
+        if statement["Sid"] == "Limits"
     )
-    assert texts["Condition"] == {
-        "ForAllValues:StringLike": {"dynamodb:LeadingKeys": [f"{consent_texts.PREFIX}*"]}
-    }
+    keys = [f"{consent_texts.PREFIX}*", "mailbox:*"]
+    assert limits["Condition"] == {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": keys}}
 
 
 def test_a_role_reaches_the_logs_of_its_own_function_only() -> None:
@@ -175,7 +173,7 @@ def test_what_cloudformation_gets_is_right_and_within_its_limit() -> None:
 
 
 def made_before(name: str) -> set[str]:
-    """What CloudFormation makes before the resource ``name``."""
+    """Return what CloudFormation makes before the resource ``name``."""
     text = json.dumps(RESOURCES[name])
     named = {
         other

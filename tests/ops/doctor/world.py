@@ -129,7 +129,7 @@ def backups(status: str) -> dict[str, Any]:
 
 
 def metric_filters(*lost: str) -> dict[str, Any]:
-    """All that the stack made, but for those that were ``lost``."""
+    """Return all that the stack made, but for those that were ``lost``."""
     made = function_logs.wanted_filters(CHECKOUT)
     return {
         "metricFilters": [
@@ -139,7 +139,7 @@ def metric_filters(*lost: str) -> dict[str, Any]:
 
 
 def rung(**states: str) -> dict[str, Any]:
-    """All alarms, silent but for those named, without hyphens, with another state."""
+    """Return all alarms, silent but for those named, without hyphens, with another state."""
     return {
         "MetricAlarms": [
             {
@@ -170,7 +170,7 @@ def described_stack(**more: Any) -> dict[str, Any]:
 
 
 def well() -> dict[str, Any]:
-    """Every answer that a stage in the best of health gives, by service and operation."""
+    """Return every answer that a stage in the best of health gives, by service and operation."""
     return {
         "sts.GetCallerIdentity": {"Account": ACCOUNT, "Arn": f"arn:aws:iam::{ACCOUNT}:user/alexis"},
         "cloudformation.DescribeStacks": described_stack(),
@@ -265,7 +265,7 @@ def well() -> dict[str, Any]:
 
 @cache
 def package(changed: str = "", missing: str = "", idna: str = "") -> bytes:
-    """What Chalice makes of this checkout; with another content of one file, or without one."""
+    """Return Chalice's package of this checkout, with one file changed or left out."""
     pins = dict(re.findall(r"([\w-]+)==(\S+)", (ROOT / "requirements.txt").read_text()))
     made = io.BytesIO()
     with zipfile.ZipFile(made, "w") as zipped:
@@ -318,7 +318,7 @@ class World:
         return Facts(self.stage, ROOT, lambda: NOW)
 
     def get(self, url: str) -> Answer:
-        """In place of fetch.get."""
+        """Stand in for fetch.get."""
         name = "http.API" if url.endswith("/openapi.json") else "http.Package"
         answer = self.answers[name]
         if isinstance(answer, Exception):
@@ -327,7 +327,7 @@ class World:
         return found
 
     def answer(self, event_name: str, params: Any, **_: Any) -> Any:
-        """In place of AWS: what botocore takes for a response, and what it parsed out of it."""
+        """Stand in for AWS: return botocore's response and what it parsed out of it."""
         operation = event_name.removeprefix("before-call.").removeprefix("cloudwatch-")
         self.asked.append(operation)
         answer = self.answers[operation]

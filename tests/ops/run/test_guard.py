@@ -32,7 +32,7 @@ def signed(
     body: bytes = b"{}",
     **headers: str,
 ) -> Request:
-    """A request as botocore signs one."""
+    """Return a request as botocore signs one."""
     unsigned = AWSRequest("POST", url, {"Host": HERE, **headers}, body)
     SigV4Auth(Credentials(access_key, secret_key), "dynamodb", "eu-west-3").add_auth(unsigned)
     parts = urlsplit(url)
@@ -200,7 +200,7 @@ def test_the_mailboxs_own_script_passes() -> None:
 
 
 def serve(scope: dict[str, Any], *parts: bytes) -> tuple[list[dict[str, Any]], list[bytes]]:
-    """What the guard sends, and the bodies that reach the app behind it."""
+    """Return what the guard sends, and the bodies that reach the app behind it."""
     incoming: list[dict[str, Any]] = [
         {"type": "http.request", "body": part, "more_body": n + 1 < len(parts)}
         for n, part in enumerate(parts)

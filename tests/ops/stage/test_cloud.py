@@ -53,6 +53,7 @@ def test_an_account_is_known_by_its_number_and_api_addresses(
     with mock_aws():
         found = cloud.connect()
     assert (found.account, found.region) == ("123456789012", region)
+    assert ":sts::123456789012:user/moto" in found.operator
     assert found.address("abc", "api") == f"https://abc.{host}/api"
 
 

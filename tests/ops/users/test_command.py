@@ -127,9 +127,22 @@ def test_show_finds_a_user_in_any_spelling(store: Store, users: Users) -> None:
     assert "111111" not in done.stdout
 
 
-@pytest.mark.parametrize(
-    "command", ["show", "validate", "refuse", "allow", "delete", "resend", "export"]
-)
+def test_show_and_export_say_who_did_what(store: Store, users: Users) -> None:
+    store.put(EMAIL, created_at=THEN, mail="failed")
+    users("resend", EMAIL)
+    users("validate", EMAIL)
+    shown = re.findall(r"UTC  (.*)", users("show", EMAIL).output)
+    assert shown[:2] == [
+        "Another mail asked for, by arn:aws:iam::1:user/zoe",
+        "Validated by hand, by arn:aws:iam::1:user/zoe",
+    ]
+    held = {
+        each["name"]: each["value"] for each in json.loads(users("export", EMAIL).output)["held"]
+    }
+    assert [act["act"] for act in held["acts"]] == ["resend", "validate"]
+
+
+@pytest.mark.parametrize("command", ["show", "validate", "delete", "resend", "export"])
 def test_an_unknown_user_is_reported(users: Users, command: str) -> None:
     done = users(command, "nobody@example.org")
     assert (done.exit_code, done.stderr) == (
@@ -202,7 +215,7 @@ def test_list_owed_has_the_users_who_wait(store: Store, users: Users) -> None:
 
 def test_list_owed_says_why_mail_waits(users: Users, limits: Limits) -> None:
     limits.table.client.put_item(
-        TableName="limits",
+        TableName=limits.table.name,
         Item=typed(
             {
                 "name": "mail",

@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 
 from chalicelib.mail.mailer import owed
+from chalicelib.users.moments import iso
 from chalicelib.users.people import SignUp
 from ops.stage.project import CHECKOUT, Project
 from ops.users.store import PATIENCE, Added, Change, Newcomer, OperatorsUsers
@@ -36,12 +37,17 @@ from tests.support.stores import Plain, Store, create
 
 NEWCOMER = Newcomer(SignUp(EMAIL, "Alexis", "GÜNST HORN", ""), None)
 PENDING = ("ticket", "return_to", "said_at", "resend_of", "codes", *OWED, "expires_at")
+OPERATOR = "arn:aws:sts::123456789012:assumed-role/Support/zoe"
 IS_OWED: Plain = {"mail": "owed", "mail_at": NOW_STORED, "owed": SLOT, "owed_at": NOW_STORED}
 
 
 @pytest.fixture
 def users(store: Store) -> OperatorsUsers:
-    return OperatorsUsers(store.client, store.table)
+    return OperatorsUsers(store.client, store.table, store.mailboxes, operator=OPERATOR)
+
+
+def act(name: str, at: str = NOW_STORED) -> Plain:
+    return {"at": at, "act": name, "by": OPERATOR}
 
 
 def refused_because(state: str, *closed: str) -> Change:
@@ -114,9 +120,45 @@ def test_a_change_is_made_only_where_it_is_allowed(
     with store.calls() as calls:
         outcome = ask(users)
     assert outcome is expected(state)
-    assert calls == ["UpdateItem"]
+    is_mailboxes_too = name not in ("validate", "retry failed", "retry owed") and not (
+        name.startswith("refuse") and outcome is Change.VALIDATED
+    )
+    assert calls == ["UpdateItem"] * (1 + is_mailboxes_too)
     after = effect(before or {}) if outcome is Change.DONE else before
-    assert store.item(EMAIL) == after
+    recorded = {"acts": [act(name.split(",")[0])]}
+    assert store.item(EMAIL) == ({**(after or {}), **recorded} if outcome is Change.DONE else after)
+
+
+def test_an_item_keeps_the_last_ten_acts(store: Store, users: OperatorsUsers) -> None:
+    put(store, STATES["failed"])
+    moments = [NOW + timedelta(minutes=n) for n in range(12)]
+    for moment in moments:
+        assert users.resend_by_hand(EMAIL, moment) is Change.DONE
+    assert item(store)["acts"] == [act("resend", iso(moment)) for moment in moments[2:]]
+    assert users.validate_by_hand(EMAIL, moments[-1]) is Change.DONE
+    assert [each["act"] for each in item(store)["acts"]] == [*["resend"] * 9, "validate"]
+
+
+def test_a_full_list_of_acts_allows_no_more(store: Store, users: OperatorsUsers) -> None:
+    acts = [act("resend")] * 10
+    before = put(store, {**STATES["refused"], "acts": acts})
+    assert users.resend_by_hand(EMAIL, NOW) is Change.REFUSED
+    assert store.item(EMAIL) == before
+
+
+@pytest.mark.parametrize("theirs", ["many", 7, {"of": "another program"}])
+def test_acts_of_another_program_stay_as_they_are(
+    store: Store, users: OperatorsUsers, theirs: object
+) -> None:
+    put(store, {**STATES["failed"], "acts": theirs})
+    assert users.validate_by_hand(EMAIL, NOW) is Change.DONE
+    assert item(store)["acts"] == theirs
+
+
+def test_a_resend_to_many_is_an_act_too(store: Store, users: OperatorsUsers) -> None:
+    put(store, STATES["failed"])
+    assert users.retry_failed(EMAIL, NOW)
+    assert item(store)["acts"] == [act("resend")]
 
 
 def test_a_resend_by_hand_knows_no_limits(store: Store, users: OperatorsUsers) -> None:
@@ -147,9 +189,10 @@ def test_only_a_user_who_is_there_is_deleted(
 ) -> None:
     put(store, STATES[state])
     with store.calls() as calls:
-        outcome = users.delete(EMAIL)
+        outcome = users.delete(EMAIL, NOW)
     assert outcome is (Change.DONE if state in KNOWN else Change.NOBODY)
-    assert calls == ["DeleteItem"]
+    twice = ["DeleteItem", "UpdateItem", "DeleteItem"]
+    assert calls == (twice if state == "refused" else ["DeleteItem"])
     assert store.item(EMAIL) is None
 
 
@@ -174,6 +217,7 @@ def test_an_import_replaces_only_unproven_sign_ups(
             "prenom": "Alexis",
             "nom": "GÜNST HORN",
             "imported_at": NOW_STORED,
+            "acts": [act("import")],
         }
     else:
         assert outcome is Added.THERE
@@ -192,6 +236,7 @@ def test_a_person_validated_elsewhere_is_validated_since_then(
         "imported_at": NOW_STORED,
         "validated_at": "2030-03-30T12:00:00.123456Z",
         "validated_by": "import",
+        "acts": [act("import")],
     }
     assert owed([inserted(store, EMAIL)], NOW) == []
 
@@ -222,8 +267,10 @@ def test_an_imported_person_is_mailed_and_never_expires(
 def test_a_table_made_again_is_another(store: Store, users: OperatorsUsers) -> None:
     before = users.identity()
     assert users.identity() == before
-    store.client.delete_table(TableName=store.table)
-    again = OperatorsUsers(create(store.client, store.table).client, store.table)
+    for table in (store.table, f"{store.table}-limits"):
+        store.client.delete_table(TableName=table)
+    create(store.client, store.table)
+    again = OperatorsUsers(store.client, store.table, store.mailboxes)
     assert again.identity() != before
 
 

@@ -57,6 +57,7 @@ class World:
             lambda: self.now,
             self.pause,
             self.limits,
+            store.mailboxes,
         )
         self._drain = Drain(outbox, mailer, self.limits, lambda: self.now, self.pause)
         self._runs = 0
@@ -111,7 +112,7 @@ def throttled() -> Undelivered:
 
 
 def refused_alone() -> Undelivered:
-    """As a sandbox refuses the addresses that are not verified."""
+    """Refuse some addresses, as a sandbox refuses those that are not verified."""
     return Undelivered("MessageRejected: Email address is not verified.", may_have_left=False)
 
 

@@ -29,7 +29,6 @@ from chalicelib.users import codes
 from chalicelib.users.item import LEASE, slot
 from chalicelib.users.outbox import Claim
 from chalicelib.users.people import SignUp, Validation, Verdict
-from chalicelib.users.store import Users
 from chalicelib.users.table import Item
 from tests.support.stores import Plain, Store, typed
 
@@ -62,7 +61,7 @@ class Life(RuleBasedStateMachine):
     def __init__(self, store: Store) -> None:
         super().__init__()
         self.store = store
-        self.users = Users(store.client, store.table, KEY)
+        self.users = store.users_with(KEY)
         self.outbox = store.outbox
         self.email = f"user-{next(user_numbers)}@example.org"
         self.now = START
@@ -204,7 +203,7 @@ class Life(RuleBasedStateMachine):
         assert ("owed_at" in item) == is_owed
 
     def teardown(self) -> None:
-        """A day later, the owner signs up, is mailed and gets in, whatever was before."""
+        """A day later, sign the owner up, mail them and let them in, whatever was before."""
         if self.validated is not None:
             return
         self._wait(DAY + HOUR)
@@ -281,7 +280,7 @@ class Life(RuleBasedStateMachine):
         return prenom, "", lang
 
     def _own_mails(self) -> list[Mail]:
-        """The mails that greet the owner: of their own sign-ups, or of another program's item."""
+        """Return the mails that greet the owner by their own sign-up or another program's item."""
         return [mail for mail in self.mails if mail.greets != WORDS[STRANGER][0]]
 
     def _count(self, is_accepted: bool) -> None:

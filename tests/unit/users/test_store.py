@@ -148,7 +148,7 @@ def test_the_text_of_a_consent_is_kept_once(store: Store) -> None:
             assert store.item(EMAIL) is None, "the text comes first"
             kept.extend(consent.text for consent in consents)
 
-    users = Users(store.client, store.table, consent_texts=Texts())  # type: ignore[arg-type]
+    users = Users(store.client, store.table, store.mailboxes, consent_texts=Texts())
     users.sign_up(replace(ALEXIS, consent={"news": Consent("I agree.", "en")}), TICKET, NOW)
     assert kept == ["I agree."]
 
@@ -608,7 +608,7 @@ def waiting_for_a_code(store: Store, code: str = "012345", **changes: Any) -> Us
         **changes,
     }
     put(store, {**(STATES["sent"] or {}), "codes": {TICKET: stored}})
-    return Users(store.client, store.table, KEY)
+    return store.users_with(KEY)
 
 
 def test_a_code_validates_like_its_link(store: Store) -> None:
@@ -654,7 +654,7 @@ def test_any_other_code_gets_the_same_answer(
 def test_the_table_alone_does_not_tell_the_code(store: Store) -> None:
     """Whoever reads it could try a million codes, but lacks the key."""
     waiting_for_a_code(store)
-    reader = Users(store.client, store.table, "another key of thirty-two letters")
+    reader = store.users_with("another key of thirty-two letters")
     assert reader.validate_by_code(EMAIL, TICKET, "012345", NOW) == Click(Validation.INVALID)
 
 
@@ -667,7 +667,7 @@ def test_a_code_typed_twice_is_told_that_it_is_done(store: Store) -> None:
 
 def test_a_stranger_with_a_ticket_learns_nothing_of_validation(store: Store) -> None:
     put(store, PROVEN)
-    stranger = Users(store.client, store.table, KEY)
+    stranger = store.users_with(KEY)
     click = stranger.validate_by_code(EMAIL, OTHER_TICKET, "012345", NOW)
     assert click == Click(Validation.INVALID)
 
@@ -775,7 +775,7 @@ def test_a_change_whose_answer_was_lost_was_made(
     )
     lost = refusal(500, "InternalServerError")
     with Wire(client, "UpdateItem", [lost], arrives=True) as wire:
-        assert change(Users(client, moto_store.table)) == made
+        assert change(Users(client, moto_store.table, moto_store.mailboxes)) == made
     assert len(wire.requests) == 2
 
 
@@ -785,4 +785,4 @@ def test_a_repeat_that_finds_anothers_change_is_refused(moto_store: Store) -> No
         "dynamodb", config=Config(retries={"mode": "standard", "total_max_attempts": 2})
     )
     with Wire(client, "UpdateItem", [refusal(500, "InternalServerError")]):
-        assert not Users(client, moto_store.table).resend(EMAIL, NOW)
+        assert not Users(client, moto_store.table, moto_store.mailboxes).resend(EMAIL, NOW)

@@ -38,7 +38,10 @@ bodies = st.dictionaries(
 
 
 def outcome_of(check: Callable[[], Checked]) -> Checked | tuple[Problem, ...]:
-    """What ``check`` returns or the problems it refuses with: anything else is a bug."""
+    """Return what ``check`` returns, or the problems that it refuses with.
+
+    Anything else is a bug.
+    """
     try:
         return check()
     except Invalid as refusal:
@@ -46,7 +49,7 @@ def outcome_of(check: Callable[[], Checked]) -> Checked | tuple[Problem, ...]:
 
 
 def as_id(value: object) -> str | None:
-    """A name for a case: the fields that it is about."""
+    """Name a case by the fields that it is about."""
     if not isinstance(value, dict):
         return ""
     return ", ".join(f"{name} {'twice' if v is REPEATED else v!r:.30}" for name, v in value.items())
@@ -249,7 +252,7 @@ def test_a_typed_address_is_resent_to_its_canonical_spelling() -> None:
         assert wanted == Resend("alexis@example.org", "")
 
 
-def test_a_lapsed_link_asks_under_the_spelling_that_it_carries() -> None:
+def test_an_expired_link_keeps_the_spelling_of_its_address() -> None:
     link = {"email": "Alexis@Example.org", "token": "A" * 43, "lang": "en"}
     wanted = forms.read_resend(link)
     assert wanted == Resend("Alexis@Example.org", tokens.digest("A" * 43))

@@ -1,0 +1,117 @@
+"""A stage's life on moto's server, deployed as on AWS, with nothing mended."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from ops.run import local_stack
+from ops.stage import local_stage
+from tests.e2e import deploying
+from tests.e2e.stack import ROOT
+from tests.e2e.test_deploy import SETTINGS, Stage, add_double, left
+from tests.support import moto_server
+
+NOT_GREEN = {
+    "red API, Answer": "no function runs in moto",
+    "amber Stack, Drift": "moto compares no stack with what is there",
+    "grey Stream, Lag": "nothing is measured",
+    "red Mail, Sender": "the domain is new, and nobody adds its DNS records",
+    "grey Mail, DKIM": "the same",
+    "amber Mail, Sandbox": "the account is new",
+}
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """A stage whose first deploy was killed on its way, and then left to finish."""
+    folder = tmp_path_factory.mktemp("moto") / "project"
+    with moto_server.running() as endpoint:
+        local_stack.copy(ROOT, folder)
+        last_answer = "lambda.CreateEventSourceMapping"
+        killed = deploying.run(endpoint, folder, "ops", last_answer, cloud="moto")
+        assert killed.returncode == -signal.SIGKILL, killed.stdout
+        stage = Stage(endpoint, folder, "moto")
+        stage.deploy()
+        yield stage
+
+
+@pytest.fixture(scope="module")
+def checkout(stage: Stage) -> Stage:
+    """The stage as another checkout knows it: with its settings, and without Chalice's record."""
+    folder = stage.folder.with_name("checkout")
+    local_stack.copy(ROOT, folder)
+    config = Path(".chalice", "config.json")
+    shutil.copy(stage.folder / config, folder / config)
+    return replace(stage, folder=folder)
+
+
+def not_green(stage: Stage) -> set[str]:
+    """The doctor's findings that are worth a look."""
+    lines = [line.partition(": ")[0] for line in stage.deploy("doctor").splitlines()]
+    return {line for line in lines if not line.startswith("green")}
+
+
+def count(stage: Stage) -> tuple[int, int, int, int]:
+    """The functions, mappings, rules and APIs that there are."""
+    return (
+        len(stage.client("lambda").list_functions()["Functions"]),
+        len(stage.mappings()),
+        len(stage.client("events").list_rules()["Rules"]),
+        len(stage.client("apigateway").get_rest_apis()["items"]),
+    )
+
+
+def test_a_second_deploy_finds_all_that_the_first_made(stage: Stage) -> None:
+    assert count(stage) == (4, 1, 1, 1)
+    (mapping,) = stage.mappings()
+    assert {name: mapping[name] for name in SETTINGS if name != "FilterCriteria"} == {
+        name: value for name, value in SETTINGS.items() if name != "FilterCriteria"
+    }
+    before = stage.beyond_chalice()
+    printed = stage.deploy()
+    for step in (
+        *("Backing resources", "Functions", "Logs", "Alarms", "Stream to mailer"),
+        *("Calls that fail", "Throttling"),
+    ):
+        assert f"✓ {step}: nothing to change" in printed
+    assert stage.beyond_chalice() == before
+
+
+def test_the_doctor_finds_nothing_that_a_deploy_left_out(stage: Stage) -> None:
+    assert not_green(stage) == set(NOT_GREEN)
+
+
+def test_another_checkout_ships_its_code_by_plain_chalice(stage: Stage, checkout: Stage) -> None:
+    before = stage.beyond_chalice()
+    functions = stage.client("lambda").list_functions()["Functions"]
+    assert "4 functions" in checkout.deploy("record")
+    checkout.add_route("/elsewhere")
+    checkout.deploy("chalice")
+    shipped = stage.client("lambda").list_functions()["Functions"]
+    assert {one["CodeSha256"] for one in shipped}.isdisjoint(one["CodeSha256"] for one in functions)
+    assert stage.beyond_chalice() == before
+    assert not_green(checkout) == set(NOT_GREEN)
+
+
+def test_a_second_api_is_seen_and_taken_down_with_the_rest(checkout: Stage) -> None:
+    add_double(checkout)
+    assert not_green(checkout) - set(NOT_GREEN) == {"amber API, Only one"}
+    (checkout.folder / ".chalice" / "deployed" / f"{local_stage.STAGE}.json").unlink()
+    checkout.deploy("destroy")
+    assert set(left(checkout)) == {"tables", "identities"}
+
+
+def test_a_stage_that_comes_back_finds_its_users(checkout: Stage) -> None:
+    dynamodb, users = checkout.client("dynamodb"), checkout.project.users_table
+    dynamodb.put_item(TableName=users, Item={"email": {"S": "faithful@example.org"}})
+    checkout.deploy()
+    assert count(checkout) == (4, 1, 1, 1)
+    assert checkout.item("faithful@example.org")
+    checkout.deploy("destroy-users")
+    assert set(left(checkout)) == {"identities"}
