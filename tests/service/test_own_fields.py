@@ -77,6 +77,7 @@ def shared_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service
 @pytest.fixture
 def service(shared_service: Service) -> Service:
     shared_service.forget()
+    vars(shared_service.app.service).pop("users", None)  # which remembers the texts that it kept
     return shared_service
 
 
@@ -260,6 +261,7 @@ def test_a_text_that_has_changed_must_be_read_again(service: Service) -> None:
 
 def test_each_sign_up_is_one_write_once_the_texts_are_kept(service: Service) -> None:
     service.post_json("/users", {**ALEXIS, **ANSWERS})
+    assert service.calls == ["dynamodb.UpdateItem"] * 2, "the text, then the sign-up"
     service.calls.clear()
     service.post_json("/users", {**ALEXIS, **ANSWERS, "email": "other@example.org"})
     assert service.calls == ["dynamodb.UpdateItem"]
