@@ -89,6 +89,10 @@ class Settings:
     """The only domains whose addresses may sign up; empty, all may."""
     refused_domains: frozenset[str] = frozenset()
     refuses_disposable: bool = False
+    challenge: str = "off"
+    """If sign-ups must bring a proof of work: ``off``, ``altcha``, or ``auto`` while many come."""
+    challenge_above: int = 30
+    """How many sign-ups a minute ``auto`` takes for many."""
     checks_domain: bool = False
     """The mailer asks DNS about a domain before it asks SES to send."""
     consent_address: str = "none"
@@ -158,6 +162,8 @@ def read(env: Mapping[str, str]) -> Settings:
         checks_domain=optional("CHECK_DOMAIN") == "true",
         consent_address=optional("CONSENT_ADDRESS") or "none",
         keeps_user_agent=optional("CONSENT_USER_AGENT") == "true",
+        challenge=optional("CHALLENGE") or "off",
+        challenge_above=_number(optional("CHALLENGE_ABOVE") or "30") or 0,
         brand=Brand(
             product=optional("PRODUCT_NAME") or Brand.product,
             accent=optional("ACCENT_COLOUR").lower(),
@@ -176,7 +182,7 @@ def read(env: Mapping[str, str]) -> Settings:
         problems.append(f"SECRET_KEY must be at least {MIN_SECRET} characters")
     problems += [
         f"{name} must be a whole number"
-        for name in ("MAILS_PER_DAY", "MAILS_PER_HOUR")
+        for name in ("MAILS_PER_DAY", "MAILS_PER_HOUR", "CHALLENGE_ABOVE")
         if (value := optional(name)) and _number(value) is None
     ]
     if optional("CODE") not in ("", "on", "off"):
@@ -218,6 +224,7 @@ def read(env: Mapping[str, str]) -> Settings:
         ("ALLOWED_DOMAINS", _are_domains, "domains such as example.org, in ASCII"),
         ("REFUSED_DOMAINS", _are_domains, "domains such as example.org, in ASCII"),
         ("DISPOSABLE", ("refuse", "allow").__contains__, "refuse or allow"),
+        ("CHALLENGE", ("off", "altcha", "auto").__contains__, "off, altcha or auto"),
         ("CHECK_DOMAIN", ("true", "false").__contains__, "true or false"),
         ("CONSENT_ADDRESS", ("none", "truncated", "full").__contains__, "none, truncated or full"),
         ("CONSENT_USER_AGENT", ("true", "false").__contains__, "true or false"),

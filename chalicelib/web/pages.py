@@ -14,7 +14,7 @@ from chalicelib.templates import Html, Templates
 from chalicelib.users import domain_typo
 from chalicelib.users.links import Link
 from chalicelib.web import webmail
-from chalicelib.web.forms import FIELDS, TRAP, Problem
+from chalicelib.web.forms import FIELDS, SOLUTION, TRAP, Problem
 
 if TYPE_CHECKING:
     from chalicelib.own_fields import OwnFields
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 TYPED = ("email", "prenom", "nom")
 """The fields that every sign-up page shows."""
+
+NOTHING = Html()
 
 _FOR_PROGRAMS = (
     "body_malformed",
@@ -58,9 +60,16 @@ class Pages:
         return (*TYPED, *self._own.names) if self._own else TYPED
 
     def sign_up(
-        self, lang: str, typed: Mapping[str, str], problems: Iterable[Problem] = ()
+        self,
+        lang: str,
+        typed: Mapping[str, str],
+        problems: Iterable[Problem] = (),
+        challenge: Html = NOTHING,
     ) -> Html:
-        """Return the form with what was typed, and each problem beside its field."""
+        """Return the form with what was typed, and each problem beside its field.
+
+        ``challenge`` is what the form has for a proof of work, if the stage asks for one.
+        """
         beside: dict[str, Html] = {}
         items = []
         trap = self._fill("trap", lang, trap=TRAP)
@@ -70,6 +79,9 @@ class Pages:
             detail = self.templates.word_html(name, lang, limit=str(problem.limit))
             if field == TRAP:
                 trap = Html()  # so that the next try of a trapped person succeeds
+                items.append(self._fill("error_text", lang, detail=detail))
+            elif field == SOLUTION:
+                detail = self._word("page_challenge_detail", lang)
                 items.append(self._fill("error_text", lang, detail=detail))
             elif field in TYPED:
                 beside.setdefault(field, detail)
@@ -98,9 +110,20 @@ class Pages:
             names=names,
             own_fields=self._own.inputs(lang, typed, beside) if self._own else Html(),
             trap=trap,
+            challenge=challenge,
             action=f"{self.base_url}/users",
             **values,
         )
+
+    def challenge(self, lang: str, moment: str, return_to: str) -> Html:
+        """Return what the form has for a proof of work.
+
+        ``moment`` is since when it has waited; empty if it has not been sent yet. ``return_to`` is
+        where a form of another page wanted its answer.
+        """
+        back = self._fill("return_to", lang, return_to=return_to) if return_to else Html()
+        url = self._url("challenge")
+        return self._fill("challenge", lang, moment=moment, return_to=back, challenge_url=url)
 
     def sent(
         self,
@@ -202,6 +225,15 @@ class Pages:
         return (
             f"default-src 'none'; style-src 'sha256-{digest}'; img-src {' '.join(images)}; "
             f"form-action {' '.join(forms)}; base-uri 'none'; frame-ancestors 'none'"
+        )
+
+    @cached_property
+    def scripted_policy(self) -> str:
+        """The same for a form with a challenge: its scripts, by their addresses."""
+        url = self._url("challenge")
+        return (
+            f"{self.security_policy}; script-src {url}/altcha.js {url}/form.js; "
+            f"worker-src {url}/worker.js; connect-src {url}"
         )
 
     @cached_property

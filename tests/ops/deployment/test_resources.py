@@ -7,7 +7,6 @@ from typing import Any
 
 from cfnlint.api import lint
 
-from chalicelib.users import consent_texts
 from ops.deployment.stack import TEMPLATE, template
 from tests.e2e.stack import ROOT
 
@@ -106,17 +105,6 @@ def test_each_role_allows_what_its_function_does() -> None:
     assert drain["Limits"] == {"dynamodb:GetItem", "dynamodb:UpdateItem"}
     assert drain["Mail"] == {"ses:SendEmail"}
     assert drain["Quota"] == {"ses:GetAccount"}
-
-
-def test_the_api_writes_only_texts_and_mailboxes_of_the_limits() -> None:
-    (policy,) = RESOURCES["ApiHandlerRole"]["Properties"]["Policies"]
-    (limits,) = (
-        statement
-        for statement in policy["PolicyDocument"]["Statement"]
-        if statement["Sid"] == "Limits"
-    )
-    keys = [f"{consent_texts.PREFIX}*", "mailbox:*"]
-    assert limits["Condition"] == {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": keys}}
 
 
 def test_a_role_reaches_the_logs_of_its_own_function_only() -> None:
