@@ -1,4 +1,7 @@
-"""The OpenAPI description of a stage with own fields. Only such stages load this module."""
+"""The OpenAPI description of a stage with own fields.
+
+Only such stages load this module.
+"""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,7 @@
-"""A sign-up's values for the stage's own fields. Only stages with own fields load this module."""
+"""A sign-up's values for the stage's own fields.
+
+Only stages with own fields load this module.
+"""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,7 @@
-"""The inputs of a stage's own fields on its pages. Only stages with own fields load this module."""
+"""The inputs of a stage's own fields on its pages.
+
+Only stages with own fields load this module.
+"""
 
 from collections.abc import Mapping
 

@@ -53,7 +53,7 @@ def test_a_stage_whose_fields_cannot_be_used_does_not_start(
         running(TEMPLATES_FOLDER=own_fields.FOLDER).__enter__()
 
 
-def test_a_sign_up_page_without_a_place_for_fields_is_refused(
+def test_a_page_without_a_place_for_the_fields_is_refused(
     tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     package = tmp_path_factory.mktemp("package")

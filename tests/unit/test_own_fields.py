@@ -109,7 +109,7 @@ def test_a_label_falls_back_as_words_do(lang: str, tag: str, text: str) -> None:
     assert field(**{**TEXT, "label": {**LABEL, "de": "Firma"}}).label.best(lang) == (tag, text)
 
 
-def test_a_label_without_english_falls_back_to_the_stages_language() -> None:
+def test_a_label_without_english_is_in_the_stages_language() -> None:
     assert field(**{**TEXT, "label": "Société"}).label.best("de") == ("fr", "Société")
 
 
