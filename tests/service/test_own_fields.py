@@ -1,4 +1,4 @@
-"""A stage's own fields: on the page, in JSON, carried by the link, and the user's by the click."""
+"""A stage's own fields: on the page, in JSON, and the user's by the click."""
 
 from __future__ import annotations
 
