@@ -115,14 +115,27 @@ def facts(user: Plain, now: datetime) -> Iterator[tuple[str, str]]:
         yield "SES id", str(user["message_id"])
     if "validated_at" not in user and (links := _links_in_words(user, now)):
         yield "links", links
-    for label in ("fields", "consent"):
-        if isinstance(answers := user.get(label), dict) and answers:
-            yield label, ", ".join(f"{key}={value}" for key, value in answers.items())
+    if isinstance(values := user.get("fields"), dict) and values:
+        yield "fields", ", ".join(f"{key}={value}" for key, value in sorted(values.items()))
+    if isinstance(consents := user.get("consent"), dict):
+        for consent, entry in sorted(consents.items()):
+            yield "consent", f"{consent}, {_consent_in_words(user, entry, now)}"
     if "expires_at" in user:
         yield "deleted", f"{moment(user['expires_at'], now)}, unless validated"
     yield "in the logs", f"user={hashed(str(user['email']))}"
     if others := [attribute for attribute in user if attribute not in MEANINGS]:
         yield "also held", ", ".join(sorted(others))
+
+
+def _consent_in_words(user: Plain, entry: object, now: datetime) -> str:
+    if not isinstance(entry, Mapping):
+        return str(entry)
+    if "withdrawn_at" in entry:
+        return f"withdrawn {moment(entry['withdrawn_at'], now)}"
+    given = f"given {moment(entry['at'], now)}" if "at" in entry else "given"
+    if "by" in entry:
+        return f"{given}, by the word of the {entry['by']}"
+    return given if "validated_at" in user else f"{given}, not proven by a click"
 
 
 def next_step(user: Plain, now: datetime) -> str:

@@ -5,7 +5,7 @@ while the service runs.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
 from typing import TYPE_CHECKING, Any
@@ -16,9 +16,9 @@ from chalicelib.users.item import ERASED, PENDING, RESERVED, slot
 from chalicelib.users.mailboxes import Mailboxes
 from chalicelib.users.moments import iso
 from chalicelib.users.outbox import OVERDUE, overdue
-from chalicelib.users.people import SignUp
+from chalicelib.users.people import SignUp, Withdrawal
 from chalicelib.users.store import Users
-from chalicelib.users.table import Item, Outcome, string
+from chalicelib.users.table import Item, Outcome, string, typed
 from ops.users import acts
 
 if TYPE_CHECKING:
@@ -35,10 +35,14 @@ _OWE = "mail = :owed, mail_at = :now, owed = :slot, owed_at = :now"
 
 @dataclass(frozen=True)
 class Newcomer:
-    """A person to import. They were validated elsewhere ``validated_at``, or are owed a mail."""
+    """A person to import. They were validated elsewhere ``validated_at``, or are owed a mail.
+
+    ``consent`` is what they agreed to elsewhere, as an item has it.
+    """
 
     person: SignUp
     validated_at: datetime | None
+    consent: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 class Change(Enum):
@@ -218,6 +222,10 @@ class OperatorsUsers(Users):
             return Change.DONE
         return Change.VALIDATED if "validated_at" in outcome.item else Change.NOBODY
 
+    def withdraw_by_hand(self, email: str, consent: str, now: datetime) -> Withdrawal:
+        """Record that a user withdraws a consent, for example by telephone."""
+        return self.withdraw(email, consent, now, self._operator)
+
     def delete(self, email: str, now: datetime) -> Change:
         """Delete a user. A later sign-up of the same address is a new user.
 
@@ -259,6 +267,8 @@ class OperatorsUsers(Users):
             "prenom": person.prenom,
             "nom": person.nom,
             "lang": person.lang,
+            "fields": person.fields,
+            "consent": newcomer.consent,
             "imported_at": iso(now),
             "validated_at": iso(validated_at) if validated_at else "",
             "validated_by": BY_IMPORT if validated_at else "",
@@ -267,7 +277,7 @@ class OperatorsUsers(Users):
             self.table.client.put_item(
                 TableName=self.table.name,
                 Item={
-                    **{name: {"S": value} for name, value in item.items() if value},
+                    **{name: typed(value) for name, value in item.items() if value},
                     "acts": {"L": [acts.entry(acts.IMPORT, self._operator, now)]},
                 },
                 ConditionExpression=(
