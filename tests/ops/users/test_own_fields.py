@@ -1,4 +1,4 @@
-"""`users …` of a stage with own fields: listed, shown, imported, withdrawn, and proven."""
+"""`users …` of a stage with own fields: listed, imported, withdrawn and proven."""
 
 from __future__ import annotations
 
