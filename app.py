@@ -35,12 +35,8 @@ clicks = Clicks(answers, lambda: service.users)
 @site.get("/")
 @site.get("/users")  # where a browser stands after a form
 @site.get("/resend")
+@site.post("/")  # filled in, for a correction
 def show_sign_up_page(request: Request) -> Response:
-    return answers.sign_up_page(request)
-
-
-@site.post("/")
-def correct_sign_up(request: Request) -> Response:
     return answers.sign_up_page(request)
 
 
@@ -84,6 +80,11 @@ def show_refusal_page(request: Request) -> Response:
 @site.post("/refuse")
 def post_refusal(request: Request) -> Response:
     return clicks.refuse(request, now())
+
+
+@site.get("/favicon.ico")
+def show_icon(request: Request) -> Response:  # noqa: ARG001  # a view has a request
+    return answers.icon()
 
 
 @site.get("/openapi.json")

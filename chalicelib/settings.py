@@ -4,6 +4,7 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
@@ -21,6 +22,10 @@ MIN_SECRET = 32
 
 _COLOUR = re.compile("#([0-9a-f]{3}|[0-9a-f]{6})", re.IGNORECASE)
 _WHOLE = re.compile("[0-9]{1,12}")
+_DURATION = re.compile("([1-9][0-9]{0,3})([mhd])")
+_UNITS = {"m": "minutes", "h": "hours", "d": "days"}
+LONGEST_TO_REMIND = timedelta(days=6)
+"""A sign-up is deleted after seven days, and its link needs one."""
 _HOST = re.compile(r"[a-z0-9.-]+|[0-9a-f:]+", re.IGNORECASE)
 _DOMAIN = re.compile(r"([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z0-9-]{2,}")
 _NO_NAME = frozenset(("Cc", "Cs", "Zl", "Zp"))
@@ -71,6 +76,9 @@ class Settings:
     mails_per_day: int | None = None
     mails_per_hour: int | None = None
     code: bool = True
+    remind_after: timedelta | None = None
+    """How long after the mail a user who has not validated is reminded. None: never."""
+    welcome_mail: bool = False
     has_one_click: bool = False
     """Mails have a header by which the mailbox's own unsubscribe button refuses."""
     default_lang: str = "fr"
@@ -145,6 +153,8 @@ def read(env: Mapping[str, str]) -> Settings:
         mails_per_day=_number(optional("MAILS_PER_DAY")),
         mails_per_hour=_number(optional("MAILS_PER_HOUR")),
         code=optional("CODE") != "off",
+        remind_after=_duration(optional("REMIND_AFTER")),
+        welcome_mail=optional("WELCOME_MAIL") == "true",
         has_one_click=optional("LIST_UNSUBSCRIBE") == "on",
         default_lang=env.get("DEFAULT_LANG", "fr").strip(),
         validate_on_get=env.get("VALIDATE_ON_GET", "same-browser").strip(),
@@ -212,6 +222,8 @@ def read(env: Mapping[str, str]) -> Settings:
     if settings.validate_on_get not in ("same-browser", "true", "false"):
         problems.append("VALIDATE_ON_GET must be same-browser, true or false")
     for name, is_right, kind in (
+        ("REMIND_AFTER", _duration, "such as 48h, or 3d; at most 6d"),
+        ("WELCOME_MAIL", ("true", "false").__contains__, "true or false"),
         ("PRODUCT_NAME", _is_name, f"one line of {MAX_NAME} characters at the most"),
         ("ACCENT_COLOUR", _COLOUR.fullmatch, "a colour in hexadecimal, such as #0a5f4d"),
         ("LOGO_URL", _is_url, "https://host/path"),
@@ -236,9 +248,10 @@ def read(env: Mapping[str, str]) -> Settings:
             problems.append(f"{name} must be {kind}")
     if problems:
         raise SettingsError(
-            f"Bienvenue cannot start: {'; '.join(problems)}. Settings are the stage's "
-            "environment_variables in .chalice/config.json; a stage that has no table yet gets "
-            "it, and them, from: make deploy STAGE=<stage> MAIL_FROM=<address>"
+            f"Bienvenue cannot start: {'; '.join(problems)}. Settings are the "
+            "environment_variables in stages/<stage>.json, which .venv/bin/chalice reads. A stage "
+            "that has no table yet gets it, and them, from: "
+            "make deploy STAGE=<stage> MAIL_FROM=<address>"
         )
     return settings
 
@@ -246,6 +259,14 @@ def read(env: Mapping[str, str]) -> Settings:
 def _number(text: str) -> int | None:
     """Return the whole number that ``text`` is; None if it is none."""
     return int(text) if _WHOLE.fullmatch(text) else None
+
+
+def _duration(text: str) -> timedelta | None:
+    """Return the time that ``text`` says, such as ``48h``; None if it says none to remind after."""
+    if not (parts := _DURATION.fullmatch(text)):
+        return None
+    duration = timedelta(**{_UNITS[parts[2]]: int(parts[1])})
+    return duration if duration <= LONGEST_TO_REMIND else None
 
 
 def origin_of(url: str) -> str:

@@ -82,12 +82,19 @@ class Service:
             self.mailboxes,
             stage.secret_key,
             consent_texts=texts,
+            welcomes=stage.welcome_mail,
         )
 
     @cached_property
     def outbox(self) -> Outbox:
         """The users' mail."""
-        return Outbox(self._dynamodb, self._stage.users_table)
+        stage = self._stage
+        return Outbox(
+            self._dynamodb,
+            stage.users_table,
+            remind_after=stage.remind_after,
+            welcomes=stage.welcome_mail,
+        )
 
     @cached_property
     def limits(self) -> Limits:

@@ -13,6 +13,7 @@ from chalicelib.logs import hashed
 from chalicelib.users import codes, tokens
 from chalicelib.users.item import (
     ERASED,
+    INDEXED,
     MAX_MAILS,
     PENDING,
     RESERVED,
@@ -61,15 +62,15 @@ _WITHIN_BUDGET = (
     "(attribute_not_exists(mail_count) OR mail_count < :max_mails"
     " OR attribute_not_exists(mail_window_at) OR mail_window_at <= :window_ended)"
 )
-_PENDING = ", ".join(PENDING)
 _OWE = "SET mail = :owed, mail_at = :now, owed = :slot, owed_at = :now"
 
 
 class Users:
     """The users in a table, and what they and anonymous requests may do to them.
 
-    ``mailboxes`` remember who refused mail. ``secret_key`` keys the hashes of codes.
-    ``consent_texts`` keep what users agree to. DynamoDB's own errors pass through.
+    ``mailboxes`` remember who refused mail. ``secret_key`` keys the hashes of codes. With
+    ``welcomes``, a click owes its user a welcome. ``consent_texts`` keep what users agree to.
+    DynamoDB's own errors pass through.
     """
 
     def __init__(
@@ -80,11 +81,13 @@ class Users:
         secret_key: str = "",
         *,
         consent_texts: "ConsentTexts | None" = None,
+        welcomes: bool = False,
     ) -> None:
         self.table = Table(client, table, "email")
         self.mailboxes = mailboxes
         self._secret_key = secret_key
         self._consent_texts = consent_texts
+        self._welcomes = welcomes
 
     def sign_up(self, sign_up: SignUp, ticket_hash: str, now: datetime) -> bool:
         """Store a sign-up and owe it a mail; return False if a limit forbids that.
@@ -269,7 +272,9 @@ class Users:
         )
         link = link_of(outcome.item, link_hash)
         if not outcome.done and link is not None and is_put_by_another(outcome.item):
-            outcome = self._try(email, f"{change} REMOVE owed, owed_at", condition, values, names)
+            outcome = self._try(
+                email, f"{change} REMOVE {', '.join(INDEXED)}", condition, values, names
+            )
         if outcome.done:
             log.info("refused user=%s", hashed(email))
             return Click(Validation.REFUSED)
@@ -302,14 +307,19 @@ class Users:
             former = ""  # links of the first edition have no ticket
             values[":ticket"] = ticket_hash
         change = "SET validated_at = :now, validated_with = :how, validated_link = :link"
+        removed: tuple[str, ...] = PENDING
         condition = "attribute_not_exists(validated_at) AND NOT mail = :refused"
         values[":refused"] = "refused"
+        if self._welcomes:
+            change += ", mail = :owed, mail_at = :now, owed = :slot, owed_at = :now"
+            removed = tuple(name for name in PENDING if name not in ("owed", "owed_at"))
+            values |= {":owed": "owed", ":slot": slot(email)}
         # The item shows what the latest sign-up said. Most often that is this link's. What is kept
         # of the click stands beside a consent only.
         without_consent = " AND attribute_not_exists(links.#link.said.consent)" if sent_from else ""
         outcome = self._try(
             email,
-            f"{change} REMOVE {_PENDING}",
+            f"{change} REMOVE {', '.join(removed)}",
             f"{condition}{without_consent} AND ({live} AND (attribute_not_exists(links.#link.said)"
             f" OR said_at = links.#link.said.said_at){former})",
             values,
@@ -329,7 +339,7 @@ class Users:
                 own[":sent_from"] = sent_from
             outcome = self._try(
                 email,
-                f"{change}{words} REMOVE {_PENDING}{absent}",
+                f"{change}{words} REMOVE {', '.join(removed)}{absent}",
                 f"{condition} AND {live}",
                 {**values, **own},
                 {"#link": link_hash, **RESERVED},

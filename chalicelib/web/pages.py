@@ -272,8 +272,9 @@ class Pages:
         return Html("".join(map(str.strip, style.splitlines())))
 
     @cached_property
-    def _icon(self) -> str:
-        return quote(self.templates.text("pages/icon.svg", "", **self._shades).strip())
+    def icon(self) -> str:
+        """The picture of tabs and bookmarks, as SVG."""
+        return self.templates.text("pages/icon.svg", "", **self._shades).strip()
 
     def _url(self, path: str) -> str:
         return f"{self.base_url}/{path}"
@@ -363,7 +364,7 @@ class Pages:
             lang,
             title=title or heading,
             style=self._style,
-            icon=self._icon,
+            icon=quote(self.icon),
             main=main,
             languages=(
                 Html()

@@ -35,6 +35,7 @@ _NOTHING = "default-src 'none'; frame-ancestors 'none'"
 """The Content-Security-Policy of JSON, in case that a browser shows it as a page."""
 TICKET_LIFE = timedelta(days=7)
 """A browser keeps its ticket as long as the sign-up may wait to be validated."""
+ICON_LIFE = timedelta(days=1)
 _MAX_POINTER = 64
 _ENCODER = json.JSONEncoder(ensure_ascii=False)
 
@@ -160,6 +161,15 @@ class Answers:
     def content(self, request: Request, content: str) -> Response:
         """Return content that is JSON, whatever the client prefers."""
         return self._json(request, 200, content, "application/json")
+
+    def icon(self) -> Response:
+        """Return the picture of tabs and bookmarks, in the stage's colour."""
+        headers: Headers = {
+            "Content-Type": "image/svg+xml",
+            "Cache-Control": f"public, max-age={int(ICON_LIFE.total_seconds())}",
+            "Content-Security-Policy": _NOTHING,
+        }
+        return Response(self.pages.icon, headers, 200)
 
     def blocked(self, request: Request) -> Response | None:
         """Return why no route may have this request; None if one may."""

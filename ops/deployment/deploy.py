@@ -23,6 +23,7 @@ from ops.deployment import (
     preconditions,
     rest_api,
     secret_key,
+    shared_settings,
     table,
 )
 from ops.deployment.rest_api import AS_IT_WAS, Throttle
@@ -80,6 +81,8 @@ class Deployed:
 def deploy(cloud: Cloud, project: Project, options: Options, progress: Progress) -> Deployed:
     """Deploy the stage of ``project``. Raises DeployError."""
     with in_plain_words():
+        preconditions.check(cloud, project)
+        shared_settings.learn(cloud.session.client("ssm"), project)
         environment = settings(cloud, project, options)
         return _deploy(cloud, project, options, environment, progress)
 
@@ -164,8 +167,11 @@ def _deploy(
         environment["BASE_URL"] = environment["BASE_URL"] or address
 
     with progress.step("Settings") as say:
-        environment[secret_key.SETTING] = secret_key.find_or_make(client("lambda"), project, given)
+        environment[secret_key.SETTING] = secret_key.ensure(
+            client("ssm"), client("lambda"), project, given
+        )
         project.record(environment, _roles(outputs))
+        shared_settings.share(client("ssm"), project)
         say(f"links lead to {environment['BASE_URL']}")
 
     with progress.step("Functions") as say:

@@ -176,7 +176,7 @@ def find(stage: Stage, text: str) -> None:
 def show(stage: Stage, email: str) -> None:
     """Show a user, where their mail is stuck, and what happened, by whom.
 
-    Permissions: dynamodb:GetItem on the table.
+    Permissions: dynamodb:GetItem on the table; ssm:GetParameters on the stage's SECRET_KEY.
     """
     _, item = _find(clients.users(stage), email)
     _print(person.plain(item))
@@ -366,7 +366,7 @@ def export(stage: Stage, email: str, output: Path | None) -> None:
     Each value has its meaning beside it: this answers a request for access (GDPR, article 15).
     SES's suppression list and the table's backups are not included.
 
-    Permissions: dynamodb:GetItem on the table.
+    Permissions: dynamodb:GetItem on the table; ssm:GetParameters on the stage's SECRET_KEY.
     """
     _, item = _find(clients.users(stage), email)
     content = personal_data.everything(person.plain(item), stage.users_table, durations.now())

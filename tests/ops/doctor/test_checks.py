@@ -428,7 +428,7 @@ CASES: list[tuple[str, dict[str, Any], Light, str, str]] = [
             )
         },
         AMBER,
-        "differ from config.json: MAIL_FROM",
+        "differ from prod.json: MAIL_FROM",
         DEPLOY,
     ),
     ("Functions/Settings", {"lambda__GetFunction": GONE}, GREY, "there are no functions", ""),
@@ -1079,7 +1079,7 @@ def test_a_stream_missing_in_config_json_is_red(world: MakeWorld) -> None:
     one.stage.project.record({"USERS_STREAM_ARN": FORMER_STREAM}, {})
     found = look(one, "Stream/Source")
     assert (found.light, found.command) == (RED, DEPLOY)
-    assert "config.json names" in found.text
+    assert "the settings name" in found.text
 
 
 def test_a_recent_drift_detection_is_not_repeated(world: MakeWorld) -> None:
