@@ -28,6 +28,9 @@ LONGEST_TO_REMIND = timedelta(days=6)
 """A sign-up is deleted after seven days, and its link needs one."""
 _HOST = re.compile(r"[a-z0-9.-]+|[0-9a-f:]+", re.IGNORECASE)
 _DOMAIN = re.compile(r"([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z0-9-]{2,}")
+_EVENT_BUS = re.compile(
+    r"(arn:[\w+=,.@-]+:events:[a-z0-9-]+:[0-9]{12}:event-bus/)?[\w./-]{1,256}", re.ASCII
+)
 _NO_NAME = frozenset(("Cc", "Cs", "Zl", "Zp"))
 
 
@@ -109,6 +112,8 @@ class Settings:
     """A visitor's User-Agent is kept beside a consent."""
     own_fields: "OwnFields | None" = None
     """The stage's own fields; None if it has none."""
+    event_bus: str = ""
+    """The name or ARN of the EventBridge bus that events are put on; empty for none."""
     brand: Brand = UNBRANDED
 
     @cached_property
@@ -119,6 +124,11 @@ class Settings:
         """
         returns = (origin_of(url) for url in self.return_urls if url.startswith("http"))
         return frozenset((origin_of(self.base_url), *self.allowed_origins, *returns))
+
+    @property
+    def users_table_arn(self) -> str:
+        """The ARN of the table of users."""
+        return self.users_stream_arn.partition("/stream/")[0]
 
     @property
     def is_secure(self) -> bool:
@@ -172,6 +182,7 @@ def read(env: Mapping[str, str]) -> Settings:
         checks_domain=optional("CHECK_DOMAIN") == "true",
         consent_address=optional("CONSENT_ADDRESS") or "none",
         keeps_user_agent=optional("CONSENT_USER_AGENT") == "true",
+        event_bus=optional("EVENT_BUS"),
         challenge=optional("CHALLENGE") or "off",
         challenge_above=_number(optional("CHALLENGE_ABOVE") or "30") or 0,
         brand=Brand(
@@ -240,6 +251,7 @@ def read(env: Mapping[str, str]) -> Settings:
         ("CHECK_DOMAIN", ("true", "false").__contains__, "true or false"),
         ("CONSENT_ADDRESS", ("none", "truncated", "full").__contains__, "none, truncated or full"),
         ("CONSENT_USER_AGENT", ("true", "false").__contains__, "true or false"),
+        ("EVENT_BUS", _EVENT_BUS.fullmatch, "the name or ARN of an EventBridge bus"),
         ("PRIVACY_URL", _is_url, "https://host/path"),
         ("TERMS_URL", _is_url, "https://host/path"),
         ("CONTINUE_URL", _is_url, "https://host/path"),

@@ -80,16 +80,6 @@ class Click:
     return_to: str = ""
 
 
-class Withdrawal(Enum):
-    """The result of withdrawing a consent."""
-
-    DONE = "done"
-    ALREADY = "already"
-    NONE_GIVEN = "none_given"
-    """The user is not validated, or never gave this consent."""
-    NOBODY = "nobody"
-
-
 class Verdict(Enum):
     """Why an address gets no more mail. The values are those of the attribute ``mail``."""
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from chalicelib.logs import hashed
 from chalicelib.users import codes, tokens
 from chalicelib.users.item import (
+    DELETED,
     ERASED,
     INDEXED,
     MAX_MAILS,
@@ -20,6 +21,7 @@ from chalicelib.users.item import (
     UNVALIDATED_LIFE,
     WINDOW,
     WORDS,
+    event_owed,
     is_live,
     is_open,
     is_put_by_another,
@@ -29,7 +31,7 @@ from chalicelib.users.item import (
 )
 from chalicelib.users.mailboxes import Mailboxes
 from chalicelib.users.moments import epoch, iso
-from chalicelib.users.people import Click, SignUp, Validation, Withdrawal
+from chalicelib.users.people import Click, SignUp, Validation
 from chalicelib.users.table import (
     Item,
     ItemFull,
@@ -69,7 +71,8 @@ class Users:
     """The users in a table, and what they and anonymous requests may do to them.
 
     ``mailboxes`` remember who refused mail. ``secret_key`` keys the hashes of codes. With
-    ``welcomes``, a click owes its user a welcome. ``consent_texts`` keep what users agree to.
+    ``welcomes``, a click owes its user a welcome. With ``has_events``, transitions owe events too.
+    ``consent_texts`` keep what users agree to.
     DynamoDB's own errors pass through.
     """
 
@@ -82,12 +85,14 @@ class Users:
         *,
         consent_texts: "ConsentTexts | None" = None,
         welcomes: bool = False,
+        has_events: bool = False,
     ) -> None:
         self.table = Table(client, table, "email")
         self.mailboxes = mailboxes
         self._secret_key = secret_key
         self._consent_texts = consent_texts
         self._welcomes = welcomes
+        self._has_events = has_events
 
     def sign_up(self, sign_up: SignUp, ticket_hash: str, now: datetime) -> bool:
         """Store a sign-up and owe it a mail; return False if a limit forbids that.
@@ -154,8 +159,9 @@ class Users:
         outcome = self._try(
             email,
             change,
-            f"attribute_exists(email) AND {MAY_BE_MAILED} AND {_WITHIN_BUDGET}",
-            values,
+            f"attribute_exists(email) AND NOT mail = :deleted"
+            f" AND {MAY_BE_MAILED} AND {_WITHIN_BUDGET}",
+            {**values, ":deleted": DELETED},
         )
         link = mapping(outcome.item, "links").get(token_hash)
         if not outcome.done and link is not None:
@@ -216,28 +222,6 @@ class Users:
             return Click(Validation.INVALID)
         return self._validate(email, link_hash, now, None, "code", sent_from)
 
-    def withdraw(self, email: str, consent: str, now: datetime, by: str) -> Withdrawal:
-        """Record that a validated user withdraws a consent. What was given stays, as evidence.
-
-        ``by`` says who recorded it.
-        """
-        outcome = self._try(
-            email,
-            "SET consent.#name.withdrawn_at = :now, consent.#name.withdrawn_by = :by",
-            "attribute_exists(validated_at) AND attribute_type(consent.#name, :map)"
-            " AND attribute_not_exists(consent.#name.withdrawn_at)",
-            {":now": iso(now), ":by": by, ":map": "M"},
-            {"#name": consent},
-        )
-        given = mapping(mapping(outcome.item, "consent"), consent)
-        is_repeat = string(given, "withdrawn_at") == iso(now)  # after an answer that was lost
-        if outcome.done or is_repeat:
-            log.info("consent withdrawn user=%s", hashed(email))
-            return Withdrawal.DONE
-        if "validated_at" in outcome.item and given:
-            return Withdrawal.ALREADY
-        return Withdrawal.NONE_GIVEN if outcome.item else Withdrawal.NOBODY
-
     def refuse(self, email: str, link_hash: str, now: datetime) -> Click:
         """Record that the mailbox's owner did not sign up; no mail goes there any more.
 
@@ -251,13 +235,15 @@ class Users:
         return click
 
     def _refuse(self, email: str, link_hash: str, now: datetime) -> Click:
-        values = {
+        values: dict[str, Any] = {
             ":refused": "refused",
             ":complained": "complained",
             ":now": iso(now),
             ":bare": {link_hash: {"expires": 0}},
         }
-        change = "SET mail = :refused, mail_at = :now, links = :bare"
+        event, owed = self._event_owed("refused", now)
+        values |= owed
+        change = f"SET mail = :refused, mail_at = :now, links = :bare{event}"
         condition = (
             "attribute_exists(links.#link) AND attribute_not_exists(validated_at)"
             " AND NOT mail IN (:refused, :complained)"
@@ -306,7 +292,9 @@ class Users:
             live += " AND links.#link.ticket = :ticket"
             former = ""  # links of the first edition have no ticket
             values[":ticket"] = ticket_hash
-        change = "SET validated_at = :now, validated_with = :how, validated_link = :link"
+        event, owed = self._event_owed("validated", now, validated_at=iso(now), validated_with=how)
+        values |= owed
+        change = f"SET validated_at = :now, validated_with = :how, validated_link = :link{event}"
         removed: tuple[str, ...] = PENDING
         condition = "attribute_not_exists(validated_at) AND NOT mail = :refused"
         values[":refused"] = "refused"
@@ -349,6 +337,10 @@ class Users:
         if click.outcome is Validation.VALIDATED:
             log.info("validated user=%s", hashed(email))
         return click
+
+    def _event_owed(self, kind: str, now: datetime, **facts: str) -> tuple[str, dict[str, Any]]:
+        """Return what a transition sets to owe an event: nothing if the stage has none."""
+        return event_owed(kind, now, **facts) if self._has_events else ("", {})
 
     def _try(
         self,

@@ -12,7 +12,6 @@ from typing import Any
 
 import click
 
-from chalicelib.users.people import Withdrawal
 from chalicelib.users.table import Item, ItemFull
 from ops.stage import json_files
 from ops.stage.aws_errors import in_plain_words
@@ -42,7 +41,7 @@ from ops.users.imports.command import import_users
 from ops.users.listing import Selection
 from ops.users.pace import Pace, Quota, quota
 from ops.users.resend import ask_again
-from ops.users.store import Change, OperatorsUsers
+from ops.users.store import Change, OperatorsUsers, Withdrawal
 
 
 class InTheirOrder(click.Group):
@@ -295,7 +294,7 @@ def withdraw(stage: Stage, email: str, consent: str) -> None:
     store, now = clients.users(stage), durations.now()
 
     def try_withdrawal(key: str) -> Withdrawal | None:
-        result = store.withdraw_by_hand(key, consent, now)
+        result = store.withdraw(key, consent, now)
         return None if result is Withdrawal.NOBODY else result
 
     with in_plain_words():
@@ -339,10 +338,11 @@ def delete(stage: Stage, email: str, yes: bool) -> None:
     """Delete a user for good.
 
     The address may sign up again, unless it refused mail: a keyed hash of the mailbox remains, and
-    `users allow` lifts it. Backups of the table keep the user until they end.
+    `users allow` lifts it. Backups of the table keep the user until they end. If the stage has
+    events, the bare address stays until the deletion is published.
 
-    Permissions: dynamodb:GetItem and dynamodb:DeleteItem on the table; for a user who refused mail
-    also dynamodb:UpdateItem on the table of limits.
+    Permissions: dynamodb:GetItem and dynamodb:DeleteItem on the table, with events PutItem; for a
+    user who refused mail also dynamodb:UpdateItem on the table of limits.
     """
     store = clients.users(stage)
     key, item = _find(store, email)

@@ -77,8 +77,7 @@ def _consents(user: Plain) -> Iterator[Entry]:
     for name, given in consents.items() if isinstance(consents, Mapping) else []:
         if isinstance(given, Mapping):
             yield from _entry(given.get("at"), f"Agreed to {name}")
-            by = str(given.get("withdrawn_by", ""))
-            yield from _entry(given.get("withdrawn_at"), f"Withdrew the consent to {name}", by)
+            yield from _entry(given.get("withdrawn_at"), f"The consent to {name} is withdrawn")
 
 
 def _links(user: Plain, now: datetime) -> Iterator[Entry]:

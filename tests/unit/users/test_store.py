@@ -13,7 +13,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from chalicelib.users import codes
-from chalicelib.users.people import Click, Consent, SignUp, Validation, Withdrawal
+from chalicelib.users.people import Click, Consent, SignUp, Validation
 from chalicelib.users.store import MAX_GUESSES, Users
 from tests.support.states import (
     ALEXIS,
@@ -427,37 +427,6 @@ def test_a_click_of_another_programs_item_keeps_no_sender(store: Store) -> None:
     store.users.validate(EMAIL, LINK, NOW, sent_from=CLICKED_FROM)
     assert before.items() <= item(store).items()
     assert "validated_from" not in item(store)
-
-
-def test_a_withdrawn_consent_stays_as_evidence(store: Store) -> None:
-    before = put(store, {**PROVEN, "consent": AGREED}) or {}
-    assert store.users.withdraw(EMAIL, "news", NOW, "operator") is Withdrawal.DONE
-    withdrawn = {"withdrawn_at": NOW_STORED, "withdrawn_by": "operator"}
-    assert item(store) == {**before, "consent": {"news": {**AGREED["news"], **withdrawn}}}
-
-
-def test_a_consent_is_withdrawn_once(store: Store) -> None:
-    put(store, {**PROVEN, "consent": AGREED})
-    store.users.withdraw(EMAIL, "news", NOW, "operator")
-    after = item(store)
-    again = store.users.withdraw(EMAIL, "news", NOW + SECOND, "operator")
-    assert (again, item(store)) == (Withdrawal.ALREADY, after)
-
-
-@pytest.mark.parametrize(
-    "attributes", [None, SIGNED_UP, PROVEN, {**PROVEN, "consent": {"news": 1}}]
-)
-def test_only_a_consent_that_was_given_is_withdrawn(store: Store, attributes: Plain | None) -> None:
-    put(store, {**attributes, "mail": "sent"} if attributes else None)
-    before = store.item(EMAIL)
-    expected = Withdrawal.NONE_GIVEN if attributes else Withdrawal.NOBODY
-    assert store.users.withdraw(EMAIL, "news", NOW, "operator") is expected
-    assert store.item(EMAIL) == before
-
-
-def test_a_consent_before_the_click_cannot_be_withdrawn(store: Store) -> None:
-    put(store, {**SIGNED_UP, **MAILED, "consent": AGREED, "mail": "sent"})
-    assert store.users.withdraw(EMAIL, "news", NOW, "operator") is Withdrawal.NONE_GIVEN
 
 
 def test_a_click_changes_no_word_of_another_programs_item(store: Store) -> None:
