@@ -135,6 +135,7 @@ def test_a_user_is_found_helped_and_deleted(stack: Stack, page: Page) -> None:
     assert stack.item(EMAIL)["validated_by"] == {"S": "operator"}
     look(page, "console-validated")
     page.get_by_role("link", name="Delete").click()
+    expect(page.get_by_role("heading", name="Delete for good?")).to_be_visible()
     look(page, "console-delete")
     page.get_by_role("link", name="Cancel").click()
     assert stack.item(EMAIL)
