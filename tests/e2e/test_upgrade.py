@@ -1,7 +1,7 @@
 """A stage of the former release, upgraded in place: nobody in it is lost.
 
 The former release is in former/, since a checkout may lack its commit: CI clones the last one.
-To make it: git archive c9870a3 app.py chalicelib ops .chalice requirements.txt | xz -9e
+To make it: git archive f727822 app.py chalicelib ops .chalice requirements.txt | xz -9e
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from ops.stage.project import Project
 from tests.e2e.stack import HTTP, ROOT, wait_for
 from tests.support import local_cloud, stores
 
-FORMER = Path(__file__).parent / "former" / "c9870a3.tar.xz"
+FORMER = Path(__file__).parent / "former" / "f727822.tar.xz"
 STAGE = "demo"
 TIME_TO_MAIL = 90.0
 LONG_AGO = {"S": iso(datetime.now(timezone.utc) - timedelta(days=3))}
