@@ -123,10 +123,11 @@ class Stage:
             ExpressionAttributeValues={f":{each}": value for each, value in attributes.items()},
         )
 
-    def stop_the_mailer(self) -> None:
+    def let_the_mailer_run(self, is_running: bool) -> None:
+        """Have the stream wake the mailer, or wait. What waits is kept."""
         client = self.client("lambda")
         for mapping in client.list_event_source_mappings()["EventSourceMappings"]:
-            client.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
+            client.update_event_source_mapping(UUID=mapping["UUID"], Enabled=is_running)
 
 
 def email(name: str) -> str:
@@ -147,6 +148,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         live_by_the_former_release(stage)
         pull(stage.folder)
         stage.deploy()
+        stage.let_the_mailer_run(True)
         yield stage
 
 
@@ -172,7 +174,7 @@ def live_by_the_former_release(stage: Stage) -> None:
     assert stage.click("validated") == "validated"
     for state in ("bounced", "complained", "failed"):
         stage.set(state, mail={"S": state}, mail_at=MONTHS_AGO)
-    stage.stop_the_mailer()
+    stage.let_the_mailer_run(False)
     # Its function was killed after the claim: no record of the stream asks for this mail again.
     stage.set("killed", mail={"S": "sending"}, mail_at=LONG_AGO)
     stage.sign_up("owed")
