@@ -14,6 +14,7 @@ from chalicelib.users import codes
 from chalicelib.users.item import (
     BOUNCE_LIFE,
     ERASED,
+    INDEXED,
     MAX_MAILS,
     PENDING,
     RESERVED,
@@ -60,23 +61,29 @@ _WITHIN_BUDGET = (
     "(attribute_not_exists(mail_count) OR mail_count < :max_mails"
     " OR attribute_not_exists(mail_window_at) OR mail_window_at <= :window_ended)"
 )
-_PENDING = ", ".join(PENDING)
 _OWE = "SET mail = :owed, mail_at = :now, owed = :slot, owed_at = :now"
 
 
 class Users:
     """The users in a table, and what they and anonymous requests may do to them.
 
-    ``mailboxes`` remember who refused mail. ``secret_key`` keys the hashes of codes. DynamoDB's own
-    errors pass through.
+    ``mailboxes`` remember who refused mail. ``secret_key`` keys the hashes of codes. With
+    ``welcomes``, a click owes its user a welcome. DynamoDB's own errors pass through.
     """
 
     def __init__(
-        self, client: "DynamoDBClient", table: str, mailboxes: Mailboxes, secret_key: str = ""
+        self,
+        client: "DynamoDBClient",
+        table: str,
+        mailboxes: Mailboxes,
+        secret_key: str = "",
+        *,
+        welcomes: bool = False,
     ) -> None:
         self.table = Table(client, table, "email")
         self.mailboxes = mailboxes
         self._secret_key = secret_key
+        self._welcomes = welcomes
 
     def sign_up(self, sign_up: SignUp, ticket_hash: str, now: datetime) -> bool:
         """Store a sign-up and owe it a mail; return False if a limit forbids that.
@@ -222,7 +229,9 @@ class Users:
         )
         link = link_of(outcome.item, link_hash)
         if not outcome.done and link is not None and is_put_by_another(outcome.item):
-            outcome = self._try(email, f"{change} REMOVE owed, owed_at", condition, values, names)
+            outcome = self._try(
+                email, f"{change} REMOVE {', '.join(INDEXED)}", condition, values, names
+            )
         if outcome.done:
             log.info("refused user=%s", hashed(email))
             return Click(Validation.REFUSED)
@@ -249,12 +258,17 @@ class Users:
             former = ""  # links of the first edition have no ticket
             values[":ticket"] = ticket_hash
         change = "SET validated_at = :now, validated_with = :how, validated_link = :link"
+        removed: tuple[str, ...] = PENDING
         condition = "attribute_not_exists(validated_at) AND NOT mail = :refused"
         values[":refused"] = "refused"
+        if self._welcomes:
+            change += ", mail = :owed, mail_at = :now, owed = :slot, owed_at = :now"
+            removed = tuple(name for name in PENDING if name not in ("owed", "owed_at"))
+            values |= {":owed": "owed", ":slot": slot(email)}
         # The item shows what the latest sign-up said. Most often that is this link's.
         outcome = self._try(
             email,
-            f"{change} REMOVE {_PENDING}",
+            f"{change} REMOVE {', '.join(removed)}",
             f"{condition} AND ({live} AND (attribute_not_exists(links.#link.said)"
             f" OR said_at = links.#link.said.said_at){former})",
             values,
@@ -270,7 +284,7 @@ class Users:
             absent = "".join(f", {path(name)}" for name in WORDS if name not in kept)
             outcome = self._try(
                 email,
-                f"{change}{words} REMOVE {_PENDING}{absent}",
+                f"{change}{words} REMOVE {', '.join(removed)}{absent}",
                 f"{condition} AND {live}",
                 {**values, **{f":{name}": Raw(said[name]) for name in kept}},
                 {"#link": link_hash, **RESERVED},

@@ -44,7 +44,11 @@ MEANINGS = {
     "bounced_until": "until when no more mail is sent, after a bounce",
     "refused_by": "who recorded that the user wants no mail, if not the user",
     "owed": "the part of the index that lists the owed mail",
-    "owed_at": "since when a mail is owed",
+    "owed_at": "since when a mail is owed, or when a reminder will be",
+    "remind_at": "when the user will be reminded",
+    "reminded_at": "when the user was reminded",
+    "mailed_at": "when the latest link was mailed, on a stage that sends a welcome",
+    "welcomed_at": "when the welcome was sent",
     "links": "for each mailed link, by the SHA-256 of its token: when it expires, and what its "
     "sign-up said",
     "codes": "for each mailed code, by the SHA-256 of its browser's ticket: a keyed hash of the "
@@ -107,9 +111,14 @@ def facts(user: Plain, now: datetime) -> Iterator[tuple[str, str]]:
     if "mail_error" in user:
         yield "why", str(user["mail_error"])
     if step := next_step(user, now):
-        yield "next", step
+        yield "next", f"{step} {remedy(user)}".rstrip()
     if count := user.get("mail_count"):
         yield "mails sent", str(count)
+    for label in ("reminded_at", "welcomed_at"):
+        if label in user:
+            yield label.removesuffix("_at"), moment(user[label], now)
+    if "remind_at" in user:
+        yield "reminder", moment(user["remind_at"], now)
     if "message_id" in user:
         yield "SES id", str(user["message_id"])
     if "validated_at" not in user and (links := _links_in_words(user, now)):
@@ -127,7 +136,8 @@ def facts(user: Plain, now: datetime) -> Iterator[tuple[str, str]]:
 def next_step(user: Plain, now: datetime) -> str:
     """Return where the user's mail is stuck, or what happens next; empty for validated users."""
     if "validated_at" in user:
-        return ""
+        is_owed = user.get("owed_at") == user["validated_at"]
+        return "A welcome is on its way." if is_owed else ""
     mail, since = user.get("mail"), _age(user.get("mail_at"), now)
     if mail is None:
         return "Another program put this item. The mailer sends the mail within a minute."
@@ -136,7 +146,7 @@ def next_step(user: Plain, now: datetime) -> str:
         if owed is not None and owed < _AT_ONCE:
             return "The mailer sends it within seconds."
         waited = f" It has waited {durations.words(owed.total_seconds())}." if owed else ""
-        return f"It is sent as soon as SES's rate and the budget allow.{waited} See: doctor"
+        return f"It is sent as soon as SES's rate and the budget allow.{waited}"
     if mail == "sending":
         if since is not None and since < LEASE:
             return "A function is handing the mail to SES, or waits for SES's own report."
@@ -155,18 +165,33 @@ def next_step(user: Plain, now: datetime) -> str:
 _ENDS = {
     "delivered": "The mailbox's server took the mail. The user has not opened the link: look in "
     "spam.",
-    "failed": "No mail is sent until you fix the reason. Then: users resend",
-    "bounced": "The mailbox's server refused the mail. If it works again: users resend "
-    "--even-bounced",
+    "failed": "No mail is sent until you fix the reason.",
+    "bounced": "The mailbox's server refused the mail.",
     "complained": "The user marked the mail as spam. No more mail is sent.",
-    "refused": 'The owner said "this was not me". No more mail is sent until: users allow',
+    "refused": 'The owner said "this was not me". No more mail is sent.',
+}
+
+
+def remedy(user: Plain) -> str:
+    """Return which command helps where a user's mail is stuck; empty if none does."""
+    if "validated_at" in user:
+        return ""
+    mail = str(user.get("mail"))
+    return _REMEDIES.get(mail, "")
+
+
+_REMEDIES = {
+    "owed": "If it takes long: doctor",
+    "failed": "Then: users resend",
+    "bounced": "If it works again: users resend --even-bounced",
+    "refused": "If they want it after all: users allow",
 }
 
 
 def moment(stored: object, now: datetime) -> str:
     """Return a stored moment and its distance from ``now``; any other value as it is."""
     at = moment_of(stored)
-    return str(stored) if at is None else f"{at:%Y-%m-%d %H:%M:%S} UTC ({_distance(at - now)})"
+    return str(stored) if at is None else f"{at:%Y-%m-%d %H:%M:%S} UTC ({distance(at - now)})"
 
 
 def _state_in_words(user: Plain, now: datetime) -> str:
@@ -220,7 +245,8 @@ def _age(stored: object, now: datetime) -> timedelta | None:
     return None if at is None else now - at
 
 
-def _distance(ahead: timedelta) -> str:
+def distance(ahead: timedelta) -> str:
+    """Return a span of time in words: ``in 2 hours``, ``3 minutes ago``."""
     seconds = abs(ahead.total_seconds())
     for unit, length in (("day", 86400), ("hour", 3600), ("minute", 60), ("second", 1)):
         if count := int(seconds // length):

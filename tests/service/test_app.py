@@ -3,7 +3,6 @@
 import html
 import json
 import re
-from collections.abc import Iterator
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl, quote, urlsplit
 
@@ -18,7 +17,6 @@ from tests.support.service import (
     FORM,
     JSON,
     Service,
-    running,
     signed_up,
     subject,
     text,
@@ -30,19 +28,6 @@ ALEXIS_PUT = {
     "prenom": {"S": "Alexis"},
 }
 UPDATE = "dynamodb.UpdateItem"
-
-
-@pytest.fixture(scope="module")
-def shared_service() -> Iterator[Service]:
-    with running() as service:
-        yield service
-
-
-@pytest.fixture
-def service(shared_service: Service) -> Service:
-    """A service with nobody in it. Building one takes longer than most tests."""
-    shared_service.forget()
-    return shared_service
 
 
 # Signing up

@@ -5,7 +5,6 @@ from __future__ import annotations
 import html
 import json
 import re
-from collections.abc import Iterator
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
@@ -20,7 +19,6 @@ from tests.support.service import (
     Browser,
     Service,
     code_in_mail,
-    running,
 )
 
 EMAIL = ALEXIS["email"]
@@ -37,18 +35,6 @@ SCANNERS = [
     pytest.param("GET", {"accept": "application/json", "purpose": "prefetch"}, id="prefetch"),
     pytest.param("HEAD", {"accept": "application/json"}, id="HEAD"),
 ]
-
-
-@pytest.fixture(scope="module")
-def shared_service() -> Iterator[Service]:
-    with running() as service:
-        yield service
-
-
-@pytest.fixture
-def service(shared_service: Service) -> Service:
-    shared_service.forget()
-    return shared_service
 
 
 def is_validated(service: Service) -> bool:

@@ -18,7 +18,7 @@ from chalicelib.users import email_address, person_name, tokens
 from chalicelib.users.store import Users
 from chalicelib.web import body, forms, response
 from tests.support.description import DESCRIPTION, LINK, PATH, TICKET, mail_link
-from tests.support.service import BROWSER, FORM, JSON, Service, running
+from tests.support.service import BROWSER, FORM, JSON, Service
 
 SCHEMAS = DESCRIPTION["components"]["schemas"]
 PROBLEM = "urn:bienvenue:problem:"
@@ -40,12 +40,6 @@ ANSWERS = [
     if status != "429"  # which the gateway gives, and it is not here
     if status != "303" or kind == "page"  # programs are not sent on
 ]
-
-
-@pytest.fixture(scope="module")
-def shared_service() -> Iterator[Service]:
-    with running() as service:
-        yield service
 
 
 @pytest.fixture
@@ -238,6 +232,7 @@ def _arrange(service: Service, monkeypatch: pytest.MonkeyPatch, status: int) -> 
         monkeypatch.setattr(response.Answers, "refusal_page", fail)
         monkeypatch.setattr(response.Answers, "sign_up_page", fail)
         monkeypatch.setattr(response.Answers, "description", fail)
+        monkeypatch.setattr(response.Answers, "icon", fail)
 
 
 def _set(service: Service, monkeypatch: pytest.MonkeyPatch, **settings: object) -> None:
@@ -270,6 +265,9 @@ def _assert_as_described(answer: HTTPResponse, described: dict[str, Any], accept
     media_type = answer.headers["Content-Type"].partition(";")[0]
     assert [media_type] == (liked or list(described["content"]))
     content = described["content"][media_type]
+    if media_type == "image/svg+xml":
+        assert answer.body.startswith(b"<svg")
+        return
     if media_type == "text/html":
         assert answer.body.startswith(b"<!doctype html>")
         assert "Content-Security-Policy" in answer.headers

@@ -9,7 +9,7 @@ from chalicelib.users.outbox import Outbox
 from chalicelib.users.store import Users
 
 DOCS = Path(__file__).parents[2] / "docs"
-READERS = {"Outbox.read", "Outbox.owed", "Outbox.unclaimed"}
+READERS = {"Outbox.read", "Outbox.owes", "Outbox.owed", "Outbox.unclaimed"}
 
 
 def rows() -> list[list[str]]:

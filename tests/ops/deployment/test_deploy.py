@@ -18,6 +18,7 @@ from ops.stage.cloud import Cloud
 from ops.stage.errors import DeployError, OpsError
 from ops.stage.project import Project
 from ops.terminal.progress import Progress
+from tests.ops.conftest import ParameterStore
 
 ACCOUNT = "123456789012"
 REGION = "eu-west-3"
@@ -35,7 +36,9 @@ class Asked(Exception):
 def attempt(project: Project, **arguments: Any) -> None:
     """Deploy to where the first question to AWS ends it."""
 
-    def client(service: str) -> None:
+    def client(service: str) -> ParameterStore:
+        if service == "ssm":
+            return ParameterStore()
         raise Asked(service)
 
     session: Any = SimpleNamespace(client=client, **REGIONS)
@@ -102,9 +105,9 @@ def test_a_stages_template_that_cannot_be_filled_is_refused(
 ) -> None:
     monkeypatch.setattr(templates, "PACKAGE", tmp_path)
     (tmp_path / "chalicelib/acme/mail/en").mkdir(parents=True)
-    (tmp_path / "chalicelib/acme/mail/en/body.html").write_text("<p>$lien")
+    (tmp_path / "chalicelib/acme/mail/en/link.html").write_text("<p>$lien")
     project.record({"TEMPLATES_FOLDER": "chalicelib/acme"}, {})
-    with pytest.raises(OpsError, match=r"acme/mail/en/body.html has \$lien, which stands for"):
+    with pytest.raises(OpsError, match=r"acme/mail/en/link.html has \$lien, which stands for"):
         attempt(project, mail_from=MAIL_FROM)
 
 
@@ -132,7 +135,9 @@ class Account:
             (steps.mail_limits, "read", lambda _: MailLimits(180, 90)),
             (steps.table, "ensure_users", lambda *_: STREAM),
             (steps.table, "ensure_limits", lambda *_: None),
-            (steps.secret_key, "find_or_make", lambda *_: SECRET),
+            (steps.secret_key, "ensure", lambda *_: SECRET),
+            (steps.shared_settings, "learn", lambda *_: None),
+            (steps.shared_settings, "share", lambda *_: None),
             (steps.rest_api, "ensure", lambda *_: self.api_id),
             (steps.rest_api, "ensure_throttle", lambda *_: None),
             (steps.event_source_mapping, "remove_former", lambda *_: None),

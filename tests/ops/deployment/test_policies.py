@@ -15,7 +15,7 @@ from ops.deployment.stack import TEMPLATE
 from tests.e2e.stack import ROOT
 
 POLICIES = ROOT / "docs" / "policies"
-NAMES = ("deploy", "ship-code", "destroy", "boundary")
+NAMES = ("deploy", "ship-code", "destroy", "boundary", "client-limit")
 ACCOUNT, REGION = "123456789012", "eu-west-3"
 BOUNDARY = f"arn:aws:iam::{ACCOUNT}:policy/bienvenue-boundary"
 
@@ -66,6 +66,8 @@ OF_AN_APP: list[tuple[str, str, dict[str, str]]] = [
         {},
     ),
     ("ses:DeleteConfigurationSet", arn("ses", "configuration-set/{}-prod"), {}),
+    ("ssm:PutParameter", arn("ssm", "parameter/{}/prod/settings"), {}),
+    ("ssm:GetParameters", arn("ssm", "parameter/{}/prod/SECRET_KEY"), {}),
     (
         "apigateway:GET",
         arn("apigateway", "/restapis/1/resources", account=""),
@@ -138,6 +140,16 @@ def test_users_are_deleted_by_the_policy_for_it_alone() -> None:
     assert allows("destroy", "dynamodb:DeleteTable", users)
 
 
+def test_a_web_acl_of_others_is_neither_changed_nor_deleted() -> None:
+    for action in ("wafv2:DeleteWebACL", "wafv2:UpdateWebACL", "wafv2:AssociateWebACL"):
+        assert allows("client-limit", action, arn("wafv2", "regional/webacl/bienvenue-prod/1"))
+        assert not allows("client-limit", action, arn("wafv2", "regional/webacl/theirs/1"))
+        assert not allows("deploy", action, arn("wafv2", "regional/webacl/bienvenue-prod/1"))
+    stage = arn("apigateway", "/restapis/1/stages/api", account="")
+    for action in ("wafv2:DisassociateWebACL", "apigateway:SetWebACL"):
+        assert allows("client-limit", action, stage)
+
+
 def test_an_identity_of_others_is_never_deleted() -> None:
     identity = arn("ses", "identity/example.org")
     own = {"aws:ResourceTag/bienvenue-stage": "bienvenue-prod"}
@@ -148,7 +160,7 @@ def test_an_identity_of_others_is_never_deleted() -> None:
 
 def test_whoever_ships_code_changes_nothing_else() -> None:
     for action, resource, context in OF_AN_APP:
-        if action.startswith(("lambda:", "events:", "apigateway:")):
+        if action.startswith(("lambda:", "events:", "apigateway:", "ssm:Get")):
             continue
         own, own_context = of("bienvenue", resource, context)
         assert not allows("ship-code", action, own, **own_context)
