@@ -6,12 +6,14 @@ Every step may be repeated, and goes on from whatever an interrupted deploy left
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
 from ops.deployment import (
     alarms,
     client_limit,
+    event_bus,
     event_invoke_config,
     event_source_mapping,
     function_logs,
@@ -31,7 +33,7 @@ from ops.deployment.stack import Stack
 from ops.stage.aws_errors import in_plain_words
 from ops.stage.cloud import Cloud
 from ops.stage.errors import DeployError
-from ops.stage.project import Project
+from ops.stage.project import OPS, Project
 from ops.terminal.progress import Progress
 
 OWN_SETTINGS = (
@@ -64,6 +66,7 @@ class Options:
     throttle: Throttle = AS_IT_WAS
     alarms_to: str | None = None
     log_days: int | None = None
+    events: event_bus.Wish = event_bus.AS_IT_WAS
     per_ip_rate: int | None = None
     settings: Mapping[str, str] = field(default_factory=dict)
 
@@ -124,6 +127,20 @@ def _deploy(
     client_rate = _prepare_client_limit(cloud, project, options, parameters, progress)
 
     with progress.step("Sender") as say:
+        secret = secret_key.ensure(client("ssm"), client("lambda"), project, given)
+        bus = event_bus.choose(
+            cloud,
+            project,
+            options.events,
+            given.get(event_bus.SETTING, ""),
+            parameters,
+            partial(event_bus.key_of, client("ssm"), secret),
+        )
+        if bus.name and table.lacks_both_indexes(client("dynamodb"), project.users_table):
+            raise DeployError(
+                "CloudFormation can add one index of this table at a time: deploy once with "
+                "--no-events, then again with what you wish."
+            )
         limits = mail_limits.read(client("sesv2").get_account())
         environment |= limits.settings(given, parameters)
         identity = mail_identity.choose(client("sesv2"), sender, stack.made("NewMailIdentity"))
@@ -146,6 +163,7 @@ def _deploy(
                 "AlarmsTo": alarms.read_address(recipient),
                 "PerIpRate": str(client_rate),
                 "ApiStage": project.api_stage,
+                **bus.parameters,
             },
             say,
         )
@@ -154,7 +172,9 @@ def _deploy(
 
     with progress.step("Users' table") as say:
         environment["USERS_TABLE"] = project.users_table
-        stream = table.ensure_users(client("dynamodb"), project.users_table, say)
+        stream = table.ensure_users(
+            client("dynamodb"), project.users_table, say, has_events=bool(bus.name)
+        )
         environment["USERS_STREAM_ARN"] = stream
 
     with progress.step("Limits' table") as say:
@@ -167,9 +187,11 @@ def _deploy(
         environment["BASE_URL"] = environment["BASE_URL"] or address
 
     with progress.step("Settings") as say:
-        environment[secret_key.SETTING] = secret_key.ensure(
-            client("ssm"), client("lambda"), project, given
-        )
+        environment[secret_key.SETTING] = secret
+        if bus.name:
+            environment[event_bus.SETTING] = bus.name
+        else:
+            project.unset([event_bus.SETTING])
         project.record(environment, _roles(outputs))
         shared_settings.share(client("ssm"), project)
         say(f"links lead to {environment['BASE_URL']}")
@@ -213,6 +235,7 @@ def _deploy(
         left_to_do=[
             *mail_identity.left_to_do(client("sesv2"), sender, identity.name, cloud.aws),
             *alarms.left_to_do(client("sns"), outputs["AlarmsArn"], recipient, cloud.aws),
+            *event_bus.left_to_do(bus, f"{OPS} events key --stage {project.stage}"),
             *([] if cloud.endpoint else package.left_to_do(project.stage)),
         ],
     )
