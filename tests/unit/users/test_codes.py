@@ -1,4 +1,4 @@
-"""Codes: six digits, known afterwards by a keyed hash, and guessed five times in a million."""
+"""Codes: six digits, a keyed hash, and five guesses in a million."""
 
 from __future__ import annotations
 
