@@ -43,12 +43,13 @@ deploy: $(INSTALLED)
 clean:
 	rm -rf .venv .local build .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage
 
-$(INSTALLED): requirements.txt requirements-dev.txt
+$(INSTALLED): requirements.txt requirements-dev.txt ops/chalice
 	@echo "Installing into .venv (once; about a minute)"
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Bienvenue needs Python 3.10 or later; this is " + sys.version)'
 	@test ! -L .venv || rm .venv  # else what it leads to would be emptied
 	@$(PYTHON) -m venv --clear .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@cp ops/chalice $(BIN)/chalice  # Chalice, with the settings in stages/
 	@touch $@
 
 .venv/website: $(INSTALLED) website/requirements.txt

@@ -28,18 +28,15 @@ service = wiring.Service(session, stage, templates, lambda: now())
 answers = Answers(stage, templates)
 form = forms.SignUpForm.of(stage, templates.languages)
 site = Site(app, answers)
+challenge = wiring.make_challenge(stage, service, answers, site)
 clicks = Clicks(answers, lambda: service.users)
 
 
 @site.get("/")
 @site.get("/users")  # where a browser stands after a form
 @site.get("/resend")
+@site.post("/")  # filled in, for a correction
 def show_sign_up_page(request: Request) -> Response:
-    return answers.sign_up_page(request)
-
-
-@site.post("/")
-def correct_sign_up(request: Request) -> Response:
     return answers.sign_up_page(request)
 
 
@@ -48,6 +45,8 @@ def post_user(request: Request) -> Response:
     if request.is_trapped:
         return answers.trapped(request)
     sign_up = form.read(request.fields, request.lang, is_form=request.is_form)
+    if challenge and (refusal := challenge.refuse(request, sign_up.email, now())):
+        return refusal
     ticket = request.ticket or tokens.mint()
     service.users.sign_up(sign_up, tokens.digest(ticket), now())
     return answers.signed_up(request, sign_up, ticket)
@@ -81,6 +80,11 @@ def post_refusal(request: Request) -> Response:
     return clicks.refuse(request, now())
 
 
+@site.get("/favicon.ico")
+def show_icon(request: Request) -> Response:  # noqa: ARG001  # a view has a request
+    return answers.icon()
+
+
 @site.get("/openapi.json")
 def show_description(request: Request) -> Response:  # noqa: ARG001  # a view has a request
     return answers.description()
@@ -92,7 +96,7 @@ def show_description(request: Request) -> Response:  # noqa: ARG001  # a view ha
     starting_position="TRIM_HORIZON",  # LATEST would miss what is written while polling starts
 )
 def send_validation_mail(event: DynamoDBEvent) -> None:
-    service.mailer.mail(event.to_dict()["Records"], seconds_left(event))
+    service.mail(event.to_dict()["Records"], seconds_left(event))
 
 
 @app.on_sns_message(topic=stage.mail_feedback_topic_arn)
@@ -103,7 +107,7 @@ def record_mail_feedback(event: SNSEvent) -> None:
 
 @app.schedule(Rate(1, unit=Rate.MINUTES))
 def resend_owed_mail(event: CloudWatchEvent) -> None:
-    service.drain.drain(event.to_dict()["id"], seconds_left(event))
+    service.drain_all(event.to_dict()["id"], seconds_left(event))
 
 
 def now() -> datetime:

@@ -2,7 +2,7 @@
 
 A folder of templates holds ``languages.json`` (tags and names, in the order of the menu),
 ``words/<tag>.json``, ``mail/`` and ``pages/``. A stage's own folder may replace any file, for all
-languages (``mail/body.html``) or for one (``mail/fr/body.html``). Its words replace single words.
+languages (``mail/link.html``) or for one (``mail/fr/link.html``). Its words replace single words.
 """
 
 import json

@@ -1,14 +1,19 @@
 """The stage's AWS clients, with their time-outs, and the objects that use them."""
 
+import logging
 import time
-from collections.abc import Callable, Mapping
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import datetime
 from functools import cached_property, partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from botocore.config import Config
 
 from chalicelib import aws
+from chalicelib.logs import kind
 from chalicelib.mail import message
 from chalicelib.mail.clock import Clock
 from chalicelib.mail.drain import Drain
@@ -23,7 +28,16 @@ from chalicelib.users.email_address import AddressError
 from chalicelib.users.mailboxes import Mailboxes
 from chalicelib.users.outbox import Outbox
 from chalicelib.users.people import User
+from chalicelib.users.sign_up_rate import SignUpRate
 from chalicelib.users.store import Users
+from chalicelib.web.response import Answers
+from chalicelib.web.site import Site
+
+if TYPE_CHECKING:
+    from chalicelib.events.publisher import Publisher
+    from chalicelib.web.challenge import Challenge
+
+log = logging.getLogger(__name__)
 
 _CHEAP: Any = {
     "max_pool_connections": MAX_CONCURRENT,
@@ -44,6 +58,13 @@ SES = Config(
     retries={"mode": "standard", "total_max_attempts": 1},
     **_CHEAP,
 )
+# A repeat is the same event, under the same id.
+EVENTS = Config(
+    connect_timeout=1,
+    read_timeout=3,
+    retries={"mode": "standard", "total_max_attempts": 2},
+    **_CHEAP,
+)
 
 
 class Service:
@@ -59,24 +80,44 @@ class Service:
         self._session = session
         self._stage = stage
         self._templates = templates
-        self._now = now
+        self.now = now
 
     @cached_property
     def users(self) -> Users:
         """The users, as requests change them."""
         stage = self._stage
-        return Users(self._dynamodb, stage.users_table, self.mailboxes, stage.secret_key)
+        return Users(
+            self._dynamodb,
+            stage.users_table,
+            self.mailboxes,
+            stage.secret_key,
+            welcomes=stage.welcome_mail,
+            has_events=bool(stage.event_bus),
+        )
 
     @cached_property
     def outbox(self) -> Outbox:
         """The users' mail."""
-        return Outbox(self._dynamodb, self._stage.users_table)
+        stage = self._stage
+        return Outbox(
+            self._dynamodb,
+            stage.users_table,
+            remind_after=stage.remind_after,
+            welcomes=stage.welcome_mail,
+            has_events=bool(stage.event_bus),
+        )
 
     @cached_property
     def limits(self) -> Limits:
         """The stage's budget, brake and lock."""
         stage = self._stage
         return Limits(self._dynamodb, stage.limits_table, stage.mails_per_day, stage.mails_per_hour)
+
+    @cached_property
+    def sign_up_rate(self) -> SignUpRate:
+        """How many sign-ups come in a minute."""
+        stage = self._stage
+        return SignUpRate(self._dynamodb, stage.limits_table, stage.challenge_above)
 
     @cached_property
     def mailboxes(self) -> Mailboxes:
@@ -115,6 +156,16 @@ class Service:
             stage.secret_key if stage.code else "",
         )
 
+    def mail(self, records: Sequence[Any], seconds_left: Callable[[], float]) -> None:
+        """Send the mail and publish the events that a stream's records owe.
+
+        CHALLENGE=auto has sign-ups counted first.
+        """
+        if self._stage.challenge == "auto":
+            self.sign_up_rate.count(records, self.now())
+        with self._beside(lambda publisher: publisher.publish(records, seconds_left)):
+            self.mailer.mail(records, seconds_left)
+
     @cached_property
     def drain(self) -> Drain:
         """The drain of owed mail."""
@@ -122,7 +173,37 @@ class Service:
 
     @cached_property
     def _clock(self) -> Clock:
-        return Clock(self._now, _pause)
+        return Clock(self.now, _pause)
+
+    def drain_all(self, run_id: str, time_left: Callable[[], float]) -> None:
+        """Send the mail and publish the events that the stream has left."""
+        with self._beside(lambda publisher: publisher.drain(time_left)):
+            self.drain.drain(run_id, time_left)
+
+    @cached_property
+    def publisher(self) -> "Publisher | None":
+        """The publisher of events; None if the stage has no bus. Only then is it imported."""
+        stage = self._stage
+        if not stage.event_bus:
+            return None
+        from chalicelib.events.bus import Bus
+        from chalicelib.events.publisher import Publisher
+        from chalicelib.users.event_outbox import EventOutbox
+
+        client = self._session.create_client("events", config=EVENTS)
+        bus = Bus(client, stage.event_bus, stage.users_table_arn)
+        return Publisher(EventOutbox(self._dynamodb, stage.users_table), bus, self.now)
+
+    @contextmanager
+    def _beside(self, publish: "Callable[[Publisher], object]") -> Iterator[None]:
+        """Publish in a thread of its own meanwhile, so that neither mail nor events wait."""
+        publisher = self.publisher
+        if publisher is None:
+            yield
+            return
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(_publish, partial(publish, publisher))
+            yield
 
     @cached_property
     def _dynamodb(self) -> Any:
@@ -131,7 +212,32 @@ class Service:
 
 def make_session() -> aws.QuickSession:
     """Return the session that makes all clients."""
-    return aws.QuickSession("dynamodb", "sesv2")
+    return aws.QuickSession("dynamodb", "sesv2", "events")
+
+
+def _publish(publish: Callable[[], object]) -> None:
+    """Publish; log an error rather than raise it, as the drain tries again and mail goes on."""
+    try:
+        publish()
+    except Exception as error:  # noqa: BLE001 - events must not stop mail
+        frames = "".join(traceback.format_tb(error.__traceback__))
+        log.error("events still owed: %s\n%s", kind(error), frames)
+
+
+def make_challenge(
+    stage: Settings, service: Service, answers: Answers, site: Site
+) -> "Challenge | None":
+    """Return the challenge of a stage, with its routes on ``site``; None if it has none."""
+    if stage.challenge == "off":
+        return None
+    from chalicelib.web.challenge import Challenge  # not at the top: altcha takes 30 ms
+
+    def is_asked(now: datetime) -> bool:
+        return stage.challenge == "altcha" or service.sign_up_rate.is_high(now)
+
+    challenge = Challenge(stage.secret_key, is_asked, answers)
+    challenge.serve(site, service.now)
+    return challenge
 
 
 def _compose_if_delivered(
@@ -148,7 +254,7 @@ def warm_up(env: Mapping[str, str], service: Service) -> None:
     """Make the clients while Lambda loads the function: it then has a whole processor."""
     if function := env.get("_HANDLER"):
         sends = function.endswith(("send_validation_mail", "resend_owed_mail"))
-        _ = service.mailer if sends else service.users
+        _ = (service.mailer, service.publisher) if sends else service.users
 
 
 def seconds_left(event: Any) -> Callable[[], float]:

@@ -33,6 +33,17 @@ class User:
     lang: str
 
 
+class MailKind(Enum):
+    """What a mail is for."""
+
+    LINK = "link"
+    """It carries the link that its user asked for."""
+    REMINDER = "reminder"
+    """It carries a new link to a user who has not opened the first one."""
+    WELCOME = "welcome"
+    """It greets a user who has just validated."""
+
+
 class Validation(Enum):
     """How a click on a link, or a typed code, ends."""
 

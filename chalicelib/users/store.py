@@ -12,13 +12,17 @@ from typing import TYPE_CHECKING, Any
 from chalicelib.logs import hashed
 from chalicelib.users import codes
 from chalicelib.users.item import (
+    BOUNCE_LIFE,
+    DELETED,
     ERASED,
+    INDEXED,
     MAX_MAILS,
     PENDING,
     RESERVED,
     UNVALIDATED_LIFE,
     WINDOW,
     WORDS,
+    event_owed,
     is_live,
     is_open,
     is_put_by_another,
@@ -51,30 +55,40 @@ MAX_GUESSES = 5
 MAY_BE_MAILED = (
     "attribute_not_exists(validated_at)"
     " AND NOT mail IN (:complained, :refused)"
-    " AND (NOT mail = :bounced OR bounced_until <= :now)"
+    " AND (NOT mail = :bounced OR bounced_until <= :now"
+    " OR attribute_not_exists(bounced_until) AND mail_at <= :bounce_ended)"  # the first edition's
     " AND (attribute_not_exists(mail_at) OR mail_at <= :cooled_down)"
 )
 _WITHIN_BUDGET = (
     "(attribute_not_exists(mail_count) OR mail_count < :max_mails"
     " OR attribute_not_exists(mail_window_at) OR mail_window_at <= :window_ended)"
 )
-_PENDING = ", ".join(PENDING)
 _OWE = "SET mail = :owed, mail_at = :now, owed = :slot, owed_at = :now"
 
 
 class Users:
     """The users in a table, and what they and anonymous requests may do to them.
 
-    ``mailboxes`` remember who refused mail. ``secret_key`` keys the hashes of codes. DynamoDB's own
-    errors pass through.
+    ``mailboxes`` remember who refused mail. ``secret_key`` keys the hashes of codes. With
+    ``welcomes``, a click owes its user a welcome. With ``has_events``, transitions owe events too.
+    DynamoDB's own errors pass through.
     """
 
     def __init__(
-        self, client: "DynamoDBClient", table: str, mailboxes: Mailboxes, secret_key: str = ""
+        self,
+        client: "DynamoDBClient",
+        table: str,
+        mailboxes: Mailboxes,
+        secret_key: str = "",
+        *,
+        welcomes: bool = False,
+        has_events: bool = False,
     ) -> None:
         self.table = Table(client, table, "email")
         self.mailboxes = mailboxes
         self._secret_key = secret_key
+        self._welcomes = welcomes
+        self._has_events = has_events
 
     def sign_up(self, sign_up: SignUp, ticket_hash: str, now: datetime) -> bool:
         """Store a sign-up and owe it a mail; return False if a limit forbids that.
@@ -139,8 +153,9 @@ class Users:
         outcome = self._try(
             email,
             change,
-            f"attribute_exists(email) AND {MAY_BE_MAILED} AND {_WITHIN_BUDGET}",
-            values,
+            f"attribute_exists(email) AND NOT mail = :deleted"
+            f" AND {MAY_BE_MAILED} AND {_WITHIN_BUDGET}",
+            {**values, ":deleted": DELETED},
         )
         link = mapping(outcome.item, "links").get(token_hash)
         if not outcome.done and link is not None:
@@ -199,13 +214,15 @@ class Users:
         return click
 
     def _refuse(self, email: str, link_hash: str, now: datetime) -> Click:
-        values = {
+        values: dict[str, Any] = {
             ":refused": "refused",
             ":complained": "complained",
             ":now": iso(now),
             ":bare": {link_hash: {"expires": 0}},
         }
-        change = "SET mail = :refused, mail_at = :now, links = :bare"
+        event, owed = self._event_owed("refused", now)
+        values |= owed
+        change = f"SET mail = :refused, mail_at = :now, links = :bare{event}"
         condition = (
             "attribute_exists(links.#link) AND attribute_not_exists(validated_at)"
             " AND NOT mail IN (:refused, :complained)"
@@ -220,7 +237,9 @@ class Users:
         )
         link = link_of(outcome.item, link_hash)
         if not outcome.done and link is not None and is_put_by_another(outcome.item):
-            outcome = self._try(email, f"{change} REMOVE owed, owed_at", condition, values, names)
+            outcome = self._try(
+                email, f"{change} REMOVE {', '.join(INDEXED)}", condition, values, names
+            )
         if outcome.done:
             log.info("refused user=%s", hashed(email))
             return Click(Validation.REFUSED)
@@ -246,13 +265,20 @@ class Users:
             live += " AND links.#link.ticket = :ticket"
             former = ""  # links of the first edition have no ticket
             values[":ticket"] = ticket_hash
-        change = "SET validated_at = :now, validated_with = :how, validated_link = :link"
+        event, owed = self._event_owed("validated", now, validated_at=iso(now), validated_with=how)
+        values |= owed
+        change = f"SET validated_at = :now, validated_with = :how, validated_link = :link{event}"
+        removed: tuple[str, ...] = PENDING
         condition = "attribute_not_exists(validated_at) AND NOT mail = :refused"
         values[":refused"] = "refused"
+        if self._welcomes:
+            change += ", mail = :owed, mail_at = :now, owed = :slot, owed_at = :now"
+            removed = tuple(name for name in PENDING if name not in ("owed", "owed_at"))
+            values |= {":owed": "owed", ":slot": slot(email)}
         # The item shows what the latest sign-up said. Most often that is this link's.
         outcome = self._try(
             email,
-            f"{change} REMOVE {_PENDING}",
+            f"{change} REMOVE {', '.join(removed)}",
             f"{condition} AND ({live} AND (attribute_not_exists(links.#link.said)"
             f" OR said_at = links.#link.said.said_at){former})",
             values,
@@ -268,7 +294,7 @@ class Users:
             absent = "".join(f", {path(name)}" for name in WORDS if name not in kept)
             outcome = self._try(
                 email,
-                f"{change}{words} REMOVE {_PENDING}{absent}",
+                f"{change}{words} REMOVE {', '.join(removed)}{absent}",
                 f"{condition} AND {live}",
                 {**values, **{f":{name}": Raw(said[name]) for name in kept}},
                 {"#link": link_hash, **RESERVED},
@@ -278,6 +304,10 @@ class Users:
         if click.outcome is Validation.VALIDATED:
             log.info("validated user=%s", hashed(email))
         return click
+
+    def _event_owed(self, kind: str, now: datetime, **facts: str) -> tuple[str, dict[str, Any]]:
+        """Return what a transition sets to owe an event: nothing if the stage has none."""
+        return event_owed(kind, now, **facts) if self._has_events else ("", {})
 
     def _try(
         self,
@@ -305,6 +335,7 @@ def _owing(email: str, now: datetime) -> dict[str, Any]:
 def _limits(now: datetime) -> dict[str, Any]:
     return {
         ":bounced": "bounced",
+        ":bounce_ended": iso(now - BOUNCE_LIFE),
         ":complained": "complained",
         ":refused": "refused",
         ":cooled_down": iso(now - COOLDOWN),

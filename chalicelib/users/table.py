@@ -80,10 +80,13 @@ class Table:
             return Outcome(done, old)
         return Outcome(True, answer["Attributes"])
 
-    def get(self, key: str) -> Item:
-        """Return the item as it is now; empty if there is none."""
+    def get(self, key: str, *, consistent: bool = True) -> Item:
+        """Return the item as it is now; empty if there is none.
+
+        If not ``consistent``, it may be a second old, and costs half.
+        """
         answer = self.client.get_item(
-            TableName=self.name, Key={self._key: {"S": key}}, ConsistentRead=True
+            TableName=self.name, Key={self._key: {"S": key}}, ConsistentRead=consistent
         )
         return answer.get("Item", {})
 
@@ -116,6 +119,8 @@ def typed(value: object) -> dict[str, Any]:
         return {"N": str(value)}
     if isinstance(value, Mapping):
         return {"M": typed_values(value)}
+    if isinstance(value, list):
+        return {"L": [typed(entry) for entry in value]}
     raise TypeError(f"no DynamoDB type for {type(value).__name__}")
 
 

@@ -6,15 +6,23 @@ from textwrap import indent
 
 import click
 
+from ops.deployment import client_limit, function_logs, readiness
 from ops.deployment import deploy as deployment
-from ops.deployment import function_logs, readiness
 from ops.deployment.deploy import Options
+from ops.deployment.event_bus import FIRST_RATE as FIRST_EVENT_RATE
+from ops.deployment.event_bus import MAX_RATE, Wish
 from ops.deployment.readiness import Finding, Light, Readiness
-from ops.deployment.rest_api import FIRST_BURST, FIRST_RATE, Throttle
+from ops.deployment.rest_api import (
+    FIRST_BURST,
+    FIRST_RATE,
+    FIRST_SIGN_UP_BURST,
+    FIRST_SIGN_UP_RATE,
+    Throttle,
+)
 from ops.stage.cloud import Cloud
 from ops.stage.option import in_account
 from ops.stage.project import Project
-from ops.terminal.option_types import Rate
+from ops.terminal.option_types import PerIpRate, Rate
 from ops.terminal.progress import Progress
 
 
@@ -22,6 +30,17 @@ from ops.terminal.progress import Progress
 @click.option("--stage", required=True, help="The Chalice stage, for instance prod.")
 @click.option("--mail-from", help="Whom mail is from. The first deploy of a stage needs it.")
 @click.option("--base-url", help="Where links lead, if not to the API's own address.")
+@click.option(
+    "--domain",
+    help="Your own domain for pages and links, such as hello.example.org. Each deploy says which "
+    "DNS record is missing, and the next one goes on; empty for none.  [default: as before]",
+)
+@click.option(
+    "--mail-from-domain",
+    default="",
+    help="The subdomain that bounces go to, such as bounce.example.org: SPF then counts for your "
+    "domain.  [default: as before; at first SES's own]",
+)
 @click.option(
     "--throttle-rate",
     type=Rate(),
@@ -31,6 +50,18 @@ from ops.terminal.progress import Progress
     "--throttle-burst",
     type=click.IntRange(1),
     help=f"Requests at once that each route takes.  [default: as before; at first {FIRST_BURST}]",
+)
+@click.option(
+    "--sign-up-rate",
+    type=Rate(),
+    help="Sign-ups a second that the API takes, and as many resends.  "
+    f"[default: as before; at first {FIRST_SIGN_UP_RATE:g}]",
+)
+@click.option(
+    "--sign-up-burst",
+    type=click.IntRange(1),
+    help="Sign-ups at once that the API takes, and as many resends.  "
+    f"[default: as before; at first {FIRST_SIGN_UP_BURST}]",
 )
 @click.option(
     "--alarms-to", help="Whom alarms are mailed to, nobody if empty.  [default: as before]"
@@ -43,6 +74,30 @@ from ops.terminal.progress import Progress
     f"[default: as before; at first {function_logs.FIRST_DAYS}]",
 )
 @click.option(
+    "--events/--no-events",
+    default=None,
+    help="Publish each validation, refusal, bounce, complaint and deletion on an EventBridge bus.  "
+    "[default: as before; at first not]",
+)
+@click.option(
+    "--webhook",
+    metavar="URL",
+    help="Also have EventBridge send each event there, nowhere if empty.  [default: as before]",
+)
+@click.option(
+    "--webhook-rate",
+    type=click.IntRange(1, MAX_RATE),
+    help="The most events that the webhook gets in a second.  "
+    f"[default: as before; at first {FIRST_EVENT_RATE}]",
+)
+@click.option(
+    "--per-ip-rate",
+    type=PerIpRate(client_limit.FEWEST),
+    metavar="POSTS",
+    help="POSTs that one IP address may send in five minutes, by AWS WAF, which has a price: at "
+    f"least {client_limit.FEWEST}, or 0 for no limit.  [default: as before; at first 0]",
+)
+@click.option(
     "--check",
     is_flag=True,
     help="Only look whether the account and this checkout are ready, and change nothing.",
@@ -51,24 +106,37 @@ def deploy(
     stage: str,
     mail_from: str | None,
     base_url: str | None,
+    domain: str | None,
+    mail_from_domain: str,
     throttle_rate: float | None,
     throttle_burst: int | None,
+    sign_up_rate: float | None,
+    sign_up_burst: int | None,
     alarms_to: str | None,
     log_days: str | None,
+    events: bool | None,
+    webhook: str | None,
+    webhook_rate: int | None,
+    per_ip_rate: int | None,
     check: bool,
 ) -> None:
     """Bring a stage in your AWS account to what this checkout says. Safe to run again.
 
-    Permissions: docs/policies/deploy.json.
+    Permissions: docs/policies/deploy.json, and client-limit.json for --per-ip-rate,
+    domain.json for --domain and --mail-from-domain.
     """
     progress = Progress(sys.stdout)
     cloud, project = in_account(stage, progress)
     options = Options(
         mail_from=mail_from,
         base_url=base_url,
-        throttle=Throttle(throttle_rate, throttle_burst),
+        domain=domain,
+        mail_from_domain=mail_from_domain,
+        throttle=Throttle(throttle_rate, throttle_burst, sign_up_rate, sign_up_burst),
         alarms_to=alarms_to,
         log_days=int(log_days) if log_days else None,
+        events=Wish(events, webhook, webhook_rate),
+        per_ip_rate=per_ip_rate,
     )
     if check:
         _check(cloud, project, options)

@@ -9,15 +9,22 @@ from typing import Any
 
 from ops.deployment import (
     chalice_record,
+    client_limit,
+    event_bus,
     function_logs,
     functions,
     mail_identity,
     mail_limits,
     preconditions,
+    rest_api,
+    secret_key,
+    shared_settings,
     table,
 )
+from ops.deployment.custom_domain import CustomDomain
 from ops.deployment.deploy import OF_THE_USERS, OWN_SETTINGS, own_configuration_set
 from ops.deployment.stack import Stack
+from ops.stage import parameter_store
 from ops.stage.aws_errors import in_plain_words
 from ops.stage.cloud import Cloud
 from ops.stage.errors import DeployError
@@ -54,7 +61,18 @@ def _destroy(cloud: Cloud, project: Project, progress: Progress, delete_users: b
         raise DeployError(_nothing_of(project, cloud))
 
     # While the stack is there: it alone says which of them an operator set.
-    project.unset(mail_limits.derived(before, stack.parameters()))
+    parameters = stack.parameters()
+    project.unset(mail_limits.derived(before, parameters))
+
+    if parameters.get("PerIpRate", "0") != "0":
+        with progress.step("Limit by client") as say:
+            api_id = rest_api.find(client("apigateway"), project) or "none"
+            stage_arn = client_limit.api_stage_arn(cloud, api_id, project.api_stage)
+            client_limit.dissociate(client("wafv2"), project, stage_arn, say)
+
+    if domain := project.domain.get("name"):
+        with progress.step("Domain") as say:
+            CustomDomain(cloud, project, domain).remove(say)
 
     with progress.step("Functions and API") as say:
         _remove_deployed(cloud, project, say)
@@ -76,9 +94,16 @@ def _destroy(cloud: Cloud, project: Project, progress: Progress, delete_users: b
         recorded = [*OWN_SETTINGS]
         if not own_configuration_set(before, stack.name):
             recorded.append("MAIL_CONFIGURATION_SET")
+        if before.get(event_bus.SETTING) == stack.name:
+            recorded.append(event_bus.SETTING)
         if delete_users:
             recorded += OF_THE_USERS
         project.erase(recorded)
+        if delete_users:
+            names = (secret_key.SETTING, shared_settings.NAME)
+            parameter_store.remove(client("ssm"), [project.parameter(name) for name in names])
+        else:
+            shared_settings.share(client("ssm"), project)
         what = "the checkout has forgotten what was deployed"
         say(what if remembered else "there was nothing to forget")
 
@@ -114,7 +139,7 @@ def _log_groups(logs: Any, project: Project) -> list[str]:
 
 
 def _nothing_of(project: Project, cloud: Cloud) -> str:
-    known = ", ".join(project.config().get("stages", {})) or "no stage"
+    known = ", ".join(project.known_stages()) or "no stage"
     return (
         f"There is nothing of {project.stage} in {cloud.account}, {cloud.region}; "
         f"this checkout knows: {known}."

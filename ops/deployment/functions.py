@@ -30,8 +30,9 @@ from chalice.deploy.deployer import (
 )
 from chalice.utils import UI
 
-from ops.deployment import chalice_record, cors, package
+from ops.deployment import chalice_record, cors, not_found, package
 from ops.deployment.function_settings import settled
+from ops.stage import parameter_store
 from ops.stage.cloud import Cloud
 from ops.stage.errors import DeployError
 from ops.stage.project import Project
@@ -68,10 +69,12 @@ def deploy(cloud: Cloud, project: Project, stream: str, say: Say) -> None:
     Raises DeployError; the account's errors pass through.
     """
     before = _configurations(cloud, project)
-    with _without_caches(project.folder), _environment(project.environment):
-        config = _config(cloud, project, _load(project.folder))
+    settings = parameter_store.resolve(cloud.session.client("ssm"), project.environment)
+    with _without_caches(project.folder), _environment(settings):
+        config = _config(cloud, project, settings, _load(project.folder))
         session = botocore.session.Session()
-        cors.prepare(session, project.environment.get("ALLOWED_ORIGINS", "").lower().split())
+        cors.prepare(session, settings.get("ALLOWED_ORIGINS", "").lower().split())
+        not_found.prepare(session, settings)
         cloud.prepare(session)
         output = _Output(say)
         ui = UI(output, output)
@@ -158,12 +161,12 @@ class _Config(Config):
         return str(self._default_params[_RUNTIME])
 
 
-def _config(cloud: Cloud, project: Project, app: Chalice) -> Config:
+def _config(cloud: Cloud, project: Project, settings: Mapping[str, str], app: Chalice) -> Config:
     """Return what Chalice's command line makes of config.json (chalice/cli/factory.py)."""
     return _Config(
         chalice_stage=project.stage,
         user_provided_params={"chalice_app": app},
-        config_from_disk=project.config(),
+        config_from_disk=project.config_with(settings),
         default_params={
             "project_dir": str(project.folder),
             **_DEFAULTS,

@@ -12,9 +12,10 @@ from chalicelib.mail import message
 from chalicelib.mail.message import Mail
 from chalicelib.templates import TemplateError, Templates
 from chalicelib.users.links import Link
-from chalicelib.users.people import User
+from chalicelib.users.people import MailKind, User
 from chalicelib.web import forms
 from chalicelib.web.pages import TYPED, Pages
+from ops.stage import parameter_store
 from ops.stage.errors import OpsError
 
 SCHEMES = ("light", "dark")
@@ -40,15 +41,18 @@ _LONG_LINK = Link(
 _TYPED = {"email": "alexis@example.org", "prenom": "Alexis", "nom": "GÜNST HORN"}
 _WRONG = {"email": "alexis@example", "prenom": "Win at https://spam.example", "nom": _LONG * 2}
 _CODE = "123456"
-_PEOPLE = {
-    "mail": (User(_LINK.email, "Alexis", "GÜNST HORN", ""), _CODE),
-    "mail-no-code": (User(_LINK.email, "Alexis", "GÜNST HORN", ""), ""),
-    "mail-no-name": (User(_LINK.email, "", "", ""), _CODE),
-    "mail-long-names": (User(_LONG_LINK.email, _LONG, _LONG_TOO, ""), _CODE),
-    "mail-emoji": (User(_LINK.email, "Zoë 🌻", "O'Neill 👩\u200d🚀", ""), _CODE),
-    "mail-right-to-left": (User(_LINK.email, "محمد", "عبد الرحمن", ""), _CODE),
+_ALEXIS = User(_LINK.email, "Alexis", "GÜNST HORN", "")
+_MAILS = {
+    "mail": (_ALEXIS, _CODE, MailKind.LINK),
+    "mail-no-code": (_ALEXIS, "", MailKind.LINK),
+    "mail-no-name": (User(_LINK.email, "", "", ""), _CODE, MailKind.LINK),
+    "mail-long-names": (User(_LONG_LINK.email, _LONG, _LONG_TOO, ""), _CODE, MailKind.LINK),
+    "mail-emoji": (User(_LINK.email, "Zoë 🌻", "O'Neill 👩\u200d🚀", ""), _CODE, MailKind.LINK),
+    "mail-right-to-left": (User(_LINK.email, "محمد", "عبد الرحمن", ""), _CODE, MailKind.LINK),
+    "reminder": (_ALEXIS, "", MailKind.REMINDER),
+    "welcome": (_ALEXIS, "", MailKind.WELCOME),
 }
-"""The samples of people, each with the code of their mail."""
+"""The samples of mails: whom they greet, and their code and kind."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +89,7 @@ def build(folder: Path, environment: Mapping[str, str]) -> Path:
 def read(environment: Mapping[str, str]) -> settings.Settings:
     """Return a stage's settings, made up where ``environment`` lacks them. Raise OpsError."""
     try:
-        return settings.read({**_TO_COME, **environment})
+        return settings.read({**_TO_COME, **parameter_store.known(environment)})
     except settings.SettingsError as error:
         raise OpsError(str(error)) from error
 
@@ -109,11 +113,12 @@ def specimens(stage: settings.Settings) -> Iterator[Specimen]:
     for lang in (stage.default_lang, *others):
         for name, html in _pages(stage, templates, lang):
             yield Specimen(name, lang, html)
-        for name, (user, code) in _PEOPLE.items():
+        for name, (user, code, kind) in _MAILS.items():
             composed = message.compose(
                 user,
                 _TOKEN,
                 code,
+                kind,
                 templates=templates,
                 base_url=stage.base_url,
                 default_lang=lang,

@@ -26,13 +26,14 @@ from ops.stage import json_files, local_stage
 from ops.stage.cloud import Cloud
 from ops.stage.errors import RunError
 from ops.stage.local_cloud import ACCOUNT, HOST, REGION, Keys, connect
-from ops.stage.project import CHECKOUT, Project
+from ops.stage.project import CHECKOUT, STAGES, Project
 from ops.stage.waiting import until
 from ops.terminal.interrupts import STOPPING
 from ops.terminal.progress import Progress
 
 MAIL_FROM = "bienvenue@example.org"
-UNTHROTTLED = Throttle(rate=10000, burst=5000)  # what AWS gives a whole account at the start
+UNTHROTTLED = Throttle(10000, 5000, sign_up_rate=10000, sign_up_burst=5000)
+"""What AWS gives a whole account at the start."""
 PATIENCE = 30.0
 GLANCE = 0.25
 
@@ -238,6 +239,7 @@ def copy(checkout: Path, folder: Path) -> Project:
     Chalice's built packages stay there from run to run; what it once deployed is gone for good.
     """
     shutil.rmtree(folder / ".chalice" / "deployed", ignore_errors=True)
+    shutil.rmtree(folder / STAGES, ignore_errors=True)
     copy_code(checkout, folder)
     (folder / ".chalice").mkdir(parents=True, exist_ok=True)
     shutil.copyfile(checkout / ".chalice/config.json", folder / ".chalice/config.json")

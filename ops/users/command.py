@@ -172,7 +172,7 @@ def find(stage: Stage, text: str) -> None:
 def show(stage: Stage, email: str) -> None:
     """Show a user, where their mail is stuck, and what happened, by whom.
 
-    Permissions: dynamodb:GetItem on the table.
+    Permissions: dynamodb:GetItem on the table; ssm:GetParameters on the stage's SECRET_KEY.
     """
     _, item = _find(clients.users(stage), email)
     _print(person.plain(item))
@@ -285,10 +285,11 @@ def delete(stage: Stage, email: str, yes: bool) -> None:
     """Delete a user for good.
 
     The address may sign up again, unless it refused mail: a keyed hash of the mailbox remains, and
-    `users allow` lifts it. Backups of the table keep the user until they end.
+    `users allow` lifts it. Backups of the table keep the user until they end. If the stage has
+    events, the bare address stays until the deletion is published.
 
-    Permissions: dynamodb:GetItem and dynamodb:DeleteItem on the table; for a user who refused mail
-    also dynamodb:UpdateItem on the table of limits.
+    Permissions: dynamodb:GetItem and dynamodb:DeleteItem on the table, with events PutItem; for a
+    user who refused mail also dynamodb:UpdateItem on the table of limits.
     """
     store = clients.users(stage)
     key, item = _find(store, email)
@@ -312,7 +313,7 @@ def export(stage: Stage, email: str, output: Path | None) -> None:
     Each value has its meaning beside it: this answers a request for access (GDPR, article 15).
     SES's suppression list and the table's backups are not included.
 
-    Permissions: dynamodb:GetItem on the table.
+    Permissions: dynamodb:GetItem on the table; ssm:GetParameters on the stage's SECRET_KEY.
     """
     _, item = _find(clients.users(stage), email)
     content = personal_data.everything(person.plain(item), stage.users_table, durations.now())

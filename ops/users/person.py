@@ -44,7 +44,11 @@ MEANINGS = {
     "bounced_until": "until when no more mail is sent, after a bounce",
     "refused_by": "who recorded that the user wants no mail, if not the user",
     "owed": "the part of the index that lists the owed mail",
-    "owed_at": "since when a mail is owed",
+    "owed_at": "since when a mail is owed, or when a reminder will be",
+    "remind_at": "when the user will be reminded",
+    "reminded_at": "when the user was reminded",
+    "mailed_at": "when the latest link was mailed, on a stage that sends a welcome",
+    "welcomed_at": "when the welcome was sent",
     "links": "for each mailed link, by the SHA-256 of its token: when it expires, and what its "
     "sign-up said",
     "codes": "for each mailed code, by the SHA-256 of its browser's ticket: a keyed hash of the "
@@ -60,6 +64,10 @@ MEANINGS = {
     "validated_by": "who confirmed it, if not the user: the operator, or an import",
     "validated_with": "how the user confirmed it: link or code",
     "validated_link": "SHA-256 of the token in the mail that confirmed it",
+    "event": "that your systems have still to be told of a change",
+    "event_at": "since when",
+    "owed_events": "these changes, in order",
+    "told": "when the changes were that your systems were told of last",
     "expires_at": "when all of this is deleted unless the address is confirmed, in seconds since "
     "1970",
 }
@@ -110,6 +118,11 @@ def facts(user: Plain, now: datetime) -> Iterator[tuple[str, str]]:
         yield "next", f"{step} {remedy(user)}".rstrip()
     if count := user.get("mail_count"):
         yield "mails sent", str(count)
+    for label in ("reminded_at", "welcomed_at"):
+        if label in user:
+            yield label.removesuffix("_at"), moment(user[label], now)
+    if "remind_at" in user:
+        yield "reminder", moment(user["remind_at"], now)
     if "message_id" in user:
         yield "SES id", str(user["message_id"])
     if "validated_at" not in user and (links := _links_in_words(user, now)):
@@ -127,7 +140,8 @@ def facts(user: Plain, now: datetime) -> Iterator[tuple[str, str]]:
 def next_step(user: Plain, now: datetime) -> str:
     """Return where the user's mail is stuck, or what happens next; empty for validated users."""
     if "validated_at" in user:
-        return ""
+        is_owed = user.get("owed_at") == user["validated_at"]
+        return "A welcome is on its way." if is_owed else ""
     mail, since = user.get("mail"), _age(user.get("mail_at"), now)
     if mail is None:
         return "Another program put this item. The mailer sends the mail within a minute."

@@ -3,8 +3,9 @@
 ``python -m tests.e2e.deploying CLOUD ENDPOINT FOLDER COMMAND [OPERATION]``. COMMAND ``ops`` is
 ``python -m ops deploy``, ``destroy`` is ``python -m ops destroy``; either is killed as soon as AWS
 has answered OPERATION. ``destroy-users`` takes the users along, ``record`` makes Chalice's record
-again, ``chalice`` is ``chalice deploy``, and ``doctor`` prints its findings. What each asks of AWS
-stands in FOLDER/asked-COMMAND, a permission a line.
+again, ``chalice`` is ``chalice deploy``, and ``doctor`` prints its findings. ``limit`` and
+``no-limit`` are deploys that turn the limit by client on and off. What each asks of AWS stands in
+FOLDER/asked-COMMAND, a permission a line.
 
 CLOUD ``local`` is reached as ``make run`` reaches its own, ``moto`` as an account of AWS is.
 """
@@ -23,11 +24,10 @@ from pathlib import Path
 from botocore.hooks import BaseEventHooks
 from botocore.model import OperationModel
 from botocore.session import Session
-from chalice import cli
 from chalice.cli import factory
 
 import ops.stage.cloud
-from ops.deployment import chalice_record
+from ops.deployment import chalice_command, chalice_record, shared_settings
 from ops.deployment.deploy import Options, deploy
 from ops.deployment.destroy import destroy
 from ops.doctor import check as doctor
@@ -64,19 +64,20 @@ def run(
     )
 
 
-def _ops(cloud: Cloud, folder: str, last: str = "") -> None:
+def _ops(cloud: Cloud, folder: str, last: str = "", per_ip_rate: int | None = None) -> None:
     deploy(
         _watched(cloud, Path(folder), last),
         Project(Path(folder), STAGE),
-        Options(mail_from=MAIL_FROM, alarms_to=ALARMS_TO),
+        Options(mail_from=MAIL_FROM, alarms_to=ALARMS_TO, per_ip_rate=per_ip_rate),
         Progress(sys.stdout),
     )
 
 
 def _record(cloud: Cloud, folder: str) -> None:
     project = Project(Path(folder), STAGE)
-    stream = project.environment["USERS_STREAM_ARN"]
-    names = chalice_record.ensure(_watched(cloud, project.folder, ""), project, stream)
+    watched = _watched(cloud, project.folder, "")
+    assert shared_settings.learn(watched.session.client("ssm"), project)
+    names = chalice_record.ensure(watched, project, project.environment["USERS_STREAM_ARN"])
     sys.stdout.write(f"{len(names)} functions")
 
 
@@ -133,7 +134,7 @@ def _chalice(cloud: Cloud, folder: str) -> None:
     factory.create_botocore_session = mended
     _command()
     sys.argv[1:] = ["--project-dir", folder, "deploy", "--stage", STAGE]
-    sys.exit(cli.main())
+    sys.exit(chalice_command.main())
 
 
 def _doctor(cloud: Cloud, folder: str) -> None:
@@ -154,6 +155,8 @@ if __name__ == "__main__":
     cloud, endpoint, folder, command, *operation = sys.argv[1:]
     {
         "ops": _ops,
+        "limit": partial(_ops, per_ip_rate=30),
+        "no-limit": partial(_ops, per_ip_rate=0),
         "record": _record,
         "destroy": _destroy,
         "destroy-users": partial(_destroy, delete_users=True),

@@ -17,9 +17,9 @@ from typing import Any
 import boto3
 import pytest
 
-from ops.deployment import event_invoke_config, event_source_mapping, function_logs
+from ops.deployment import client_limit, event_invoke_config, event_source_mapping, function_logs
 from ops.run import local_stack
-from ops.stage import local_stage
+from ops.stage import local_stage, parameter_store
 from ops.stage.local_cloud import ABSENT, ACCOUNT, REGION
 from ops.stage.project import Project
 from tests.e2e import deploying
@@ -241,7 +241,8 @@ def alarms(cloudwatch: Any) -> dict[str, Any]:
 
 def test_plain_chalice_ships_code_and_keeps_all_else(stage: Stage) -> None:
     before = stage.beyond_chalice()
-    assert before["methods"]["*/*"]["throttlingRateLimit"] == 50
+    limits = {method: one["throttlingRateLimit"] for method, one in before["methods"].items()}
+    assert sorted(limits.values()) == [5, 5, 50]
     assert before["on failure"]["DestinationConfig"]["OnFailure"]
     assert {one["LogFormat"] for one in before["logging"].values()} == {"JSON"}
     stage.add_route("/plain")
@@ -254,18 +255,22 @@ def test_plain_chalice_ships_code_and_keeps_all_else(stage: Stage) -> None:
 
 def test_a_clean_checkout_deploys_after_ops_record(stage: Stage) -> None:
     """Chalice's record is not in git. Without it, Chalice would make what exists already: AWS
-    refuses a second mapping, the local cloud does not."""
-    before = stage.beyond_chalice()
+    refuses a second mapping, the local cloud does not. The settings are not in git either."""
+    before, settings = stage.beyond_chalice(), stage.project.own_settings()
     record = stage.folder / ".chalice" / "deployed" / f"{local_stage.STAGE}.json"
     record.unlink()
+    stage.project.own.unlink()
     stage.add_route("/elsewhere")
     assert "4 functions" in stage.deploy("record")
+    assert stage.project.own_settings() == settings
     stage.deploy("chalice")
     assert stage.get("/elsewhere") == b"/elsewhere"
     assert len(stage.client("apigateway").get_rest_apis()["items"]) == 1
     assert stage.beyond_chalice() == before
     record.unlink()
+    stage.project.own.unlink()
     stage.deploy()
+    assert stage.project.own_settings() == settings
     assert len(stage.client("apigateway").get_rest_apis()["items"]) == 1
     assert stage.beyond_chalice() == before
 
@@ -287,6 +292,33 @@ def test_a_table_made_anew_is_noticed_and_mails_go_out_again(stage: Stage) -> No
     stage.journey("anew@example.org")
 
 
+def test_a_limit_by_client_is_put_before_the_api_and_removed(stage: Stage) -> None:
+    """It is left on, so that destroy has one to remove."""
+    asked = (stage.folder / deploying.ASKED.format("ops")).read_text(encoding="utf-8")
+    assert "wafv2" not in asked  # who has no such limit needs none of its permissions
+    printed = stage.deploy("limit")
+    step, price = "✓ Limit by client: 30 POSTs of one IP address in five minutes", "$6.00 a month"
+    assert step in printed
+    assert printed.index(price) < printed.index("✓ Backing resources")
+    assert "✓ Limit by client on the API: on" in printed
+    assert web_acl(stage) == "bienvenue-local"
+    assert stage.get("/openapi.json")
+    assert "✓ Limit by client on the API: nothing to change" in stage.deploy()
+    assert "✓ Limit by client: off" in stage.deploy("no-limit")
+    assert web_acl(stage) == ""
+    assert stage.client("wafv2").list_web_acls(Scope="REGIONAL")["WebACLs"] == []
+    assert "Limit by client" not in stage.deploy()
+    stage.deploy("limit")
+
+
+def web_acl(stage: Stage) -> str:
+    """Return the name of the web ACL before the API; empty if there is none."""
+    (api,) = stage.client("apigateway").get_rest_apis()["items"]
+    arn = f"arn:aws:apigateway:{REGION}::/restapis/{api['id']}/stages/api"
+    found = client_limit.find(stage.client("wafv2"), arn)
+    return found["Name"] if found else ""
+
+
 def left(stage: Stage) -> dict[str, list[str]]:
     """Everything in the account that a deploy could have made."""
     found = {
@@ -302,7 +334,9 @@ def left(stage: Stage) -> dict[str, list[str]]:
         "dashboards": stage.client("cloudwatch").list_dashboards()["DashboardEntries"],
         "logs": stage.client("logs").describe_log_groups()["logGroups"],
         "configuration sets": stage.client("sesv2").list_configuration_sets()["ConfigurationSets"],
+        "web ACLs": stage.client("wafv2").list_web_acls(Scope="REGIONAL")["WebACLs"],
         "tables": stage.client("dynamodb").list_tables()["TableNames"],
+        "parameters": stage.client("ssm").describe_parameters()["Parameters"],
         "identities": stage.client("sesv2").list_email_identities()["EmailIdentities"],
     }
     return {name: those for name, those in found.items() if those}
@@ -325,7 +359,8 @@ def test_destroy_leaves_the_users_for_a_later_deploy(stage: Stage) -> None:
     users = stage.project.users_table
     stage.journey("faithful@example.org")
     before = stage.item("faithful@example.org")
-    secret = stage.project.environment["SECRET_KEY"]
+    secret = {"SECRET_KEY": f"ssm:{stage.project.parameter('SECRET_KEY')}"}
+    before_secret = parameter_store.resolve(stage.client("ssm"), secret)
     (stage.folder / ".chalice" / "deployed" / f"{local_stage.STAGE}.json").unlink()
     add_double(stage)
     for last_answer in LAST_REMOVALS:
@@ -334,9 +369,10 @@ def test_destroy_leaves_the_users_for_a_later_deploy(stage: Stage) -> None:
     printed = stage.deploy("destroy")
     assert f"still in the table {users}" in printed
     remains = left(stage)
-    assert set(remains) == {"tables", "identities"}
+    assert set(remains) == {"tables", "identities", "parameters"}
     assert sorted(remains["tables"]) == [stage.project.limits_table, users]
-    assert stage.project.environment == {"SECRET_KEY": secret}
+    assert stage.project.environment == secret
+    assert parameter_store.resolve(stage.client("ssm"), secret) == before_secret
     assert "nothing to remove" in stage.deploy("destroy")
 
     assert "Users taken over" in stage.deploy()
@@ -349,27 +385,40 @@ def test_users_that_are_to_go_go_too(stage: Stage) -> None:
     printed = stage.deploy("destroy-users")
     assert f"{stage.project.users_table} deleted" in printed
     assert set(left(stage)) == {"identities"}
-    assert local_stage.STAGE not in stage.project.config()["stages"]
+    assert not stage.project.own.exists()
 
 
 @pytest.mark.parametrize(
-    ("policy", "commands", "some"),
+    ("policies", "commands", "some"),
     [
-        ("deploy", ["ops"], {"cloudformation:CreateChangeSet", "lambda:CreateFunction"}),
+        (
+            "deploy client-limit",
+            ["ops", "limit", "no-limit"],
+            {"cloudformation:CreateChangeSet", "lambda:CreateFunction", "wafv2:AssociateWebACL"},
+        ),
         ("ship-code", ["record", "chalice"], {"lambda:UpdateFunctionCode", "apigateway:POST"}),
-        ("destroy", ["destroy", "destroy-users"], {"dynamodb:DeleteTable", "apigateway:DELETE"}),
+        (
+            "destroy client-limit",
+            ["destroy", "destroy-users"],
+            {"dynamodb:DeleteTable", "apigateway:DELETE", "wafv2:DisassociateWebACL"},
+        ),
     ],
 )
 def test_no_command_needs_what_its_policy_does_not_give(
-    stage: Stage, policy: str, commands: list[str], some: set[str]
+    stage: Stage, policies: str, commands: list[str], some: set[str]
 ) -> None:
-    path = ROOT / "docs" / "policies" / f"{policy}.json"
-    statements = json.loads(path.read_text(encoding="utf-8"))["Statement"]
-    given = {action for statement in statements for action in statement["Action"]}
+    paths = [ROOT / "docs" / "policies" / f"{policy}.json" for policy in policies.split()]
+    documents = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
+    given = {
+        action
+        for document in documents
+        for statement in document["Statement"]
+        for action in statement["Action"]
+    }
     files = [stage.folder / deploying.ASKED.format(command) for command in commands]
     asked = {permission for file in files for permission in file.read_text().split()}
     assert some <= asked
-    assert asked - given <= NOT_ON_AWS.get(policy, set())
+    assert asked - given <= NOT_ON_AWS.get(policies, set())
 
 
 def test_plain_chalice_without_a_table_says_what_to_run_first(tmp_path: Path) -> None:

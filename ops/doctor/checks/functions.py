@@ -22,7 +22,9 @@ def _state(facts: Facts) -> Finding:
     missing = [name for name, function in functions.items() if function is None]
     if missing or not functions:
         return red(
-            f"there is no {', '.join(missing)}" if missing else "config.json names no function",
+            f"there is no {', '.join(missing)}"
+            if missing
+            else "this checkout knows of no function",
             *facts.deploy_again,
         )
     states = {name: function["Configuration"] for name, function in functions.items()}
@@ -42,7 +44,7 @@ def _state(facts: Facts) -> Finding:
 def _roles(facts: Facts) -> Finding:
     wanted = facts.project.roles
     if not wanted:
-        return red("config.json names no role", *facts.deploy_again)
+        return red("this checkout knows of no role", *facts.deploy_again)
     for name, function in facts.functions().items():
         if function and function["Configuration"]["Role"] != wanted[name]:
             role = function["Configuration"]["Role"].rpartition("/")[2]
@@ -57,7 +59,8 @@ def _roles(facts: Facts) -> Finding:
 
 
 def _settings(facts: Facts) -> Finding:
-    wanted = facts.project.environment
+    wanted = facts.settings()
+    own = facts.project.own.name
     differing = sorted(
         {
             name
@@ -67,8 +70,8 @@ def _settings(facts: Facts) -> Finding:
         }
     )
     if differing:
-        return amber(f"these differ from config.json: {listed(differing)}", *facts.deploy_again)
-    return green(f"{len(wanted)}, as in config.json")
+        return amber(f"these differ from {own}: {listed(differing)}", *facts.deploy_again)
+    return green(f"{len(wanted)}, as in {own}")
 
 
 def _logs(facts: Facts) -> Finding:
@@ -169,7 +172,7 @@ _FUNCTION = ("lambda:GetFunction",)
 CHECKS = (
     Check("Functions", "State", _FUNCTION, _state),
     Check("Functions", "Roles", (*_FUNCTION, "iam:GetRole"), _roles),
-    Check("Functions", "Settings", _FUNCTION, _settings),
+    Check("Functions", "Settings", (*_FUNCTION, "ssm:GetParameters"), _settings),
     Check("Functions", "Logs", (*_FUNCTION, "logs:DescribeMetricFilters"), _logs),
     Check("Functions", "Code", _FUNCTION, _code),
 )

@@ -15,7 +15,7 @@ from botocore.exceptions import EndpointConnectionError
 
 from chalicelib.logs import hashed
 from ops.deployment import stack as stacks
-from ops.doctor import check, facts, http
+from ops.doctor import check, facts, http, name_server
 from ops.doctor.check import Check, Finding, Light
 from ops.doctor.checks import mail, stack
 from ops.doctor.checks.mail import EVENTS
@@ -30,6 +30,7 @@ from tests.ops.doctor.world import (
     FORMER_STREAM,
     FUNCTIONS,
     NOW,
+    RECORDS,
     ROLES,
     TABLE,
     TOPIC,
@@ -54,6 +55,20 @@ GREEN, AMBER, RED, GREY = Light.GREEN, Light.AMBER, Light.RED, Light.GREY
 
 MakeWorld = Callable[..., World]
 
+WEB_ACL = "arn:aws:wafv2:eu-west-3:123456789012:regional/webacl/bienvenue-prod/1"
+LIMITED = {
+    "cloudformation__DescribeStacks": described_stack(
+        Parameters=[{"ParameterKey": "PerIpRate", "ParameterValue": "30"}],
+        Outputs=[{"OutputKey": "ClientLimitArn", "OutputValue": WEB_ACL}],
+    )
+}
+"""A stack with a limit by client."""
+
+
+def on_the_api(arn: str) -> dict[str, Any]:
+    """Return what WAF says of an API with that web ACL."""
+    return {"wafv2.GetWebACLForResource": {"WebACL": {"Name": "bienvenue-prod", "ARN": arn}}}
+
 
 @pytest.fixture
 def world(project: Project, monkeypatch: pytest.MonkeyPatch) -> MakeWorld:
@@ -64,6 +79,7 @@ def world(project: Project, monkeypatch: pytest.MonkeyPatch) -> MakeWorld:
             project.folder, {name.replace("__", "."): one for name, one in changes.items()}
         )
         monkeypatch.setattr(http, "get", made.get)
+        monkeypatch.setattr(name_server, "text_records", lambda name: RECORDS.get(name, []))
         return made
 
     return make
@@ -414,7 +430,7 @@ CASES: list[tuple[str, dict[str, Any], Light, str, str]] = [
             )
         },
         AMBER,
-        "differ from config.json: MAIL_FROM",
+        "differ from prod.json: MAIL_FROM",
         DEPLOY,
     ),
     ("Functions/Settings", {"lambda__GetFunction": GONE}, GREY, "there are no functions", ""),
@@ -783,6 +799,27 @@ CASES: list[tuple[str, dict[str, Any], Light, str, str]] = [
         "apigateway delete-rest-api --rest-api-id second",
     ),
     (
+        "API/Own address",
+        {"api-gateway.GetRestApi": {"disableExecuteApiEndpoint": False}},
+        AMBER,
+        "past what guards hello.example.org",
+        "--rest-api-id ours --patch-operations op=replace,path=/disableExecuteApiEndpoint",
+    ),
+    *(
+        ("API/Limit by client", changes, light, text, mend)
+        for changes, light, text, mend in (
+            ({}, GREEN, "none, as nobody asked for one", ""),
+            (LIMITED | on_the_api(WEB_ACL), GREEN, "30 POSTs of one IP address", ""),
+            (LIMITED | on_the_api("another"), RED, "does not stand before the API", DEPLOY),
+            (
+                LIMITED | {"wafv2.GetWebACLForResource": Refusal("WAFNonexistentItemException")},
+                RED,
+                "does not stand before the API",
+                DEPLOY,
+            ),
+        )
+    ),
+    (
         "API/Answer",
         {"http__API": NoAnswer("https://hello.example.org does not answer (SSLError).")},
         RED,
@@ -966,7 +1003,8 @@ def test_a_finding_has_its_text_and_its_fix(
 
 def test_every_check_has_a_specimen_of_a_finding() -> None:
     tested_below = {"Account/Credentials", "Mail/Suppression", "API/Links"}
-    assert {name for name, *_ in CASES} | tested_below == set(BY_NAME)
+    tested_elsewhere = {name for name in BY_NAME if name.startswith("Delivery/")}
+    assert {name for name, *_ in CASES} | tested_below | tested_elsewhere == set(BY_NAME)
 
 
 @pytest.mark.parametrize(
@@ -1044,7 +1082,7 @@ def test_a_stream_missing_in_config_json_is_red(world: MakeWorld) -> None:
     one.stage.project.record({"USERS_STREAM_ARN": FORMER_STREAM}, {})
     found = look(one, "Stream/Source")
     assert (found.light, found.command) == (RED, DEPLOY)
-    assert "config.json names" in found.text
+    assert "the settings name" in found.text
 
 
 def test_a_recent_drift_detection_is_not_repeated(world: MakeWorld) -> None:

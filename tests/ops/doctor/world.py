@@ -240,6 +240,10 @@ def well() -> dict[str, Any]:
         "sesv2.GetEmailIdentity": {
             "VerifiedForSendingStatus": True,
             "DkimAttributes": {"Status": "SUCCESS", "SigningEnabled": True, "Tokens": ["one"]},
+            "MailFromAttributes": {
+                "MailFromDomain": "bounce.example.org",
+                "MailFromDomainStatus": "SUCCESS",
+            },
         },
         "sesv2.GetConfigurationSet": {"SendingOptions": {"SendingEnabled": True}},
         "sesv2.GetConfigurationSetEventDestinations": {
@@ -257,6 +261,7 @@ def well() -> dict[str, Any]:
                 {"id": "ours", "name": "bienvenue", "tags": {"bienvenue-stage": "bienvenue-prod"}}
             ]
         },
+        "api-gateway.GetRestApi": {"disableExecuteApiEndpoint": True},
         "lambda.GetPolicy": {"Policy": "{}"},
         "http.API": Answer(200, (ROOT / "chalicelib/openapi.json").read_bytes(), 0.034),
         "http.Package": Answer(200, package(), 0.1),
@@ -286,6 +291,9 @@ class _Session:
         self.world: World
         self._clients: dict[str, Any] = {}
 
+    def get_partition_for_region(self, _: str) -> str:
+        return "aws"
+
     def client(self, service: str) -> Any:
         if service not in self._clients:
             self._clients[service] = boto3.client(service)
@@ -297,6 +305,13 @@ class _Session:
 
 
 _session = _Session()
+
+
+RECORDS = {
+    "bounce.example.org": ["v=spf1 include:amazonses.com ~all"],
+    "_dmarc.example.org": ["v=DMARC1; p=reject; rua=mailto:dmarc@example.org"],
+}
+"""The TXT records of the DNS."""
 
 
 class World:

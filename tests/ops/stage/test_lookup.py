@@ -54,7 +54,7 @@ def test_a_rehearsed_deploy_never_reaches_an_account(
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:8400")
     here = "AWS_ENDPOINT_URL=http://127.0.0.1:8400 make deploy STAGE=demo MAIL_FROM=<address>"
-    with pytest.raises(OpsError, match=f"with {here}, or fetch"):
+    with pytest.raises(OpsError, match=f"with {here}, or learn its settings"):
         lookup.find(project.folder, "demo", project.folder)
 
 
