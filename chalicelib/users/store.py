@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from chalicelib.logs import hashed
 from chalicelib.users import codes, tokens
 from chalicelib.users.item import (
+    BOUNCE_LIFE,
     DELETED,
     ERASED,
     INDEXED,
@@ -57,7 +58,8 @@ MAX_GUESSES = 5
 MAY_BE_MAILED = (
     "attribute_not_exists(validated_at)"
     " AND NOT mail IN (:complained, :refused)"
-    " AND (NOT mail = :bounced OR bounced_until <= :now)"
+    " AND (NOT mail = :bounced OR bounced_until <= :now"
+    " OR attribute_not_exists(bounced_until) AND mail_at <= :bounce_ended)"  # the first edition's
     " AND (attribute_not_exists(mail_at) OR mail_at <= :cooled_down)"
 )
 _WITHIN_BUDGET = (
@@ -381,6 +383,7 @@ def _owing(email: str, now: datetime) -> dict[str, Any]:
 def _limits(now: datetime) -> dict[str, Any]:
     return {
         ":bounced": "bounced",
+        ":bounce_ended": iso(now - BOUNCE_LIFE),
         ":complained": "complained",
         ":refused": "refused",
         ":cooled_down": iso(now - COOLDOWN),
