@@ -258,6 +258,7 @@ def test_trouble_with_some_mails_does_not_touch_others(outpost: Outpost) -> None
     outpost.conclude("the rest of that batch", len(others), *others)
 
 
+@pytest.mark.timeout(300 + 2 * SIGN_UPS)  # a busy machine takes that long
 def test_a_mailer_killed_again_and_again_doubles_no_mail(outpost: Outpost) -> None:
     everybody = people("many", SIGN_UPS)
     kills = 0
@@ -283,6 +284,7 @@ def test_a_mailer_killed_again_and_again_doubles_no_mail(outpost: Outpost) -> No
     outpost.conclude(f"killed, {SIGN_UPS} signing up", kills, *everybody)
 
 
+@pytest.mark.timeout(300 + 2 * SPELLINGS)
 def test_a_thousand_spellings_of_a_mailbox_get_five_mails(outpost: Outpost) -> None:
     everybody = [f"mailbox+{n}@example.org" for n in range(SPELLINGS)]
     outpost.sign_up(*everybody)
