@@ -102,7 +102,8 @@ def make(stage: settings.Settings) -> list[Specimen]:
     try:
         return list(specimens(stage))
     except TemplateError as error:
-        raise OpsError(f"{stage.templates_folder}/{error}: fix that template.") from error
+        folder = stage.templates_folder or "chalicelib/templates"
+        raise OpsError(f"{folder}/{error}: fix that template.") from error
 
 
 def specimens(stage: settings.Settings) -> Iterator[Specimen]:
