@@ -2,7 +2,7 @@
 
 import re
 import shutil
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -13,6 +13,7 @@ from chalicelib.mail.message import Mail
 from chalicelib.templates import TemplateError, Templates
 from chalicelib.users.links import Link
 from chalicelib.users.people import MailKind, User
+from chalicelib.users.person_name import MAX_SUBJECT_LENGTH
 from chalicelib.web import forms
 from chalicelib.web.pages import TYPED, Pages
 from ops.stage import parameter_store
@@ -41,16 +42,38 @@ _LONG_LINK = Link(
 _TYPED = {"email": "alexis@example.org", "prenom": "Alexis", "nom": "GÜNST HORN"}
 _WRONG = {"email": "alexis@example", "prenom": "Win at https://spam.example", "nom": _LONG * 2}
 _CODE = "123456"
+NAMES = {
+    "no-name": ("", ""),
+    "one-letter": ("A", ""),
+    "longest-greeting": (_LONG[:MAX_SUBJECT_LENGTH], ""),
+    "long-name": (_LONG, ""),
+    "long-names": (_LONG, _LONG_TOO),
+    "right-to-left": ("محمد", "عبد الرحمن"),
+    "thai": ("ประเสริฐศักดิ์", "ศรีสุวรรณ"),
+    "tamil": ("கார்த்திகேயன்", "சுப்பிரமணியம்"),
+    "han": ("葛\U000e0101", "辻\U000e0100邊\U000e0118"),  # forms that a register tells apart
+    "emoji": ("Zoë 🌻", "O'Neill 👩\u200d🚀"),
+}
+"""The samples of names: whatever people are called, pages and mails must show it well."""
 _ALEXIS = User(_LINK.email, "Alexis", "GÜNST HORN", "")
 _MAILS = {
     "mail": (_ALEXIS, _CODE, MailKind.LINK),
     "mail-no-code": (_ALEXIS, "", MailKind.LINK),
-    "mail-no-name": (User(_LINK.email, "", "", ""), _CODE, MailKind.LINK),
-    "mail-long-names": (User(_LONG_LINK.email, _LONG, _LONG_TOO, ""), _CODE, MailKind.LINK),
-    "mail-emoji": (User(_LINK.email, "Zoë 🌻", "O'Neill 👩\u200d🚀", ""), _CODE, MailKind.LINK),
-    "mail-right-to-left": (User(_LINK.email, "محمد", "عبد الرحمن", ""), _CODE, MailKind.LINK),
     "reminder": (_ALEXIS, "", MailKind.REMINDER),
     "welcome": (_ALEXIS, "", MailKind.WELCOME),
+    **{
+        f"{mail}-{sample}": (
+            User(_LONG_LINK.email if "long" in sample else _LINK.email, prenom, nom, ""),
+            code,
+            kind,
+        )
+        for sample, (prenom, nom) in NAMES.items()
+        for mail, code, kind in (
+            ("mail", _CODE, MailKind.LINK),
+            ("reminder", "", MailKind.REMINDER),
+            ("welcome", "", MailKind.WELCOME),
+        )
+    },
 }
 """The samples of mails: whom they greet, and their code and kind."""
 
@@ -102,7 +125,8 @@ def make(stage: settings.Settings) -> list[Specimen]:
     try:
         return list(specimens(stage))
     except TemplateError as error:
-        raise OpsError(f"{stage.templates_folder}/{error}: fix that template.") from error
+        folder = stage.templates_folder or "chalicelib/templates"
+        raise OpsError(f"{folder}/{error}: fix that template.") from error
 
 
 def specimens(stage: settings.Settings) -> Iterator[Specimen]:
@@ -131,14 +155,22 @@ def specimens(stage: settings.Settings) -> Iterator[Specimen]:
 
 def _pages(stage: settings.Settings, templates: Templates, lang: str) -> Iterator[tuple[str, str]]:
     pages = Pages(
-        stage.base_url, templates, stage.brand, stage.after_validation_url, refusable=True
+        stage.base_url,
+        templates,
+        stage.brand,
+        stage.after_validation_url,
+        refusable=True,
+        names=stage.names,
+        own=stage.own_fields,
     )
-    languages = templates.languages
+    form = forms.SignUpForm.of(stage, templates.languages)
+    wrong = {**_WRONG, **_wrong_values(stage)}
     yield "sign-up", pages.sign_up(lang, {})
-    yield "sign-up-errors", pages.sign_up(lang, _WRONG, _problems(_WRONG, lang, languages))
+    for kind, (prenom, nom) in NAMES.items():
+        yield f"sign-up-{kind}", pages.sign_up(lang, {**_TYPED, "prenom": prenom, "nom": nom})
+    yield "sign-up-errors", pages.sign_up(lang, wrong, _problems(form, wrong, lang))
     nothing = dict.fromkeys(TYPED, "")
-    problems = _problems(nothing, lang, languages)
-    yield "sign-up-nothing-typed", pages.sign_up(lang, nothing, problems)
+    yield "sign-up-nothing-typed", pages.sign_up(lang, nothing, _problems(form, nothing, lang))
     yield "sent", pages.sent(lang, _LINK.email, _TYPED)
     yield "sent-code", pages.sent(lang, _LINK.email, _TYPED, takes_code=True)
     yield "sent-code-failed", pages.sent(lang, _LINK.email, _TYPED, code_failed=True)
@@ -151,11 +183,17 @@ def _pages(stage: settings.Settings, templates: Templates, lang: str) -> Iterato
     yield "problem", pages.problem(lang, "service_unavailable")
 
 
+def _wrong_values(stage: settings.Settings) -> dict[str, str]:
+    """Return a value that is refused for each of the stage's own fields."""
+    fields = stage.own_fields.fields if stage.own_fields else ()
+    return {field.name: "x" * (field.max_length + 1) for field in fields}
+
+
 def _problems(
-    fields: Mapping[str, str], lang: str, languages: Collection[str]
+    form: forms.SignUpForm, fields: Mapping[str, str], lang: str
 ) -> tuple[forms.Problem, ...]:
     try:
-        forms.SignUpForm(languages).read(fields, lang)
+        form.read(fields, lang, is_form=True)
     except forms.Invalid as error:
         return error.problems
     return ()
