@@ -1,4 +1,4 @@
-"""Events on a running stack: shown as they come, and sent to webhooks good and bad."""
+"""Events on a running stack: shown as they come, and sent to a webhook."""
 
 from __future__ import annotations
 
