@@ -5,7 +5,8 @@ PORT ?= 8400
 STAGE ?= dev
 BIN := .venv/bin
 INSTALLED := .venv/installed
-INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
+# The locks name everything, so pip has nothing to work out.
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps
 
 .PHONY: run preview test check format bench docs deploy lock clean
 

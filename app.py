@@ -107,7 +107,7 @@ def record_mail_feedback(event: SNSEvent) -> None:
 
 @app.schedule(Rate(1, unit=Rate.MINUTES))
 def resend_owed_mail(event: CloudWatchEvent) -> None:
-    service.drain.drain(event.to_dict()["id"], seconds_left(event))
+    service.drain_all(event.to_dict()["id"], seconds_left(event))
 
 
 def now() -> datetime:

@@ -62,6 +62,17 @@ def report_drain(
     )
 
 
+def report_events(log: logging.Logger, oldest_event: float, users: int, reason: str) -> None:
+    """Log the result of a run of the drain of events: what its metric and alarm stand on."""
+    log.info(
+        "events: oldest owed %d s, those of %d users published, %s",
+        oldest_event,
+        users,
+        reason,
+        extra={"oldest_event": int(oldest_event), "reason": reason},
+    )
+
+
 def configure(chalice_log: logging.Logger) -> None:
     """Let our own loggers be heard, and keep Chalice's from repeating what an exception says."""
     # Does nothing on AWS, whose runtime has set logging up; the local cloud's has not.

@@ -24,6 +24,9 @@ LONGEST_TO_REMIND = timedelta(days=6)
 """A sign-up is deleted after seven days, and its link needs one."""
 _HOST = re.compile(r"[a-z0-9.-]+|[0-9a-f:]+", re.IGNORECASE)
 _DOMAIN = re.compile(r"([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z0-9-]{2,}")
+_EVENT_BUS = re.compile(
+    r"(arn:[\w+=,.@-]+:events:[a-z0-9-]+:[0-9]{12}:event-bus/)?[\w./-]{1,256}", re.ASCII
+)
 _NO_NAME = frozenset(("Cc", "Cs", "Zl", "Zp"))
 
 
@@ -99,6 +102,8 @@ class Settings:
     """How many sign-ups a minute ``auto`` takes for many."""
     checks_domain: bool = False
     """The mailer asks DNS about a domain before it asks SES to send."""
+    event_bus: str = ""
+    """The name or ARN of the EventBridge bus that events are put on; empty for none."""
     brand: Brand = UNBRANDED
 
     @cached_property
@@ -109,6 +114,11 @@ class Settings:
         """
         returns = (origin_of(url) for url in self.return_urls if url.startswith("http"))
         return frozenset((origin_of(self.base_url), *self.allowed_origins, *returns))
+
+    @property
+    def users_table_arn(self) -> str:
+        """The ARN of the table of users."""
+        return self.users_stream_arn.partition("/stream/")[0]
 
     @property
     def is_secure(self) -> bool:
@@ -160,6 +170,7 @@ def read(env: Mapping[str, str]) -> Settings:
         refused_domains=frozenset(optional("REFUSED_DOMAINS").lower().split()),
         refuses_disposable=optional("DISPOSABLE") == "refuse",
         checks_domain=optional("CHECK_DOMAIN") == "true",
+        event_bus=optional("EVENT_BUS"),
         challenge=optional("CHALLENGE") or "off",
         challenge_above=_number(optional("CHALLENGE_ABOVE") or "30") or 0,
         brand=Brand(
@@ -217,6 +228,7 @@ def read(env: Mapping[str, str]) -> Settings:
         ("DISPOSABLE", ("refuse", "allow").__contains__, "refuse or allow"),
         ("CHALLENGE", ("off", "altcha", "auto").__contains__, "off, altcha or auto"),
         ("CHECK_DOMAIN", ("true", "false").__contains__, "true or false"),
+        ("EVENT_BUS", _EVENT_BUS.fullmatch, "the name or ARN of an EventBridge bus"),
         ("PRIVACY_URL", _is_url, "https://host/path"),
         ("TERMS_URL", _is_url, "https://host/path"),
         ("CONTINUE_URL", _is_url, "https://host/path"),

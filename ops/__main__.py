@@ -33,6 +33,7 @@ COMMAND_GROUPS = {
         "users": "ops.users.command",
         "console": "ops.console.command",
         "mail": "ops.mail.command",
+        "events": "ops.events.command",
         "put": "ops.put.command",
     },
 }

@@ -16,6 +16,7 @@ from chalicelib.users.table import Item, Raw, attribute, mapping, number, string
 LINK_LIFE = timedelta(hours=24)  # NIST SP 800-63A-4: at most 24 h; WCAG 2.2.1 exempts over 20 h
 CODE_LIFE = timedelta(minutes=15)
 UNVALIDATED_LIFE = timedelta(days=7)
+BOUNCE_LIFE = timedelta(days=90)
 LEASE = timedelta(minutes=5)
 """How long a claim is left alone. SES reports what it took within seconds."""
 WINDOW = timedelta(hours=24)
@@ -30,6 +31,8 @@ SAID = (*WORDS, "return_to", "said_at")
 """What a link keeps of its sign-up."""
 RESERVED = {"#fields": "fields"}
 """The one attribute whose name DynamoDB reserves, and the name that expressions give it."""
+DELETED = "deleted"
+"""The ``mail`` of an item that stays only until the stage's events say that its user is gone."""
 INDEXED = ("owed", "owed_at", "remind_at")
 """What keeps an item in the index of owed mail, now or for a reminder."""
 PENDING = ("ticket", "return_to", "said_at", "resend_of", "codes", "expires_at", *INDEXED)
@@ -44,6 +47,19 @@ def path(name: str) -> str:
 ERASED = tuple(map(path, (*WORDS, *PENDING)))
 """What an item loses when its address is closed, as expressions name it: words of strangers, too.
 """
+
+
+def event_owed(kind: str, now: datetime, **facts: str) -> tuple[str, dict[str, Any]]:
+    """Return what a transition sets so that the event ``user.<kind>`` is owed, and the values.
+
+    The change needs ``:now``. ``facts`` are what the event says beside what the item holds.
+    """
+    change = (
+        ", event = :event, event_at = if_not_exists(event_at, :now)"
+        ", owed_events = list_append(if_not_exists(owed_events, :no_events), :owed_events)"
+    )
+    entry = {"kind": kind, "at": iso(now), **facts}
+    return change, {":event": "owed", ":no_events": [], ":owed_events": [entry]}
 
 
 def slot(email: str) -> str:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from chalicelib.logs import hashed
 from chalicelib.users.item import (
+    BOUNCE_LIFE,
     CODE_LIFE,
     ERASED,
     INDEXED,
@@ -24,6 +25,7 @@ from chalicelib.users.item import (
     all_links,
     counted,
     dead_codes,
+    event_owed,
     is_claimable,
     is_put_by_another,
     is_reminder_due,
@@ -45,7 +47,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 INDEX = "owed"
-BOUNCE_LIFE = timedelta(days=90)
 SUPPRESSED_LIFE = timedelta(days=14)
 MAX_ERROR_LENGTH = 500
 
@@ -86,7 +87,7 @@ class Claim:
 
 @dataclass(frozen=True)
 class Owed:
-    """A mail in the index: whose it is, and since when it is owed (ISO 8601)."""
+    """What is in an index: whose mail or events, and since when they are owed (ISO 8601)."""
 
     since: str
     email: str
@@ -96,7 +97,8 @@ class Outbox:
     """The mail that the users in a table are owed. DynamoDB's own errors pass through.
 
     Users who do not validate are reminded once, ``remind_after`` the mail; never if it is None.
-    With ``welcomes``, those who validate are owed a welcome.
+    With ``welcomes``, those who validate are owed a welcome. With ``has_events``, a bounce or
+    complaint owes an event too.
     """
 
     def __init__(
@@ -106,10 +108,12 @@ class Outbox:
         *,
         remind_after: timedelta | None = None,
         welcomes: bool = False,
+        has_events: bool = False,
     ) -> None:
         self.table = Table(client, table, "email")
         self._remind_after = remind_after
         self._welcomes = welcomes
+        self._has_events = has_events
 
     def read(self, email: str) -> Item:
         """Return a user's item as it is now; empty if there is none."""
@@ -387,6 +391,10 @@ class Outbox:
         if verdict is Verdict.BOUNCED:
             change += ", bounced_until = :until"
             values[":until"] = iso(now + life)
+        if self._has_events:
+            event, owed = event_owed(verdict.value, now, reason=reason[:MAX_ERROR_LENGTH])
+            change += event
+            values |= owed
         condition = (
             "attribute_exists(links.#link) AND NOT mail IN (:verdict, :complained, :refused)"
         )

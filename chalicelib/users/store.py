@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 from chalicelib.logs import hashed
 from chalicelib.users import codes
 from chalicelib.users.item import (
+    BOUNCE_LIFE,
+    DELETED,
     ERASED,
     INDEXED,
     MAX_MAILS,
@@ -20,6 +22,7 @@ from chalicelib.users.item import (
     UNVALIDATED_LIFE,
     WINDOW,
     WORDS,
+    event_owed,
     is_live,
     is_open,
     is_put_by_another,
@@ -52,7 +55,8 @@ MAX_GUESSES = 5
 MAY_BE_MAILED = (
     "attribute_not_exists(validated_at)"
     " AND NOT mail IN (:complained, :refused)"
-    " AND (NOT mail = :bounced OR bounced_until <= :now)"
+    " AND (NOT mail = :bounced OR bounced_until <= :now"
+    " OR attribute_not_exists(bounced_until) AND mail_at <= :bounce_ended)"  # the first edition's
     " AND (attribute_not_exists(mail_at) OR mail_at <= :cooled_down)"
 )
 _WITHIN_BUDGET = (
@@ -66,7 +70,8 @@ class Users:
     """The users in a table, and what they and anonymous requests may do to them.
 
     ``mailboxes`` remember who refused mail. ``secret_key`` keys the hashes of codes. With
-    ``welcomes``, a click owes its user a welcome. DynamoDB's own errors pass through.
+    ``welcomes``, a click owes its user a welcome. With ``has_events``, transitions owe events too.
+    DynamoDB's own errors pass through.
     """
 
     def __init__(
@@ -77,11 +82,13 @@ class Users:
         secret_key: str = "",
         *,
         welcomes: bool = False,
+        has_events: bool = False,
     ) -> None:
         self.table = Table(client, table, "email")
         self.mailboxes = mailboxes
         self._secret_key = secret_key
         self._welcomes = welcomes
+        self._has_events = has_events
 
     def sign_up(self, sign_up: SignUp, ticket_hash: str, now: datetime) -> bool:
         """Store a sign-up and owe it a mail; return False if a limit forbids that.
@@ -146,8 +153,9 @@ class Users:
         outcome = self._try(
             email,
             change,
-            f"attribute_exists(email) AND {MAY_BE_MAILED} AND {_WITHIN_BUDGET}",
-            values,
+            f"attribute_exists(email) AND NOT mail = :deleted"
+            f" AND {MAY_BE_MAILED} AND {_WITHIN_BUDGET}",
+            {**values, ":deleted": DELETED},
         )
         link = mapping(outcome.item, "links").get(token_hash)
         if not outcome.done and link is not None:
@@ -206,13 +214,15 @@ class Users:
         return click
 
     def _refuse(self, email: str, link_hash: str, now: datetime) -> Click:
-        values = {
+        values: dict[str, Any] = {
             ":refused": "refused",
             ":complained": "complained",
             ":now": iso(now),
             ":bare": {link_hash: {"expires": 0}},
         }
-        change = "SET mail = :refused, mail_at = :now, links = :bare"
+        event, owed = self._event_owed("refused", now)
+        values |= owed
+        change = f"SET mail = :refused, mail_at = :now, links = :bare{event}"
         condition = (
             "attribute_exists(links.#link) AND attribute_not_exists(validated_at)"
             " AND NOT mail IN (:refused, :complained)"
@@ -255,7 +265,9 @@ class Users:
             live += " AND links.#link.ticket = :ticket"
             former = ""  # links of the first edition have no ticket
             values[":ticket"] = ticket_hash
-        change = "SET validated_at = :now, validated_with = :how, validated_link = :link"
+        event, owed = self._event_owed("validated", now, validated_at=iso(now), validated_with=how)
+        values |= owed
+        change = f"SET validated_at = :now, validated_with = :how, validated_link = :link{event}"
         removed: tuple[str, ...] = PENDING
         condition = "attribute_not_exists(validated_at) AND NOT mail = :refused"
         values[":refused"] = "refused"
@@ -293,6 +305,10 @@ class Users:
             log.info("validated user=%s", hashed(email))
         return click
 
+    def _event_owed(self, kind: str, now: datetime, **facts: str) -> tuple[str, dict[str, Any]]:
+        """Return what a transition sets to owe an event: nothing if the stage has none."""
+        return event_owed(kind, now, **facts) if self._has_events else ("", {})
+
     def _try(
         self,
         email: str,
@@ -319,6 +335,7 @@ def _owing(email: str, now: datetime) -> dict[str, Any]:
 def _limits(now: datetime) -> dict[str, Any]:
     return {
         ":bounced": "bounced",
+        ":bounce_ended": iso(now - BOUNCE_LIFE),
         ":complained": "complained",
         ":refused": "refused",
         ":cooled_down": iso(now - COOLDOWN),

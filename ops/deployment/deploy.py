@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,6 +15,7 @@ from ops.deployment import (
     alarms,
     client_limit,
     custom_domain,
+    event_bus,
     event_invoke_config,
     event_source_mapping,
     function_logs,
@@ -36,7 +38,7 @@ from ops.stage import commit
 from ops.stage.aws_errors import in_plain_words
 from ops.stage.cloud import Cloud
 from ops.stage.errors import DeployError
-from ops.stage.project import Project
+from ops.stage.project import OPS, Project
 from ops.terminal.progress import Progress
 
 OWN_SETTINGS = (
@@ -70,6 +72,7 @@ class Options:
     throttle: Throttle = AS_IT_WAS
     alarms_to: str | None = None
     log_days: int | None = None
+    events: event_bus.Wish = event_bus.AS_IT_WAS
     per_ip_rate: int | None = None
     domain: str | None = None
     mail_from_domain: str = ""
@@ -138,6 +141,20 @@ def _deploy(
     client_rate = _prepare_client_limit(cloud, project, options, parameters, progress)
 
     with progress.step("Sender") as say:
+        secret = secret_key.ensure(client("ssm"), client("lambda"), project, given)
+        bus = event_bus.choose(
+            cloud,
+            project,
+            options.events,
+            given.get(event_bus.SETTING, ""),
+            parameters,
+            partial(event_bus.key_of, client("ssm"), secret),
+        )
+        if bus.name and table.lacks_both_indexes(client("dynamodb"), project.users_table):
+            raise DeployError(
+                "CloudFormation can add one index of this table at a time: deploy once with "
+                "--no-events, then again with what you wish."
+            )
         limits = mail_limits.read(client("sesv2").get_account())
         environment |= limits.settings(given, parameters)
         identity = mail_identity.choose(client("sesv2"), sender, stack.made("NewMailIdentity"))
@@ -160,6 +177,7 @@ def _deploy(
                 "AlarmsTo": alarms.read_address(recipient),
                 "PerIpRate": str(client_rate),
                 "ApiStage": project.api_stage,
+                **bus.parameters,
             },
             say,
         )
@@ -168,7 +186,9 @@ def _deploy(
 
     with progress.step("Users' table") as say:
         environment["USERS_TABLE"] = project.users_table
-        stream = table.ensure_users(client("dynamodb"), project.users_table, say)
+        stream = table.ensure_users(
+            client("dynamodb"), project.users_table, say, has_events=bool(bus.name)
+        )
         environment["USERS_STREAM_ARN"] = stream
 
     with progress.step("Limits' table") as say:
@@ -197,9 +217,11 @@ def _deploy(
             mail_from_domain.ensure(client("sesv2"), cloud, identity.name, name, say)
 
     with progress.step("Settings") as say:
-        environment[secret_key.SETTING] = secret_key.ensure(
-            client("ssm"), client("lambda"), project, given
-        )
+        environment[secret_key.SETTING] = secret
+        if bus.name:
+            environment[event_bus.SETTING] = bus.name
+        else:
+            project.unset([event_bus.SETTING])
         project.record(environment, _roles(outputs))
         say(f"links lead to {environment['BASE_URL']}")
 
@@ -262,6 +284,7 @@ def _deploy(
             *mail_identity.left_to_do(client("sesv2"), sender, identity.name, cloud.aws),
             *mail_from_domain.left_to_do(client("sesv2"), cloud, identity.name),
             *alarms.left_to_do(client("sns"), outputs["AlarmsArn"], recipient, cloud.aws),
+            *event_bus.left_to_do(bus, f"{OPS} events key --stage {project.stage}"),
             *([] if cloud.endpoint else package.left_to_do(project.stage)),
         ],
     )

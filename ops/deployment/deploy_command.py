@@ -9,6 +9,8 @@ import click
 from ops.deployment import client_limit, function_logs, readiness
 from ops.deployment import deploy as deployment
 from ops.deployment.deploy import Options
+from ops.deployment.event_bus import FIRST_RATE as FIRST_EVENT_RATE
+from ops.deployment.event_bus import MAX_RATE, Wish
 from ops.deployment.readiness import Finding, Light, Readiness
 from ops.deployment.rest_api import (
     FIRST_BURST,
@@ -72,6 +74,23 @@ from ops.terminal.progress import Progress
     f"[default: as before; at first {function_logs.FIRST_DAYS}]",
 )
 @click.option(
+    "--events/--no-events",
+    default=None,
+    help="Publish each validation, refusal, bounce, complaint and deletion on an EventBridge bus.  "
+    "[default: as before; at first not]",
+)
+@click.option(
+    "--webhook",
+    metavar="URL",
+    help="Also have EventBridge send each event there, nowhere if empty.  [default: as before]",
+)
+@click.option(
+    "--webhook-rate",
+    type=click.IntRange(1, MAX_RATE),
+    help="The most events that the webhook gets in a second.  "
+    f"[default: as before; at first {FIRST_EVENT_RATE}]",
+)
+@click.option(
     "--per-ip-rate",
     type=PerIpRate(client_limit.FEWEST),
     metavar="POSTS",
@@ -95,6 +114,9 @@ def deploy(
     sign_up_burst: int | None,
     alarms_to: str | None,
     log_days: str | None,
+    events: bool | None,
+    webhook: str | None,
+    webhook_rate: int | None,
     per_ip_rate: int | None,
     check: bool,
 ) -> None:
@@ -113,6 +135,7 @@ def deploy(
         throttle=Throttle(throttle_rate, throttle_burst, sign_up_rate, sign_up_burst),
         alarms_to=alarms_to,
         log_days=int(log_days) if log_days else None,
+        events=Wish(events, webhook, webhook_rate),
         per_ip_rate=per_ip_rate,
     )
     if check:

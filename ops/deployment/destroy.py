@@ -10,6 +10,7 @@ from typing import Any
 from ops.deployment import (
     chalice_record,
     client_limit,
+    event_bus,
     function_logs,
     functions,
     mail_identity,
@@ -93,6 +94,8 @@ def _destroy(cloud: Cloud, project: Project, progress: Progress, delete_users: b
         recorded = [*OWN_SETTINGS]
         if not own_configuration_set(before, stack.name):
             recorded.append("MAIL_CONFIGURATION_SET")
+        if before.get(event_bus.SETTING) == stack.name:
+            recorded.append(event_bus.SETTING)
         if delete_users:
             recorded += OF_THE_USERS
         project.erase(recorded)

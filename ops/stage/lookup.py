@@ -45,6 +45,11 @@ class Stage:
     def base_url(self) -> str:
         return self.project.environment["BASE_URL"]
 
+    @property
+    def has_events(self) -> bool:
+        """Return True if the stage publishes events about its users."""
+        return bool(self.project.environment.get("EVENT_BUS"))
+
     def ops(self, words: str) -> str:
         """Return one of our own command lines, as it is typed to reach this stage."""
         command = f"{OPS} {words} --stage {self.name}"

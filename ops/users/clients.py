@@ -28,7 +28,11 @@ def users(stage: Stage) -> OperatorsUsers:
     """Return the stage's table of users. Many threads may use it at once."""
     client = stage.cloud.session.client("dynamodb", config=PATIENT)
     return OperatorsUsers(
-        client, stage.users_table, mailboxes(stage, client), operator=stage.cloud.operator
+        client,
+        stage.users_table,
+        mailboxes(stage, client),
+        operator=stage.cloud.operator,
+        has_events=stage.has_events,
     )
 
 

@@ -64,6 +64,10 @@ MEANINGS = {
     "validated_by": "who confirmed it, if not the user: the operator, or an import",
     "validated_with": "how the user confirmed it: link or code",
     "validated_link": "SHA-256 of the token in the mail that confirmed it",
+    "event": "that your systems have still to be told of a change",
+    "event_at": "since when",
+    "owed_events": "these changes, in order",
+    "told": "when the changes were that your systems were told of last",
     "expires_at": "when all of this is deleted unless the address is confirmed, in seconds since "
     "1970",
 }

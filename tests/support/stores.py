@@ -79,7 +79,7 @@ class Store:
 
 def create(client: DynamoDBClient, table: str) -> Store:
     """Make a table with the keys, index and stream that the template gives the real one."""
-    users = properties("AWS::DynamoDB::Table", {})["Users"]
+    users = properties("AWS::DynamoDB::Table", {"HasEvents": "true"})["Users"]
     client.create_table(
         TableName=table,
         KeySchema=users["KeySchema"],

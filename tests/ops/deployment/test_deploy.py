@@ -134,7 +134,7 @@ class Account:
             (steps.package, "left_to_do", lambda stage: [f"Wait for {stage}."]),
             (steps.permissions_boundary, "find", lambda *_: ""),
             (steps.mail_limits, "read", lambda _: MailLimits(180, 90)),
-            (steps.table, "ensure_users", lambda *_: STREAM),
+            (steps.table, "ensure_users", lambda *_, **__: STREAM),
             (steps.table, "ensure_limits", lambda *_: None),
             (steps.secret_key, "ensure", lambda *_: SECRET),
             (steps.shared_settings, "learn", lambda *_: None),

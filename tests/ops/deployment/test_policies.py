@@ -15,7 +15,15 @@ from ops.deployment.stack import TEMPLATE
 from tests.e2e.stack import ROOT
 
 POLICIES = ROOT / "docs" / "policies"
-NAMES = ("deploy", "ship-code", "destroy", "boundary", "client-limit", "domain")
+NAMES = (
+    "deploy",
+    "deploy-events",
+    "ship-code",
+    "destroy",
+    "boundary",
+    "client-limit",
+    "domain",
+)
 ACCOUNT, REGION = "123456789012", "eu-west-3"
 BOUNDARY = f"arn:aws:iam::{ACCOUNT}:policy/bienvenue-boundary"
 
@@ -185,7 +193,8 @@ def test_the_boundary_allows_what_the_functions_roles_do() -> None:
     for resource in resources.values():
         if resource["Type"] == "AWS::IAM::Role":
             assert "HasBoundary" in json.dumps(resource["Properties"]["PermissionsBoundary"])
-            for statement in resource["Properties"]["Policies"][0]["PolicyDocument"]["Statement"]:
+            for one in resource["Properties"]["Policies"][0]["PolicyDocument"]["Statement"]:
+                statement = one["Fn::If"][1] if "Fn::If" in one else one
                 actions = statement["Action"]
                 assert {actions} <= allowed if isinstance(actions, str) else set(actions) <= allowed
 
@@ -217,3 +226,37 @@ def test_a_policy_fits_into_iams_limits_and_names_its_actions(name: str) -> None
 def test_what_cloudformations_handlers_ask_for_is_allowed(action: str) -> None:
     """As the schemas of their resource types list it."""
     assert action in {one for each in read("deploy")["Statement"] for one in each["Action"]}
+
+
+OF_EVENTS = [
+    ("events:CreateEventBus", arn("events", "event-bus/{}-prod")),
+    ("events:CreateConnection", arn("events", "connection/{}-prod-webhook")),
+    ("events:UpdateApiDestination", arn("events", "api-destination/{}-prod-webhook/1")),
+    ("events:PutTargets", arn("events", "rule/{}-prod/{}-prod-webhook")),
+    ("events:PutRule", arn("events", "rule/shared-bus/{}-prod-webhook")),
+    (
+        "secretsmanager:CreateSecret",
+        arn("secretsmanager", "secret:events!connection/{}-prod-webhook/1"),
+    ),
+]
+
+
+@pytest.mark.parametrize(("action", "resource"), OF_EVENTS)
+def test_events_need_a_policy_that_reaches_this_app_alone(action: str, resource: str) -> None:
+    own = resource.replace("{}", "bienvenue")
+    assert allows("deploy-events", action, own)
+    assert not allows("deploy-events", action, resource.replace("{}", "other-app"))
+
+
+def test_the_webhooks_role_is_passed_to_eventbridge_alone() -> None:
+    role = "arn:aws:iam::123456789012:role/bienvenue-prod-WebhookRole-1"
+    for service, is_allowed in (("events", True), ("ec2", False)):
+        passed = {"iam:PassedToService": f"{service}.amazonaws.com"}
+        assert allows("deploy-events", "iam:PassRole", role, **passed) is is_allowed
+
+
+def test_destroy_removes_what_events_made() -> None:
+    for name in ("EventBus", "Connection", "ApiDestination"):
+        kind = {"EventBus": "event-bus", "Connection": "connection"}.get(name, "api-destination")
+        resource = arn("events", f"{kind}/bienvenue-prod-webhook/1")
+        assert allows("destroy", f"events:Delete{name}", resource)

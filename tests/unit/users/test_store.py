@@ -264,6 +264,17 @@ def test_a_bounce_is_forgotten_after_its_time(
     assert owe(store.users, NOW) is owed
 
 
+@owing
+@pytest.mark.parametrize(("days", "owed"), [(91, True), (89, False)])
+def test_a_bounce_of_the_first_edition_ends_too(
+    store: Store, owe: Owe, days: int, owed: bool
+) -> None:
+    """It had no end of its own."""
+    at = (NOW - timedelta(days=days)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    put(store, {**without(STATES["bounced"] or {}, "bounced_until"), "mail_at": at})
+    assert owe(store.users, NOW) is owed
+
+
 # Where DynamoDB finds a string neither more nor less than a number, moto raises a TypeError.
 @owing
 @pytest.mark.parametrize(
