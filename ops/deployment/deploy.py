@@ -81,13 +81,16 @@ class Options:
 
 @dataclass(frozen=True)
 class Deployed:
-    """A stage that is up. ``left_to_do`` is what only a person can do, a paragraph each."""
+    """A stage that is up. ``left_to_do`` is what only a person can do, a paragraph each.
+
+    ``package`` has the ``sha256`` and the ``commit`` of what runs.
+    """
 
     base_url: str
     table: str
     region: str
-    package: Mapping[str, str]
     left_to_do: list[str] = field(default_factory=list)
+    package: Mapping[str, str] = field(default_factory=dict)
 
 
 def deploy(cloud: Cloud, project: Project, options: Options, progress: Progress) -> Deployed:

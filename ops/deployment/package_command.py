@@ -36,8 +36,9 @@ def package(stage: str, output: Path) -> None:
     click.echo(
         "\nPut package.zip into an S3 bucket of the stack's region, then, for instance:\n"
         f"aws cloudformation deploy --stack-name {project.full_name} --capabilities CAPABILITY_IAM "
-        f"--template-file {quote(str(written))} --parameter-overrides Stage={stage} "
-        "MailFrom=hello@example.org SecretKey=<secret> CodeBucket=<bucket> CodeKey=package.zip"
+        f"--template-file {quote(str(written))} --s3-bucket <bucket> --parameter-overrides "
+        f"Stage={stage} MailFrom=hello@example.org SecretKey=<secret> "
+        "CodeBucket=<bucket> CodeKey=package.zip"
     )
 
 

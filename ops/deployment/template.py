@@ -19,6 +19,7 @@ from ops.deployment import (
     event_source_mapping,
     function_logs,
     not_found,
+    stack,
 )
 from ops.deployment.rest_api import (
     EVERY_METHOD,
@@ -28,7 +29,6 @@ from ops.deployment.rest_api import (
     FIRST_SIGN_UP_RATE,
     SIGN_UP_METHODS,
 )
-from ops.deployment.stack import TEMPLATE
 from ops.stage.cloud import ABSENT
 
 Template = dict[str, Any]
@@ -66,6 +66,7 @@ _COMPUTED = {
     "MAILS_PER_DAY": {"Ref": "MailsPerDay"},
     "MAILS_PER_HOUR": {"Ref": "MailsPerHour"},
     "SECRET_KEY": {"Ref": "SecretKey"},
+    "EVENT_BUS": {"Fn::If": ["HasEvents", {"Ref": "EventBus"}, {"Ref": "AWS::NoValue"}]},
     "BASE_URL": {
         "Fn::If": [
             "HasBaseUrl",
@@ -85,7 +86,8 @@ def make(config: Mapping[str, Any], app: Chalice, runtime: str, own: Mapping[str
 
     ``own`` are the stage's settings. Those that a deploy finds out are computed anew.
     """
-    template: Template = json.loads(TEMPLATE.read_text(encoding="utf-8"))
+    template: Template = json.loads(stack.TEMPLATE.read_text(encoding="utf-8"))
+    template["Resources"]["Dashboard"]["Properties"]["DashboardBody"] = stack.dashboard_body()
     parameters = template["Parameters"]
     for name, value in _FIRST_LIMITS.items():
         parameters[name] = {"Type": "Number", "Default": value, "Description": "See settings.md."}
