@@ -21,6 +21,7 @@ from ops.doctor.checks import mail, stack
 from ops.doctor.checks.mail import EVENTS
 from ops.doctor.checks.registry import CHECKS, PERMISSIONS
 from ops.doctor.http import Answer, NoAnswer
+from ops.stage import commit
 from ops.stage.cloud import Cloud
 from ops.stage.lookup import Stage
 from ops.stage.project import Project
@@ -1242,3 +1243,19 @@ def test_an_event_that_waits_is_a_finding(
     monkeypatch.setattr(Stage, "has_events", True)
     found = look(world(**changes), "Users/Oldest event")
     assert (found.light, text in found.text) == (light, True), found
+
+
+def test_the_doctor_names_the_commit_that_runs(
+    world: MakeWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = world()
+    digest = "646967657374"
+    at = {"text": "abc1234"}
+    monkeypatch.setattr(commit, "describe", lambda _: at["text"])
+    one.stage.project.note_package({"sha256": digest, "commit": "abc1234"})
+    assert look(one, "Functions/Code").text.startswith("commit abc1234, as in this checkout: ")
+    assert look(one, "Functions/Code").text.endswith(f"sha256 {digest}")
+    one.stage.project.note_package({"sha256": "another", "commit": "abc1234"})
+    assert "as in this checkout, not by deploy:" in look(one, "Functions/Code").text
+    at["text"] = "abc1234-dirty"
+    assert look(one, "Functions/Code").text.startswith("as in this checkout: ")
