@@ -112,9 +112,14 @@ def build(folder: Path, environment: Mapping[str, str]) -> Path:
 def read(environment: Mapping[str, str]) -> settings.Settings:
     """Return a stage's settings, made up where ``environment`` lacks them. Raise OpsError."""
     try:
-        return settings.read({**_TO_COME, **parameter_store.known(environment)})
+        return settings.read(complete(environment))
     except settings.SettingsError as error:
         raise OpsError(str(error)) from error
+
+
+def complete(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return ``environment`` with made-up values for the settings that it lacks."""
+    return {**_TO_COME, **parameter_store.known(environment)}
 
 
 def make(stage: settings.Settings) -> list[Specimen]:
