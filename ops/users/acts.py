@@ -11,6 +11,8 @@ from chalicelib.users.table import Item, Raw, attribute
 KEPT = 10
 
 RESEND, VALIDATE, REFUSE, ALLOW, IMPORT = "resend", "validate", "refuse", "allow", "import"
+DELETE = "delete"
+"""What remains of a deleted user keeps it, where events have still to be published."""
 
 WORDS = {
     RESEND: "another mail asked for",
@@ -18,6 +20,7 @@ WORDS = {
     REFUSE: "mail refused on the user's request",
     ALLOW: "refusal lifted",
     IMPORT: "imported",
+    DELETE: "deleted",
 }
 """Each act in plain words."""
 
