@@ -11,6 +11,7 @@ from chalicelib.users.table import Item, Raw, attribute
 KEPT = 10
 
 RESEND, VALIDATE, REFUSE, ALLOW, IMPORT = "resend", "validate", "refuse", "allow", "import"
+WITHDRAW = "withdraw"
 DELETE = "delete"
 """What remains of a deleted user keeps it, where events have still to be published."""
 
@@ -21,6 +22,7 @@ WORDS = {
     ALLOW: "refusal lifted",
     IMPORT: "imported",
     DELETE: "deleted",
+    WITHDRAW: "consent withdrawn on the user's request",
 }
 """Each act in plain words."""
 
