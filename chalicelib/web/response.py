@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -146,7 +146,18 @@ class Answers:
             "Content-Language": "en",
             "Content-Security-Policy": _NOTHING,
         }
-        return Response(self.describe(_description()), headers, 200)
+        return Response(self.describe(self._description), headers, 200)
+
+    @cached_property
+    def _description(self) -> str:
+        """The description, with the stage's own languages if it has some."""
+        text = _description()
+        if self.templates.languages == Templates().languages:
+            return text
+        description = json.loads(text)
+        languages = description["components"]["headers"]["Content-Language"]["schema"]
+        languages["enum"] = sorted(self.templates.languages)
+        return _as_json(description)
 
     def content(self, request: Request, content: str) -> Response:
         """Return content that is JSON, whatever the client prefers."""

@@ -1,5 +1,6 @@
 """`deploy`: a stage in the operator's account."""
 
+import shlex
 import sys
 from datetime import datetime, timezone
 from textwrap import indent
@@ -129,6 +130,7 @@ def deploy(
     click.echo(f"\n{stage} is up: {deployed.base_url}/")
     for task in deployed.left_to_do:
         click.echo(f"\nLeft for you to do: {task}")
+    click.echo(f"\nSee that all is well:\n\n./bienvenue doctor --stage {shlex.quote(stage)}")
 
 
 def _check(cloud: Cloud, project: Project, options: Options) -> None:
