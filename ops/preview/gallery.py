@@ -47,6 +47,11 @@ _MAILS = {
     "mail-no-code": (_ALEXIS, "", MailKind.LINK),
     "mail-no-name": (User(_LINK.email, "", "", ""), _CODE, MailKind.LINK),
     "mail-long-names": (User(_LONG_LINK.email, _LONG, _LONG_TOO, ""), _CODE, MailKind.LINK),
+    "mail-longest-name": (
+        User(_LONG_LINK.email, "Maximiliana-Theodora", "zu Hohenwolkenstein-Tannen", ""),
+        _CODE,
+        MailKind.LINK,
+    ),
     "mail-emoji": (User(_LINK.email, "Zoë 🌻", "O'Neill 👩\u200d🚀", ""), _CODE, MailKind.LINK),
     "mail-right-to-left": (User(_LINK.email, "محمد", "عبد الرحمن", ""), _CODE, MailKind.LINK),
     "reminder": (_ALEXIS, "", MailKind.REMINDER),
@@ -149,6 +154,9 @@ def _pages(stage: settings.Settings, templates: Templates, lang: str) -> Iterato
     yield "refuse-done", pages.refuse_done(lang)
     yield "refused", pages.refused(lang)
     yield "problem", pages.problem(lang, "service_unavailable")
+    yield "not-found", pages.problem(lang, "not_found")
+    for name in ("confirm", "expired"):
+        yield f"{name}-long-address", pages.link(name, lang, _LONG_LINK)
 
 
 def _problems(
