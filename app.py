@@ -44,7 +44,9 @@ def show_sign_up_page(request: Request) -> Response:
 def post_user(request: Request) -> Response:
     if request.is_trapped:
         return answers.trapped(request)
-    sign_up = form.read(request.fields, request.lang, is_form=request.is_form)
+    sign_up = form.read(
+        request.fields, request.lang, is_form=request.is_form, sent_from=request.sent_from
+    )
     if challenge and (refusal := challenge.refuse(request, sign_up.email, now())):
         return refusal
     ticket = request.ticket or tokens.mint()

@@ -3,13 +3,17 @@
 import re
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import cached_property
+from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
 from chalicelib import return_urls, templates
 from chalicelib.templates import Templates
+
+if TYPE_CHECKING:
+    from chalicelib.own_fields import OwnFields
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 MAX_NAME = 64
@@ -102,6 +106,12 @@ class Settings:
     """How many sign-ups a minute ``auto`` takes for many."""
     checks_domain: bool = False
     """The mailer asks DNS about a domain before it asks SES to send."""
+    consent_address: str = "none"
+    """How much of a visitor's IP address is kept beside a consent: none, truncated or full."""
+    keeps_user_agent: bool = False
+    """A visitor's User-Agent is kept beside a consent."""
+    own_fields: "OwnFields | None" = None
+    """The stage's own fields; None if it has none."""
     event_bus: str = ""
     """The name or ARN of the EventBridge bus that events are put on; empty for none."""
     brand: Brand = UNBRANDED
@@ -170,6 +180,8 @@ def read(env: Mapping[str, str]) -> Settings:
         refused_domains=frozenset(optional("REFUSED_DOMAINS").lower().split()),
         refuses_disposable=optional("DISPOSABLE") == "refuse",
         checks_domain=optional("CHECK_DOMAIN") == "true",
+        consent_address=optional("CONSENT_ADDRESS") or "none",
+        keeps_user_agent=optional("CONSENT_USER_AGENT") == "true",
         event_bus=optional("EVENT_BUS"),
         challenge=optional("CHALLENGE") or "off",
         challenge_above=_number(optional("CHALLENGE_ABOVE") or "30") or 0,
@@ -209,6 +221,15 @@ def read(env: Mapping[str, str]) -> Settings:
     languages = Templates("" if problem else settings.templates_folder).languages
     if settings.default_lang not in languages:
         problems.append(f"DEFAULT_LANG must be one of {', '.join(sorted(languages))}")
+    folder = "" if problem else settings.templates_folder
+    definition, sources = templates.own_file(folder, templates.FIELDS), optional("SOURCE_FIELDS")
+    if definition or sources:
+        from chalicelib import own_fields  # only stages that have some load it
+
+        own, mistakes = own_fields.read(definition, sources, languages, settings.default_lang)
+        settings = replace(settings, own_fields=own)
+        problems += mistakes
+        problems += own_fields.page_mistakes(folder) if folder and own.fields else []
     if settings.validate_on_get not in ("same-browser", "true", "false"):
         problems.append("VALIDATE_ON_GET must be same-browser, true or false")
     for name, is_right, kind in (
@@ -228,6 +249,8 @@ def read(env: Mapping[str, str]) -> Settings:
         ("DISPOSABLE", ("refuse", "allow").__contains__, "refuse or allow"),
         ("CHALLENGE", ("off", "altcha", "auto").__contains__, "off, altcha or auto"),
         ("CHECK_DOMAIN", ("true", "false").__contains__, "true or false"),
+        ("CONSENT_ADDRESS", ("none", "truncated", "full").__contains__, "none, truncated or full"),
+        ("CONSENT_USER_AGENT", ("true", "false").__contains__, "true or false"),
         ("EVENT_BUS", _EVENT_BUS.fullmatch, "the name or ARN of an EventBridge bus"),
         ("PRIVACY_URL", _is_url, "https://host/path"),
         ("TERMS_URL", _is_url, "https://host/path"),

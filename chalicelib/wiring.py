@@ -86,11 +86,17 @@ class Service:
     def users(self) -> Users:
         """The users, as requests change them."""
         stage = self._stage
+        texts = None
+        if stage.own_fields and stage.own_fields.consents:
+            from chalicelib.users.consent_texts import ConsentTexts  # few stages ask for consent
+
+            texts = ConsentTexts(self._dynamodb, stage.limits_table)
         return Users(
             self._dynamodb,
             stage.users_table,
             self.mailboxes,
             stage.secret_key,
+            consent_texts=texts,
             welcomes=stage.welcome_mail,
             has_events=bool(stage.event_bus),
         )

@@ -16,6 +16,7 @@ from chalicelib.users.table import Item, Raw, attribute, mapping, number, string
 LINK_LIFE = timedelta(hours=24)  # NIST SP 800-63A-4: at most 24 h; WCAG 2.2.1 exempts over 20 h
 CODE_LIFE = timedelta(minutes=15)
 UNVALIDATED_LIFE = timedelta(days=7)
+BOUNCE_LIFE = timedelta(days=90)
 LEASE = timedelta(minutes=5)
 """How long a claim is left alone. SES reports what it took within seconds."""
 WINDOW = timedelta(hours=24)

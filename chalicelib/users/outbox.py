@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from chalicelib.logs import hashed
 from chalicelib.users.item import (
+    BOUNCE_LIFE,
     CODE_LIFE,
     ERASED,
     INDEXED,
@@ -46,7 +47,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 INDEX = "owed"
-BOUNCE_LIFE = timedelta(days=90)
 SUPPRESSED_LIFE = timedelta(days=14)
 MAX_ERROR_LENGTH = 500
 

@@ -10,8 +10,9 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.logs import hashed
-from chalicelib.users import codes
+from chalicelib.users import codes, tokens
 from chalicelib.users.item import (
+    BOUNCE_LIFE,
     DELETED,
     ERASED,
     INDEXED,
@@ -45,16 +46,20 @@ from chalicelib.users.table import (
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
+    from chalicelib.users.consent_texts import ConsentTexts
+
 log = logging.getLogger(__name__)
 
 COOLDOWN = timedelta(seconds=60)
+NOT_KEPT: Mapping[str, str] = {}
 MAX_OWN_RESENDS = 5
 MAX_GUESSES = 5
 
 MAY_BE_MAILED = (
     "attribute_not_exists(validated_at)"
     " AND NOT mail IN (:complained, :refused)"
-    " AND (NOT mail = :bounced OR bounced_until <= :now)"
+    " AND (NOT mail = :bounced OR bounced_until <= :now"
+    " OR attribute_not_exists(bounced_until) AND mail_at <= :bounce_ended)"  # the first edition's
     " AND (attribute_not_exists(mail_at) OR mail_at <= :cooled_down)"
 )
 _WITHIN_BUDGET = (
@@ -69,6 +74,7 @@ class Users:
 
     ``mailboxes`` remember who refused mail. ``secret_key`` keys the hashes of codes. With
     ``welcomes``, a click owes its user a welcome. With ``has_events``, transitions owe events too.
+    ``consent_texts`` keep what users agree to.
     DynamoDB's own errors pass through.
     """
 
@@ -79,12 +85,14 @@ class Users:
         mailboxes: Mailboxes,
         secret_key: str = "",
         *,
+        consent_texts: "ConsentTexts | None" = None,
         welcomes: bool = False,
         has_events: bool = False,
     ) -> None:
         self.table = Table(client, table, "email")
         self.mailboxes = mailboxes
         self._secret_key = secret_key
+        self._consent_texts = consent_texts
         self._welcomes = welcomes
         self._has_events = has_events
 
@@ -93,14 +101,16 @@ class Users:
 
         The item then shows what this sign-up said. Its link makes that the user's. An item that
         another program put keeps its own words, so that its mail is all that a stranger can ask
-        for: this takes a second update.
+        for: this takes a second update. The text of a consent is stored before the consent.
         """
+        if sign_up.consent and self._consent_texts:
+            self._consent_texts.keep(sign_up.consent.values(), now)
         said: dict[str, Any] = {
             "prenom": sign_up.prenom,
             "nom": sign_up.nom,
             "lang": sign_up.lang,
             "fields": sign_up.fields,
-            "consent": sign_up.consent,
+            "consent": _consents(sign_up, now),
             "return_to": sign_up.return_to,
         }
         given = {name: value for name, value in said.items() if value}
@@ -169,16 +179,31 @@ class Users:
         return _log_request(email, outcome, "resend asked for")
 
     def validate(
-        self, email: str, link_hash: str, now: datetime, ticket_hash: str | None = None
+        self,
+        email: str,
+        link_hash: str,
+        now: datetime,
+        ticket_hash: str | None = None,
+        *,
+        sent_from: Mapping[str, str] = NOT_KEPT,
     ) -> Click:
         """Mark the address as validated if the link is live.
 
         With a ``ticket_hash``, the link must be of the sign-up that was answered with that ticket;
-        if it is another's, the outcome is CONFIRM and nothing changes.
+        if it is another's, the outcome is CONFIRM and nothing changes. ``sent_from`` is what is
+        kept of the click if its sign-up gave a consent.
         """
-        return self._validate(email, link_hash, now, ticket_hash, "link")
+        return self._validate(email, link_hash, now, ticket_hash, "link", sent_from)
 
-    def validate_by_code(self, email: str, ticket_hash: str, code: str, now: datetime) -> Click:
+    def validate_by_code(
+        self,
+        email: str,
+        ticket_hash: str,
+        code: str,
+        now: datetime,
+        *,
+        sent_from: Mapping[str, str] = NOT_KEPT,
+    ) -> Click:
         """Mark the address as validated if ``code`` was mailed for the ticket's sign-up.
 
         The guess is counted before it is compared, so parallel guesses cannot exceed MAX_GUESSES.
@@ -197,7 +222,7 @@ class Users:
         link_hash = string(stored, "link")
         if not codes.is_right(string(stored, "code"), self._secret_key, link_hash, code):
             return Click(Validation.INVALID)
-        return self._validate(email, link_hash, now, None, "code")
+        return self._validate(email, link_hash, now, None, "code", sent_from)
 
     def refuse(self, email: str, link_hash: str, now: datetime) -> Click:
         """Record that the mailbox's owner did not sign up; no mail goes there any more.
@@ -249,7 +274,13 @@ class Users:
         return Click(Validation.REFUSED, lang)
 
     def _validate(
-        self, email: str, link_hash: str, now: datetime, ticket_hash: str | None, how: str
+        self,
+        email: str,
+        link_hash: str,
+        now: datetime,
+        ticket_hash: str | None,
+        how: str,
+        sent_from: Mapping[str, str],
     ) -> Click:
         live = "links.#link.expires > :epoch"
         former = " OR contains(link_hashes, :link) AND link_expires_at > :epoch"
@@ -273,11 +304,13 @@ class Users:
             change += ", mail = :owed, mail_at = :now, owed = :slot, owed_at = :now"
             removed = tuple(name for name in PENDING if name not in ("owed", "owed_at"))
             values |= {":owed": "owed", ":slot": slot(email)}
-        # The item shows what the latest sign-up said. Most often that is this link's.
+        # The item shows what the latest sign-up said. Most often that is this link's. What is kept
+        # of the click stands beside a consent only.
+        without_consent = " AND attribute_not_exists(links.#link.said.consent)" if sent_from else ""
         outcome = self._try(
             email,
             f"{change} REMOVE {', '.join(removed)}",
-            f"{condition} AND ({live} AND (attribute_not_exists(links.#link.said)"
+            f"{condition}{without_consent} AND ({live} AND (attribute_not_exists(links.#link.said)"
             f" OR said_at = links.#link.said.said_at){former})",
             values,
             {"#link": link_hash},
@@ -290,11 +323,15 @@ class Users:
             kept = [name for name in WORDS if name in said]
             words = "".join(f", {path(name)} = :{name}" for name in kept)
             absent = "".join(f", {path(name)}" for name in WORDS if name not in kept)
+            own: dict[str, Any] = {f":{name}": Raw(said[name]) for name in kept}
+            if sent_from and "consent" in kept:
+                words += ", validated_from = :sent_from"
+                own[":sent_from"] = sent_from
             outcome = self._try(
                 email,
                 f"{change}{words} REMOVE {', '.join(removed)}{absent}",
                 f"{condition} AND {live}",
-                {**values, **{f":{name}": Raw(said[name]) for name in kept}},
+                {**values, **own},
                 {"#link": link_hash, **RESERVED},
                 moment="validated_at",
             )
@@ -326,6 +363,19 @@ class Users:
 _ONLY_BUDGET = (":max_mails", ":window_ended")
 
 
+def _consents(sign_up: SignUp, now: datetime) -> dict[str, Any]:
+    """Return what an item says of each consent. The text itself is known by its hash."""
+    return {
+        name: {
+            "text": tokens.digest(consent.text),
+            "lang": consent.lang,
+            "at": iso(now),
+            **sign_up.sent_from,
+        }
+        for name, consent in sign_up.consent.items()
+    }
+
+
 def _owing(email: str, now: datetime) -> dict[str, Any]:
     return {":owed": "owed", ":now": iso(now), ":slot": slot(email)}
 
@@ -333,6 +383,7 @@ def _owing(email: str, now: datetime) -> dict[str, Any]:
 def _limits(now: datetime) -> dict[str, Any]:
     return {
         ":bounced": "bounced",
+        ":bounce_ended": iso(now - BOUNCE_LIFE),
         ":complained": "complained",
         ":refused": "refused",
         ":cooled_down": iso(now - COOLDOWN),

@@ -32,6 +32,17 @@ from ops.terminal.progress import Progress
 @click.option("--mail-from", help="Whom mail is from. The first deploy of a stage needs it.")
 @click.option("--base-url", help="Where links lead, if not to the API's own address.")
 @click.option(
+    "--domain",
+    help="Your own domain for pages and links, such as hello.example.org. Each deploy says which "
+    "DNS record is missing, and the next one goes on; empty for none.  [default: as before]",
+)
+@click.option(
+    "--mail-from-domain",
+    default="",
+    help="The subdomain that bounces go to, such as bounce.example.org: SPF then counts for your "
+    "domain.  [default: as before; at first SES's own]",
+)
+@click.option(
     "--throttle-rate",
     type=Rate(),
     help=f"Requests a second that each route takes.  [default: as before; at first {FIRST_RATE:g}]",
@@ -96,6 +107,8 @@ def deploy(
     stage: str,
     mail_from: str | None,
     base_url: str | None,
+    domain: str | None,
+    mail_from_domain: str,
     throttle_rate: float | None,
     throttle_burst: int | None,
     sign_up_rate: float | None,
@@ -110,13 +123,16 @@ def deploy(
 ) -> None:
     """Bring a stage in your AWS account to what this checkout says. Safe to run again.
 
-    Permissions: docs/policies/deploy.json, and client-limit.json for --per-ip-rate.
+    Permissions: docs/policies/deploy.json, and client-limit.json for --per-ip-rate,
+    domain.json for --domain and --mail-from-domain.
     """
     progress = Progress(sys.stdout)
     cloud, project = in_account(stage, progress)
     options = Options(
         mail_from=mail_from,
         base_url=base_url,
+        domain=domain,
+        mail_from_domain=mail_from_domain,
         throttle=Throttle(throttle_rate, throttle_burst, sign_up_rate, sign_up_burst),
         alarms_to=alarms_to,
         log_days=int(log_days) if log_days else None,

@@ -21,6 +21,7 @@ from ops.deployment import (
     shared_settings,
     table,
 )
+from ops.deployment.custom_domain import CustomDomain
 from ops.deployment.deploy import OF_THE_USERS, OWN_SETTINGS, own_configuration_set
 from ops.deployment.stack import Stack
 from ops.stage import parameter_store
@@ -68,6 +69,10 @@ def _destroy(cloud: Cloud, project: Project, progress: Progress, delete_users: b
             api_id = rest_api.find(client("apigateway"), project) or "none"
             stage_arn = client_limit.api_stage_arn(cloud, api_id, project.api_stage)
             client_limit.dissociate(client("wafv2"), project, stage_arn, say)
+
+    if domain := project.domain.get("name"):
+        with progress.step("Domain") as say:
+            CustomDomain(cloud, project, domain).remove(say)
 
     with progress.step("Functions and API") as say:
         _remove_deployed(cloud, project, say)

@@ -2,7 +2,7 @@
 
 import re
 import shutil
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -107,7 +107,8 @@ def make(stage: settings.Settings) -> list[Specimen]:
     try:
         return list(specimens(stage))
     except TemplateError as error:
-        raise OpsError(f"{stage.templates_folder}/{error}: fix that template.") from error
+        folder = stage.templates_folder or "chalicelib/templates"
+        raise OpsError(f"{folder}/{error}: fix that template.") from error
 
 
 def specimens(stage: settings.Settings) -> Iterator[Specimen]:
@@ -136,14 +137,20 @@ def specimens(stage: settings.Settings) -> Iterator[Specimen]:
 
 def _pages(stage: settings.Settings, templates: Templates, lang: str) -> Iterator[tuple[str, str]]:
     pages = Pages(
-        stage.base_url, templates, stage.brand, stage.after_validation_url, refusable=True
+        stage.base_url,
+        templates,
+        stage.brand,
+        stage.after_validation_url,
+        refusable=True,
+        names=stage.names,
+        own=stage.own_fields,
     )
-    languages = templates.languages
+    form = forms.SignUpForm.of(stage, templates.languages)
+    wrong = {**_WRONG, **_wrong_values(stage)}
     yield "sign-up", pages.sign_up(lang, {})
-    yield "sign-up-errors", pages.sign_up(lang, _WRONG, _problems(_WRONG, lang, languages))
+    yield "sign-up-errors", pages.sign_up(lang, wrong, _problems(form, wrong, lang))
     nothing = dict.fromkeys(TYPED, "")
-    problems = _problems(nothing, lang, languages)
-    yield "sign-up-nothing-typed", pages.sign_up(lang, nothing, problems)
+    yield "sign-up-nothing-typed", pages.sign_up(lang, nothing, _problems(form, nothing, lang))
     yield "sent", pages.sent(lang, _LINK.email, _TYPED)
     yield "sent-code", pages.sent(lang, _LINK.email, _TYPED, takes_code=True)
     yield "sent-code-failed", pages.sent(lang, _LINK.email, _TYPED, code_failed=True)
@@ -159,11 +166,17 @@ def _pages(stage: settings.Settings, templates: Templates, lang: str) -> Iterato
         yield f"{name}-long-address", pages.link(name, lang, _LONG_LINK)
 
 
+def _wrong_values(stage: settings.Settings) -> dict[str, str]:
+    """Return a value that is refused for each of the stage's own fields."""
+    fields = stage.own_fields.fields if stage.own_fields else ()
+    return {field.name: "x" * (field.max_length + 1) for field in fields}
+
+
 def _problems(
-    fields: Mapping[str, str], lang: str, languages: Collection[str]
+    form: forms.SignUpForm, fields: Mapping[str, str], lang: str
 ) -> tuple[forms.Problem, ...]:
     try:
-        forms.SignUpForm(languages).read(fields, lang)
+        form.read(fields, lang, is_form=True)
     except forms.Invalid as error:
         return error.problems
     return ()

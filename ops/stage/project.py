@@ -102,6 +102,18 @@ class Project:
                     )
         return settings
 
+    @property
+    def domain(self) -> dict[str, str]:
+        """Return the ``name`` of the stage's own domain, and ``since`` when links lead there, if
+        they led elsewhere before. Empty without a domain."""
+        domain: dict[str, str] = self._own().get("domain", {})
+        return domain
+
+    def note_domain(self, domain: Mapping[str, str]) -> None:
+        """Record the stage's own domain, or that there is none."""
+        own = {name: value for name, value in self._of_this_stage().items() if name != "domain"}
+        self._write_own({**own, "domain": dict(domain)} if domain else own)
+
     def check_writable(self) -> None:
         """Raise DeployError unless what a deploy records can be written here."""
         for folder in (self.own.parent, self._deployed.parent, self._packages):
@@ -178,6 +190,7 @@ class Project:
         _pop(stage.get("environment_variables", {}), settings)
         for function in stage.get("lambda_functions", {}).values():
             _pop(function, ["iam_role_arn"])
+        _pop(stage, ["domain"])
         self._write_own(_without_nothing(stage))
         self._deployed.unlink(missing_ok=True)
 

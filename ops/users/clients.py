@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from botocore.config import Config
 
+from chalicelib.users.consent_texts import ConsentTexts
 from chalicelib.users.mailboxes import Mailboxes
 from ops.stage.lookup import Stage
 from ops.users.store import OperatorsUsers
@@ -40,6 +41,12 @@ def mailboxes(stage: Stage, client: "DynamoDBClient") -> Mailboxes:
     """Return the stage's mailboxes."""
     settings = stage.project.environment
     return Mailboxes(client, settings.get("LIMITS_TABLE", ""), settings.get("SECRET_KEY", ""))
+
+
+def consent_texts(stage: Stage) -> ConsentTexts:
+    """Return the texts that users agreed to."""
+    client = stage.cloud.session.client("dynamodb", config=PATIENT)
+    return ConsentTexts(client, stage.project.environment.get("LIMITS_TABLE", ""))
 
 
 def ses(stage: Stage) -> "SESV2Client":

@@ -30,15 +30,18 @@ from ops.users import (
     listing,
     lookup,
     mailing_options,
+    own,
     person,
     personal_data,
     timeline,
 )
+from ops.users import proof as evidence
+from ops.users.imports import own_columns
 from ops.users.imports.command import import_users
 from ops.users.listing import Selection
 from ops.users.pace import Pace, Quota, quota
 from ops.users.resend import ask_again
-from ops.users.store import Change, OperatorsUsers
+from ops.users.store import Change, OperatorsUsers, Withdrawal
 
 
 class InTheirOrder(click.Group):
@@ -280,6 +283,56 @@ def allow(stage: Stage, email: str) -> None:
 @users.command()
 @on_stage
 @click.argument("email")
+@click.argument("consent")
+def withdraw(stage: Stage, email: str, consent: str) -> None:
+    """Record that a user withdraws a consent, at their own request.
+
+    CONSENT is its name in the stage's fields.json. What was given stays, as evidence.
+
+    Permissions: dynamodb:UpdateItem on the table.
+    """
+    store, now = clients.users(stage), durations.now()
+
+    def try_withdrawal(key: str) -> Withdrawal | None:
+        result = store.withdraw(key, consent, now)
+        return None if result is Withdrawal.NOBODY else result
+
+    with in_plain_words():
+        key, result = lookup.first(email, try_withdrawal)
+    shown = f"{printable(key)}: the consent {printable(consent)}"
+    if result is Withdrawal.NONE_GIVEN:
+        raise OpsError(f"{shown} was not given by a validated user: nothing was changed.")
+    click.echo(f"{shown} {'was' if result is Withdrawal.ALREADY else 'is'} withdrawn.")
+
+
+@users.command()
+@on_stage
+@click.argument("email")
+@click.option("--json", "is_json", is_flag=True, help="Print JSON, which programs can read.")
+def proof(stage: Stage, email: str, is_json: bool) -> None:
+    """Print the evidence of a user's consents, as one document.
+
+    It has the text that was shown, in which language, when it was given, and which click proved the
+    address. This is evidence, not compliance with any law. Moments are in UTC.
+
+    Permissions: dynamodb:GetItem on the table of users and on that of limits.
+    """
+    _, item = _find(clients.users(stage), email)
+    texts = clients.consent_texts(stage)
+    with in_plain_words():
+        content = evidence.document(
+            person.plain(item), texts.read, stage.users_table, durations.now()
+        )
+    if is_json:
+        click.echo(as_json(content, indent=2))
+        return
+    for line in evidence.lines(content):
+        click.echo(printable(line))
+
+
+@users.command()
+@on_stage
+@click.argument("email")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def delete(stage: Stage, email: str, yes: bool) -> None:
     """Delete a user for good.
@@ -324,7 +377,7 @@ def export(stage: Stage, email: str, output: Path | None) -> None:
 
 
 def _write(stage: Stage, selection: Selection, columns: tuple[str, ...], shape: str | None) -> None:
-    columns = columns or listing.ATTRIBUTES
+    columns = columns or (*listing.ATTRIBUTES, *own_columns.columns(own.of(stage)))
     out = sys.stdout
     if shape is None:
         shape = "table" if out.isatty() else "csv"

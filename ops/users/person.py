@@ -27,8 +27,8 @@ MEANINGS = {
     "prenom": "first name, as the user gave it",
     "nom": "last name, as the user gave it",
     "lang": "language of mails and pages",
-    "fields": "answers to the product's own questions",
-    "consent": "what the user agreed to",
+    "fields": "values of the product's own fields",
+    "consent": "what the user agreed to: SHA-256 of the text, its language, when, from where",
     "created_at": "when the user signed up",
     "imported_at": "when an import added the user",
     "mail": "the state of the mail with the link: owed, sending, sent, delivered, failed, bounced, "
@@ -63,6 +63,7 @@ MEANINGS = {
     "validated_at": "when the address was confirmed",
     "validated_by": "who confirmed it, if not the user: the operator, or an import",
     "validated_with": "how the user confirmed it: link or code",
+    "validated_from": "the address and browser of that click, if they are kept",
     "validated_link": "SHA-256 of the token in the mail that confirmed it",
     "event": "that your systems have still to be told of a change",
     "event_at": "since when",
@@ -127,14 +128,27 @@ def facts(user: Plain, now: datetime) -> Iterator[tuple[str, str]]:
         yield "SES id", str(user["message_id"])
     if "validated_at" not in user and (links := _links_in_words(user, now)):
         yield "links", links
-    for label in ("fields", "consent"):
-        if isinstance(answers := user.get(label), dict) and answers:
-            yield label, ", ".join(f"{key}={value}" for key, value in answers.items())
+    if isinstance(values := user.get("fields"), dict) and values:
+        yield "fields", ", ".join(f"{key}={value}" for key, value in sorted(values.items()))
+    if isinstance(consents := user.get("consent"), dict):
+        for consent, entry in sorted(consents.items()):
+            yield "consent", f"{consent}, {_consent_in_words(user, entry, now)}"
     if "expires_at" in user:
         yield "deleted", f"{moment(user['expires_at'], now)}, unless validated"
     yield "in the logs", f"user={hashed(str(user['email']))}"
     if others := [attribute for attribute in user if attribute not in MEANINGS]:
         yield "also held", ", ".join(sorted(others))
+
+
+def _consent_in_words(user: Plain, entry: object, now: datetime) -> str:
+    if not isinstance(entry, Mapping):
+        return str(entry)
+    if "withdrawn_at" in entry:
+        return f"withdrawn {moment(entry['withdrawn_at'], now)}"
+    given = f"given {moment(entry['at'], now)}" if "at" in entry else "given"
+    if "by" in entry:
+        return f"{given}, by the word of the {entry['by']}"
+    return given if "validated_at" in user else f"{given}, not proven by a click"
 
 
 def next_step(user: Plain, now: datetime) -> str:

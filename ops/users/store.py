@@ -6,7 +6,7 @@ while the service runs.
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
 from typing import TYPE_CHECKING, Any
@@ -19,7 +19,7 @@ from chalicelib.users.moments import iso
 from chalicelib.users.outbox import OVERDUE, overdue
 from chalicelib.users.people import SignUp
 from chalicelib.users.store import Users
-from chalicelib.users.table import Item, Outcome, Raw, attribute, string, typed_values
+from chalicelib.users.table import Item, Outcome, Raw, attribute, mapping, string, typed_values
 from ops.users import acts
 
 if TYPE_CHECKING:
@@ -36,10 +36,14 @@ _OWE = "mail = :owed, mail_at = :now, owed = :slot, owed_at = :now"
 
 @dataclass(frozen=True)
 class Newcomer:
-    """A person to import. They were validated elsewhere ``validated_at``, or are owed a mail."""
+    """A person to import. They were validated elsewhere ``validated_at``, or are owed a mail.
+
+    ``consent`` is what they agreed to elsewhere, as an item has it.
+    """
 
     person: SignUp
     validated_at: datetime | None
+    consent: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 class Change(Enum):
@@ -51,6 +55,16 @@ class Change(Enum):
     BOUNCED = "bounced"
     COMPLAINED = "complained"
     REFUSED = "refused"
+
+
+class Withdrawal(Enum):
+    """The result of withdrawing a consent."""
+
+    DONE = "done"
+    ALREADY = "already"
+    NONE_GIVEN = "none given"
+    """The user is not validated, or never gave this consent."""
+    NOBODY = "nobody"
 
 
 class Added(Enum):
@@ -236,6 +250,30 @@ class OperatorsUsers(Users):
             return Change.DONE
         return Change.VALIDATED if "validated_at" in outcome.item else Change.NOBODY
 
+    def withdraw(self, email: str, consent: str, now: datetime) -> Withdrawal:
+        """Record that a validated user withdraws a consent. What was given stays, as evidence."""
+        event, owed = self._event_owed(
+            "consent_withdrawn", now, withdrawn=consent, withdrawn_by=BY_OPERATOR
+        )
+        outcome = self._act(
+            acts.WITHDRAW,
+            email,
+            "consent.#name.withdrawn_at = :now, consent.#name.withdrawn_by = :operator" + event,
+            "attribute_exists(validated_at) AND attribute_type(consent.#name, :map)"
+            f" AND attribute_not_exists(consent.#name.withdrawn_at) AND {_IS_THERE}",
+            now,
+            {":map": "M", ":operator": BY_OPERATOR, ":deleted": DELETED, **owed},
+            {"#name": consent},
+        )
+        given = mapping(mapping(outcome.item, "consent"), consent)
+        is_repeat = string(given, "withdrawn_at") == iso(now)  # after an answer that was lost
+        if outcome.done or is_repeat:
+            return Withdrawal.DONE
+        if not _is_there(outcome.item):
+            return Withdrawal.NOBODY
+        is_given = "validated_at" in outcome.item and bool(given)
+        return Withdrawal.ALREADY if is_given else Withdrawal.NONE_GIVEN
+
     def delete(self, email: str, now: datetime) -> Change:
         """Delete a user. A later sign-up of the same address is a new user.
 
@@ -312,6 +350,8 @@ class OperatorsUsers(Users):
             "prenom": person.prenom,
             "nom": person.nom,
             "lang": person.lang,
+            "fields": person.fields,
+            "consent": newcomer.consent,
             "imported_at": iso(now),
             "validated_at": iso(validated_at) if validated_at else "",
             "validated_by": BY_IMPORT if validated_at else "",

@@ -23,6 +23,7 @@ from urllib.parse import urlencode
 
 import boto3
 import urllib3
+from botocore.config import Config
 
 ROOT = Path(__file__).parents[2]
 TIME_TO_START = 120.0
@@ -31,6 +32,9 @@ PORTS = 2
 FIRST_PORT, LAST_PORT = 10_000, 20_000  # below the ports that Linux gives to connections
 # Patient, since the machine may be busy with many requests at once.
 HTTP = urllib3.PoolManager(timeout=30, maxsize=50)
+
+# A run of the drain takes a minute. Asked again meanwhile, the cloud would start a second one.
+PATIENT = Config(read_timeout=150, retries={"total_max_attempts": 1})
 
 Seen = TypeVar("Seen")
 
@@ -91,6 +95,7 @@ class Stack:
                 region_name=self.region,
                 aws_access_key_id=self.access_key,
                 aws_secret_access_key=self.secret_key,
+                config=PATIENT if service == "lambda" else None,
             )
         return self._clients[service]
 

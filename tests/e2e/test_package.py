@@ -226,7 +226,7 @@ def test_all_that_loads_beside_chalice_and_botocore_is_small(
         pytest.param(
             "send_validation_mail",
             {"Records": [INSERTED]},
-            ["UpdateItem", "UpdateItem", "SendEmail", "UpdateItem"],
+            ["UpdateItem", "UpdateItem", "UpdateItem", "SendEmail", "UpdateItem"],
             id="mailer",
         ),
         pytest.param(

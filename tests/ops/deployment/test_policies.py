@@ -15,7 +15,15 @@ from ops.deployment.stack import TEMPLATE
 from tests.e2e.stack import ROOT
 
 POLICIES = ROOT / "docs" / "policies"
-NAMES = ("deploy", "deploy-events", "ship-code", "destroy", "boundary", "client-limit")
+NAMES = (
+    "deploy",
+    "deploy-events",
+    "ship-code",
+    "destroy",
+    "boundary",
+    "client-limit",
+    "domain",
+)
 ACCOUNT, REGION = "123456789012", "eu-west-3"
 BOUNDARY = f"arn:aws:iam::{ACCOUNT}:policy/bienvenue-boundary"
 
@@ -131,6 +139,18 @@ def test_a_role_is_passed_to_lambda_alone() -> None:
             ROLE.format("other-app"),
             **{"iam:PassedToService": "lambda.amazonaws.com"},
         )
+
+
+def test_a_domain_and_a_certificate_of_others_stay() -> None:
+    certificate = arn("acm", "certificate/1")
+    domain = arn("apigateway", "/domainnames/hello.example.org", account="")
+    for app, is_allowed in (("bienvenue", True), ("other-app", False)):
+        tag = {"aws:ResourceTag/bienvenue-stage": f"{app}-prod"}
+        assert allows("domain", "acm:DeleteCertificate", certificate, **tag) is is_allowed
+        for verb in ("DELETE", "PATCH"):
+            assert allows("domain", f"apigateway:{verb}", domain, **tag) is is_allowed
+        new = {"aws:RequestTag/bienvenue-stage": f"{app}-prod"}
+        assert allows("domain", "acm:RequestCertificate", "*", **new) is is_allowed
 
 
 def test_users_are_deleted_by_the_policy_for_it_alone() -> None:

@@ -15,11 +15,13 @@ from chalicelib import templates
 from chalicelib.templates import Templates
 from chalicelib.users.person_name import MAX_SUBJECT_LENGTH
 from ops.__main__ import ops
+from ops.deployment import preconditions
 from ops.preview import command as preview_command
 from ops.preview import gallery, sending
 from ops.preview.gallery import Specimen
 from ops.stage import lookup
 from ops.stage.errors import OpsError
+from tests.support import own_fields
 
 if TYPE_CHECKING:
     from types_boto3_sesv2 import SESV2Client
@@ -167,3 +169,25 @@ def test_the_command_sends_the_mails_of_a_language(monkeypatch: pytest.MonkeyPat
     done = CliRunner().invoke(ops, command, input="y\n")
     assert (done.exit_code, done.stdout) == (0, "9 mails are on their way to you@x.org.\n")
     assert {specimen.lang for specimen in sent} == {"pt-BR"}
+
+
+def test_a_stages_own_fields_are_shown_in_every_language(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(templates, "PACKAGE", tmp_path)
+    own_fields.write(tmp_path)
+    stage = gallery.read({"TEMPLATES_FOLDER": own_fields.FOLDER})
+    pages = {(one.name, one.lang): one.html for one in gallery.specimens(stage)}
+    for lang in Templates().languages:
+        assert 'name="company"' in pages["sign-up", lang]
+        for name in own_fields.DEFINITION:
+            assert f'id="own-{name}-error"' in pages["sign-up-errors", lang]
+
+
+def test_a_mistake_in_the_own_fields_is_named_before_a_deploy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(templates, "PACKAGE", tmp_path)
+    own_fields.write(tmp_path, {"company": {"type": "text"}})
+    with pytest.raises(OpsError, match=r"fields\.json: 'company' needs a label"):
+        preconditions.check_settings({"TEMPLATES_FOLDER": own_fields.FOLDER})
