@@ -1,4 +1,4 @@
-"""The plural categories of languages for whole numbers, as Unicode's CLDR has them.
+"""The plural categories of languages for whole numbers, as in Unicode's CLDR.
 
 https://www.unicode.org/cldr/charts/latest/supplemental/language_plural_rules.html
 """

@@ -364,7 +364,7 @@ def export(stage: Stage, email: str, output: Path | None) -> None:
     """Export everything that the table holds on a user, as JSON.
 
     Each value has its meaning beside it: this answers a request for access (GDPR, article 15).
-    SES's suppression list and the table's backups are not included.
+    SES's suppression list, the table's backups and the keyed hash of the mailbox are not included.
 
     Permissions: dynamodb:GetItem on the table; ssm:GetParameters on the stage's SECRET_KEY.
     """

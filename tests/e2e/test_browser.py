@@ -431,13 +431,16 @@ def test_a_chosen_language_follows_into_the_mail(
 @pytest.mark.parametrize(
     ("name", "languages"),
     [
-        ("mail-longest-name", LANGUAGES),
+        ("mail-longest-greeting", LANGUAGES),
         ("mail-long-names", JOURNEYS),
         ("sent-long-address", LANGUAGES),
         ("sign-up-errors", LANGUAGES),
-        ("mail-no-name", JOURNEYS),
-        ("mail-emoji", JOURNEYS),
-        ("mail-right-to-left", JOURNEYS),
+        *((f"mail-{kind}", JOURNEYS) for kind in gallery.NAMES if kind != "long-names"),
+        *(
+            (f"{mail}-{kind}", ("en", "ar"))
+            for mail in ("reminder", "welcome", "sign-up")
+            for kind in gallery.NAMES
+        ),
         ("sign-up-nothing-typed", JOURNEYS),
         ("sent-code-failed", JOURNEYS),
         ("confirm", JOURNEYS),

@@ -31,6 +31,7 @@ SIGN_UPS = int(os.environ.get("SIGN_UPS", "100"))
 SPELLINGS = 1000
 CONNECTIONS = 50
 MAILS_BETWEEN_KILLS = 25
+SENDERS = ("send_validation_mail", "resend_owed_mail")
 TIME_TO_RECOVER = 90.0
 SHORT_LEASE = timedelta(seconds=10)
 """Longer than the client's time-out for SES; the real one is 5 minutes."""
@@ -117,6 +118,7 @@ class Outpost:
             if self.delivered() >= set(emails):
                 return True
             self.end_leases()
+            self.end_lock()
             with suppress(AssertionError):  # a run that fails on a busy machine is made up for
                 feedback.drain(self.stack, f"run{next(self.runs)}")
             return False
@@ -150,6 +152,13 @@ class Outpost:
                     },
                 )
 
+    def end_lock(self) -> None:
+        """Take the lock from a drain that may have been killed. The real one ends in 130 s."""
+        self.stack.client("dynamodb").delete_item(
+            TableName=self.stack.table.removesuffix("users") + "limits",
+            Key={"name": {"S": "drain"}},
+        )
+
     def conclude(self, fault: str, tried: int, *emails: str) -> Row:
         """Add a row to the table: everybody has one mail, and the link in it works."""
         row = count(fault, tried, dict.fromkeys(emails, 1), self.mailed(*emails))
@@ -163,14 +172,15 @@ class Outpost:
                 assert self.stack.open(link.group()).status == 200
         return row
 
-    def kill_the_mailer(self) -> bool:
-        """Kill the process that runs the mailer, if there is one just now."""
+    def kill_a_sender(self) -> bool:
+        """Kill the process of the mailer or of the drain, if there is one just now."""
         listed = subprocess.run(
             ["ps", "-wweo", "pid=,args="], capture_output=True, text=True, check=True
         ).stdout
         for pid, command in (line.split(maxsplit=1) for line in listed.splitlines()):
             # The local cloud keeps a function's process in a folder named after the function.
-            if str(self.stack.folder) in command and "send_validation_mail" in command:
+            is_ours = str(self.stack.folder) in command
+            if is_ours and any(function in command for function in SENDERS):
                 with suppress(ProcessLookupError):
                     os.kill(int(pid), signal.SIGKILL)
                     return True
@@ -258,6 +268,7 @@ def test_trouble_with_some_mails_does_not_touch_others(outpost: Outpost) -> None
     outpost.conclude("the rest of that batch", len(others), *others)
 
 
+@pytest.mark.timeout(300 + 2 * SIGN_UPS)  # a busy machine takes that long
 def test_a_mailer_killed_again_and_again_doubles_no_mail(outpost: Outpost) -> None:
     everybody = people("many", SIGN_UPS)
     kills = 0
@@ -268,7 +279,7 @@ def test_a_mailer_killed_again_and_again_doubles_no_mail(outpost: Outpost) -> No
         nonlocal kills
         while not done.wait(0.02):
             if len(outpost.ses.passed) - before > MAILS_BETWEEN_KILLS * (kills + 0.5):
-                kills += outpost.kill_the_mailer()
+                kills += outpost.kill_a_sender()
 
     with ThreadPoolExecutor(1) as killer:
         killing = killer.submit(kill_again_and_again)
@@ -283,6 +294,7 @@ def test_a_mailer_killed_again_and_again_doubles_no_mail(outpost: Outpost) -> No
     outpost.conclude(f"killed, {SIGN_UPS} signing up", kills, *everybody)
 
 
+@pytest.mark.timeout(300 + 2 * SPELLINGS)
 def test_a_thousand_spellings_of_a_mailbox_get_five_mails(outpost: Outpost) -> None:
     everybody = [f"mailbox+{n}@example.org" for n in range(SPELLINGS)]
     outpost.sign_up(*everybody)
