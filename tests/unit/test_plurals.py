@@ -12,12 +12,13 @@ from chalicelib.templates import Templates
 
 ONE_AND_OTHER = {"one": (1,), "other": (0, 2, 16, 100, 1000, 1_000_000)}
 WITH_MILLIONS = {**ONE_AND_OTHER, "other": (0, 2, 16, 100, 1000), "many": (1_000_000, 2_000_000)}
+ALWAYS_OTHER = {"other": (0, 1, 2, 15, 100, 1_000_000)}
 ALSO_NONE = {"one": (0, 1), "other": (2, 17, 100, 1000), "many": (1_000_000, 2_000_000)}
 SAMPLES = {
     **dict.fromkeys(("de", "en", "nl", "sv", "tr"), ONE_AND_OTHER),
     **dict.fromkeys(("es", "it", "pt"), WITH_MILLIONS),
     **dict.fromkeys(("fr", "pt-BR"), ALSO_NONE),
-    **dict.fromkeys(("ja", "zh-Hans"), {"other": (0, 1, 2, 15, 100, 1_000_000)}),
+    **dict.fromkeys(("ja", "zh-Hans"), ALWAYS_OTHER),
     "pl": {
         "one": (1,),
         "few": (2, 3, 4, 22, 24, 62, 102, 1002),
