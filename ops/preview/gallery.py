@@ -112,9 +112,14 @@ def build(folder: Path, environment: Mapping[str, str]) -> Path:
 def read(environment: Mapping[str, str]) -> settings.Settings:
     """Return a stage's settings, made up where ``environment`` lacks them. Raise OpsError."""
     try:
-        return settings.read({**_TO_COME, **parameter_store.known(environment)})
+        return settings.read(complete(environment))
     except settings.SettingsError as error:
         raise OpsError(str(error)) from error
+
+
+def complete(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return ``environment`` with made-up values for the settings that it lacks."""
+    return {**_TO_COME, **parameter_store.known(environment)}
 
 
 def make(stage: settings.Settings) -> list[Specimen]:
@@ -187,9 +192,12 @@ def _pages(stage: settings.Settings, templates: Templates, lang: str) -> Iterato
 
 
 def _wrong_values(stage: settings.Settings) -> dict[str, str]:
-    """Return a value that is refused for each of the stage's own fields."""
+    """Return a value that is refused for each of the stage's own fields, but for its boxes.
+
+    A box is wrong only if it must be ticked and is not.
+    """
     fields = stage.own_fields.fields if stage.own_fields else ()
-    return {field.name: "x" * (field.max_length + 1) for field in fields}
+    return {field.name: "x" * (field.max_length + 1) for field in fields if not field.is_box}
 
 
 def _problems(
