@@ -17,13 +17,14 @@ import subprocess
 import sys
 from dataclasses import replace
 from datetime import datetime, timezone
-from functools import cache, partial
+from functools import cache, partial, partialmethod
 from pathlib import Path
 
 from botocore.hooks import BaseEventHooks
 from botocore.model import OperationModel
 from botocore.session import Session
 from chalice import cli
+from chalice.awsclient import TypedAWSClient
 from chalice.cli import factory
 
 import ops.stage.cloud
@@ -34,6 +35,7 @@ from ops.doctor import check as doctor
 from ops.doctor.checks import registry
 from ops.doctor.facts import Facts
 from ops.run.local_stack import MAIL_FROM
+from ops.stage import api_gateway_pace
 from ops.stage.cloud import Cloud
 from ops.stage.local_cloud import connect
 from ops.stage.local_stage import STAGE
@@ -151,6 +153,10 @@ def connect_to_moto(endpoint: str) -> Cloud:
 
 
 if __name__ == "__main__":
+    # These wait for 5 s at each refusal; the clouds on this machine settle sooner.
+    api_gateway_pace.PAUSE = 0.05
+    _call = TypedAWSClient._call_client_method_with_retries
+    TypedAWSClient._call_client_method_with_retries = partialmethod(_call, delay_time=0.05)
     cloud, endpoint, folder, command, *operation = sys.argv[1:]
     {
         "ops": _ops,
