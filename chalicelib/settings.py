@@ -67,6 +67,8 @@ class Settings:
     mails_per_day: int | None = None
     mails_per_hour: int | None = None
     code: bool = True
+    has_one_click: bool = False
+    """Mails have a header by which the mailbox's own unsubscribe button refuses."""
     default_lang: str = "fr"
     validate_on_get: str = "same-browser"
     mail_configuration_set: str = ""
@@ -129,6 +131,7 @@ def read(env: Mapping[str, str]) -> Settings:
         mails_per_day=_number(optional("MAILS_PER_DAY")),
         mails_per_hour=_number(optional("MAILS_PER_HOUR")),
         code=optional("CODE") != "off",
+        has_one_click=optional("LIST_UNSUBSCRIBE") == "on",
         default_lang=env.get("DEFAULT_LANG", "fr").strip(),
         validate_on_get=env.get("VALIDATE_ON_GET", "same-browser").strip(),
         mail_configuration_set=optional("MAIL_CONFIGURATION_SET"),
@@ -166,6 +169,8 @@ def read(env: Mapping[str, str]) -> Settings:
     ]
     if optional("CODE") not in ("", "on", "off"):
         problems.append("CODE must be on or off")
+    if optional("LIST_UNSUBSCRIBE") not in ("", "on", "off"):
+        problems.append("LIST_UNSUBSCRIBE must be on or off")
     if settings.mail_from and not _is_sender(settings.mail_from):
         problems.append("MAIL_FROM must be a bare address, such as hello@example.org")
     if settings.base_url and not _is_base_url(settings.base_url):

@@ -19,6 +19,7 @@ from chalicelib.mail.ses import Ses
 from chalicelib.settings import Settings
 from chalicelib.templates import Templates
 from chalicelib.users.email_address import AddressError
+from chalicelib.users.mailboxes import Mailboxes
 from chalicelib.users.outbox import Outbox
 from chalicelib.users.people import User
 from chalicelib.users.store import Users
@@ -62,7 +63,8 @@ class Service:
     @cached_property
     def users(self) -> Users:
         """The users, as requests change them."""
-        return Users(self._dynamodb, self._stage.users_table, self._stage.secret_key)
+        stage = self._stage
+        return Users(self._dynamodb, stage.users_table, self.mailboxes, stage.secret_key)
 
     @cached_property
     def outbox(self) -> Outbox:
@@ -76,6 +78,11 @@ class Service:
         return Limits(self._dynamodb, stage.limits_table, stage.mails_per_day, stage.mails_per_hour)
 
     @cached_property
+    def mailboxes(self) -> Mailboxes:
+        """The mailboxes, whatever the spelling of their addresses."""
+        return Mailboxes(self._dynamodb, self._stage.limits_table, self._stage.secret_key)
+
+    @cached_property
     def mailer(self) -> Mailer:
         """The mailer."""
         stage = self._stage
@@ -84,6 +91,7 @@ class Service:
             templates=self._templates,
             base_url=stage.base_url,
             refuse_url=f"{stage.base_url}/refuse",
+            has_one_click=stage.has_one_click,
             default_lang=stage.default_lang,
             brand=stage.brand,
         )
@@ -103,6 +111,7 @@ class Service:
             self._now,
             _pause,
             self.limits,
+            self.mailboxes,
             stage.secret_key if stage.code else "",
         )
 

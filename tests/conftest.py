@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import boto3
 import pytest
 from botocore.config import Config
 from hypothesis import settings
 from moto import mock_aws
-from moto.dynamodb.models.table import StreamShard
 
-from tests.support import stores
+from tests.support import moto_stream, stores
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
@@ -43,16 +41,8 @@ def nobodys_account() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def moto_numbers_records_in_turn() -> Iterator[None]:
-    """moto numbers a record by how many there are, and adds it later: two that threads write at the
-    same time would have one number, and who reads on after the last would read it for ever."""
-    add, turn = StreamShard.add, threading.Lock()
-
-    def add_in_turn(self: StreamShard, old: Any, new: Any) -> None:
-        with turn:
-            add(self, old, new)
-
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(StreamShard, "add", add_in_turn)
+        moto_stream.number_records_in_turn(patch)
         yield
 
 

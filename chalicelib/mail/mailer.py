@@ -19,9 +19,11 @@ from chalicelib.mail.message import Mail
 from chalicelib.mail.ses import RATE, UNREACHABLE, Refused, Ses, Undelivered
 from chalicelib.users import codes, tokens
 from chalicelib.users.email_address import AddressError
-from chalicelib.users.item import is_claimable, is_fresh
+from chalicelib.users.item import is_claimable, is_fresh, is_owners
+from chalicelib.users.mailboxes import MAX_MAILS, Mailboxes, Room
+from chalicelib.users.moments import iso
 from chalicelib.users.outbox import Claim, Outbox
-from chalicelib.users.table import Item, ItemFull
+from chalicelib.users.table import Item, ItemFull, string
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +43,10 @@ FEW = 3
 RATE_TRIES = 4
 
 
+FULL = f"mailbox: {MAX_MAILS} mails in 24 hours"
+"""Why a mail is given up: all spellings of the address had so many."""
+
+
 class StillOwed(Exception):
     """DynamoDB refused some of the batch. Lambda repeats it; what was sent is not claimed again."""
 
@@ -51,6 +57,8 @@ class Outcome(Enum):
     SENT = "sent"
     FAILED = "failed"
     NOT_OWED = "not owed"
+    NOT_SENT = "not sent"
+    """Its mailbox is full, or its owner refused mail."""
     PUT_OFF = "put off"
     IN_DOUBT = "in doubt"
     """SES may have it. Its own report decides, or the end of the lease."""
@@ -97,6 +105,7 @@ class Mailer:
     now: Callable[[], datetime]
     pause: Callable[[float], None]
     limits: Limits
+    mailboxes: Mailboxes
     secret_key: str = ""
     mint: Callable[[], str] = tokens.mint
     mint_code: Callable[[], str] = codes.mint
@@ -160,8 +169,12 @@ class Mailer:
         link_hash = tokens.digest(token)
         code = self.mint_code() if self.secret_key else ""
         code_hash = codes.digest(self.secret_key, link_hash, code) if code else ""
+        now = self.now()
         try:
-            claim = self.outbox.claim(image, link_hash, self.now(), code_hash)
+            room = self._count(image, now)
+            if room is not Room.FREE:
+                return self._close(image, room, now)
+            claim = self.outbox.claim(image, link_hash, now, code_hash)
         except (ClientError, BotoCoreError) as error:
             log.warning("mail still owed user=%s: %s", user, kind(error))
             return Outcome.STILL_OWED
@@ -178,6 +191,22 @@ class Mailer:
         if outcome in (Outcome.SENT, Outcome.FAILED):
             log.info("mail %s user=%s", outcome.value, user)
         return outcome
+
+    def _count(self, image: Item, now: datetime) -> Room:
+        """Count the mail in its mailbox, before the claim: what is not sent makes no link."""
+        owed_at = string(image, "owed_at") or iso(now)  # as the claim will say
+        return self.mailboxes.count(image["email"]["S"], owed_at, now, is_owners=is_owners(image))
+
+    def _close(self, image: Item, room: Room, now: datetime) -> Outcome:
+        """Record that the mailbox takes no mail. A later request may ask again."""
+        is_refused = room is Room.REFUSED
+        user = hashed(image["email"]["S"])
+        if not (
+            self.outbox.refuse(image, now) if is_refused else self.outbox.give_up(image, FULL, now)
+        ):
+            return Outcome.NOT_OWED
+        log.info("mail not sent user=%s: its mailbox is %s", user, room.value)
+        return Outcome.NOT_SENT
 
     def _send(self, claim: Claim, token: str, code: str, run: Run) -> Outcome:
         user = hashed(claim.user.email)

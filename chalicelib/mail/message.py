@@ -18,6 +18,8 @@ class Mail:
     subject: str
     text: str
     html: str
+    unsubscribe_url: str = ""
+    """Where the mailbox's own unsubscribe button posts to. Empty: the mail has no such header."""
 
 
 def compose(
@@ -30,12 +32,14 @@ def compose(
     default_lang: str,
     brand: Brand = UNBRANDED,
     refuse_url: str = "",
+    has_one_click: bool = False,
 ) -> Mail:
     """Compose the mail that asks ``user`` to confirm their address.
 
     The mail is in the user's language, or in ``default_lang`` if there are no words for theirs.
     ``code`` can be typed instead of opening the link; empty, the mail has none. ``refuse_url`` is
-    the page for "this was not me"; empty, the mail does not offer it. A name that another program
+    the page for "this was not me"; empty, the mail does not offer it. With ``has_one_click`` the
+    mailbox's own unsubscribe button posts to that page, too. A name that another program
     put and that is none is left out. Raises AddressError if no mail can reach the user's key.
     """
     lang = language_tag.match(user.lang, templates.languages) or default_lang
@@ -85,6 +89,7 @@ def compose(
         subject=subject,
         text=templates.text("mail/body.txt", lang, **in_text).strip() + "\n",
         html=templates.html("mail/body.html", lang, **in_html),
+        unsubscribe_url=values["refuse_link"] if has_one_click else "",
     )
 
 

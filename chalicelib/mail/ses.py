@@ -25,6 +25,8 @@ TRIES = 3
 
 _NEVER_CONNECTED = (EndpointConnectionError, ConnectTimeoutError)
 _MAX_ENCODED_WORD = 75  # RFC 2047 §2
+# https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_MessageHeader.html
+_MAX_HEADER = 870
 
 # SES says these with MessageRejected, which also stands for a bad message.
 # https://docs.aws.amazon.com/ses/latest/dg/troubleshoot-error-messages.html
@@ -104,7 +106,7 @@ class Ses:
                 "Simple": {
                     "Subject": _utf8(mail.subject),
                     "Body": {"Text": _utf8(mail.text), "Html": _utf8(mail.html)},
-                    "Headers": [{"Name": "Auto-Submitted", "Value": "auto-generated"}],  # RFC 3834
+                    "Headers": _headers(mail),
                 }
             },
             "EmailTags": [{"Name": LINK_TAG, "Value": link_hash}],
@@ -160,6 +162,15 @@ def _meaning(error: ClientError) -> Refused | Undelivered:
     if code in _ONE_MAILS_FAULT and not why and _SANDBOX_WORDS not in reason.lower():
         return Refused(reason)
     return Undelivered(reason, may_have_left=False, why=why)
+
+
+def _headers(mail: Mail) -> list[Any]:
+    """Return the mail's own headers: a machine sent it (RFC 3834); one click refuses (RFC 8058)."""
+    headers = {"Auto-Submitted": "auto-generated"}
+    url = f"<{mail.unsubscribe_url}>"
+    if mail.unsubscribe_url and len(url) <= _MAX_HEADER:
+        headers |= {"List-Unsubscribe": url, "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}
+    return [{"Name": name, "Value": value} for name, value in headers.items()]
 
 
 def _mailbox(name: str, address: str) -> str:

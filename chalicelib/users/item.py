@@ -38,6 +38,11 @@ def path(name: str) -> str:
     return f"#{name}" if f"#{name}" in RESERVED else name
 
 
+ERASED = tuple(map(path, (*WORDS, *PENDING)))
+"""What an item loses when its address is closed, as expressions name it: words of strangers, too.
+"""
+
+
 def slot(email: str) -> str:
     """Return the part of the index of owed mail that an item belongs to."""
     return f"{crc32(email.encode(errors='surrogatepass')) % SLOTS:02}"
@@ -61,6 +66,11 @@ def is_claimable(item: Item, now: datetime) -> bool:
     if mail == "sending":
         return string(item, "mail_at") <= iso(now - LEASE)
     return mail == "owed" or "mail" not in item
+
+
+def is_owners(item: Item) -> bool:
+    """Return True if the mail was asked for with a mailed token, which the mailbox's reader has."""
+    return string(item, "resend_of") in mapping(item, "links")
 
 
 def is_fresh(item: Item) -> bool:

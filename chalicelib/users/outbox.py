@@ -14,27 +14,25 @@ from typing import TYPE_CHECKING, Any
 from chalicelib.logs import hashed
 from chalicelib.users.item import (
     CODE_LIFE,
+    ERASED,
     LEASE,
     LINK_LIFE,
-    PENDING,
     RESERVED,
     SLOTS,
     UNVALIDATED_LIFE,
-    WORDS,
     counted,
     dead_codes,
     is_claimable,
     is_put_by_another,
     link_of,
     live_links,
-    path,
     sign_up_of,
     slot,
     version,
 )
 from chalicelib.users.moments import epoch, iso
 from chalicelib.users.people import User, Verdict
-from chalicelib.users.table import Item, Outcome, Raw, Table, mapping, string
+from chalicelib.users.table import Item, Outcome, Raw, Table, mapping, string, typed_values
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
@@ -47,7 +45,23 @@ SUPPRESSED_LIFE = timedelta(days=14)
 MAX_ERROR_LENGTH = 500
 
 _THIS_CLAIM = "mail = :sending AND mail_link = :link"
-_CLOSED = ", ".join(map(path, (*WORDS, *PENDING)))
+
+OVERDUE = (
+    "attribute_not_exists(validated_at) AND (attribute_not_exists(mail)"
+    " OR mail = :owed AND NOT mail_at > :before"
+    " OR mail = :sending AND NOT mail_at > :lease_ended)"
+)
+"""The condition that an item owes a mail since ``:before``, or since the end of a lease."""
+
+
+def overdue(before: datetime, now: datetime) -> dict[str, str]:
+    """Return the values of OVERDUE."""
+    return {
+        ":owed": "owed",
+        ":sending": "sending",
+        ":before": iso(before),
+        ":lease_ended": iso(now - LEASE),
+    }
 
 
 @dataclass(frozen=True)
@@ -129,17 +143,7 @@ class Outbox:
                 "expires": epoch(now + CODE_LIFE),
                 "tries": 0,
             }
-            if mapping(image, "codes"):
-                # Other codes keep their counts of guesses, which change without a new version.
-                dead = [key for key in dead_codes(image, now) if key != ticket]
-                names = {"#ticket": ticket, **{f"#dead{n}": key for n, key in enumerate(dead)}}
-                values[":code"] = code
-                change += ", codes.#ticket = :code"
-                if dead:
-                    change += " REMOVE " + ", ".join(f"codes.#dead{n}" for n in range(len(dead)))
-            else:
-                values[":codes"] = {ticket: code}
-                change += ", codes = :codes"
+            change += _add_code(image, ticket, code, now, values, names)
         outcome = self.table.update(
             email,
             change,
@@ -186,19 +190,39 @@ class Outbox:
             {":failed": "failed", ":now": iso(now), ":error": error[:MAX_ERROR_LENGTH]},
         )
 
+    def give_up(self, image: Item, error: str, now: datetime) -> bool:
+        """Record that the mail that ``image`` owes is not sent, and why. No claim has been made."""
+        return self._settle(
+            image,
+            "SET mail = :failed, mail_at = :now, mail_error = :error REMOVE owed, owed_at",
+            {":failed": "failed", ":error": error[:MAX_ERROR_LENGTH]},
+            now,
+        )
+
+    def refuse(self, image: Item, now: datetime) -> bool:
+        """Record that the owner of the mailbox refused mail before ``image`` owed one.
+
+        What a stranger said is erased. The item expires as any: the mailbox's own item remembers.
+        """
+        change = "SET mail = :refused, mail_at = :now REMOVE "
+        erased = [name for name in ERASED if name != "expires_at"]
+        is_anothers = is_put_by_another(image)
+        return self._settle(
+            image,
+            change + ("owed, owed_at" if is_anothers else ", ".join([*erased, "links"])),
+            {":refused": "refused"},
+            now,
+            {} if is_anothers else RESERVED,
+        )
+
     def owe(self, image: Item, now: datetime) -> bool:
         """Put the mail that ``image`` owes into the index. Raises table.ItemFull."""
-        if not is_claimable(image, now):
-            return False
-        email = image["email"]["S"]
-        same_version, values = version(image)
-        return self.table.update(
-            email,
+        return self._settle(
+            image,
             "SET mail = :owed, mail_at = :now, owed = :slot, owed_at = :now",
-            f"attribute_exists(email) AND attribute_not_exists(validated_at) AND {same_version}",
-            {**values, ":owed": "owed", ":now": iso(now), ":slot": slot(email)},
-            moment="mail_at",
-        ).done
+            {":owed": "owed", ":slot": slot(string(image, "email"))},
+            now,
+        )
 
     def disown(self, image: Item) -> bool:
         """Take an item out of the index that owes nothing, as another program has changed it."""
@@ -234,16 +258,8 @@ class Outbox:
             Segment=segment,
             TotalSegments=segments,
             ProjectionExpression="email, mail, mail_at",
-            FilterExpression=(
-                "attribute_not_exists(validated_at) AND attribute_not_exists(owed)"
-                " AND (attribute_not_exists(mail) OR mail = :owed"
-                " OR mail = :sending AND mail_at <= :lease_ended)"
-            ),
-            ExpressionAttributeValues={
-                ":owed": {"S": "owed"},
-                ":sending": {"S": "sending"},
-                ":lease_ended": {"S": iso(now - LEASE)},
-            },
+            FilterExpression=f"attribute_not_exists(owed) AND {OVERDUE}",
+            ExpressionAttributeValues=typed_values(overdue(now, now)),
         )
         for page in pages:
             yield from page["Items"]
@@ -262,7 +278,7 @@ class Outbox:
         self, email: str, link_hash: str, message_id: str, took_ms: int, now: datetime
     ) -> bool:
         """Record SES's word that the mailbox's server took the mail, after ``took_ms``."""
-        return self._report(
+        is_recorded = self._report(
             email,
             link_hash,
             "SET mail = :delivered, mail_at = :now, message_id = :id, delivered_at = :now"
@@ -277,6 +293,10 @@ class Outbox:
                 ":took": took_ms,
             },
         )
+        if is_recorded:  # a metric counts the line and takes the time from its field
+            extra = {"delivery_ms": took_ms}
+            log.info("mail delivered user=%s in %d ms", hashed(email), took_ms, extra=extra)
+        return is_recorded
 
     def report_delayed(
         self, email: str, link_hash: str, message_id: str, reason: str, now: datetime
@@ -345,7 +365,7 @@ class Outbox:
         names = {"#link": link_hash}
         outcome = self.table.update(
             email,
-            f"{change}, links = :bare REMOVE {_CLOSED}",
+            f"{change}, links = :bare REMOVE {', '.join(ERASED)}",
             f"{condition} AND attribute_exists(created_at) AND attribute_not_exists(validated_at)",
             {**values, ":bare": {link_hash: {"expires": 0}}},
             {**names, **RESERVED},
@@ -359,6 +379,27 @@ class Outbox:
         if outcome.done:
             log.info("mail %s user=%s", verdict.value, hashed(email))
         return outcome.done
+
+    def _settle(
+        self,
+        image: Item,
+        change: str,
+        values: Mapping[str, Any],
+        now: datetime,
+        names: Mapping[str, str] | None = None,
+    ) -> bool:
+        """Change the item if it is the version seen and owes a mail. Raises table.ItemFull."""
+        if not is_claimable(image, now):
+            return False
+        same_version, seen = version(image)
+        return self.table.update(
+            image["email"]["S"],
+            change,
+            f"attribute_exists(email) AND attribute_not_exists(validated_at) AND {same_version}",
+            {**seen, **values, ":now": iso(now)},
+            names,
+            moment="mail_at",
+        ).done
 
     def _end(
         self,
@@ -387,3 +428,25 @@ class Outbox:
             moment="mail_at",
         )
         return outcome.done
+
+
+def _add_code(
+    image: Item,
+    ticket: str,
+    code: Mapping[str, Any],
+    now: datetime,
+    values: dict[str, Any],
+    names: dict[str, str],
+) -> str:
+    """Return the end of a claim's change that stores ``code``, and add what it names.
+
+    Other codes keep their counts of guesses, which change without a new version.
+    """
+    if not mapping(image, "codes"):
+        values[":codes"] = {ticket: code}
+        return ", codes = :codes"
+    dead = [key for key in dead_codes(image, now) if key != ticket]
+    names |= {"#ticket": ticket, **{f"#dead{n}": key for n, key in enumerate(dead)}}
+    values[":code"] = code
+    removed = ", ".join(f"codes.#dead{n}" for n in range(len(dead)))
+    return ", codes.#ticket = :code" + (f" REMOVE {removed}" if dead else "")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from chalicelib.logs import hashed
 from chalicelib.users import codes
 from chalicelib.users.item import (
+    ERASED,
     MAX_MAILS,
     PENDING,
     RESERVED,
@@ -25,6 +26,7 @@ from chalicelib.users.item import (
     path,
     slot,
 )
+from chalicelib.users.mailboxes import Mailboxes
 from chalicelib.users.moments import epoch, iso
 from chalicelib.users.people import Click, SignUp, Validation
 from chalicelib.users.table import (
@@ -56,7 +58,6 @@ _WITHIN_BUDGET = (
     "(attribute_not_exists(mail_count) OR mail_count < :max_mails"
     " OR attribute_not_exists(mail_window_at) OR mail_window_at <= :window_ended)"
 )
-_ERASED = ", ".join(map(path, (*WORDS, *PENDING)))
 _PENDING = ", ".join(PENDING)
 _OWE = "SET mail = :owed, mail_at = :now, owed = :slot, owed_at = :now"
 
@@ -64,11 +65,15 @@ _OWE = "SET mail = :owed, mail_at = :now, owed = :slot, owed_at = :now"
 class Users:
     """The users in a table, and what they and anonymous requests may do to them.
 
-    ``secret_key`` keys the hashes of codes. DynamoDB's own errors pass through.
+    ``mailboxes`` remember who refused mail. ``secret_key`` keys the hashes of codes. DynamoDB's own
+    errors pass through.
     """
 
-    def __init__(self, client: "DynamoDBClient", table: str, secret_key: str = "") -> None:
+    def __init__(
+        self, client: "DynamoDBClient", table: str, mailboxes: Mailboxes, secret_key: str = ""
+    ) -> None:
         self.table = Table(client, table, "email")
+        self.mailboxes = mailboxes
         self._secret_key = secret_key
 
     def sign_up(self, sign_up: SignUp, ticket_hash: str, now: datetime) -> bool:
@@ -185,7 +190,15 @@ class Users:
         """Record that the mailbox's owner did not sign up; no mail goes there any more.
 
         What strangers said is erased. What another program put stays, except that it is not mailed.
+        The item comes first, since it knows the link. It then refuses by itself and never expires,
+        so a refusal holds even if the mailbox cannot be written; a second press writes it again.
         """
+        click = self._refuse(email, link_hash, now)
+        if click.outcome is Validation.REFUSED:
+            self.mailboxes.refuse(email, now)
+        return click
+
+    def _refuse(self, email: str, link_hash: str, now: datetime) -> Click:
         values = {
             ":refused": "refused",
             ":complained": "complained",
@@ -200,7 +213,7 @@ class Users:
         names = {"#link": link_hash}
         outcome = self._try(
             email,
-            f"{change} REMOVE {_ERASED}",
+            f"{change} REMOVE {', '.join(ERASED)}",
             f"{condition} AND attribute_exists(created_at)",
             values,
             {**names, **RESERVED},

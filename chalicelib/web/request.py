@@ -49,6 +49,14 @@ class Request:
     """A browser sends this for a page of another origin, which is not allowed to."""
 
     @property
+    def is_one_click(self) -> bool:
+        """Return True for a press of the mailbox's own unsubscribe button (RFC 8058, 3.2).
+
+        The token in its address decides, and no cookie, so any page may send it.
+        """
+        return self.path == "/refuse" and self.fields.get("List-Unsubscribe") == "One-Click"
+
+    @property
     def is_probe(self) -> bool:
         """Return True for requests that no user has asked for yet, or that want no content."""
         return self.method == "HEAD" or self.is_prefetch

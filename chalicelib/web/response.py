@@ -147,7 +147,7 @@ class Answers:
 
     def blocked(self, request: Request) -> Response | None:
         """Return why no route may have this request; None if one may."""
-        if request.method == "POST" and request.is_foreign:
+        if request.method == "POST" and request.is_foreign and not request.is_one_click:
             return self.problem(request, 403, "origin_refused")
         if request.body_error:
             return self.problem(request, BODY_STATUS[request.body_error], request.body_error)

@@ -42,12 +42,8 @@ def ensure_users(dynamodb: "DynamoDBClient", table: str, say: Say) -> str:
         changes.append("protected from deletion")
         dynamodb.update_table(TableName=table, DeletionProtectionEnabled=True)
         dynamodb.get_waiter("table_exists").wait(TableName=table)
-    if not has_backups(dynamodb, table):
+    if _back_up(dynamodb, table):
         changes.append("backups turned on")
-        dynamodb.update_continuous_backups(
-            TableName=table,
-            PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True},
-        )
     if _expire_items(dynamodb, table):
         changes.append("time to live turned on")
     if index_status(described) is None:
@@ -60,7 +56,10 @@ def ensure_users(dynamodb: "DynamoDBClient", table: str, say: Say) -> str:
 
 
 def ensure_limits(dynamodb: "DynamoDBClient", table: str, say: Say) -> None:
-    """Make the table of limits again if it is gone, and turn on what it lacks."""
+    """Make the table of limits again if it is gone, and turn on what it lacks.
+
+    It holds refusals, which have no end, so it has backups as well.
+    """
     changes = [table]
     if not exists(dynamodb, table):
         changes.append("made again")
@@ -72,6 +71,8 @@ def ensure_limits(dynamodb: "DynamoDBClient", table: str, say: Say) -> None:
             KeySchema=made["KeySchema"],
         )
         until(lambda: _status(dynamodb, table) == "ACTIVE" or None, PATIENCE, lambda: _slow(table))
+    if _back_up(dynamodb, table):
+        changes.append("backups turned on")
     if _expire_items(dynamodb, table):
         changes.append("time to live turned on")
     say(", ".join(changes))
@@ -100,6 +101,17 @@ def _add_index(dynamodb: "DynamoDBClient", table: str) -> None:
             {"Create": index} for index in users["GlobalSecondaryIndexes"]
         ],
     )
+
+
+def _back_up(dynamodb: "DynamoDBClient", table: str) -> bool:
+    """Turn continuous backups on. Return True if they were off."""
+    if has_backups(dynamodb, table):
+        return False
+    dynamodb.update_continuous_backups(
+        TableName=table,
+        PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True},
+    )
+    return True
 
 
 def _expire_items(dynamodb: "DynamoDBClient", table: str) -> bool:

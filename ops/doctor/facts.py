@@ -17,6 +17,7 @@ from ops.deployment.stack import Stack
 from ops.metrics import funnel
 from ops.stage import local_stage
 from ops.stage.lookup import Stage
+from ops.users import clients
 from ops.users.store import OperatorsUsers
 
 T = TypeVar("T")
@@ -169,7 +170,9 @@ class Facts:
     @_once
     def people(self) -> tuple[list[Item], bool]:
         """Return the users in the first MAX_PAGES pages of the table, and True if that is all."""
-        users = OperatorsUsers(self.client("dynamodb"), self.stage.users_table)
+        client = self.client("dynamodb")
+        mailboxes = clients.mailboxes(self.stage, client)
+        users = OperatorsUsers(client, self.stage.users_table, mailboxes)
         pages = users.pages(funnel.ATTRIBUTES)
         items = [item for page in islice(pages, MAX_PAGES) for item in page]
         return items, next(pages, None) is None

@@ -4,10 +4,12 @@ from typing import TYPE_CHECKING
 
 from botocore.config import Config
 
+from chalicelib.users.mailboxes import Mailboxes
 from ops.stage.lookup import Stage
 from ops.users.store import OperatorsUsers
 
 if TYPE_CHECKING:
+    from types_boto3_dynamodb import DynamoDBClient
     from types_boto3_sesv2 import SESV2Client
 
 THREADS = 32
@@ -25,7 +27,15 @@ PATIENT = Config(
 def users(stage: Stage) -> OperatorsUsers:
     """Return the stage's table of users. Many threads may use it at once."""
     client = stage.cloud.session.client("dynamodb", config=PATIENT)
-    return OperatorsUsers(client, stage.users_table, operator=stage.cloud.operator)
+    return OperatorsUsers(
+        client, stage.users_table, mailboxes(stage, client), operator=stage.cloud.operator
+    )
+
+
+def mailboxes(stage: Stage, client: "DynamoDBClient") -> Mailboxes:
+    """Return the stage's mailboxes."""
+    settings = stage.project.environment
+    return Mailboxes(client, settings.get("LIMITS_TABLE", ""), settings.get("SECRET_KEY", ""))
 
 
 def ses(stage: Stage) -> "SESV2Client":

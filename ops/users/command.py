@@ -193,10 +193,10 @@ def resend(
 ) -> None:
     """Mail another link to one user or to many.
 
-    EMAIL gets it at once: the limits of one mail a minute and five a day are for requests of
-    strangers. Users who are validated, who complained or who refused get none. After a bounce, SES
-    itself keeps the address on its suppression list: once the mailbox works again, remove the
-    address there, then use --even-bounced.
+    EMAIL gets it at once: the limits of one mail a minute and of five a day to a mailbox are for
+    requests of strangers. Users who are validated, who complained or who refused get none. After a
+    bounce, SES itself keeps the address on its suppression list: once the mailbox works again,
+    remove the address there, then use --even-bounced.
 
     \b
     Exit status:
@@ -204,7 +204,8 @@ def resend(
       4    today's mails are used up; run it again tomorrow
       130  interrupted; run it again
 
-    Permissions: dynamodb:UpdateItem on the table; for --failed and --owed also dynamodb:Scan, and
+    Permissions: dynamodb:UpdateItem on the table of users and on that of limits; for --failed and
+    --owed also dynamodb:Scan, and
     ses:GetAccount unless --rate and --mails are given.
     """
     if (email is None) == (many is None):
@@ -242,12 +243,17 @@ def refuse(stage: Stage, email: str) -> None:
     """Send a user no more mail, at their own request.
 
     This does what "This was not me" under a mail does: it erases what sign-ups said, and later
-    sign-ups send no mail. `users allow` lifts it.
+    sign-ups send no mail, whatever spelling of the mailbox they name. EMAIL need not be a user. A
+    keyed hash of the mailbox remains, also after `users delete`. `users allow` lifts it.
 
-    Permissions: dynamodb:UpdateItem on the table.
+    Permissions: dynamodb:UpdateItem on the table of users and on that of limits.
     """
-    key, change = _change(email, partial(clients.users(stage).refuse_by_hand, now=durations.now()))
+    refuse_by_hand = partial(clients.users(stage).refuse_by_hand, now=durations.now())
+    key, change = _try_change(email, refuse_by_hand)
     shown = printable(key)
+    if change is Change.NOBODY:
+        click.echo(f"{shown} is no user. Later sign-ups get no mail.")
+        return
     if change is Change.VALIDATED:
         raise OpsError(
             f"{shown} is validated, and validation sends no more mail. To delete the user:\n"
@@ -263,15 +269,16 @@ def refuse(stage: Stage, email: str) -> None:
 def allow(stage: Stage, email: str) -> None:
     """Lift a refusal: the address may sign up and get mail again.
 
-    Permissions: dynamodb:GetItem and dynamodb:UpdateItem on the table.
+    EMAIL need not be a user any more. This lifts a refusal of any spelling of the mailbox.
+
+    Permissions: dynamodb:UpdateItem on the table of users and on that of limits.
     """
     store = clients.users(stage)
-    key, _ = _find(store, email)
     with in_plain_words():
-        change = store.allow(key, durations.now())
-    if change is not Change.DONE:
-        raise OpsError(f"{printable(key)} has not refused mail: nothing was changed.")
-    click.echo(f"{printable(key)} may sign up again. No mail is sent until then.")
+        changes = [store.allow(key, durations.now()) for key in lookup.spellings(email)]
+    if Change.DONE not in changes:
+        raise OpsError(f"{printable(email)} has not refused mail: nothing was changed.")
+    click.echo(f"{printable(email)} may sign up again. No mail is sent until then.")
 
 
 @users.command()
@@ -281,9 +288,11 @@ def allow(stage: Stage, email: str) -> None:
 def delete(stage: Stage, email: str, yes: bool) -> None:
     """Delete a user for good.
 
-    The address may sign up again. Backups of the table keep the user until they end.
+    The address may sign up again, unless it refused mail: a keyed hash of the mailbox remains, and
+    `users allow` lifts it. Backups of the table keep the user until they end.
 
-    Permissions: dynamodb:GetItem and dynamodb:DeleteItem on the table.
+    Permissions: dynamodb:GetItem and dynamodb:DeleteItem on the table; for a user who refused mail
+    also dynamodb:UpdateItem on the table of limits.
     """
     store = clients.users(stage)
     key, item = _find(store, email)
@@ -291,7 +300,7 @@ def delete(stage: Stage, email: str, yes: bool) -> None:
         _print(person.plain(item))
         click.confirm(f"Delete {printable(key)} from {stage.name}?", abort=True)
     with in_plain_words():
-        change = store.delete(key)
+        change = store.delete(key, durations.now())
     result = "is deleted" if change is Change.DONE else "was deleted by another program meanwhile"
     click.echo(f"{printable(key)} {result}.")
 
@@ -403,14 +412,25 @@ def _find(store: OperatorsUsers, email: str) -> tuple[str, Item]:
 
 
 def _change(email: str, change: Callable[[str], Change]) -> tuple[str, Change]:
-    """Change the user with the first spelling of ``email`` that exists; return key and result."""
+    """Change the user with the first spelling of ``email`` that exists; return key and result.
 
-    def try_change(key: str) -> Change | None:
-        return None if (result := change(key)) is Change.NOBODY else result
+    Raises OpsError for an unknown user.
+    """
+    key, result = _try_change(email, change)
+    if result is Change.NOBODY:
+        raise lookup.unknown(email)
+    return key, result
 
+
+def _try_change(email: str, change: Callable[[str], Change]) -> tuple[str, Change]:
+    """Do as ``_change`` does, but return NOBODY for an unknown user."""
+    key = email
     try:
         with in_plain_words():
-            return lookup.first(email, try_change)
+            for key in lookup.spellings(email):
+                if (result := change(key)) is not Change.NOBODY:
+                    return key, result
+            return key, Change.NOBODY
     except ItemFull as error:
         raise OpsError(f"This cannot be stored, because {error}: remove some of it.") from error
 

@@ -36,7 +36,12 @@ def first(typed: str, look: Callable[[str], T | None]) -> tuple[str, T]:
     for key in spellings(typed):
         if (result := look(key)) is not None:
             return key, result
-    raise OpsError(f"There is no user with the address {typed}.")
+    raise unknown(typed)
+
+
+def unknown(typed: str) -> OpsError:
+    """Return the error of an address that no user has."""
+    return OpsError(f"There is no user with the address {typed}.")
 
 
 def matching(users: Iterable[Plain], text: str) -> Iterator[Plain]:

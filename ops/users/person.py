@@ -8,6 +8,7 @@ from typing import Any
 from boto3.dynamodb.types import Binary, TypeDeserializer
 
 from chalicelib.logs import hashed
+from chalicelib.mail import mailer
 from chalicelib.users.item import LEASE
 from chalicelib.users.table import Item
 from ops.terminal import durations
@@ -140,6 +141,8 @@ def next_step(user: Plain, now: datetime) -> str:
         if since is not None and since < LEASE:
             return "A function is handing the mail to SES, or waits for SES's own report."
         return "Its function ended without an answer, and SES is silent. It is sent again soon."
+    if mail == "failed" and user.get("mail_error") == mailer.FULL:
+        return "All spellings of it got five mails in 24 hours. For one more: users resend"
     if mail == "sent" and "mail_error" in user:
         return "The mailbox's server does not take the mail yet. SES tries again for some hours."
     if mail == "sent":
@@ -156,7 +159,7 @@ _ENDS = {
     "bounced": "The mailbox's server refused the mail. If it works again: users resend "
     "--even-bounced",
     "complained": "The user marked the mail as spam. No more mail is sent.",
-    "refused": 'The user said "this was not me". No more mail is sent until: users allow',
+    "refused": 'The owner said "this was not me". No more mail is sent until: users allow',
 }
 
 

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from chalicelib.users.item import LEASE, PENDING, RESERVED, WORDS, path, slot
+from chalicelib.users.item import ERASED, PENDING, RESERVED, slot
+from chalicelib.users.mailboxes import Mailboxes
 from chalicelib.users.moments import iso
+from chalicelib.users.outbox import OVERDUE, overdue
 from chalicelib.users.people import SignUp
 from chalicelib.users.store import Users
 from chalicelib.users.table import Item, Outcome, string
@@ -66,9 +68,13 @@ class OperatorsUsers(Users):
     """
 
     def __init__(
-        self, client: "DynamoDBClient", table: str, secret_key: str = "", operator: str = "unknown"
+        self,
+        client: "DynamoDBClient",
+        table: str,
+        mailboxes: Mailboxes,
+        operator: str = "unknown",
     ) -> None:
-        super().__init__(client, table, secret_key)
+        super().__init__(client, table, mailboxes)
         self._operator = operator
 
     def read(self, email: str) -> Item | None:
@@ -111,7 +117,7 @@ class OperatorsUsers(Users):
 
     def owed_ones(self, now: datetime) -> Iterator[str]:
         """Yield those whose mail has been owed for longer than PATIENCE."""
-        for page in self.pages(("email",), _OVERDUE, _overdue_values(now)):
+        for page in self.pages(("email",), OVERDUE, overdue(now - PATIENCE, now)):
             yield from (item["email"]["S"] for item in page)
 
     def retry_failed(self, email: str, now: datetime) -> bool:
@@ -125,14 +131,15 @@ class OperatorsUsers(Users):
 
     def retry_owed(self, email: str, now: datetime) -> bool:
         """Wake the stream's mailer for a mail that is still owed."""
-        condition = f"attribute_exists(email) AND {_OVERDUE}"
-        return self._owe(email, condition, now, _overdue_values(now)).done
+        condition = f"attribute_exists(email) AND {OVERDUE}"
+        return self._owe(email, condition, now, overdue(now - PATIENCE, now)).done
 
     def resend_by_hand(self, email: str, now: datetime, *, even_bounced: bool = False) -> Change:
         """Owe a user another mail, without the limits of anonymous requests.
 
         A validated user needs none; one who complained or refused wants none.
         """
+        self.mailboxes.make_room(email)
         unwanted = {":complained": "complained", ":refused": "refused"}
         if not even_bounced:
             unwanted[":bounced"] = "bounced"
@@ -168,12 +175,21 @@ class OperatorsUsers(Users):
         return Change.VALIDATED if outcome.item else Change.NOBODY
 
     def refuse_by_hand(self, email: str, now: datetime) -> Change:
-        """Record that the mailbox's owner wants no mail, for example by telephone."""
+        """Record that the mailbox's owner wants no mail, for example by telephone.
+
+        They need not be a user: later sign-ups get no mail either.
+        """
+        change = self._refuse_by_hand(email, now)
+        if change is not Change.VALIDATED:
+            self.mailboxes.refuse(email, now)
+        return change
+
+    def _refuse_by_hand(self, email: str, now: datetime) -> Change:
         outcome = self._act(
             acts.REFUSE,
             email,
             "mail = :refused, mail_at = :now, refused_by = :operator"
-            f" REMOVE links, {', '.join(map(path, (*WORDS, *PENDING)))}",
+            f" REMOVE links, {', '.join(ERASED)}",
             "attribute_exists(email) AND attribute_not_exists(validated_at)"
             " AND NOT mail IN (:refused, :complained)",
             now,
@@ -188,7 +204,8 @@ class OperatorsUsers(Users):
         return Change(mail) if outcome.item else Change.NOBODY
 
     def allow(self, email: str, now: datetime) -> Change:
-        """Lift a refusal: the address may sign up again."""
+        """Lift a refusal, whichever spelling it came by: the address may sign up again."""
+        was_refused = self.mailboxes.allow(email, now)
         outcome = self._act(
             acts.ALLOW,
             email,
@@ -197,20 +214,37 @@ class OperatorsUsers(Users):
             now,
             {":refused": "refused", ":failed": "failed", ":error": "the refusal was lifted"},
         )
-        if outcome.done:
+        if outcome.done or was_refused:
             return Change.DONE
         return Change.VALIDATED if "validated_at" in outcome.item else Change.NOBODY
 
-    def delete(self, email: str) -> Change:
-        """Delete a user. A later sign-up of the same address is a new user."""
+    def delete(self, email: str, now: datetime) -> Change:
+        """Delete a user. A later sign-up of the same address is a new user.
+
+        A refusal outlives this. The mailbox has it already, unless a crash came between.
+        """
+        change = self._delete(email, "attribute_exists(email) AND NOT mail = :refused")
+        if change is Change.REFUSED:
+            self.mailboxes.refuse(email, now)
+            change = self._delete(email, "attribute_exists(email)")
+        return change
+
+    def _delete(self, email: str, condition: str) -> Change:
+        request: dict[str, Any] = {}
+        if ":refused" in condition:
+            request["ExpressionAttributeValues"] = {":refused": {"S": "refused"}}
         try:
             self.table.client.delete_item(
                 TableName=self.table.name,
                 Key={"email": {"S": email}},
-                ConditionExpression="attribute_exists(email)",
+                ConditionExpression=condition,
+                ReturnValuesOnConditionCheckFailure="ALL_OLD",
+                **request,
             )
-        except self.table.client.exceptions.ConditionalCheckFailedException:
-            return Change.NOBODY
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
+                raise
+            return Change.REFUSED if error.response.get("Item") else Change.NOBODY
         return Change.DONE
 
     def add(self, newcomer: Newcomer, now: datetime) -> Added:
@@ -288,19 +322,3 @@ class OperatorsUsers(Users):
             again = acts.record(outcome.item, act, self._operator, now)
             if outcome.done or again == record:
                 return outcome
-
-
-_OVERDUE = (
-    "attribute_not_exists(validated_at) AND (attribute_not_exists(mail)"
-    " OR mail = :owed AND (attribute_not_exists(mail_at) OR mail_at <= :before)"
-    " OR mail = :sending AND mail_at <= :lease_ended)"
-)
-
-
-def _overdue_values(now: datetime) -> dict[str, str]:
-    return {
-        ":owed": "owed",
-        ":sending": "sending",
-        ":before": iso(now - PATIENCE),
-        ":lease_ended": iso(now - LEASE),
-    }

@@ -7,13 +7,9 @@ from __future__ import annotations
 
 import html
 import re
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -23,6 +19,7 @@ from ops.preview import gallery
 from tests.e2e import browser as browsers
 from tests.e2e.browser import look
 from tests.e2e.stack import Stack, code_in, link_in, running
+from tests.support.website import serving
 
 TEMPLATES = Templates()
 LANGUAGES = list(TEMPLATES.language_names)
@@ -33,12 +30,6 @@ LOGO = (
     '<path d="M50 28V12h12M50 20h10M72 12v16h12M94 12h16M102 12v16" fill="none" stroke="#222"'
     ' stroke-width="4"/></svg>'
 )
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with browsers.running() as browser:
-        yield browser
 
 
 @dataclass
@@ -492,18 +483,8 @@ def website(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("website")
     (folder / "logo.svg").write_text(LOGO, encoding="utf-8")
     (folder / "in.html").write_text("<!doctype html><h1>You are in</h1>", encoding="utf-8")
-    handler = partial(_Quiet, directory=str(folder))
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
-
-
-class _Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, *_: Any) -> None:
-        """Say nothing: the test's own output is read."""
+    with serving(folder) as origin:
+        yield origin
 
 
 @pytest.fixture(scope="module")

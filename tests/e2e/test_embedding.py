@@ -3,29 +3,21 @@
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Iterator
-from functools import partial
-from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
-from tests.e2e import browser as browsers
 from tests.e2e.stack import ROOT, Stack, code_in, link_in, running
-from tests.e2e.test_foreign_page import Quiet
+from tests.support import website
 
 RECIPES = re.findall(
     r"^```(?:html|python)\n(.*?)^```",
     (ROOT / "docs/embedding.md").read_text(encoding="utf-8"),
     re.MULTILINE | re.DOTALL,
 )
-
-
-class Website(Quiet):
-    extensions_map = {"": "text/html"}  # noqa: RUF012  # as its base class has it
 
 
 @pytest.fixture(scope="module")
@@ -37,13 +29,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def shop(folder: Path) -> Iterator[str]:
     """The operator's own website."""
     (folder / "welcome").write_text("<!doctype html><h1>The shop</h1>", encoding="utf-8")
-    handler = partial(Website, directory=str(folder))
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
+    with website.serving(folder) as origin:
+        yield origin
 
 
 @pytest.fixture(scope="module")
@@ -51,18 +38,6 @@ def shops_stack(tmp_path_factory: pytest.TempPathFactory, shop: str) -> Iterator
     chosen = ["--set", f"RETURN_URLS={shop}/", "--set", f"ALLOWED_ORIGINS={shop}"]
     with running(tmp_path_factory.mktemp("shops"), *chosen) as stack:
         yield stack
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with browsers.running() as browser:
-        yield browser
-
-
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    with browser.new_context(locale="en") as context:
-        yield context.new_page()
 
 
 def printed(number: int, stack: Stack, shop: str) -> str:

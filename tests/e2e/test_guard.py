@@ -56,20 +56,6 @@ async mailbox => {
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with browsers.running() as browser:
-        yield browser
-
-
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    context = browser.new_context(locale="en")
-    context.set_default_timeout(15_000)
-    yield context.new_page()
-    context.close()
-
-
-@pytest.fixture(scope="module")
 def foreign() -> Iterator[int]:
     """The port of a server on this machine that has nothing to do with ours."""
 

@@ -3,7 +3,6 @@
 import html
 import json
 import re
-from collections.abc import Iterator
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl, quote, urlsplit
 
@@ -18,7 +17,6 @@ from tests.support.service import (
     FORM,
     JSON,
     Service,
-    running,
     signed_up,
     subject,
     text,
@@ -30,19 +28,6 @@ ALEXIS_PUT = {
     "prenom": {"S": "Alexis"},
 }
 UPDATE = "dynamodb.UpdateItem"
-
-
-@pytest.fixture(scope="module")
-def shared_service() -> Iterator[Service]:
-    with running() as service:
-        yield service
-
-
-@pytest.fixture
-def service(shared_service: Service) -> Service:
-    """A service with nobody in it. Building one takes longer than most tests."""
-    shared_service.forget()
-    return shared_service
 
 
 # Signing up
@@ -77,13 +62,13 @@ def test_a_sign_up_is_stored_mailed_and_validated_by_its_link(service: Service, 
     assert (again.status_code, again.json_body["status"]) == (200, "already_validated")
 
 
-def test_a_user_costs_four_writes_no_read_and_one_mail(service: Service) -> None:
+def test_a_user_costs_five_writes_no_read_and_one_mail(service: Service) -> None:
     """A batch of any size costs one more write, for the budget. SES's two reports cost one each."""
     signed_up(service, email="first@example.org")
     service.calls.clear()
     service.open(signed_up(service))
     budget = UPDATE
-    assert service.calls == [UPDATE, budget, UPDATE, "sesv2.SendEmail", UPDATE, UPDATE]
+    assert service.calls == [UPDATE, budget, UPDATE, UPDATE, "sesv2.SendEmail", UPDATE, UPDATE]
     service.calls.clear()
     message = [make(ALEXIS["email"], service.link_hash) for make in (sent, delivery)]
     service.report(*message)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -169,19 +168,6 @@ def test_a_stage_whose_templates_cannot_be_used_does_not_start(package: Path) ->
 
 
 # Mending what was typed, in any language
-
-
-@pytest.fixture(scope="module")
-def shared_service() -> Iterator[Service]:
-    with running() as service:
-        yield service
-
-
-@pytest.fixture
-def service(shared_service: Service) -> Service:
-    """A service with nobody in it. Building one takes longer than most tests."""
-    shared_service.forget()
-    return shared_service
 
 
 def test_a_typo_is_mended_in_a_form_that_has_all_that_was_typed(service: Service) -> None:

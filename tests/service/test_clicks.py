@@ -5,7 +5,6 @@ from __future__ import annotations
 import html
 import json
 import re
-from collections.abc import Iterator
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
@@ -20,7 +19,6 @@ from tests.support.service import (
     Browser,
     Service,
     code_in_mail,
-    running,
 )
 
 EMAIL = ALEXIS["email"]
@@ -37,18 +35,6 @@ SCANNERS = [
     pytest.param("GET", {"accept": "application/json", "purpose": "prefetch"}, id="prefetch"),
     pytest.param("HEAD", {"accept": "application/json"}, id="HEAD"),
 ]
-
-
-@pytest.fixture(scope="module")
-def shared_service() -> Iterator[Service]:
-    with running() as service:
-        yield service
-
-
-@pytest.fixture
-def service(shared_service: Service) -> Service:
-    shared_service.forget()
-    return shared_service
 
 
 def is_validated(service: Service) -> bool:
@@ -244,17 +230,72 @@ def test_a_refusal_erases_what_strangers_said_and_stops_mail(service: Service) -
     assert not is_validated(service)
 
 
+def test_a_refusal_holds_for_all_spellings_and_after_a_deletion(service: Service) -> None:
+    Browser(service).sign_up()
+    assert refuse(service).status_code == 200
+    service.lose_the_stream()
+    table = {"TableName": "users", "Key": {"email": {"S": EMAIL}}}
+    service.app.service.outbox.table.client.delete_item(**table)
+    Browser(service).sign_up()
+    Browser(service).sign_up(email=EMAIL.replace("@", "+again@"))
+    assert len(service.mails) == 1
+    assert service.item(EMAIL)["mail"] == {"S": "refused"}
+
+
+def test_a_refusal_that_could_not_be_remembered_is_repeated(service: Service) -> None:
+    """The item refuses by itself meanwhile, for good. The second press writes the rest."""
+    Browser(service).sign_up()
+    limits = service.app.service.mailboxes.table.name
+    service.fail_at(limits)
+    assert refuse(service).status_code == 503
+    item = service.item(EMAIL)
+    assert (item["mail"], "expires_at" in item) == ({"S": "refused"}, False)
+    service.fail_at("")
+    assert refuse(service).json_body["status"] == "refuse_done"
+    assert service.app.service.mailboxes.allow(EMAIL, service.clock.now())
+
+
 def test_a_refusal_can_be_repeated(service: Service) -> None:
     Browser(service).sign_up()
     answers = [refuse(service) for _ in range(2)]
     assert [(a.status_code, a.json_body["status"]) for a in answers] == [(200, "refuse_done")] * 2
 
 
-def test_a_mailbox_refuses_by_one_click(service: Service) -> None:
+ONE_CLICK = b"List-Unsubscribe=One-Click"
+ONE_CLICK_PARTS = (
+    b'--x\r\nContent-Disposition: form-data; name="List-Unsubscribe"\r\n\r\nOne-Click\r\n--x--\r\n'
+)
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [(ONE_CLICK, FORM), (ONE_CLICK_PARTS, "multipart/form-data; boundary=x")],
+    ids=["form", "multipart"],
+)
+@pytest.mark.parametrize(
+    "headers",
+    [{}, {"sec_fetch_site": "cross-site", "origin": "https://webmail.example"}],
+    ids=["a mailbox's server", "a page of webmail"],
+)
+def test_a_mailbox_refuses_by_one_click(
+    service: Service, body: bytes, content_type: str, headers: dict[str, str]
+) -> None:
+    """RFC 8058: the address has the token, the body is either kind of form."""
     Browser(service).sign_up()
-    answer = service.request("POST", refuse_path(service), b"List-Unsubscribe=One-Click", FORM)
+    answer = service.request("POST", refuse_path(service), body, content_type, **headers)
     assert answer.status_code == 200
     assert service.item(EMAIL)["mail"] == {"S": "refused"}
+
+
+def test_a_foreign_page_refuses_only_by_one_click(service: Service) -> None:
+    Browser(service).sign_up()
+    foreign = {"sec_fetch_site": "cross-site", "origin": "https://webmail.example"}
+    for body in (b"a=b", b"List-Unsubscribe=Yes"):
+        answer = service.request("POST", refuse_path(service), body, FORM, **foreign)
+        assert answer.status_code == 403
+    path = refuse_path(service).replace("/refuse", "/validate")
+    assert service.request("POST", path, ONE_CLICK, FORM, **foreign).status_code == 403
+    assert service.item(EMAIL)["mail"] == {"S": "sent"}
 
 
 def test_a_validated_user_stays_validated_after_a_refusal(service: Service) -> None:

@@ -139,6 +139,7 @@ def live(service: Service, logs: Logs) -> None:
     service.faults.clear()
     service.lose_the_stream()
 
+    report(*[delivery("2@example.org", hashes["2@example.org"])] * 2)  # the second says nothing new
     for email in hashes:
         report(bounce(email, hashes[email]))  # the third is validated, and is stored as well
     report(bounce("0@example.org", hashes["0@example.org"]), "{no JSON", "hello")
@@ -169,6 +170,8 @@ def test_each_filter_counts_the_lines_that_mean_it_and_no_others(logs: Logs) -> 
         "MailFailed": 2,
         "MailStillOwed": 2,
         "Unreadable": 1,
+        "MailDelivered": 1,
+        "DeliveryTime": 1,
         "MailBounced": 3,
         "MailComplained": 1,
         "UnreadableFeedback": 1,

@@ -18,7 +18,7 @@ from chalicelib.users import email_address, person_name, tokens
 from chalicelib.users.store import Users
 from chalicelib.web import body, forms, response
 from tests.support.description import DESCRIPTION, LINK, PATH, TICKET, mail_link
-from tests.support.service import BROWSER, FORM, JSON, Service, running
+from tests.support.service import BROWSER, FORM, JSON, Service
 
 SCHEMAS = DESCRIPTION["components"]["schemas"]
 PROBLEM = "urn:bienvenue:problem:"
@@ -40,12 +40,6 @@ ANSWERS = [
     if status != "429"  # which the gateway gives, and it is not here
     if status != "303" or kind == "page"  # programs are not sent on
 ]
-
-
-@pytest.fixture(scope="module")
-def shared_service() -> Iterator[Service]:
-    with running() as service:
-        yield service
 
 
 @pytest.fixture

@@ -1,24 +1,10 @@
 """Input of real people and programs, by request, form, query and item."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tests.support.service import BROWSER, JSON, Service, running
-
-
-@pytest.fixture(scope="module")
-def stack() -> Iterator[Service]:
-    with running() as service:
-        yield service
-
-
-@pytest.fixture
-def service(stack: Service) -> Service:
-    stack.forget()
-    return stack
-
+from tests.support.service import BROWSER, JSON, Service
 
 SENT_AND_STORED = pytest.mark.parametrize(
     ("sent", "stored"),

@@ -20,12 +20,6 @@ def shared_service() -> Iterator[Service]:
         yield service
 
 
-@pytest.fixture
-def service(shared_service: Service) -> Service:
-    shared_service.forget()
-    return shared_service
-
-
 def post(service: Service, path: str = "/users", **fields: str) -> HTTPResponse:
     """Post the shop's form as a browser does."""
     headers = {"origin": "https://shop.example", "sec_fetch_site": "cross-site"}

@@ -20,12 +20,11 @@ from typing import Any
 import boto3
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
-from moto.dynamodb.models import DynamoDBBackend
-from moto.dynamodb.models.table import StreamShard
 
 from chalicelib import wiring
 from chalicelib.mail.mailer import StillOwed
 from chalicelib.users.item import LEASE
+from tests.support import moto_stream
 from tests.support.fakes import delivery, sent
 from tests.support.service import ALEXIS, BASE_URL, EVERY_MINUTE, LIMITS, TABLE, Clock, Service
 from tests.support.stores import Plain, plain, typed
@@ -205,25 +204,11 @@ class Aws:
 
 
 class Stream:
-    """The records of moto's stream, taken where they are written: reading them back is slow.
-
-    Updates are made one at a time, because moto's are not atomic.
-    """
+    """The records of moto's stream, in the order in which they are written."""
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self._new: list[dict[str, Any]] = []
-        add, update, lock = StreamShard.add, DynamoDBBackend.update_item, threading.Lock()
-
-        def add_and_keep(shard: StreamShard, old: Any, new: Any) -> None:
-            add(shard, old, new)
-            self._keep(shard.items[-1].to_json())
-
-        def update_alone(*arguments: Any, **named: Any) -> Any:
-            with lock:
-                return update(*arguments, **named)
-
-        patch.setattr(StreamShard, "add", add_and_keep)
-        patch.setattr(DynamoDBBackend, "update_item", update_alone)
+        moto_stream.keep_records(patch, self._keep)
 
     def take(self) -> list[dict[str, Any]]:
         """Return the records since the last call."""

@@ -83,18 +83,25 @@ class Service:
     """Every SendEmail request that the app made."""
     faults: dict[str, str] = field(default_factory=dict)
     """The error that every call of an operation meets."""
+    failing_table: str = ""
+    """The table whose updates fail."""
     _read_up_to: dict[str, str] = field(default_factory=dict)
+
+    def fail_at(self, table: str) -> None:
+        """Have updates of ``table`` fail; of none if it is empty."""
+        self.failing_table = table
 
     def forget(self) -> None:
         """Start anew: nobody in the table, nothing in the stream, nothing seen."""
         for item in self.items():
             self._dynamodb.delete_item(TableName=TABLE, Key={"email": item["email"]})
-        for name in ("mail", "drain"):
-            self._dynamodb.delete_item(TableName=LIMITS, Key={"name": {"S": name}})
+        for limit in self._dynamodb.scan(TableName=LIMITS)["Items"]:
+            self._dynamodb.delete_item(TableName=LIMITS, Key={"name": limit["name"]})
         self.lose_the_stream()
         self.calls.clear()
         self.mails.clear()
         self.faults.clear()
+        self.failing_table = ""
         self.clock.moment = Clock.moment
 
     def request(
@@ -304,6 +311,10 @@ def _watch(service: Service) -> None:
 
     def refuse(request: Any, event_name: str, **_: Any) -> Any:
         code = service.faults.get(event_name.rpartition(".")[2])
+        if service.failing_table and json.loads(request.body).get("TableName") == (
+            service.failing_table
+        ):
+            code = "InternalServerError"
         if code is None:
             return None
         request.url = NOWHERE

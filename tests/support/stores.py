@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
+from chalicelib.users.mailboxes import Mailboxes
 from chalicelib.users.outbox import Outbox
 from chalicelib.users.store import Users
 from ops.deployment.stack import properties
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
 Plain = dict[str, Any]
+SECRET = "a secret key of thirty-two letters"
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,15 @@ class Store:
 
     @property
     def users(self) -> Users:
-        return Users(self.client, self.table)
+        return self.users_with("")
+
+    def users_with(self, secret_key: str) -> Users:
+        """Return the users, whose codes are keyed with ``secret_key``."""
+        return Users(self.client, self.table, self.mailboxes, secret_key)
+
+    @property
+    def mailboxes(self) -> Mailboxes:
+        return Mailboxes(self.client, f"{self.table}-limits", SECRET)
 
     @property
     def outbox(self) -> Outbox:
@@ -78,6 +88,7 @@ def create(client: DynamoDBClient, table: str) -> Store:
         BillingMode="PAY_PER_REQUEST",
         StreamSpecification={"StreamEnabled": True, **users["StreamSpecification"]},
     )
+    create_limits(client, f"{table}-limits")
     return Store(client, table)
 
 

@@ -54,8 +54,8 @@ def test_the_table_says_what_was_and_what_is() -> None:
 
 
 def test_a_million_users_cost_what_their_calls_cost() -> None:
-    told = report.cost_of_a_million(writes=5, mails=1)
-    assert "9 writes 5.62" in told
+    told = report.cost_of_a_million(writes=6, mails=1)
+    assert "10 writes 6.25" in told
     assert "1 mail 100.00" in told
-    assert told.startswith("A million users cost $125.74")
-    assert "| **once** | **$125.74** |" in OPERATING.read_text(encoding="utf-8")
+    assert told.startswith("A million users cost $126.37")
+    assert "| **once** | **$126.37** |" in OPERATING.read_text(encoding="utf-8")

@@ -438,7 +438,7 @@ CASES: list[tuple[str, dict[str, Any], Light, str, str]] = [
             (metric_filters("MailedCount"), "these metrics are missing: MailedCount"),
             (
                 GONE,
-                "are missing: SignedUpCount, ResendAskedForCount, ValidatedCount and 11 more",
+                "are missing: SignedUpCount, ResendAskedForCount, ValidatedCount and 13 more",
             ),
         )
     ),

@@ -129,7 +129,8 @@ def service(moto_store: Store, monkeypatch: pytest.MonkeyPatch) -> Service:
 
 @pytest.fixture
 def stage(project: Project, moto_store: Store) -> Stage:
-    project.record({"USERS_TABLE": moto_store.table, "BASE_URL": BASE_URL}, {})
+    settings = {"USERS_TABLE": moto_store.table, "BASE_URL": BASE_URL}
+    project.record({**settings, "LIMITS_TABLE": moto_store.mailboxes.table.name}, {})
     session: Any = type("Session", (), {"client": lambda *_: moto_store.client})()
     return Stage(Cloud(session, "1", "eu-west-3", lambda *_: ""), project)
 

@@ -226,7 +226,7 @@ def test_the_table_is_counted_by_pages_without_addresses(store: Store) -> None:
         "provide-client-params.dynamodb.Scan", lambda params, **_: asked.append(dict(params))
     )
     heard: list[int] = []
-    pages = OperatorsUsers(store.client, store.table).pages(funnel.ATTRIBUTES)
+    pages = OperatorsUsers(store.client, store.table, store.mailboxes).pages(funnel.ATTRIBUTES)
     found = funnel.count(pages, Metrics.of_days(1, NOW), heard.append)
     assert found.everybody.mailed == 6
     assert len(heard) > 1

@@ -15,9 +15,11 @@ from ops.stage import lookup
 from ops.stage.cloud import Cloud
 from ops.stage.lookup import Stage
 from ops.stage.project import Project
-from tests.support.stores import Store, create_limits
+from tests.support.stores import Store
 
 Users = Callable[..., Result]
+LIMITS = "users-limits"
+"""The table beside the store's."""
 
 
 @pytest.fixture
@@ -33,7 +35,7 @@ def users(
     environment = {
         "USERS_TABLE": store.table,
         "BASE_URL": "https://hello.example.org",
-        "LIMITS_TABLE": "limits",
+        "LIMITS_TABLE": LIMITS,
         "MAILS_PER_DAY": "200",
         "SECRET_KEY": "not-a-secret-but-as-long-as-one-is",
     }
@@ -51,5 +53,4 @@ def users(
 @pytest.fixture
 def limits(store: Store) -> Limits:
     """The stage's table of limits, empty."""
-    create_limits(store.client, "limits")
-    return Limits(store.client, "limits", 200, None)
+    return Limits(store.client, LIMITS, 200, None)

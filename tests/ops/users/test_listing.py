@@ -46,7 +46,7 @@ USERS: dict[str, tuple[str, dict[str, str]]] = {
 def users(store: Store) -> OperatorsUsers:
     for name, (_, attributes) in USERS.items():
         store.put(f"{name}@example.org", **attributes)
-    return OperatorsUsers(store.client, store.table)
+    return OperatorsUsers(store.client, store.table, store.mailboxes)
 
 
 def of(*states: str) -> set[str]:
@@ -80,7 +80,7 @@ def test_each_user_is_in_exactly_one_state(users: OperatorsUsers) -> None:
 
 
 def test_since_selects_by_arrival_and_combines_with_a_state(store: Store) -> None:
-    users = OperatorsUsers(store.client, store.table)
+    users = OperatorsUsers(store.client, store.table, store.mailboxes)
     store.put("old@example.org", created_at="2031-05-03T11:59:59.999999Z")
     store.put("new@example.org", created_at="2031-05-03T12:00:00.000000Z")
     store.put("failed@example.org", created_at="2031-05-04T12:00:00.000000Z", mail="failed")
@@ -110,14 +110,14 @@ def test_owed_selects_users_whose_mail_is_owed(users: OperatorsUsers) -> None:
 
 
 def test_imported_users_came_when_they_were_imported(store: Store) -> None:
-    users = OperatorsUsers(store.client, store.table)
+    users = OperatorsUsers(store.client, store.table, store.mailboxes)
     store.put("old@example.org", imported_at="2031-05-03T11:59:59.999999Z")
     store.put("new@example.org", imported_at="2031-05-03T12:00:00.000000Z")
     assert emails(users, Selection(since=NOW - timedelta(days=1))) == {"new"}
 
 
 def test_validated_since_selects_by_validation(store: Store) -> None:
-    users = OperatorsUsers(store.client, store.table)
+    users = OperatorsUsers(store.client, store.table, store.mailboxes)
     store.put("old@example.org", validated_at="2031-05-03T11:00:00.000000Z")
     store.put("new@example.org", validated_at="2031-05-03T13:00:00.000000Z", mail="bounced")
     store.put("not@example.org", mail="sent")
@@ -142,7 +142,7 @@ def test_where_selects_by_any_attribute(
     store: Store, where: dict[str, str], found: set[str]
 ) -> None:
     """`status` is a word that DynamoDB reserves."""
-    users = OperatorsUsers(store.client, store.table)
+    users = OperatorsUsers(store.client, store.table, store.mailboxes)
     store.put("a@example.org", lang="fr", fields={"company": "Acme"})
     store.put("b@example.org", lang="fr", fields={"company": "Other"}, mail_count=2)
     store.put("c@example.org", lang="en", nom="C", status="x")
@@ -150,7 +150,7 @@ def test_where_selects_by_any_attribute(
 
 
 def test_columns_choose_what_csv_has(store: Store) -> None:
-    users = OperatorsUsers(store.client, store.table)
+    users = OperatorsUsers(store.client, store.table, store.mailboxes)
     store.put("a@example.org", lang="fr", nom="A", fields={"company": "Acme", "size": 3})
     columns = ("email", "fields.company", "fields", "name")
     out = io.StringIO(newline="")
@@ -287,7 +287,7 @@ def test_a_list_of_any_length_takes_the_same_memory(shape: str) -> None:
 
 def test_a_list_reads_one_page_at_a_time(store: Store) -> None:
     """Of 1 MB each: four people, half a megabyte each, are more than one page."""
-    users = OperatorsUsers(store.client, store.table)
+    users = OperatorsUsers(store.client, store.table, store.mailboxes)
     for n in range(6):
         store.put(f"p{n}@example.org", notes="x" * 390_000)
     with store.calls() as calls:

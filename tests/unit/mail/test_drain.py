@@ -57,6 +57,7 @@ class World:
             lambda: self.now,
             self.pause,
             self.limits,
+            store.mailboxes,
         )
         self._drain = Drain(outbox, mailer, self.limits, lambda: self.now, self.pause)
         self._runs = 0

@@ -17,6 +17,7 @@ from chalicelib.logs import hashed
 from chalicelib.mail.limits import Limits
 from chalicelib.mail.mailer import (
     FEW,
+    FULL,
     PAUSE,
     QUIET,
     RATE_TRIES,
@@ -31,7 +32,6 @@ from chalicelib.users.email_address import deliverable
 from chalicelib.users.item import LEASE, slot
 from chalicelib.users.outbox import Outbox
 from chalicelib.users.people import SignUp, User, Validation, Verdict
-from chalicelib.users.store import Users
 from chalicelib.users.table import number
 from tests.support.fakes import FakeSes, inserted, modified, record
 from tests.support.stores import Plain, Store, create_limits
@@ -71,6 +71,7 @@ class Handler:
             lambda: self.now,
             self.pauses.append,
             self.limits,
+            store.mailboxes,
             secret_key,
         )
 
@@ -176,7 +177,7 @@ def test_a_sign_ups_mail_has_a_code_that_works(
 ) -> None:
     handler(*signed_up(store, ALEXIS))
     (mail,) = ses.mails
-    users = Users(store.client, store.table, SECRET)
+    users = store.users_with(SECRET)
     done = users.validate_by_code(ALEXIS, TICKET, mail.html, NOW)
     assert done.outcome is Validation.VALIDATED
 
@@ -585,7 +586,7 @@ def test_a_full_item_is_logged_and_stops_no_other(
         400, "ValidationException", "Item size to update has exceeded the maximum allowed size"
     )
     handler(*signed_up(store, BOB))  # the budget's first update is made
-    with Wire(store.client, "UpdateItem", [None, full]):
+    with Wire(store.client, "UpdateItem", [None, None, full]):
         handler(batch)
     assert ses.tried == [BOB]
     (line,) = [each.getMessage() for each in caplog.records if each.levelno == logging.ERROR]
@@ -795,6 +796,104 @@ def test_an_item_that_cannot_be_put_off_raises(store: Store, ses: FakeSes) -> No
     assert item(store)["mail"] == "owed"
 
 
+# The mailbox
+
+
+def test_many_spellings_of_a_mailbox_get_five_mails(
+    store: Store, ses: FakeSes, handler: Handler
+) -> None:
+    people = [f"alexis+{n}@example.org" for n in range(60)]
+    for start in (0, 20, 40):
+        handler(*signed_up(store, *people[start : start + 20]))
+    assert len(ses.mails) == 5
+    assert sorted(states(store, people)) == ["failed"] * 55 + ["sent"] * 5
+    not_mailed = next(each for each in people if each not in ses.addresses)
+    after = item(store, not_mailed)
+    assert (after["mail_error"], "owed" in after, "links" in after) == (FULL, False, False)
+    assert handler.reserved == 5
+
+
+def test_a_full_mailbox_is_mailed_again_a_day_later(
+    store: Store, ses: FakeSes, handler: Handler
+) -> None:
+    people = [f"alexis+{n}@example.org" for n in range(6)]
+    handler(*signed_up(store, *people))
+    (left,) = set(people) - set(ses.addresses)
+    handler.now += timedelta(hours=24)
+    sign_up(store, left, handler.now)
+    handler(modified(store, left))
+    assert ses.addresses == people
+
+
+def test_a_mail_tried_again_counts_once_in_its_mailbox(
+    store: Store, ses: FakeSes, handler: Handler
+) -> None:
+    store.put(ALEXIS)
+    batch = [inserted(store, ALEXIS)]
+    for _ in range(7):
+        ses.faults = {ALEXIS: [throttled() for _ in range(RATE_TRIES)]}
+        handler(*batch)
+        assert item(store)["mail"] == "owed"
+        again = {**item(store), "mail_at": item(store)["owed_at"]}
+        store.put(**again)
+        batch = [modified(store, ALEXIS)]
+    handler(*batch)
+    assert ses.addresses == [ALEXIS]
+
+
+def test_a_reader_of_the_mailbox_gets_another_link_at_once(
+    store: Store, ses: FakeSes, handler: Handler
+) -> None:
+    """A stranger cannot use up what the owner of the mailbox asks for with a mailed token."""
+    handler(*signed_up(store, ALEXIS))
+    handler(*signed_up(store, *(f"alexis+{n}@example.org" for n in range(10))))
+    assert len(ses.mails) == 5
+    token_hash = tokens.digest(ses.mails[0].text)
+    handler.now = LATER + timedelta(seconds=1)
+    assert store.users.resend(ALEXIS, handler.now, token_hash="f" * 64)
+    handler(modified(store, ALEXIS))
+    assert len(ses.mails) == 5
+    handler.now += timedelta(seconds=61)
+    assert store.users.resend(ALEXIS, handler.now, token_hash=token_hash)
+    handler(modified(store, ALEXIS))
+    assert len(ses.mails) == 6
+
+
+def test_who_refused_is_not_mailed_even_after_a_deletion(
+    store: Store, ses: FakeSes, handler: Handler
+) -> None:
+    handler(*signed_up(store, ALEXIS))
+    link_hash = tokens.digest(ses.mails[0].text)
+    assert store.users.refuse(ALEXIS, link_hash, NOW).outcome is Validation.REFUSED
+    store.delete(ALEXIS)
+    handler(*signed_up(store, ALEXIS, "alexis+1@example.org"))
+    assert len(ses.mails) == 1
+    for email in (ALEXIS, "alexis+1@example.org"):
+        assert item(store, email) == {
+            "email": email,
+            "created_at": NOW_STORED,
+            "expires_at": EPOCH + 7 * 24 * 3600,
+            "mail": "refused",
+            "mail_at": NOW_STORED,
+        }
+
+
+def test_a_table_of_mailboxes_that_fails_loses_no_mail(
+    store: Store, ses: FakeSes, handler: Handler
+) -> None:
+    """Nor is a mail sent that its mailbox may have refused."""
+    batch = signed_up(store, ALEXIS)
+    handler.limits.reserve(1, NOW)
+    with (
+        Wire(store.client, "UpdateItem", [None, FAULTS["failing"]]),
+        pytest.raises(StillOwed),
+    ):
+        handler(*batch)
+    assert (ses.tried, item(store)["mail"]) == ([], "owed")
+    handler(*batch)
+    assert ses.addresses == [ALEXIS]
+
+
 # The budget and the brake
 
 
@@ -825,7 +924,7 @@ def test_a_batch_costs_one_write_of_the_budget(store: Store, handler: Handler) -
     batch = signed_up(store, *CROWD)
     with store.calls() as calls:
         handler(*batch)
-    assert calls == ["UpdateItem"] * (2 * len(CROWD) + 1)
+    assert calls == ["UpdateItem"] * (3 * len(CROWD) + 1)
 
 
 def test_mails_that_did_not_go_are_given_back(store: Store, ses: FakeSes, handler: Handler) -> None:
@@ -890,7 +989,7 @@ def test_a_refused_claim_sends_nothing_and_raises(
     store: Store, ses: FakeSes, handler: Handler, fault: Any
 ) -> None:
     batch = signed_up(store, ALEXIS)
-    with Wire(store.client, "UpdateItem", [None, fault]), pytest.raises(StillOwed):
+    with Wire(store.client, "UpdateItem", [None, None, fault]), pytest.raises(StillOwed):
         handler(*batch)
     assert ses.tried == []
     handler(*batch)
@@ -921,7 +1020,7 @@ def test_a_claim_whose_answer_is_lost_is_left_to_the_drain(
     """The claim was made, so a repeated batch must leave it alone for the lease."""
     batch = signed_up(store, ALEXIS)
     with (
-        Wire(store.client, "UpdateItem", [None, FAULTS["failing"]], arrives=True),
+        Wire(store.client, "UpdateItem", [None, None, FAULTS["failing"]], arrives=True),
         pytest.raises(StillOwed),
     ):
         handler(*batch)
@@ -937,7 +1036,7 @@ def test_a_failure_that_cannot_be_recorded_is_in_doubt(
 ) -> None:
     batch = signed_up(store, ALEXIS)
     ses.faults = {ALEXIS: [Refused("MessageRejected: no.")]}
-    with Wire(store.client, "UpdateItem", [None, None, FAULTS["failing"]]):
+    with Wire(store.client, "UpdateItem", [None, None, None, FAULTS["failing"]]):
         handler(*batch)
     assert item(store)["mail"] == "sending"
     assert f"mail in doubt user={hashed(ALEXIS)}: UpdateItem InternalServerError" in warnings(
@@ -950,11 +1049,11 @@ def test_a_sent_mail_is_recorded_as_often_as_it_takes(
     store: Store, ses: FakeSes, handler: Handler
 ) -> None:
     batch = signed_up(store, ALEXIS)
-    answers = [None, None, *[FAULTS["throttled"]] * 3]
+    answers = [None, None, None, *[FAULTS["throttled"]] * 3]
     with Wire(store.client, "UpdateItem", answers) as wire:
         handler(*batch)
     assert ses.addresses == [ALEXIS]
-    assert len(wire.requests) == 6
+    assert len(wire.requests) == 7
     assert handler.pauses == [PAUSE] * 3
     assert (item(store)["mail"], item(store)["mail_count"]) == ("sent", 1)
 
@@ -962,10 +1061,10 @@ def test_a_sent_mail_is_recorded_as_often_as_it_takes(
 @pytest.mark.usefixtures("budget")
 def test_a_lost_answer_counts_no_mail_twice(store: Store, handler: Handler) -> None:
     batch = signed_up(store, ALEXIS)
-    answers = [None, None, FAULTS["failing"]]
+    answers = [None, None, None, FAULTS["failing"]]
     with Wire(store.client, "UpdateItem", answers, arrives=True) as wire:
         handler(*batch)
-    assert len(wire.requests) == 4
+    assert len(wire.requests) == 5
     assert (item(store)["mail"], item(store)["mail_count"]) == ("sent", 1)
 
 
@@ -976,7 +1075,7 @@ def test_a_mail_that_cannot_be_recorded_is_left_to_ses(
     """SES has the mail, DynamoDB is down until the invocation ends: no second mail."""
     batch = signed_up(store, ALEXIS)
     half = TIME_FOR_A_MAIL / 2
-    with Wire(store.client, "UpdateItem", [None, None], then=FAULTS["failing"]):
+    with Wire(store.client, "UpdateItem", [None, None, None], then=FAULTS["failing"]):
         handler(*batch, time_left=seconds_left(60, half, half - 0.1))
     assert handler.pauses == [PAUSE]
     handler(*batch)
@@ -1036,7 +1135,10 @@ def test_logs_follow_a_user_and_name_nobody(
         ("INFO", f"mail sent user={hashed(ALEXIS)}"),
         ("INFO", f"mail failed user={hashed('refused@example.org')}"),
         ("INFO", f"mail failed user={hashed('no address of anybody')}"),
-        ("INFO", "batch: 1 sent, 2 failed, 1 not owed, 1 put off, 1 in doubt, 0 still owed"),
+        (
+            "INFO",
+            "batch: 1 sent, 2 failed, 1 not owed, 0 not sent, 1 put off, 1 in doubt, 0 still owed",
+        ),
         ("WARNING", f"mail still owed user={hashed('sandbox@example.org')}: Undelivered"),
         ("WARNING", f"mail still owed user={hashed('silent@example.org')}: Undelivered"),
         ("ERROR", f"unreadable record {unread['dynamodb']['SequenceNumber']}: KeyError"),
@@ -1056,7 +1158,7 @@ def test_a_fault_of_dynamodb_is_logged_without_its_message(
 ) -> None:
     batch = signed_up(store, ALEXIS)
     fault = refusal(500, "InternalServerError", f"no luck with {ALEXIS}")
-    with Wire(store.client, "UpdateItem", [None, fault]), pytest.raises(StillOwed):
+    with Wire(store.client, "UpdateItem", [None, None, fault]), pytest.raises(StillOwed):
         handler(*batch)
     assert warnings(caplog) == [
         f"mail still owed user={hashed(ALEXIS)}: UpdateItem InternalServerError"

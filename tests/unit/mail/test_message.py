@@ -42,6 +42,7 @@ def compose(
     *,
     code: str = "",
     refuse_url: str = "",
+    has_one_click: bool = False,
 ) -> Mail:
     return message.compose(
         user,
@@ -52,6 +53,7 @@ def compose(
         default_lang=default_lang,
         brand=brand,
         refuse_url=refuse_url,
+        has_one_click=has_one_click,
     )
 
 
@@ -114,6 +116,12 @@ def test_the_articles_item_gets_the_articles_mail() -> None:
         "\n"
         "Merci de valider votre e-mail: https://example.org/api/validate?"
     )
+
+
+def test_one_click_refuses_where_the_stage_wants_it() -> None:
+    with_page = {"refuse_url": f"{BASE_URL}/refuse"}
+    assert compose(ALEXIS, **with_page).unsubscribe_url == ""
+    assert compose(ALEXIS, **with_page, has_one_click=True).unsubscribe_url == REFUSAL
 
 
 def test_the_whole_mail_in_french() -> None:

@@ -68,6 +68,8 @@ TRANSITIONS: dict[str, tuple[Transition, set[str]]] = {
         CLAIMABLE,
     ),
     "owe": (lambda outbox: outbox.owe(outbox.read(EMAIL), NOW), CLAIMABLE),
+    "give up": (lambda outbox: outbox.give_up(outbox.read(EMAIL), "Full.", NOW), CLAIMABLE),
+    "refuse": (lambda outbox: outbox.refuse(outbox.read(EMAIL), NOW), CLAIMABLE),
     "release": (lambda outbox: outbox.release(CLAIM, "Throttled.", NOW), SENDING),
     "sent": (lambda outbox: outbox.sent(CLAIM, "0100", NOW), SENDING),
     "failed": (lambda outbox: outbox.failed(CLAIM, "Rejected.", NOW), SENDING),
@@ -110,7 +112,7 @@ def test_a_transition_is_made_only_where_it_is_allowed(
     assert (store.item(EMAIL) != before) == (state in allowed)
 
 
-@pytest.mark.parametrize("transition", [*TRANSITIONS][2:])
+@pytest.mark.parametrize("transition", [*TRANSITIONS][4:])
 def test_a_report_about_another_mail_changes_nothing(
     store: Store, outbox: Outbox, transition: str
 ) -> None:
@@ -118,6 +120,48 @@ def test_a_report_about_another_mail_changes_nothing(
     before = put(store, {**(STATES["sending"] or {}), "mail_link": OTHER_LINK, "links": links})
     assert not TRANSITIONS[transition][0](outbox)
     assert store.item(EMAIL) == before
+
+
+@pytest.mark.parametrize("state", sorted(CLAIMABLE))
+def test_a_mail_given_up_leaves_the_index_and_no_link(
+    store: Store, outbox: Outbox, state: str
+) -> None:
+    before = put(store, STATES[state]) or {}
+    assert outbox.give_up(image(store), "Full.", NOW)
+    assert item(store) == {
+        **without(before, "owed", "owed_at"),
+        "mail": "failed",
+        "mail_at": NOW_STORED,
+        "mail_error": "Full.",
+    }
+
+
+@pytest.mark.parametrize("state", ["owed", "owed again", "sending"])
+def test_a_refused_mail_erases_what_a_stranger_said(
+    store: Store, outbox: Outbox, state: str
+) -> None:
+    before = put(store, STATES[state]) or {}
+    assert outbox.refuse(image(store), NOW)
+    kept = ("email", "created_at", "expires_at", "mail_link", "mail_count", "mail_window_at")
+    assert item(store) == {
+        **{name: before[name] for name in kept if name in before},
+        "mail": "refused",
+        "mail_at": NOW_STORED,
+    }
+
+
+@pytest.mark.parametrize("state", ["put", "put and owed"])
+def test_a_refused_mail_leaves_another_programs_words(
+    store: Store, outbox: Outbox, state: str
+) -> None:
+    put(store, STATES[state])
+    assert outbox.refuse(image(store), NOW)
+    assert item(store) == {
+        "email": EMAIL,
+        **ANOTHERS,
+        "mail": "refused",
+        "mail_at": NOW_STORED,
+    }
 
 
 # Claims

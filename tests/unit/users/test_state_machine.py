@@ -29,7 +29,6 @@ from chalicelib.users import codes
 from chalicelib.users.item import LEASE, slot
 from chalicelib.users.outbox import Claim
 from chalicelib.users.people import SignUp, Validation, Verdict
-from chalicelib.users.store import Users
 from chalicelib.users.table import Item
 from tests.support.stores import Plain, Store, typed
 
@@ -62,7 +61,7 @@ class Life(RuleBasedStateMachine):
     def __init__(self, store: Store) -> None:
         super().__init__()
         self.store = store
-        self.users = Users(store.client, store.table, KEY)
+        self.users = store.users_with(KEY)
         self.outbox = store.outbox
         self.email = f"user-{next(user_numbers)}@example.org"
         self.now = START

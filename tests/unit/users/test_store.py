@@ -525,7 +525,7 @@ def waiting_for_a_code(store: Store, code: str = "012345", **changes: Any) -> Us
         **changes,
     }
     put(store, {**(STATES["sent"] or {}), "codes": {TICKET: stored}})
-    return Users(store.client, store.table, KEY)
+    return store.users_with(KEY)
 
 
 def test_a_code_validates_like_its_link(store: Store) -> None:
@@ -571,7 +571,7 @@ def test_any_other_code_gets_the_same_answer(
 def test_the_table_alone_does_not_tell_the_code(store: Store) -> None:
     """Whoever reads it could try a million codes, but lacks the key."""
     waiting_for_a_code(store)
-    reader = Users(store.client, store.table, "another key of thirty-two letters")
+    reader = store.users_with("another key of thirty-two letters")
     assert reader.validate_by_code(EMAIL, TICKET, "012345", NOW) == Click(Validation.INVALID)
 
 
@@ -584,7 +584,7 @@ def test_a_code_typed_twice_is_told_that_it_is_done(store: Store) -> None:
 
 def test_a_stranger_with_a_ticket_learns_nothing_of_validation(store: Store) -> None:
     put(store, PROVEN)
-    stranger = Users(store.client, store.table, KEY)
+    stranger = store.users_with(KEY)
     click = stranger.validate_by_code(EMAIL, OTHER_TICKET, "012345", NOW)
     assert click == Click(Validation.INVALID)
 
@@ -692,7 +692,7 @@ def test_a_change_whose_answer_was_lost_was_made(
     )
     lost = refusal(500, "InternalServerError")
     with Wire(client, "UpdateItem", [lost], arrives=True) as wire:
-        assert change(Users(client, moto_store.table)) == made
+        assert change(Users(client, moto_store.table, moto_store.mailboxes)) == made
     assert len(wire.requests) == 2
 
 
@@ -702,4 +702,4 @@ def test_a_repeat_that_finds_anothers_change_is_refused(moto_store: Store) -> No
         "dynamodb", config=Config(retries={"mode": "standard", "total_max_attempts": 2})
     )
     with Wire(client, "UpdateItem", [refusal(500, "InternalServerError")]):
-        assert not Users(client, moto_store.table).resend(EMAIL, NOW)
+        assert not Users(client, moto_store.table, moto_store.mailboxes).resend(EMAIL, NOW)

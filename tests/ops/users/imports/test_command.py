@@ -246,7 +246,8 @@ def test_a_table_that_was_created_again_gets_all_rows(
 ) -> None:
     file = csv_file(*(f"p{n}@example.org,P,," for n in range(5)))
     users("import", str(file), "--rate", "1000", "--mails", "2")
-    store.client.delete_table(TableName=store.table)
+    for table in (store.table, f"{store.table}-limits"):
+        store.client.delete_table(TableName=table)
     create(store.client, store.table)
     done = users("import", str(file), *UNLIMITED)
     assert (done.stdout, done.stderr) == ("        5 imported, each owed a mail\n", "")
@@ -287,7 +288,7 @@ def test_an_import_that_aws_ends_says_where_it_stopped(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(importer, "THREADS", 1)
-    one = OperatorsUsers(store.client, store.table)
+    one = OperatorsUsers(store.client, store.table, store.mailboxes)
     monkeypatch.setattr(clients, "users", lambda _: one)
     denied = refusal(400, "AccessDeniedException", "No.")
     file = csv_file(*(f"p{n}@example.org,P,," for n in range(5)))

@@ -233,7 +233,7 @@ def refused(code: str) -> Exception:
 def test_an_import_waits_for_a_throttled_table(store: Store) -> None:
     """With a real client: botocore's retries lose no row."""
     patient = boto3.client("dynamodb", config=Config(retries={"total_max_attempts": 3}))
-    users = OperatorsUsers(patient, store.table)
+    users = OperatorsUsers(patient, store.table, store.mailboxes)
     busy = refusal(400, "ProvisionedThroughputExceededException")
     with Wire(patient, "PutItem", [busy, busy]):
         done = run(file_of(1), users)

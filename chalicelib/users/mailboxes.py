@@ -1,0 +1,153 @@
+"""Mailboxes: the mails that all spellings of an address got, and refusals.
+
+Each is an item in the table of limits, known by a keyed hash: the table names nobody. The item of
+a mailbox that got mail expires a day later. The item of one whose owner refused never expires.
+"""
+
+import hashlib
+import hmac
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from chalicelib.users.moments import epoch, iso
+from chalicelib.users.table import Table, mapping, string
+
+if TYPE_CHECKING:
+    from types_boto3_dynamodb import DynamoDBClient
+
+WINDOW = timedelta(hours=24)
+"""The time in which the mails of a mailbox are counted. It rolls."""
+MAX_MAILS = 5
+
+_MAILS = tuple(f"mail_{n}" for n in range(1, MAX_MAILS + 1))
+"""The attributes of the latest mails, the newest first."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How a provider reads the part before the @, and the domain that its domain stands for."""
+
+    has_tags: bool = True
+    ignores_dots: bool = False
+    domain: str = ""
+
+
+# RFC 5233, "user+detail": Gmail, Outlook, iCloud, Fastmail, Proton and most servers deliver it to
+# "user". Where a server does not, both only share a limit.
+_ANY = Rule()
+_GMAIL = Rule(ignores_dots=True, domain="gmail.com")
+RULES: Mapping[str, Rule] = {
+    "gmail.com": _GMAIL,  # https://support.google.com/mail/answer/7436150
+    "googlemail.com": _GMAIL,  # https://support.google.com/mail/answer/10313
+    # Nobody reads it, and each label is a test of its own:
+    # https://docs.aws.amazon.com/ses/latest/dg/send-an-email-from-console.html
+    "simulator.amazonses.com": Rule(has_tags=False),
+}
+"""The domains whose addresses have other spellings than a tag after ``+``. All others have that."""
+
+
+def mailbox(address: str) -> str:
+    """Return the one spelling that stands for all spellings of the mailbox of ``address``."""
+    local, _, domain = address.lower().rpartition("@")
+    if not domain.isascii():  # as another program may have stored it
+        import idna
+
+        with suppress(UnicodeError):
+            domain = idna.encode(domain, uts46=True).decode()
+    rule = RULES.get(domain, _ANY)
+    if rule.has_tags:
+        local = local.partition("+")[0] or local
+    if rule.ignores_dots:
+        local = local.replace(".", "") or local
+    return f"{local}@{rule.domain or domain}"
+
+
+class Room(Enum):
+    """Whether a mailbox takes one mail more."""
+
+    FREE = "free"
+    FULL = "full"
+    REFUSED = "refused"
+
+
+class Mailboxes:
+    """The mailboxes in a table of limits. DynamoDB's own errors pass through."""
+
+    def __init__(self, client: "DynamoDBClient", table: str, secret_key: str) -> None:
+        self.table = Table(client, table, "name")
+        self._secret_key = secret_key.encode()
+
+    def count(self, email: str, owed_at: str, now: datetime, *, is_owners: bool = False) -> Room:
+        """Count a mail to ``email``; return FULL or REFUSED if the mailbox takes no more.
+
+        ``owed_at`` tells this mail from others to the address: however often it is tried, it counts
+        once. A mail that the mailbox's reader asked for ``is_owners``, and has no limit here.
+        """
+        mail_id = self._hash(f"mail:{owed_at}:{email}")[:16]
+        later = [
+            f"{_MAILS[n]} = if_not_exists({_MAILS[n - 1]}, :none)" for n in range(1, MAX_MAILS)
+        ]
+        is_new = " AND ".join(f"NOT {name}.id = :id" for name in _MAILS)
+        condition = f"attribute_not_exists(refused_at) AND {is_new}"
+        values = {
+            ":mail": {"id": mail_id, "counted_at": iso(now)},
+            ":none": {"id": "", "counted_at": ""},
+            ":id": mail_id,
+            ":end": epoch(now + WINDOW),
+        }
+        if not is_owners:
+            oldest = _MAILS[-1]
+            condition += (
+                f" AND (attribute_not_exists({oldest}) OR {oldest}.counted_at <= :window_began)"
+            )
+            values[":window_began"] = iso(now - WINDOW)
+        outcome = self.table.update(
+            self._key(email),
+            f"SET {', '.join(later)}, {_MAILS[0]} = :mail, expires_at = :end",
+            condition,
+            values,
+        )
+        if outcome.done:
+            return Room.FREE
+        if "refused_at" in outcome.item:
+            return Room.REFUSED
+        counted = [string(mapping(outcome.item, name), "id") for name in _MAILS]
+        return Room.FREE if mail_id in counted else Room.FULL
+
+    def refuse(self, email: str, now: datetime) -> None:
+        """Record for good that the mailbox's owner wants no mail."""
+        self.table.update(
+            self._key(email),
+            f"SET refused_at = :now REMOVE expires_at, {', '.join(_MAILS)}",
+            "attribute_not_exists(refused_at)",
+            {":now": iso(now)},
+        )
+
+    def allow(self, email: str, now: datetime) -> bool:
+        """Lift a refusal; return False if there is none."""
+        return self.table.update(
+            self._key(email),
+            "SET expires_at = :now REMOVE refused_at",
+            "attribute_exists(refused_at)",
+            {":now": epoch(now)},
+        ).done
+
+    def make_room(self, email: str) -> None:
+        """Forget the mails that the mailbox got: an operator wants it to get one more."""
+        self.table.update(
+            self._key(email),
+            f"REMOVE {', '.join(_MAILS)}",
+            f"attribute_exists({_MAILS[0]})",
+            {},
+        )
+
+    def _key(self, email: str) -> str:
+        return f"mailbox:{self._hash(f'mailbox:{mailbox(email)}')}"
+
+    def _hash(self, text: str) -> str:
+        message = text.encode(errors="surrogatepass")
+        return hmac.new(self._secret_key, message, hashlib.sha256).hexdigest()
