@@ -1,4 +1,4 @@
-"""A proxy that imitates how AWS settles: each change is known only after some looks."""
+"""A proxy that imitates how AWS settles: a change is known only after some looks."""
 
 from __future__ import annotations
 
