@@ -1,4 +1,4 @@
-"""Calls that API Gateway refuses for their pace are repeated while its quota lasts."""
+"""Calls that API Gateway refuses for their pace: repeated while its quota lasts."""
 
 from __future__ import annotations
 
