@@ -3,8 +3,9 @@
 ``python -m tests.e2e.deploying CLOUD ENDPOINT FOLDER COMMAND [OPERATION]``. COMMAND ``ops`` is
 ``python -m ops deploy``, ``destroy`` is ``python -m ops destroy``; either is killed as soon as AWS
 has answered OPERATION. ``destroy-users`` takes the users along, ``record`` makes Chalice's record
-again, ``chalice`` is ``chalice deploy``, and ``doctor`` prints its findings. What each asks of AWS
-stands in FOLDER/asked-COMMAND, a permission a line.
+again, ``chalice`` is ``chalice deploy``, ``doctor`` prints its findings, and ``trial`` the report of
+``python -m ops deploy --then-destroy``. What each asks of AWS stands in FOLDER/asked-COMMAND, a
+permission a line.
 
 CLOUD ``local`` is reached as ``make run`` reaches its own, ``moto`` as an account of AWS is.
 """
@@ -28,6 +29,8 @@ from chalice.awsclient import TypedAWSClient
 from chalice.cli import factory
 
 import ops.stage.cloud
+from ops.deploy import report, trial
+from ops.deploy.trial import Transcript, Trial
 from ops.deployment import chalice_record
 from ops.deployment.deploy import Options, deploy
 from ops.deployment.destroy import destroy
@@ -145,6 +148,14 @@ def _doctor(cloud: Cloud, folder: str) -> None:
         sys.stdout.write(f"{finding.light.value} {check.group}, {check.name}: {finding.text}\n")
 
 
+def _trial(cloud: Cloud, folder: str) -> None:
+    trial.TO_ANSWER = 0.0
+    options = Options(mail_from=MAIL_FROM)
+    one = Trial(cloud, Project(Path(folder), STAGE), options, tuple, Transcript(sys.stdout))
+    one.run()
+    sys.stdout.write(report.markdown(one))
+
+
 def connect_to_moto(endpoint: str) -> Cloud:
     """Return moto's account, which nothing is mended for; its APIs have no addresses of AWS's."""
     connect(endpoint)
@@ -164,5 +175,6 @@ if __name__ == "__main__":
         "destroy": _destroy,
         "destroy-users": partial(_destroy, delete_users=True),
         "doctor": _doctor,
+        "trial": _trial,
         "chalice": _chalice,
     }[command]({"local": connect, "moto": connect_to_moto}[cloud](endpoint), folder, *operation)
