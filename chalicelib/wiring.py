@@ -10,6 +10,7 @@ from botocore.config import Config
 
 from chalicelib import aws
 from chalicelib.mail import message
+from chalicelib.mail.clock import Clock
 from chalicelib.mail.drain import Drain
 from chalicelib.mail.limits import Limits
 from chalicelib.mail.mail_exchange import MailExchanges, ask_dns
@@ -108,8 +109,7 @@ class Service:
             self.outbox,
             ses,
             compose,
-            self._now,
-            _pause,
+            self._clock,
             self.limits,
             self.mailboxes,
             stage.secret_key if stage.code else "",
@@ -118,7 +118,11 @@ class Service:
     @cached_property
     def drain(self) -> Drain:
         """The drain of owed mail."""
-        return Drain(self.outbox, self.mailer, self.limits, self._now, _pause)
+        return Drain(self.outbox, self.mailer, self.limits, self._clock)
+
+    @cached_property
+    def _clock(self) -> Clock:
+        return Clock(self._now, _pause)
 
     @cached_property
     def _dynamodb(self) -> Any:

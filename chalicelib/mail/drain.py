@@ -10,6 +10,7 @@ from itertools import chain, islice
 from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib.logs import hashed, kind, report_drain
+from chalicelib.mail.clock import Clock
 from chalicelib.mail.limits import Limits
 from chalicelib.mail.mailer import Mailer, Outcome, Run
 from chalicelib.mail.ses import PAUSED, QUOTA, RATE, UNREACHABLE, Account, why_refused
@@ -39,20 +40,19 @@ MOST_AT_ONCE = 50
 
 @dataclass
 class Drain:
-    """Mails what the stream's mailer has left. ``now`` and ``pause`` are the clock and a wait."""
+    """Mails what the stream's mailer has left."""
 
     outbox: Outbox
     mailer: Mailer
     limits: Limits
-    now: Callable[[], datetime]
-    pause: Callable[[float], None]
+    clock: Clock
 
     def drain(self, run_id: str, time_left: Callable[[], float]) -> int:
         """Mail until nothing is owed or the next run is due; return how many mails went out.
 
         ``run_id`` names this run in the lock. Another run that is still going has its way.
         """
-        started = self.now()
+        started = self.clock.now()
         lock = self.limits.lock(run_id, started, LOCK)
         if lock is None:
             log.info("drain: another run is still going")
@@ -62,7 +62,7 @@ class Drain:
             hour = self._look_for_unclaimed(started, hour)
             return self._send_all(started, time_left)
         finally:
-            self.limits.unlock(run_id, self.now(), hour)
+            self.limits.unlock(run_id, self.clock.now(), hour)
 
     def _send_all(self, started: datetime, time_left: Callable[[], float]) -> int:
         waiting = self.outbox.owed(started - PATIENCE)
@@ -78,7 +78,7 @@ class Drain:
         pace = max(account.rate * (1 - KEPT_FOR_FRESH), 0.1)
         size = 1  # the first mail is a probe: it costs little while SES takes nothing
         while batch := list(islice(waiting, size)):
-            begun = self.now()
+            begun = self.clock.now()
             due, still_owed = self._look_at(batch)
             run = Run(time_left, why=why)
             if due and not why:
@@ -91,19 +91,19 @@ class Drain:
                 break
             if run.why == RATE:  # fresh sign-ups need more of the rate than is kept for them
                 pace = max(pace * SLOWER, SLOWEST)
-                self.pause(1.0)
+                self.clock.pause(1.0)
             misses = misses + 1 if due and run.unreachable == len(due) else 0
             if run.why not in ("", RATE) or misses == MISSES:
                 why = run.why or UNREACHABLE
                 break
             size = 1 if misses else min(max(1, int(pace)), MOST_AT_ONCE)
-            took = (self.now() - begun).total_seconds()
-            self.pause(max(0.0, len(due) / pace - took))
-            if self.now() - started >= RUN:
+            took = (self.clock.now() - begun).total_seconds()
+            self.clock.pause(max(0.0, len(due) / pace - took))
+            if self.clock.now() - started >= RUN:
                 oldest = oldest or next((one.since for one in waiting), "")
                 break
         since = _moment(oldest)
-        age = (self.now() - since).total_seconds() if since else 0.0
+        age = (self.clock.now() - since).total_seconds() if since else 0.0
         report_drain(log, age, mailed, seen - mailed, why or "none")
         return mailed
 
@@ -120,7 +120,7 @@ class Drain:
 
         An item that another program has changed may owe nothing any more. It leaves the index.
         """
-        now = self.now()
+        now = self.clock.now()
         due: list[Item] = []
         waiting: set[str] = set()
         for owed in batch:
@@ -149,7 +149,7 @@ class Drain:
         for image in self.outbox.unclaimed(now.hour, SEGMENTS, now):
             user = hashed(image["email"]["S"])
             try:
-                if self.outbox.owe(image, self.now()):
+                if self.outbox.owe(image, self.clock.now()):
                     log.info("asked again user=%s", user)
             except ItemFull as error:
                 log.error("item unusable user=%s: %s", user, error)

@@ -14,6 +14,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib.logs import hashed, kind
+from chalicelib.mail.clock import Clock
 from chalicelib.mail.limits import Grant, Limits
 from chalicelib.mail.message import Mail
 from chalicelib.mail.ses import RATE, UNREACHABLE, Refused, Ses, Undelivered
@@ -95,20 +96,18 @@ class Run:
 class Mailer:
     """Sends owed mail, to several addresses at the same time.
 
-    ``now``, ``mint``, ``mint_code`` and ``pause`` (seconds) are the clock, the sources of tokens
-    and codes, and the way to wait. Without a ``secret_key`` mails carry no code.
+    ``compose`` writes a mail, and ``mint`` makes the token of its link. Without a ``secret_key``
+    mails carry no code.
     """
 
     outbox: Outbox
     ses: Ses
     compose: Callable[..., Mail]
-    now: Callable[[], datetime]
-    pause: Callable[[float], None]
+    clock: Clock
     limits: Limits
     mailboxes: Mailboxes
     secret_key: str = ""
     mint: Callable[[], str] = tokens.mint
-    mint_code: Callable[[], str] = codes.mint
     _quiet_until: datetime | None = None
 
     def mail(self, records: Iterable[Mapping[str, Any]], time_left: Callable[[], float]) -> None:
@@ -119,16 +118,16 @@ class Mailer:
         the whole batch was tried. Raising, rather than naming the failed records, is right whether
         or not the event source mapping asks for partial answers.
         """
-        images = owed(records, self.now())
+        images = owed(records, self.clock.now())
         if not images:
             return
         run = Run(time_left, tries=RATE_TRIES if len(images) <= FEW else 1)
-        is_quiet = self._quiet_until is not None and self.now() < self._quiet_until
+        is_quiet = self._quiet_until is not None and self.clock.now() < self._quiet_until
         if is_quiet and len(images) > FEW:
             run.why = RATE
         self.send(images, run)
         if run.why == RATE and len(images) > FEW:
-            self._quiet_until = self.now() + QUIET
+            self._quiet_until = self.clock.now() + QUIET
         for image in images:
             if run.outcomes[image["email"]["S"]] is Outcome.PUT_OFF and "owed" not in image:
                 self._owe(image, run)
@@ -167,9 +166,9 @@ class Mailer:
             return Outcome.PUT_OFF
         token = self.mint()
         link_hash = tokens.digest(token)
-        code = self.mint_code() if self.secret_key else ""
+        code = codes.mint() if self.secret_key else ""
         code_hash = codes.digest(self.secret_key, link_hash, code) if code else ""
-        now = self.now()
+        now = self.clock.now()
         try:
             room = self._count(image, now)
             if room is not Room.FREE:
@@ -213,16 +212,16 @@ class Mailer:
         try:
             mail = self.compose(claim.user, token, code)
         except AddressError as error:
-            self.outbox.failed(claim, str(error), self.now())
+            self.outbox.failed(claim, str(error), self.clock.now())
             return Outcome.FAILED
         except Exception as error:  # noqa: BLE001 - a bug in one mail must not stop others' mail
             _log_mistake(user, error)
-            self.outbox.release(claim, type(error).__name__, self.now())
+            self.outbox.release(claim, type(error).__name__, self.clock.now())
             return Outcome.PUT_OFF
         try:
             message_id = self._try(mail, claim, run)
         except Refused as error:
-            self.outbox.failed(claim, str(error), self.now())
+            self.outbox.failed(claim, str(error), self.clock.now())
             return Outcome.FAILED
         except Undelivered as error:
             log.warning("mail still owed user=%s: %s", user, kind(error.__cause__ or error))
@@ -232,7 +231,7 @@ class Mailer:
                 run.why = run.why or error.why
             if error.may_have_left:
                 return Outcome.IN_DOUBT
-            self.outbox.release(claim, str(error), self.now())
+            self.outbox.release(claim, str(error), self.clock.now())
             return Outcome.PUT_OFF
         except Exception as error:  # noqa: BLE001 - as above, but SES may have the mail
             _log_mistake(user, error)
@@ -248,19 +247,19 @@ class Mailer:
             except Undelivered as error:
                 if error.why != RATE or not tries_left or run.time_left() < TIME_FOR_A_MAIL:
                     raise
-            self.pause(PAUSE)
+            self.clock.pause(PAUSE)
         raise AssertionError("unreachable: the last try returns or raises")
 
     def _record(self, claim: Claim, message_id: str, run: Run) -> None:
         """Record that the mail has left, as often as it takes."""
         while True:
             try:
-                self.outbox.sent(claim, message_id, self.now())
+                self.outbox.sent(claim, message_id, self.clock.now())
             except (ClientError, BotoCoreError) as error:
                 if run.time_left() < TIME_FOR_A_MAIL / 2:
                     raise
                 log.warning("not yet recorded user=%s: %s", hashed(claim.user.email), kind(error))
-                self.pause(PAUSE)
+                self.clock.pause(PAUSE)
             else:
                 return
 
@@ -268,7 +267,7 @@ class Mailer:
         """Put the mail of another program's item into the index, for the drain to find it."""
         email = image["email"]["S"]
         try:
-            self.outbox.owe(image, self.now())
+            self.outbox.owe(image, self.clock.now())
         except ItemFull as error:
             log.error("item unusable user=%s: %s", hashed(email), error)
         except (ClientError, BotoCoreError) as error:
@@ -278,7 +277,7 @@ class Mailer:
     def _reserve(self, mails: int) -> Grant:
         """Reserve mails of the budget. If the table of limits fails, mail does not wait for it."""
         try:
-            return self.limits.reserve(mails, self.now())
+            return self.limits.reserve(mails, self.clock.now())
         except (ClientError, BotoCoreError) as error:
             log.error("no budget: %s", kind(error))
             return Grant(mails)
@@ -286,7 +285,7 @@ class Mailer:
     def _give_back(self, mails: int) -> None:
         if mails > 0:
             with suppress(ClientError, BotoCoreError):  # the budget is then a little smaller
-                self.limits.give_back(mails, self.now())
+                self.limits.give_back(mails, self.clock.now())
 
 
 def _log_mistake(user: str, error: Exception) -> None:

@@ -21,6 +21,7 @@ from botocore.exceptions import ClientError
 from greenlet import getcurrent, greenlet
 
 from chalicelib.mail import mailer
+from chalicelib.mail.clock import Clock
 from chalicelib.mail.drain import Drain
 from chalicelib.mail.limits import Grant
 from chalicelib.mail.mailer import BATCH, Mailer
@@ -385,8 +386,7 @@ class Stage:
             self.outbox,  # type: ignore[arg-type]
             Ses(self.ses, "hello@example.org"),  # type: ignore[arg-type]
             lambda user, *_: Mail(user.email, "Welcome", "Welcome", "Welcome"),
-            self.time.now,
-            self.time.pause,
+            Clock(self.time.now, self.time.pause),
             self.limits,  # type: ignore[arg-type]
             EmptyMailboxes(self._wait_for_dynamodb),  # type: ignore[arg-type]
             mint=lambda: str(next(self._tokens)),
@@ -405,7 +405,7 @@ class Stage:
 
     def _drain(self, run: str) -> None:
         mailer = self.mailer()
-        drain = Drain(self.outbox, mailer, self.limits, self.time.now, self.time.pause)  # type: ignore[arg-type]
+        drain = Drain(self.outbox, mailer, self.limits, Clock(self.time.now, self.time.pause))  # type: ignore[arg-type]
         left = self.time_left(DRAIN_TIMEOUT)
         self.invoke("resend_owed_mail", lambda: drain.drain(run, left))
 

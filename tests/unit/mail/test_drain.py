@@ -12,6 +12,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from chalicelib.logs import hashed
+from chalicelib.mail.clock import Clock
 from chalicelib.mail.drain import (
     KEPT_FOR_FRESH,
     LOCK,
@@ -49,17 +50,17 @@ class World:
         self.now = NOON
         self.pauses: list[float] = []
         self.limits = Limits(store.client, "limits", None, per_hour)
+        clock = Clock(lambda: self.now, self.pause)
         outbox, fake = Outbox(store.client, store.table), self.ses
         mailer = Mailer(
             outbox,
             fake,  # type: ignore[arg-type]
             lambda user, token, _: Mail(user.email, user.prenom, token, ""),
-            lambda: self.now,
-            self.pause,
+            clock,
             self.limits,
             store.mailboxes,
         )
-        self._drain = Drain(outbox, mailer, self.limits, lambda: self.now, self.pause)
+        self._drain = Drain(outbox, mailer, self.limits, clock)
         self._runs = 0
 
     def pause(self, seconds: float) -> None:

@@ -14,6 +14,7 @@ import pytest
 from botocore.exceptions import ReadTimeoutError
 
 from chalicelib.logs import hashed
+from chalicelib.mail.clock import Clock
 from chalicelib.mail.limits import Limits
 from chalicelib.mail.mailer import (
     FEW,
@@ -68,8 +69,7 @@ class Handler:
             Outbox(store.client, store.table),
             fake,
             compose,
-            lambda: self.now,
-            self.pauses.append,
+            Clock(lambda: self.now, self.pauses.append),
             self.limits,
             store.mailboxes,
             secret_key,

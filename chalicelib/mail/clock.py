@@ -1,0 +1,13 @@
+"""The clock of the mailer and the drain: the time, and a way to wait."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True)
+class Clock:
+    """``now`` returns the time in UTC. ``pause`` waits for a number of seconds."""
+
+    now: Callable[[], datetime]
+    pause: Callable[[float], None]
