@@ -3,7 +3,7 @@
 ``python -m tests.e2e.deploying CLOUD ENDPOINT FOLDER COMMAND [OPERATION]``. COMMAND ``ops`` is
 ``python -m ops deploy``, ``destroy`` is ``python -m ops destroy``; either is killed as soon as AWS
 has answered OPERATION. ``destroy-users`` takes the users along, ``record`` makes Chalice's record
-again, ``chalice`` is ``chalice deploy``, ``doctor`` prints its findings, and ``trial`` the report of
+again, ``chalice`` is ``chalice deploy``, ``doctor`` prints its findings, ``trial`` the report of
 ``python -m ops deploy --then-destroy``. What each asks of AWS stands in FOLDER/asked-COMMAND, a
 permission a line.
 
