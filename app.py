@@ -28,6 +28,7 @@ service = wiring.Service(session, stage, templates, lambda: now())
 answers = Answers(stage, templates)
 form = forms.SignUpForm.of(stage, templates.languages)
 site = Site(app, answers)
+challenge = wiring.make_challenge(stage, service, answers, site)
 clicks = Clicks(answers, lambda: service.users)
 
 
@@ -48,6 +49,8 @@ def post_user(request: Request) -> Response:
     if request.is_trapped:
         return answers.trapped(request)
     sign_up = form.read(request.fields, request.lang, is_form=request.is_form)
+    if challenge and (refusal := challenge.refuse(request, sign_up.email, now())):
+        return refusal
     ticket = request.ticket or tokens.mint()
     service.users.sign_up(sign_up, tokens.digest(ticket), now())
     return answers.signed_up(request, sign_up, ticket)
@@ -92,7 +95,7 @@ def show_description(request: Request) -> Response:  # noqa: ARG001  # a view ha
     starting_position="TRIM_HORIZON",  # LATEST would miss what is written while polling starts
 )
 def send_validation_mail(event: DynamoDBEvent) -> None:
-    service.mailer.mail(event.to_dict()["Records"], seconds_left(event))
+    service.mail(event.to_dict()["Records"], seconds_left(event))
 
 
 @app.on_sns_message(topic=stage.mail_feedback_topic_arn)

@@ -85,6 +85,10 @@ class Settings:
     """The only domains whose addresses may sign up; empty, all may."""
     refused_domains: frozenset[str] = frozenset()
     refuses_disposable: bool = False
+    challenge: str = "off"
+    """If sign-ups must bring a proof of work: ``off``, ``altcha``, or ``auto`` while many come."""
+    challenge_above: int = 30
+    """How many sign-ups a minute ``auto`` takes for many."""
     checks_domain: bool = False
     """The mailer asks DNS about a domain before it asks SES to send."""
     brand: Brand = UNBRANDED
@@ -146,6 +150,8 @@ def read(env: Mapping[str, str]) -> Settings:
         refused_domains=frozenset(optional("REFUSED_DOMAINS").lower().split()),
         refuses_disposable=optional("DISPOSABLE") == "refuse",
         checks_domain=optional("CHECK_DOMAIN") == "true",
+        challenge=optional("CHALLENGE") or "off",
+        challenge_above=_number(optional("CHALLENGE_ABOVE") or "30") or 0,
         brand=Brand(
             product=optional("PRODUCT_NAME") or Brand.product,
             accent=optional("ACCENT_COLOUR").lower(),
@@ -164,7 +170,7 @@ def read(env: Mapping[str, str]) -> Settings:
         problems.append(f"SECRET_KEY must be at least {MIN_SECRET} characters")
     problems += [
         f"{name} must be a whole number"
-        for name in ("MAILS_PER_DAY", "MAILS_PER_HOUR")
+        for name in ("MAILS_PER_DAY", "MAILS_PER_HOUR", "CHALLENGE_ABOVE")
         if (value := optional(name)) and _number(value) is None
     ]
     if optional("CODE") not in ("", "on", "off"):
@@ -197,6 +203,7 @@ def read(env: Mapping[str, str]) -> Settings:
         ("ALLOWED_DOMAINS", _are_domains, "domains such as example.org, in ASCII"),
         ("REFUSED_DOMAINS", _are_domains, "domains such as example.org, in ASCII"),
         ("DISPOSABLE", ("refuse", "allow").__contains__, "refuse or allow"),
+        ("CHALLENGE", ("off", "altcha", "auto").__contains__, "off, altcha or auto"),
         ("CHECK_DOMAIN", ("true", "false").__contains__, "true or false"),
         ("PRIVACY_URL", _is_url, "https://host/path"),
         ("TERMS_URL", _is_url, "https://host/path"),

@@ -1,10 +1,10 @@
 """The stage's AWS clients, with their time-outs, and the objects that use them."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property, partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from botocore.config import Config
 
@@ -23,7 +23,13 @@ from chalicelib.users.email_address import AddressError
 from chalicelib.users.mailboxes import Mailboxes
 from chalicelib.users.outbox import Outbox
 from chalicelib.users.people import User
+from chalicelib.users.sign_up_rate import SignUpRate
 from chalicelib.users.store import Users
+from chalicelib.web.response import Answers
+from chalicelib.web.site import Site
+
+if TYPE_CHECKING:
+    from chalicelib.web.challenge import Challenge
 
 _CHEAP: Any = {
     "max_pool_connections": MAX_CONCURRENT,
@@ -59,7 +65,7 @@ class Service:
         self._session = session
         self._stage = stage
         self._templates = templates
-        self._now = now
+        self.now = now
 
     @cached_property
     def users(self) -> Users:
@@ -77,6 +83,12 @@ class Service:
         """The stage's budget, brake and lock."""
         stage = self._stage
         return Limits(self._dynamodb, stage.limits_table, stage.mails_per_day, stage.mails_per_hour)
+
+    @cached_property
+    def sign_up_rate(self) -> SignUpRate:
+        """How many sign-ups come in a minute."""
+        stage = self._stage
+        return SignUpRate(self._dynamodb, stage.limits_table, stage.challenge_above)
 
     @cached_property
     def mailboxes(self) -> Mailboxes:
@@ -115,6 +127,12 @@ class Service:
             stage.secret_key if stage.code else "",
         )
 
+    def mail(self, records: Sequence[Any], seconds_left: Callable[[], float]) -> None:
+        """Mail whom a stream's records owe a mail. CHALLENGE=auto has sign-ups counted first."""
+        if self._stage.challenge == "auto":
+            self.sign_up_rate.count(records, self.now())
+        self.mailer.mail(records, seconds_left)
+
     @cached_property
     def drain(self) -> Drain:
         """The drain of owed mail."""
@@ -122,7 +140,7 @@ class Service:
 
     @cached_property
     def _clock(self) -> Clock:
-        return Clock(self._now, _pause)
+        return Clock(self.now, _pause)
 
     @cached_property
     def _dynamodb(self) -> Any:
@@ -132,6 +150,22 @@ class Service:
 def make_session() -> aws.QuickSession:
     """Return the session that makes all clients."""
     return aws.QuickSession("dynamodb", "sesv2")
+
+
+def make_challenge(
+    stage: Settings, service: Service, answers: Answers, site: Site
+) -> "Challenge | None":
+    """Return the challenge of a stage, with its routes on ``site``; None if it has none."""
+    if stage.challenge == "off":
+        return None
+    from chalicelib.web.challenge import Challenge  # not at the top: altcha takes 30 ms
+
+    def is_asked(now: datetime) -> bool:
+        return stage.challenge == "altcha" or service.sign_up_rate.is_high(now)
+
+    challenge = Challenge(stage.secret_key, is_asked, answers)
+    challenge.serve(site, service.now)
+    return challenge
 
 
 def _compose_if_delivered(

@@ -30,6 +30,7 @@ COMMAND_GROUPS = {
     },
     "Helping users": {
         "users": "ops.users.command",
+        "console": "ops.console.command",
         "mail": "ops.mail.command",
         "put": "ops.put.command",
     },

@@ -80,10 +80,13 @@ class Table:
             return Outcome(done, old)
         return Outcome(True, answer["Attributes"])
 
-    def get(self, key: str) -> Item:
-        """Return the item as it is now; empty if there is none."""
+    def get(self, key: str, *, consistent: bool = True) -> Item:
+        """Return the item as it is now; empty if there is none.
+
+        If not ``consistent``, it may be a second old, and costs half.
+        """
         answer = self.client.get_item(
-            TableName=self.name, Key={self._key: {"S": key}}, ConsistentRead=True
+            TableName=self.name, Key={self._key: {"S": key}}, ConsistentRead=consistent
         )
         return answer.get("Item", {})
 

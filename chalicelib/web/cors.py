@@ -2,7 +2,12 @@
 
 from collections.abc import Collection
 
-METHODS = {"/users": "POST", "/resend": "POST", "/validate": "GET, POST"}
+METHODS = {
+    "/users": "POST",
+    "/resend": "POST",
+    "/validate": "GET, POST",
+    "/challenge": "POST",
+}
 """The paths that allowed origins may use, with their methods."""
 ANY_ORIGIN = "*"
 MAX_AGE = 7200  # seconds; Chromium remembers a preflight no longer

@@ -24,6 +24,8 @@ FIELDS = {
 _NAMELESS = ("email", "lang", "return_to")
 TRAP = "b_remarks"
 """A form field that is not shown. Browsers leave it empty, simple bots fill it in."""
+SOLUTION, MOMENT = "altcha", "moment"
+"""What a sign-up brings where the stage has a challenge: the solution, or since when it waits."""
 MAX_CODE_LENGTH = 32  # six digits, and blanks or hyphens between them
 MAX_PROBLEMS = 20  # an answer must not become much longer than its question
 
@@ -123,6 +125,17 @@ def read_code(fields: Mapping[str, object]) -> TypedCode | None:
     except email_address.AddressError:
         return None
     return TypedCode(canonical, digits) if _CODE.fullmatch(digits) else None
+
+
+def read_address(fields: Mapping[str, object], *, is_form: bool = False) -> str:
+    """Return the canonical address in ``fields``, for which a challenge is asked. Raise Invalid."""
+    reader = _Reader(fields)
+    if not is_form:
+        reader.refuse_unknown(("email", "lang"))
+    reader.take("lang", str)
+    email = reader.take("email", email_address.canonical, required=True)
+    reader.finish()
+    return email
 
 
 def read_resend(fields: Mapping[str, object], *, is_form: bool = False) -> Resend:

@@ -13,10 +13,12 @@ from chalicelib.templates import Html, Templates
 from chalicelib.users import domain_typo
 from chalicelib.users.links import Link
 from chalicelib.web import webmail
-from chalicelib.web.forms import FIELDS, TRAP, Problem
+from chalicelib.web.forms import FIELDS, SOLUTION, TRAP, Problem
 
 TYPED = ("email", "prenom", "nom")
 """The fields that the sign-up page shows."""
+
+NOTHING = Html()
 
 _FOR_PROGRAMS = (
     "body_malformed",
@@ -46,9 +48,16 @@ class Pages:
     return_places: tuple[str, ...] = ()
 
     def sign_up(
-        self, lang: str, typed: Mapping[str, str], problems: Iterable[Problem] = ()
+        self,
+        lang: str,
+        typed: Mapping[str, str],
+        problems: Iterable[Problem] = (),
+        challenge: Html = NOTHING,
     ) -> Html:
-        """Return the form with what was typed, and each problem beside its field."""
+        """Return the form with what was typed, and each problem beside its field.
+
+        ``challenge`` is what the form has for a proof of work, if the stage asks for one.
+        """
         beside: dict[str, Html] = {}
         items = []
         trap = self._fill("trap", lang, trap=TRAP)
@@ -57,6 +66,9 @@ class Pages:
             detail = self._word(f"problem_{problem.code}_detail", lang)
             if field == TRAP:
                 trap = Html()  # so that the next try of a trapped person succeeds
+                items.append(self._fill("error_text", lang, detail=detail))
+            elif field == SOLUTION:
+                detail = self._word("page_challenge_detail", lang)
                 items.append(self._fill("error_text", lang, detail=detail))
             elif field in TYPED:
                 beside.setdefault(field, detail)
@@ -80,9 +92,20 @@ class Pages:
             errors=self._summary(lang, items),
             names=names,
             trap=trap,
+            challenge=challenge,
             action=f"{self.base_url}/users",
             **values,
         )
+
+    def challenge(self, lang: str, moment: str, return_to: str) -> Html:
+        """Return what the form has for a proof of work.
+
+        ``moment`` is since when it has waited; empty if it has not been sent yet. ``return_to`` is
+        where a form of another page wanted its answer.
+        """
+        back = self._fill("return_to", lang, return_to=return_to) if return_to else Html()
+        url = self._url("challenge")
+        return self._fill("challenge", lang, moment=moment, return_to=back, challenge_url=url)
 
     def sent(
         self,
@@ -184,6 +207,15 @@ class Pages:
         return (
             f"default-src 'none'; style-src 'sha256-{digest}'; img-src {' '.join(images)}; "
             f"form-action {' '.join(forms)}; base-uri 'none'; frame-ancestors 'none'"
+        )
+
+    @cached_property
+    def scripted_policy(self) -> str:
+        """The same for a form with a challenge: its scripts, by their addresses."""
+        url = self._url("challenge")
+        return (
+            f"{self.security_policy}; script-src {url}/altcha.js {url}/form.js; "
+            f"worker-src {url}/worker.js; connect-src {url}"
         )
 
     @cached_property

@@ -12,7 +12,7 @@ from chalicelib.users import tokens
 from chalicelib.web import body, negotiation
 from chalicelib.web.body import REPEATED, BodyError
 from chalicelib.web.cors import ANY_ORIGIN
-from chalicelib.web.forms import TRAP
+from chalicelib.web.forms import MOMENT, SOLUTION, TRAP
 
 _EARLY = ("prefetch", "prerender", "preview")
 
@@ -43,6 +43,9 @@ class Request:
     """A form came back with its trap filled in. API clients see no form."""
     ticket: str
     """The ticket of an earlier sign-up, from a field or a cookie. Empty: the client has none."""
+    solution: str
+    """What a client solved, and the signed ``moment`` of a form. Empty without a challenge."""
+    moment: str
     is_prefetch: bool
     """A browser asks for a page before its user does."""
     is_foreign: bool
@@ -73,6 +76,9 @@ def read_request(
     held = (fields.pop("ticket", ""), _cookies(headers).get(cookie_name(stage), ""))
     is_form = media_type in body.FORMS
     trap = fields.pop(TRAP, "") if is_form else ""
+    proof = ["", ""]
+    if stage.challenge != "off":
+        proof = [text_of(fields.pop(name, "")) for name in (SOLUTION, MOMENT)]
     # A field's language is read as a sign-up reads it: the answer and the mail share a language.
     wanted = [text_of(fields.get("lang")), text_of(query.get("lang"))]
     chosen = next((lang for tag in wanted if (lang := language_tag.match(tag, languages))), "")
@@ -91,6 +97,8 @@ def read_request(
         is_program=not wants_page and negotiation.names_json(headers.get("accept", "")),
         is_trapped=trap is REPEATED or bool(text_of(trap).strip()),
         ticket=next((ticket for ticket in map(text_of, held) if tokens.well_formed(ticket)), ""),
+        solution=proof[0],
+        moment=proof[1],
         is_prefetch=_is_prefetch(headers),
         is_foreign=_is_foreign(headers, stage.origins),
     )

@@ -1,7 +1,7 @@
 """The answers: pages for browsers, JSON for others, problems as in RFC 9457."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from functools import cache
@@ -17,7 +17,7 @@ from chalicelib.templates import Templates
 from chalicelib.users import domain_typo
 from chalicelib.users.links import Link
 from chalicelib.users.people import Click, SignUp, Validation
-from chalicelib.web.forms import FIELDS, TRAP, Problem
+from chalicelib.web.forms import FIELDS, SOLUTION, TRAP, Problem
 from chalicelib.web.pages import TYPED, Pages
 from chalicelib.web.request import Request, cookie_name, text_of
 
@@ -56,6 +56,8 @@ class Answers:
             return_places=tuple(map(return_urls.origin, settings.return_urls)),
             refusable=True,
         )
+        self.is_challenged: Callable[[], bool] = lambda: False  # Challenge.serve may change it
+        self.describe: Callable[[str], str] = lambda description: description  # it, too
         self._message_text = cache(self._write_message)  # at most one for each message and language
 
     def sign_up_page(self, request: Request) -> Response:
@@ -65,7 +67,7 @@ class Answers:
         """
         if request.fields.get("show") == "sent":
             return self._sent(request, 200, text_of(request.fields.get("email")))
-        return self._page(request, 200, self.pages.sign_up(request.lang, _typed(request)))
+        return self._form(request, 200)
 
     def signed_up(self, request: Request, sign_up: SignUp, ticket: str) -> Response:
         """Return the same answer to every sign-up, with the ticket that its browser keeps."""
@@ -143,7 +145,11 @@ class Answers:
             "Content-Language": "en",
             "Content-Security-Policy": _NOTHING,
         }
-        return Response(_description(), headers, 200)
+        return Response(self.describe(_description()), headers, 200)
+
+    def content(self, request: Request, content: str) -> Response:
+        """Return content that is JSON, whatever the client prefers."""
+        return self._json(request, 200, content, "application/json")
 
     def blocked(self, request: Request) -> Response | None:
         """Return why no route may have this request; None if one may."""
@@ -171,9 +177,36 @@ class Answers:
     def _invalid(self, request: Request, problems: Sequence[Problem]) -> Response:
         """Return the form with each problem beside its field, or all of them as a problem."""
         if request.wants_page and request.path == "/users":
-            page = self.pages.sign_up(request.lang, _typed(request), problems)
-            return self._page(request, 422, page)
+            return self._form(request, 422, problems)
         return self.problem(request, 422, "fields_invalid", problems)
+
+    def challenged(self, request: Request, code: str, moment: str) -> Response:
+        """Return what a sign-up is told that brought no solution.
+
+        The page has the form again, which may be sent once it has waited since ``moment``.
+        """
+        problems = [Problem(code, SOLUTION)]
+        if request.wants_page:
+            return self._form(request, 422, problems, moment)
+        return self.problem(request, 422, "fields_invalid", problems)
+
+    def _form(
+        self,
+        request: Request,
+        status: int,
+        problems: Sequence[Problem] = (),
+        moment: str = "",
+    ) -> Response:
+        """Return the sign-up page, with a challenge if the stage asks for one now."""
+        pages, lang = self.pages, request.lang
+        if not (moment or self.is_challenged()):
+            return self._page(request, status, pages.sign_up(lang, _typed(request), problems))
+        return_to = text_of(request.fields.get("return_to"))
+        challenge = pages.challenge(lang, moment, return_to)
+        page = pages.sign_up(lang, _typed(request), problems, challenge)
+        response = self._page(request, status, page)
+        response.headers["Content-Security-Policy"] = pages.scripted_policy
+        return response
 
     def problem(
         self, request: Request, status: int, code: str, causes: Sequence[Problem] = ()

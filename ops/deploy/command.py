@@ -8,17 +8,23 @@ import click
 
 from ops.deploy import report
 from ops.deploy.trial import Transcript, Trial
+from ops.deployment import client_limit, function_logs, readiness
 from ops.deployment import deploy as deployment
-from ops.deployment import function_logs, readiness
 from ops.deployment.deploy import Options
 from ops.deployment.readiness import Finding, Light, Readiness
-from ops.deployment.rest_api import FIRST_BURST, FIRST_RATE, Throttle
+from ops.deployment.rest_api import (
+    FIRST_BURST,
+    FIRST_RATE,
+    FIRST_SIGN_UP_BURST,
+    FIRST_SIGN_UP_RATE,
+    Throttle,
+)
 from ops.stage.cloud import Cloud
 from ops.stage.errors import OpsError
 from ops.stage.option import in_account
 from ops.stage.project import CHECKOUT, Project
 from ops.terminal import interrupts
-from ops.terminal.option_types import Rate
+from ops.terminal.option_types import PerIpRate, Rate
 from ops.terminal.progress import Progress
 
 
@@ -37,6 +43,18 @@ from ops.terminal.progress import Progress
     help=f"Requests at once that each route takes.  [default: as before; at first {FIRST_BURST}]",
 )
 @click.option(
+    "--sign-up-rate",
+    type=Rate(),
+    help="Sign-ups a second that the API takes, and as many resends.  "
+    f"[default: as before; at first {FIRST_SIGN_UP_RATE:g}]",
+)
+@click.option(
+    "--sign-up-burst",
+    type=click.IntRange(1),
+    help="Sign-ups at once that the API takes, and as many resends.  "
+    f"[default: as before; at first {FIRST_SIGN_UP_BURST}]",
+)
+@click.option(
     "--alarms-to", help="Whom alarms are mailed to, nobody if empty.  [default: as before]"
 )
 @click.option(
@@ -45,6 +63,13 @@ from ops.terminal.progress import Progress
     metavar="DAYS",
     help="How long logs are kept, one of CloudWatch's choices such as 30, 365 or 3653.  "
     f"[default: as before; at first {function_logs.FIRST_DAYS}]",
+)
+@click.option(
+    "--per-ip-rate",
+    type=PerIpRate(client_limit.FEWEST),
+    metavar="POSTS",
+    help="POSTs that one IP address may send in five minutes, by AWS WAF, which has a price: at "
+    f"least {client_limit.FEWEST}, or 0 for no limit.  [default: as before; at first 0]",
 )
 @click.option(
     "--check",
@@ -63,24 +88,28 @@ def deploy(
     base_url: str | None,
     throttle_rate: float | None,
     throttle_burst: int | None,
+    sign_up_rate: float | None,
+    sign_up_burst: int | None,
     alarms_to: str | None,
     log_days: str | None,
+    per_ip_rate: int | None,
     check: bool,
     then_destroy: bool,
 ) -> None:
     """Bring a stage in your AWS account to what this checkout says. Safe to run again.
 
-    Permissions: docs/policies/deploy.json. With --then-destroy also docs/policies/destroy.json, and
-    what doctor and doctor --send-test need.
+    Permissions: docs/policies/deploy.json, and client-limit.json for --per-ip-rate. With
+    --then-destroy also docs/policies/destroy.json, and what doctor and doctor --send-test need.
     """
     progress = Progress(sys.stdout)
     cloud, project = in_account(stage, progress)
     options = Options(
         mail_from=mail_from,
         base_url=base_url,
-        throttle=Throttle(throttle_rate, throttle_burst),
+        throttle=Throttle(throttle_rate, throttle_burst, sign_up_rate, sign_up_burst),
         alarms_to=alarms_to,
         log_days=int(log_days) if log_days else None,
+        per_ip_rate=per_ip_rate,
     )
     if check:
         _check(cloud, project, options)

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from ops.deployment import (
     alarms,
+    client_limit,
     event_invoke_config,
     event_source_mapping,
     function_logs,
@@ -62,6 +63,7 @@ class Options:
     throttle: Throttle = AS_IT_WAS
     alarms_to: str | None = None
     log_days: int | None = None
+    per_ip_rate: int | None = None
     settings: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -114,9 +116,11 @@ def _deploy(
     given = {**project.environment, **options.settings}
     sender = environment["MAIL_FROM"]
 
+    stack = Stack(client("cloudformation"), project.full_name)
+    parameters = stack.parameters()
+    client_rate = _prepare_client_limit(cloud, project, options, parameters, progress)
+
     with progress.step("Sender") as say:
-        stack = Stack(client("cloudformation"), project.full_name)
-        parameters = stack.parameters()
         limits = mail_limits.read(client("sesv2").get_account())
         environment |= limits.settings(given, parameters)
         identity = mail_identity.choose(client("sesv2"), sender, stack.made("NewMailIdentity"))
@@ -137,6 +141,7 @@ def _deploy(
                 "PermissionsBoundary": permissions_boundary.find(client("iam"), cloud, project),
                 "LogDays": str(days),
                 "AlarmsTo": alarms.read_address(recipient),
+                "PerIpRate": str(client_rate),
                 "ApiStage": project.api_stage,
             },
             say,
@@ -190,6 +195,11 @@ def _deploy(
             client("apigateway"), api_id, project.api_stage, options.throttle, say
         )
 
+    if client_rate:
+        with progress.step("Limit by client on the API") as say:
+            stage_arn = client_limit.api_stage_arn(cloud, api_id, project.api_stage)
+            client_limit.associate(client("wafv2"), stage_arn, outputs["ClientLimitArn"], say)
+
     return Deployed(
         base_url=environment["BASE_URL"],
         table=project.users_table,
@@ -200,6 +210,35 @@ def _deploy(
             *([] if cloud.endpoint else package.left_to_do(project.stage)),
         ],
     )
+
+
+def _prepare_client_limit(
+    cloud: Cloud,
+    project: Project,
+    options: Options,
+    parameters: Mapping[str, str],
+    progress: Progress,
+) -> int:
+    """Return the limit by client that is wanted, and take one that is not off the API.
+
+    WAF is not asked at all where there is no limit, so that its permissions are not needed.
+    """
+    before = int(parameters.get("PerIpRate", 0))
+    wanted = before if options.per_ip_rate is None else options.per_ip_rate
+    if not (wanted or before):
+        return 0
+    with progress.step("Limit by client") as say:
+        wafv2: Any = cloud.session.client("wafv2")
+        api_id = rest_api.find(cloud.session.client("apigateway"), project)
+        stage_arn = client_limit.api_stage_arn(cloud, api_id or "none", project.api_stage)
+        if not wanted:
+            client_limit.dissociate(wafv2, project, stage_arn, say)
+            return 0
+        if api_id:
+            client_limit.check(wafv2, project, stage_arn)
+        price = "" if wanted == before else f". {client_limit.PRICE}"
+        say(f"{wanted} POSTs of one IP address in five minutes{price}")
+    return wanted
 
 
 def _own_address(recorded: str) -> str:

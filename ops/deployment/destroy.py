@@ -9,11 +9,13 @@ from typing import Any
 
 from ops.deployment import (
     chalice_record,
+    client_limit,
     function_logs,
     functions,
     mail_identity,
     mail_limits,
     preconditions,
+    rest_api,
     table,
 )
 from ops.deployment.deploy import OF_THE_USERS, OWN_SETTINGS, own_configuration_set
@@ -60,7 +62,14 @@ def _destroy(cloud: Cloud, project: Project, progress: Progress, delete_users: b
     stack = Stack(client("cloudformation"), project.full_name)
 
     # While the stack is there: it alone says which of them an operator set.
-    project.unset(mail_limits.derived(before, stack.parameters()))
+    parameters = stack.parameters()
+    project.unset(mail_limits.derived(before, parameters))
+
+    if parameters.get("PerIpRate", "0") != "0":
+        with progress.step("Limit by client") as say:
+            api_id = rest_api.find(client("apigateway"), project) or "none"
+            stage_arn = client_limit.api_stage_arn(cloud, api_id, project.api_stage)
+            client_limit.dissociate(client("wafv2"), project, stage_arn, say)
 
     with progress.step("Functions and API") as say:
         _remove_deployed(cloud, project, say)

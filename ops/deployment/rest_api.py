@@ -5,6 +5,7 @@ is recorded as deployed it only fills (chalice/deploy/planner.py: _plan_restapi)
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,23 +20,31 @@ NAME = "rest_api"  # what Chalice records it under
 TAG = "bienvenue-stage"
 EVERY_METHOD = "*/*"
 _CALLER = re.compile(r":execute-api:[^:]*:\d*:(\w+)/")
+_Limits = tuple[float | None, float | None]  # a rate and a burst
 
 
 @dataclass(frozen=True)
 class Throttle:
     """The number of requests that each method of each route takes; others are answered 429.
 
-    ``rate`` is for a second, lasting; ``burst`` at once. None is as it was before.
+    ``rate`` is for a second, lasting; ``burst`` at once. ``sign_up_rate`` and ``sign_up_burst``
+    are those of the two routes that have mail sent. None is as it was before.
     https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-request-throttling.html
     """
 
     rate: float | None = None
     burst: int | None = None
+    sign_up_rate: float | None = None
+    sign_up_burst: int | None = None
 
 
 AS_IT_WAS = Throttle()
 FIRST_RATE = 50.0  # four million a day, and a bound on what abuse can cost
 FIRST_BURST = 100
+FIRST_SIGN_UP_RATE = 5.0  # at 50 a second, a quota of 50,000 mails is gone in 17 minutes
+FIRST_SIGN_UP_BURST = 20
+SIGN_UP_METHODS = ("~1users/POST", "~1resend/POST")
+"""The methods that have mail sent, as a patch of an API's stage spells them (RFC 6901)."""
 
 
 def ensure(gateway: "APIGatewayClient", project: Project, say: Say) -> str:
@@ -121,34 +130,73 @@ def _recorded_id(project: Project) -> str:
 def ensure_throttle(
     gateway: "APIGatewayClient", api_id: str, api_stage: str, wanted: Throttle, say: Say
 ) -> None:
-    """Throttle the deployed API. A limit that was set before stays unless ``wanted`` says more.
+    """Throttle the deployed API. A limit that was set before stays unless ``wanted`` names one.
 
-    The API's stage remembers it, and no deployment of Chalice's changes that."""
+    The API's stage remembers it, and no deployment of Chalice's changes that.
+    """
     stage = gateway.get_stage(restApiId=api_id, stageName=api_stage)
-    current = stage.get("methodSettings", {}).get(EVERY_METHOD, {})
-    before = (current.get("throttlingRateLimit"), current.get("throttlingBurstLimit"))
-    rate = _limit(wanted.rate, before[0], FIRST_RATE)
-    burst = _limit(wanted.burst, before[1], FIRST_BURST)
-    limits = {"rateLimit": f"{rate:.9g}", "burstLimit": f"{burst:.9g}"}
-    text = f"{limits['rateLimit']} a second, {limits['burstLimit']} at once, for each route"
-    if before == (rate, burst):
+    settings = {
+        key.replace("~1", "/").lstrip("/"): value
+        for key, value in stage.get("methodSettings", {}).items()
+    }
+    every = _throttling(settings.get(EVERY_METHOD, {}))
+    before = {EVERY_METHOD: every}
+    limits = {
+        EVERY_METHOD: (
+            _limit(wanted.rate, every[0], FIRST_RATE),
+            _limit(wanted.burst, every[1], FIRST_BURST),
+        )
+    }
+    first_rate, first_burst = _first_for_sign_ups(every)
+    for method in SIGN_UP_METHODS:
+        before[method] = _throttling(settings.get(method.removeprefix("~1"), {}))
+        limits[method] = (
+            _limit(wanted.sign_up_rate, before[method][0], first_rate),
+            _limit(wanted.sign_up_burst, before[method][1], first_burst),
+        )
+    text = (
+        f"{_words(limits[SIGN_UP_METHODS[0]])} for sign-ups, "
+        f"{_words(limits[EVERY_METHOD])} for each other route"
+    )
+    if before == limits:
         text = f"nothing to change ({text})"
     else:
         gateway.update_stage(
             restApiId=api_id,
             stageName=api_stage,
             patchOperations=[
-                {"op": "replace", "path": f"/{EVERY_METHOD}/throttling/{name}", "value": value}
-                for name, value in limits.items()
+                {"op": "replace", "path": f"/{method}/throttling/{name}", "value": f"{value:.9g}"}
+                for method, pair in limits.items()
+                for name, value in zip(("rateLimit", "burstLimit"), pair, strict=True)
             ],
         )
     say(text)
 
 
+def _throttling(settings: Mapping[str, Any]) -> _Limits:
+    return settings.get("throttlingRateLimit"), settings.get("throttlingBurstLimit")
+
+
+def _first_for_sign_ups(every: _Limits) -> tuple[float, float]:
+    """Return the first limits of sign-ups, if each route's were ``every`` so far.
+
+    An operator who chose those keeps them, so that a new version refuses no more than the old one.
+    """
+    if every[0] in (None, -1, FIRST_RATE) and every[1] in (None, -1, FIRST_BURST):
+        return FIRST_SIGN_UP_RATE, FIRST_SIGN_UP_BURST
+    return _limit(None, every[0], FIRST_RATE), _limit(None, every[1], FIRST_BURST)
+
+
+def _words(limits: _Limits) -> str:
+    rate, burst = limits
+    return f"{rate:.9g} a second and {burst:.9g} at once"
+
+
 def _limit(wanted: float | None, current: float | None, first: float) -> float:
     """Return the limit to be. Zero counts as set: it is how an operator shuts the API in a hurry.
 
-    API Gateway may say -1 of a limit that was never set."""
+    API Gateway may say -1 of a limit that was never set.
+    """
     if wanted is not None:
         return wanted
     return first if current is None or current < 0 else current

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from http import HTTPStatus
 from typing import Any
 
+from ops.loopback import guard
 from ops.run.requests import Request
 
 Scope = MutableMapping[str, Any]
@@ -20,8 +21,6 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 READY = "/_ministack/ready"
 
-# The port may be another: of a proxy, or of a tunnel. A page of another name cannot send these.
-_LOOPBACK = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:\d{1,5})?")
 # What the local cloud itself takes for a request to the deployed API, and for nothing else.
 _PRODUCT = re.compile(r"/restapis/[^/]+/[^/]+/_user_request_(/.*)?", re.DOTALL)
 # Whether it is ready, and the functions' packages: AWS, too, lets these be fetched by a plain GET.
@@ -55,7 +54,7 @@ class Guard:
 
 def mailbox_refusal(request: Request) -> str:
     """Return why the mailbox refuses ``request``; empty if it does not."""
-    return _strange_host(request) or _foreign_page(request)
+    return guard.refusal(request.method, request.headers)
 
 
 def cloud_refusal(request: Request, keys: dict[str, str], *, enforces_iam: bool = False) -> str:
@@ -64,11 +63,11 @@ def cloud_refusal(request: Request, keys: dict[str, str], *, enforces_iam: bool 
     ``keys`` are the secret keys by access key. The deployed API is for everybody, as on AWS: it
     decides on foreign pages itself. A cloud that ``enforces_iam`` checks the functions' own keys.
     """
-    if reason := _strange_host(request):
+    if reason := guard.strange_host(request.headers):
         return reason
     if _PRODUCT.fullmatch(request.path):
         return ""
-    if reason := _foreign_page(request):
+    if reason := guard.foreign_page(request.method, request.headers):
         return reason
     if request.method == "GET" and _UNSIGNED.fullmatch(request.path):
         return ""
@@ -78,34 +77,6 @@ def cloud_refusal(request: Request, keys: dict[str, str], *, enforces_iam: bool 
     if secret_key and request.is_signed_with(secret_key):
         return ""
     return "The request is not signed with the keys of this run: they are in its stack.json."
-
-
-def _strange_host(request: Request) -> str:
-    host = request.headers.get("host", "")
-    # A name that a stranger's DNS leads here (DNS rebinding) is still the Host that browsers send.
-    return "" if _LOOPBACK.fullmatch(host) else f"The host {host!r} is not this machine."
-
-
-def _foreign_page(request: Request) -> str:
-    headers = request.headers
-    origin = headers.get("origin")
-    if origin is not None and origin != f"http://{headers['host']}":
-        return f"Pages of {origin} may not use this."
-    site = headers.get("sec-fetch-site", "none")
-    # Another port of this machine is the same site to browsers, but a foreign page to us.
-    if site in ("none", "same-origin") or _is_followed_link(request):
-        return ""
-    return "Pages of other origins may not use this."
-
-
-def _is_followed_link(request: Request) -> bool:
-    """Return True if a browser opens this in a tab of its own: no page can read what it shows."""
-    headers = request.headers
-    return (
-        request.method == "GET"
-        and headers.get("sec-fetch-mode") == "navigate"
-        and headers.get("sec-fetch-dest") == "document"
-    )
 
 
 def _request(scope: Scope, body: bytes) -> Request:

@@ -80,6 +80,8 @@ def compare(before: Image | None, after: Image | None) -> list[tuple[str, str]]:
         happened.append(("put", "by another program, in place of the user"))
     elif mail == "owed" and mail_before == "sending":
         happened.append(("not mailed", "SES did not take the mail, which is still owed"))
+    elif mail == "delivered" and mail_before == "sending":  # SES's report was first
+        happened += [("mailed", ""), ("delivered", "")]
     elif mail != mail_before and mail in _MAIL:
         happened.append((_MAIL[mail], _text(after, "mail_error")))
     if "validated_at" in after and "validated_at" not in (before or {}):

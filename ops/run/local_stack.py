@@ -32,7 +32,8 @@ from ops.terminal.interrupts import STOPPING
 from ops.terminal.progress import Progress
 
 MAIL_FROM = "bienvenue@example.org"
-UNTHROTTLED = Throttle(rate=10000, burst=5000)  # what AWS gives a whole account at the start
+UNTHROTTLED = Throttle(10000, 5000, sign_up_rate=10000, sign_up_burst=5000)
+"""What AWS gives a whole account at the start."""
 PATIENCE = 30.0
 GLANCE = 0.25
 

@@ -8,7 +8,7 @@ import html
 import json
 import re
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from email import message_from_bytes, policy
@@ -90,11 +90,20 @@ class Mailbox:
 
 
 class Recorder:
-    """Keeps in ``mailbox`` what ``app``, the local cloud, accepts for sending."""
+    """Keeps in ``mailbox`` what ``app``, the local cloud, accepts for sending.
 
-    def __init__(self, app: App, mailbox: Mailbox) -> None:
+    ``mail_taken`` is called with the JSON of each SendEmail, SES's id and the moment.
+    """
+
+    def __init__(
+        self,
+        app: App,
+        mailbox: Mailbox,
+        mail_taken: Callable[[Mapping[str, Any], str, datetime], None],
+    ) -> None:
         self._app = app
         self._mailbox = mailbox
+        self._mail_taken = mail_taken
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         is_mail = scope["type"] == "http" and scope["path"] == SEND_EMAIL
@@ -116,7 +125,9 @@ class Recorder:
                 if status == HTTPStatus.OK and not message.get("more_body", False):
                     message_id = json.loads(answer)["MessageId"]
                     now = datetime.now(timezone.utc)
-                    self._mailbox.add(json.loads(asked["body"]), message_id, now)
+                    call = json.loads(asked["body"])
+                    self._mailbox.add(call, message_id, now)
+                    self._mail_taken(call, message_id, now)
             await send(message)
 
         await self._app(scope, receive_again, record)

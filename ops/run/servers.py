@@ -7,16 +7,21 @@ import asyncio
 import os
 import resource
 import signal
+import threading
 from functools import partial
 
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
 from ministack.app import AUTH, app  # type: ignore[import-untyped]
+from ministack.services import sns  # type: ignore[import-untyped]
 
 from ops.run.guard import App, Guard, cloud_refusal, mailbox_refusal
+from ops.run.mail_events import Publisher
 from ops.run.mailbox import Mailbox, Pages, Recorder
-from ops.stage.local_cloud import ACCOUNT, HOST
+from ops.stage.local_cloud import ACCOUNT, HOST, REGION
 
+NOTIFIED_AT_ONCE = 2
+"""How many of a topic's messages functions handle at the same time."""
 KEEP_ALIVE = 75  # seconds, as ministack's own server has it
 GRACE = 1.0
 
@@ -27,7 +32,9 @@ async def main() -> None:
     # Without IAM, the local cloud gives its functions the account's number as their access key.
     keys = {os.environ["AWS_ACCESS_KEY_ID"]: secret_key, ACCOUNT: secret_key}
     mailbox = Mailbox()
-    cloud = Guard(Recorder(app, mailbox), partial(cloud_refusal, keys=keys, enforces_iam=AUTH))
+    publisher = Publisher(f"http://{HOST}:{os.environ['GATEWAY_PORT']}", REGION)
+    recorder = Recorder(app, mailbox, publisher.mail_taken)
+    cloud = Guard(recorder, partial(cloud_refusal, keys=keys, enforces_iam=AUTH))
     pages = Guard(Pages(mailbox), mailbox_refusal)
     stopped = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.set)
@@ -35,6 +42,22 @@ async def main() -> None:
         _serve(cloud, int(os.environ["GATEWAY_PORT"]), stopped),
         _serve(pages, int(os.environ["MAILBOX_PORT"]), stopped),
     )
+
+
+def _notify_few_at_once() -> None:
+    """Let messages of topics wait for one another, as AWS's own queue before a function does.
+
+    ministack 1.5.33 hands each to a process of its own, so a burst of mails would start hundreds
+    of processes. Safe to delete once it bounds them: its core/lambda_runtime.py, acquire_worker.
+    """
+    deliver = sns._deliver_to_lambda
+    few = threading.BoundedSemaphore(NOTIFIED_AT_ONCE)
+
+    def deliver_in_turn(*message: object) -> None:
+        with few:
+            deliver(*message)
+
+    sns._deliver_to_lambda = deliver_in_turn
 
 
 async def _serve(guarded: App, port: int, stopped: asyncio.Event) -> None:
@@ -49,4 +72,5 @@ if __name__ == "__main__":
     # A burst of connections must not end at 1,024 open files.
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    _notify_few_at_once()
     asyncio.run(main())

@@ -47,6 +47,20 @@ class Rate(click.FloatRange):
         return rate
 
 
+class PerIpRate(click.IntRange):
+    """A limit that AWS WAF takes, or zero for none."""
+
+    def __init__(self, fewest: int) -> None:
+        super().__init__(0, 2_000_000_000)
+        self._fewest = fewest
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        limit = int(super().convert(value, param, ctx))
+        if 0 < limit < self._fewest:
+            self.fail(f"AWS WAF takes no limit below {self._fewest}; 0 is for none.", param, ctx)
+        return limit
+
+
 class Setting(click.ParamType[tuple[str, str]]):
     """``NAME=VALUE``, where the app reads a setting of that name.
 

@@ -23,6 +23,8 @@ from ops.terminal.interrupts import on_request
 from ops.terminal.option_types import Moment
 from ops.terminal.text import as_json, isolated, printable
 from ops.users import (
+    acts,
+    answers,
     clients,
     limits,
     listing,
@@ -231,9 +233,7 @@ def validate(stage: Stage, email: str) -> None:
     key, change = _change(
         email, partial(clients.users(stage).validate_by_hand, now=durations.now())
     )
-    already = change is Change.VALIDATED
-    result = "was validated already" if already else "is validated"
-    click.echo(f"{printable(key)} {result}.")
+    click.echo(answers.answer(acts.VALIDATE, change, printable(key)))
 
 
 @users.command()
@@ -251,16 +251,10 @@ def refuse(stage: Stage, email: str) -> None:
     refuse_by_hand = partial(clients.users(stage).refuse_by_hand, now=durations.now())
     key, change = _try_change(email, refuse_by_hand)
     shown = printable(key)
-    if change is Change.NOBODY:
-        click.echo(f"{shown} is no user. Later sign-ups get no mail.")
-        return
+    words = answers.answer(acts.REFUSE, change, shown)
     if change is Change.VALIDATED:
-        raise OpsError(
-            f"{shown} is validated, and validation sends no more mail. To delete the user:\n"
-            + stage.ops(f"users delete {quote(shown)}")
-        )
-    already = "gets no more mail already" if change is not Change.DONE else "gets no more mail"
-    click.echo(f"{shown} {already}.")
+        raise OpsError(f"{words} To delete the user:\n{stage.ops(f'users delete {quote(shown)}')}")
+    click.echo(words)
 
 
 @users.command()
@@ -276,9 +270,11 @@ def allow(stage: Stage, email: str) -> None:
     store = clients.users(stage)
     with in_plain_words():
         changes = [store.allow(key, durations.now()) for key in lookup.spellings(email)]
-    if Change.DONE not in changes:
-        raise OpsError(f"{printable(email)} has not refused mail: nothing was changed.")
-    click.echo(f"{printable(email)} may sign up again. No mail is sent until then.")
+    change = Change.DONE if Change.DONE in changes else changes[0]
+    words = answers.answer(acts.ALLOW, change, printable(email))
+    if change is not Change.DONE:
+        raise OpsError(words)
+    click.echo(words)
 
 
 @users.command()
@@ -301,8 +297,7 @@ def delete(stage: Stage, email: str, yes: bool) -> None:
         click.confirm(f"Delete {printable(key)} from {stage.name}?", abort=True)
     with in_plain_words():
         change = store.delete(key, durations.now())
-    result = "is deleted" if change is Change.DONE else "was deleted by another program meanwhile"
-    click.echo(f"{printable(key)} {result}.")
+    click.echo(answers.answer(answers.DELETE, change, printable(key)))
 
 
 @users.command()
@@ -356,26 +351,25 @@ def _resend_to(stage: Stage, email: str, even_bounced: bool) -> None:
         email, partial(store.resend_by_hand, now=durations.now(), even_bounced=even_bounced)
     )
     shown = printable(key)
-    if change is Change.VALIDATED:
-        raise OpsError(f"{shown} is validated already and needs no mail.")
+    words = answers.answer(acts.RESEND, change, shown)
     if change is Change.REFUSED:
         raise OpsError(
-            f'{shown} said "this was not me", so no mail is sent. If the user wants it after all:\n'
-            + stage.ops(f"users allow {quote(shown)}")
+            f"{words} If the user wants it after all:\n{stage.ops(f'users allow {quote(shown)}')}"
         )
     if change is Change.COMPLAINED:
         raise OpsError(
-            f"{shown} marked a mail as spam, so no mail is sent. If the user wants it after all, "
-            "delete the user here, remove the address from SES's suppression list, and let them "
-            "sign up again."
+            f"{words} If the user wants it after all, delete the user here, remove the address "
+            "from SES's suppression list, and let them sign up again."
         )
     if change is Change.BOUNCED:
-        words = f"sesv2 delete-suppressed-destination --email-address {quote(shown)}"
+        command = f"sesv2 delete-suppressed-destination --email-address {quote(shown)}"
         raise OpsError(
-            f"Mail to {shown} bounced. If the mailbox works again, run this, then use "
-            f"--even-bounced:\n{stage.cloud.aws(words)}"
+            f"{words} If the mailbox works again, run this, then use --even-bounced:\n"
+            f"{stage.cloud.aws(command)}"
         )
-    click.echo(f"{shown} is owed a mail again. The mailer sends it within seconds.")
+    if change is not Change.DONE:
+        raise OpsError(words)
+    click.echo(words)
 
 
 class _Mails:

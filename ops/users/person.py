@@ -107,7 +107,7 @@ def facts(user: Plain, now: datetime) -> Iterator[tuple[str, str]]:
     if "mail_error" in user:
         yield "why", str(user["mail_error"])
     if step := next_step(user, now):
-        yield "next", step
+        yield "next", f"{step} {remedy(user)}".rstrip()
     if count := user.get("mail_count"):
         yield "mails sent", str(count)
     if "message_id" in user:
@@ -136,7 +136,7 @@ def next_step(user: Plain, now: datetime) -> str:
         if owed is not None and owed < _AT_ONCE:
             return "The mailer sends it within seconds."
         waited = f" It has waited {durations.words(owed.total_seconds())}." if owed else ""
-        return f"It is sent as soon as SES's rate and the budget allow.{waited} See: doctor"
+        return f"It is sent as soon as SES's rate and the budget allow.{waited}"
     if mail == "sending":
         if since is not None and since < LEASE:
             return "A function is handing the mail to SES, or waits for SES's own report."
@@ -155,18 +155,33 @@ def next_step(user: Plain, now: datetime) -> str:
 _ENDS = {
     "delivered": "The mailbox's server took the mail. The user has not opened the link: look in "
     "spam.",
-    "failed": "No mail is sent until you fix the reason. Then: users resend",
-    "bounced": "The mailbox's server refused the mail. If it works again: users resend "
-    "--even-bounced",
+    "failed": "No mail is sent until you fix the reason.",
+    "bounced": "The mailbox's server refused the mail.",
     "complained": "The user marked the mail as spam. No more mail is sent.",
-    "refused": 'The owner said "this was not me". No more mail is sent until: users allow',
+    "refused": 'The owner said "this was not me". No more mail is sent.',
+}
+
+
+def remedy(user: Plain) -> str:
+    """Return which command helps where a user's mail is stuck; empty if none does."""
+    if "validated_at" in user:
+        return ""
+    mail = str(user.get("mail"))
+    return _REMEDIES.get(mail, "")
+
+
+_REMEDIES = {
+    "owed": "If it takes long: doctor",
+    "failed": "Then: users resend",
+    "bounced": "If it works again: users resend --even-bounced",
+    "refused": "If they want it after all: users allow",
 }
 
 
 def moment(stored: object, now: datetime) -> str:
     """Return a stored moment and its distance from ``now``; any other value as it is."""
     at = moment_of(stored)
-    return str(stored) if at is None else f"{at:%Y-%m-%d %H:%M:%S} UTC ({_distance(at - now)})"
+    return str(stored) if at is None else f"{at:%Y-%m-%d %H:%M:%S} UTC ({distance(at - now)})"
 
 
 def _state_in_words(user: Plain, now: datetime) -> str:
@@ -220,7 +235,8 @@ def _age(stored: object, now: datetime) -> timedelta | None:
     return None if at is None else now - at
 
 
-def _distance(ahead: timedelta) -> str:
+def distance(ahead: timedelta) -> str:
+    """Return a span of time in words: ``in 2 hours``, ``3 minutes ago``."""
     seconds = abs(ahead.total_seconds())
     for unit, length in (("day", 86400), ("hour", 3600), ("minute", 60), ("second", 1)):
         if count := int(seconds // length):

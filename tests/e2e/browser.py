@@ -9,12 +9,16 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime, timedelta, timezone
 from html import escape
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserType, Page, ViewportSize, sync_playwright
 
+from chalicelib.users.moments import epoch, iso
+from ops.console import pages
+from ops.console.desk import offers
 from ops.preview import gallery
 from tests.e2e.stack import ROOT
 
@@ -31,6 +35,7 @@ SHEET = (  # seven languages a row, at half their size
     " grid-template-columns: repeat(7, 180px) } iframe { width: 360px; height: 760px; border: 0;"
     " transform: scale(.5); transform-origin: 0 0; margin: 0 -180px -380px 0 }</style>"
 )
+CONSOLE_SIZE = ViewportSize(width=860, height=720)
 SCHEMES = ("light", "dark")
 ARGUMENTS = [
     "--disable-background-networking",
@@ -107,6 +112,42 @@ def _picture_the_docs() -> None:
         page.set_viewport_size(ViewportSize(width=1310, height=700))
         page.set_content(f"{SHEET}{frames}", wait_until="load")
         page.screenshot(path=folder / "languages.png", full_page=True)
+        page.set_viewport_size(CONSOLE_SIZE)
+        page.set_content(_console())
+        page.screenshot(path=folder / "console.png")
+
+
+def _console() -> str:
+    """Return the console's page of a user who has asked for another mail."""
+    now = datetime(2026, 11, 26, 12, 0, tzinfo=timezone.utc)
+
+    def ago(**span: float) -> str:
+        return iso(now - timedelta(**span))
+
+    user = {
+        "email": "alexis@example.org",
+        "prenom": "Alexis",
+        "nom": "GÜNST HORN",
+        "created_at": ago(hours=3),
+        "mail": "delivered",
+        "mail_at": ago(minutes=12, seconds=-3),
+        "links": {
+            "1": {"expires": epoch(now + timedelta(hours=21))},
+            "2": {"expires": epoch(now + timedelta(hours=24, minutes=-12))},
+        },
+        "acts": [
+            {
+                "at": ago(minutes=12),
+                "act": "resend",
+                "by": "arn:aws:sts::123456789012:assumed-role/Support/zoe",
+            }
+        ],
+        "expires_at": epoch(now + timedelta(days=7)),
+    }
+    frame = pages.Frame("/", "prod", "")
+    body = pages.person(frame, user, "", offers(user), None, "", now)
+    style = (ROOT / "ops" / "console" / "style.css").read_text(encoding="utf-8")
+    return f"{frame.start()}<style>{style}</style>{body}{frame.end()}"
 
 
 if __name__ == "__main__":

@@ -4,8 +4,8 @@
 ``python -m ops deploy``, ``destroy`` is ``python -m ops destroy``; either is killed as soon as AWS
 has answered OPERATION. ``destroy-users`` takes the users along, ``record`` makes Chalice's record
 again, ``chalice`` is ``chalice deploy``, ``doctor`` prints its findings, ``trial`` the report of
-``python -m ops deploy --then-destroy``. What each asks of AWS stands in FOLDER/asked-COMMAND, a
-permission a line.
+``python -m ops deploy --then-destroy``. ``limit`` and ``no-limit`` are deploys that turn the limit
+by client on and off. What each asks of AWS stands in FOLDER/asked-COMMAND, a permission a line.
 
 CLOUD ``local`` is reached as ``make run`` reaches its own, ``moto`` as an account of AWS is.
 """
@@ -69,11 +69,11 @@ def run(
     )
 
 
-def _ops(cloud: Cloud, folder: str, last: str = "") -> None:
+def _ops(cloud: Cloud, folder: str, last: str = "", per_ip_rate: int | None = None) -> None:
     deploy(
         _watched(cloud, Path(folder), last),
         Project(Path(folder), STAGE),
-        Options(mail_from=MAIL_FROM, alarms_to=ALARMS_TO),
+        Options(mail_from=MAIL_FROM, alarms_to=ALARMS_TO, per_ip_rate=per_ip_rate),
         Progress(sys.stdout),
     )
 
@@ -171,6 +171,8 @@ if __name__ == "__main__":
     cloud, endpoint, folder, command, *operation = sys.argv[1:]
     {
         "ops": _ops,
+        "limit": partial(_ops, per_ip_rate=30),
+        "no-limit": partial(_ops, per_ip_rate=0),
         "record": _record,
         "destroy": _destroy,
         "destroy-users": partial(_destroy, delete_users=True),

@@ -78,7 +78,7 @@ class Visitor:
     def open_mail(self, to: str, count: int = 1) -> str:
         """Open the latest of ``count`` mails in the mailbox's own page, and return its link."""
         mail = self.stack.wait_for_mails(to, count)[-1]
-        self.stack.wait_for_item(to, "sent")
+        self.stack.wait_for_item(to, "delivered")
         listed = self.stack.get(f"{self.stack.mailbox}/messages/").json()["messages"]
         number = max(one["id"] for one in listed if to in str(one))
         self.page.goto(f"{self.stack.mailbox}/messages/{number}.html")
@@ -274,7 +274,7 @@ def test_the_code_of_the_mail_is_typed_on_the_page_that_waits(visitor: Visitor) 
     email = f"code.{visitor.lang}@example.org"
     visitor.sign_up(email)
     (mail,) = visitor.stack.wait_for_mails(email)
-    visitor.stack.wait_for_item(email, "sent")
+    visitor.stack.wait_for_item(email, "delivered")
     code = code_in(mail)
     field_ = visitor.page.get_by_label(visitor.text("code_label"), exact=True)
     field_.fill(f"{(int(code) + 1) % 1_000_000:06}")
@@ -295,7 +295,7 @@ def test_whoever_did_not_sign_up_says_so_from_the_mail(browser: Browser, visitor
         owner.click_in_mail("/refuse")
         owner.sees("refuse_title")
         look(owner.page, f"refuse.{visitor.lang}")
-        assert owner.stack.item(email)["mail"] == {"S": "sent"}
+        assert owner.stack.item(email)["mail"] == {"S": "delivered"}
         owner.press("refuse_button")
         owner.sees("refuse_done_title")
         look(owner.page, f"refuse-done.{visitor.lang}")

@@ -17,7 +17,7 @@ from typing import Any
 import boto3
 import pytest
 
-from ops.deployment import event_invoke_config, event_source_mapping, function_logs
+from ops.deployment import client_limit, event_invoke_config, event_source_mapping, function_logs
 from ops.run import local_stack
 from ops.stage import local_stage
 from ops.stage.local_cloud import ABSENT, ACCOUNT, REGION
@@ -241,7 +241,8 @@ def alarms(cloudwatch: Any) -> dict[str, Any]:
 
 def test_plain_chalice_ships_code_and_keeps_all_else(stage: Stage) -> None:
     before = stage.beyond_chalice()
-    assert before["methods"]["*/*"]["throttlingRateLimit"] == 50
+    limits = {method: one["throttlingRateLimit"] for method, one in before["methods"].items()}
+    assert sorted(limits.values()) == [5, 5, 50]
     assert before["on failure"]["DestinationConfig"]["OnFailure"]
     assert {one["LogFormat"] for one in before["logging"].values()} == {"JSON"}
     stage.add_route("/plain")
@@ -287,6 +288,33 @@ def test_a_table_made_anew_is_noticed_and_mails_go_out_again(stage: Stage) -> No
     stage.journey("anew@example.org")
 
 
+def test_a_limit_by_client_is_put_before_the_api_and_removed(stage: Stage) -> None:
+    """It is left on, so that destroy has one to remove."""
+    asked = (stage.folder / deploying.ASKED.format("ops")).read_text(encoding="utf-8")
+    assert "wafv2" not in asked  # who has no such limit needs none of its permissions
+    printed = stage.deploy("limit")
+    step, price = "✓ Limit by client: 30 POSTs of one IP address in five minutes", "$6.00 a month"
+    assert step in printed
+    assert printed.index(price) < printed.index("✓ Backing resources")
+    assert "✓ Limit by client on the API: on" in printed
+    assert web_acl(stage) == "bienvenue-local"
+    assert stage.get("/openapi.json")
+    assert "✓ Limit by client on the API: nothing to change" in stage.deploy()
+    assert "✓ Limit by client: off" in stage.deploy("no-limit")
+    assert web_acl(stage) == ""
+    assert stage.client("wafv2").list_web_acls(Scope="REGIONAL")["WebACLs"] == []
+    assert "Limit by client" not in stage.deploy()
+    stage.deploy("limit")
+
+
+def web_acl(stage: Stage) -> str:
+    """Return the name of the web ACL before the API; empty if there is none."""
+    (api,) = stage.client("apigateway").get_rest_apis()["items"]
+    arn = f"arn:aws:apigateway:{REGION}::/restapis/{api['id']}/stages/api"
+    found = client_limit.find(stage.client("wafv2"), arn)
+    return found["Name"] if found else ""
+
+
 def left(stage: Stage) -> dict[str, list[str]]:
     """Everything in the account that a deploy could have made."""
     found = {
@@ -302,6 +330,7 @@ def left(stage: Stage) -> dict[str, list[str]]:
         "dashboards": stage.client("cloudwatch").list_dashboards()["DashboardEntries"],
         "logs": stage.client("logs").describe_log_groups()["logGroups"],
         "configuration sets": stage.client("sesv2").list_configuration_sets()["ConfigurationSets"],
+        "web ACLs": stage.client("wafv2").list_web_acls(Scope="REGIONAL")["WebACLs"],
         "tables": stage.client("dynamodb").list_tables()["TableNames"],
         "identities": stage.client("sesv2").list_email_identities()["EmailIdentities"],
     }
@@ -353,23 +382,36 @@ def test_users_that_are_to_go_go_too(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize(
-    ("policy", "commands", "some"),
+    ("policies", "commands", "some"),
     [
-        ("deploy", ["ops"], {"cloudformation:CreateChangeSet", "lambda:CreateFunction"}),
+        (
+            "deploy client-limit",
+            ["ops", "limit", "no-limit"],
+            {"cloudformation:CreateChangeSet", "lambda:CreateFunction", "wafv2:AssociateWebACL"},
+        ),
         ("ship-code", ["record", "chalice"], {"lambda:UpdateFunctionCode", "apigateway:POST"}),
-        ("destroy", ["destroy", "destroy-users"], {"dynamodb:DeleteTable", "apigateway:DELETE"}),
+        (
+            "destroy client-limit",
+            ["destroy", "destroy-users"],
+            {"dynamodb:DeleteTable", "apigateway:DELETE", "wafv2:DisassociateWebACL"},
+        ),
     ],
 )
 def test_no_command_needs_what_its_policy_does_not_give(
-    stage: Stage, policy: str, commands: list[str], some: set[str]
+    stage: Stage, policies: str, commands: list[str], some: set[str]
 ) -> None:
-    path = ROOT / "docs" / "policies" / f"{policy}.json"
-    statements = json.loads(path.read_text(encoding="utf-8"))["Statement"]
-    given = {action for statement in statements for action in statement["Action"]}
+    paths = [ROOT / "docs" / "policies" / f"{policy}.json" for policy in policies.split()]
+    documents = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
+    given = {
+        action
+        for document in documents
+        for statement in document["Statement"]
+        for action in statement["Action"]
+    }
     files = [stage.folder / deploying.ASKED.format(command) for command in commands]
     asked = {permission for file in files for permission in file.read_text().split()}
     assert some <= asked
-    assert asked - given <= NOT_ON_AWS.get(policy, set())
+    assert asked - given <= NOT_ON_AWS.get(policies, set())
 
 
 def test_plain_chalice_without_a_table_says_what_to_run_first(tmp_path: Path) -> None:

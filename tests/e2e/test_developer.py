@@ -49,10 +49,16 @@ def test_a_journey_is_printed_line_by_line(stack: Stack) -> None:
     email = "followed@example.org"
     stack.post("/users", {"email": email, "prenom": "Alexis", "lang": "en"})
     (mail,) = stack.wait_for_mails(email)
+    stack.wait_for_item(email, "delivered")
     stack.open(link_in(mail))
     wait_for(lambda: printed(stack, rf"validated +{email}"), PATIENCE, "validated")
     told = [line.split(maxsplit=1)[1] for line in printed(stack, rf".*{email}.*")]
-    assert [re.split("  +", line)[0] for line in told] == ["signed up", "mailed", "validated"]
+    assert [re.split("  +", line)[0] for line in told] == [
+        "signed up",
+        "mailed",
+        "delivered",
+        "validated",
+    ]
 
 
 def test_a_change_is_deployed_within_seconds_and_its_log_shown(
@@ -126,7 +132,7 @@ def test_a_quiet_run_prints_nothing_after_its_start(tmp_path: Path, checkout: Pa
     with running(tmp_path, "--quiet", checkout=checkout) as quiet:
         before = (tmp_path / "output").read_text()
         quiet.post("/users", {"email": "quiet@example.org", "prenom": "Alexis"})
-        quiet.wait_for_item("quiet@example.org", "sent")
+        quiet.wait_for_item("quiet@example.org", "delivered")
         assert (tmp_path / "output").read_text() == before
 
 

@@ -20,10 +20,10 @@ from typing import Any
 import pytest
 
 from chalicelib.users.moments import iso
+from ops.run.mail_events import events
 from tests.e2e import test_feedback as feedback
 from tests.e2e.proxy import Proxy, Trouble, hangs, resets, says
 from tests.e2e.stack import Stack, running, wait_for
-from tests.support.fakes import delivery, sent
 from tests.support.faults import LATEST_EVENT, Row, count, report
 
 SIGN_UPS = int(os.environ.get("SIGN_UPS", "100"))
@@ -48,8 +48,7 @@ class Outpost:
 
     def report(self, mail: dict[str, Any]) -> None:
         """Publish SES's events about a mail that it took, each after a delay of its own."""
-        (to,), (tag,) = mail["Destination"]["ToAddresses"], mail["EmailTags"]
-        for event in (sent(to, tag["Value"]), delivery(to, tag["Value"])):
+        for event in events(mail, "0100", datetime.now(timezone.utc)):
             delay = random.uniform(0, LATEST_EVENT)  # noqa: S311 - nothing secret
             timer = threading.Timer(delay, feedback.report, (self.stack, event))
             timer.daemon = True
@@ -169,6 +168,7 @@ def shared_outpost(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Outpost
         with running(tmp_path_factory.mktemp("outpost"), *settings) as stack:
             ses.target = dynamodb.target = stack.aws
             outpost = Outpost(stack, ses, dynamodb)
+            feedback.ask_for_events(stack, Enabled=False)  # the proxy's are the only ones
             ses.on_passed = outpost.report
             yield outpost
             sys.stdout.write("\n" + report("faults-of-processes.txt", outpost.rows))

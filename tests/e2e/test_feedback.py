@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from ops.run.mail_events import SIMULATOR
 from tests.e2e.stack import Stack, link_in
-from tests.support.fakes import bounce, complaint, delivery, sent
+from tests.support.fakes import bounce, complaint, sent
 from tests.support.service import EVERY_MINUTE
 
 LONG_AGO = {"S": "2020-01-01T00:00:00.000000Z"}
@@ -17,7 +18,7 @@ LONG_AGO = {"S": "2020-01-01T00:00:00.000000Z"}
 def signed_up(stack: Stack, email: str) -> str:
     """Sign a user up, and return the tag of the mail."""
     stack.post("/users", {"email": email, "nom": "Horn"})
-    return str(stack.wait_for_item(email, "sent")["mail_link"]["S"])
+    return str(stack.wait_for_item(email, "delivered")["mail_link"]["S"])
 
 
 def feedback_topic(stack: Stack) -> str:
@@ -35,6 +36,20 @@ def report(stack: Stack, message: dict[str, Any]) -> None:
         Message=json.dumps(message),
         MessageAttributes={"any": {"DataType": "String", "StringValue": "any"}},
     )
+
+
+def ask_for_events(stack: Stack, **changes: Any) -> Any:
+    """Change what the stage's destination gets of SES's events, and return what it got before."""
+    ses, name = stack.client("sesv2"), "bienvenue-local"
+    answer = ses.get_configuration_set_event_destinations(ConfigurationSetName=name)
+    (before,) = answer["EventDestinations"]
+    destination = before.pop("Name")
+    ses.update_configuration_set_event_destination(
+        ConfigurationSetName=name,
+        EventDestinationName=destination,
+        EventDestination={**before, **changes},
+    )
+    return before
 
 
 def drain(stack: Stack, run: str) -> None:
@@ -61,9 +76,33 @@ def test_an_address_that_refuses_mail_gets_no_more(stack: Stack, make: Any, mail
 
 def test_a_delivery_is_recorded(stack: Stack) -> None:
     email = "delivered@example.org"
-    report(stack, delivery(email, signed_up(stack, email)))
-    item = stack.wait_for_item(email, "delivered")
-    assert item["delivery_ms"] == {"N": "900"}
+    signed_up(stack, email)
+    item = stack.item(email)
+    assert item["delivery_ms"] == {"N": "500"}
+    assert item["message_id"]["S"] in str(stack.wait_for_mails(email)[0]["Message-ID"])
+
+
+@pytest.mark.parametrize(
+    ("mailbox", "mail"),
+    [("bounce+1", "bounced"), ("suppressionlist", "bounced"), ("complaint", "complained")],
+)
+def test_the_simulators_addresses_do_as_on_aws(stack: Stack, mailbox: str, mail: str) -> None:
+    email = f"{mailbox}@{SIMULATOR}"
+    stack.post("/users", {"email": email, "nom": "Horn"})
+    stack.wait_for_item(email, mail)
+
+
+def test_a_topic_gets_only_the_events_that_it_wants(stack: Stack) -> None:
+    """The run publishes what the configuration set's destination asks for, as SES does."""
+    email, later = "silence@example.org", f"bounce+later@{SIMULATOR}"
+    before = ask_for_events(stack, MatchingEventTypes=["BOUNCE"])
+    try:
+        for each in (email, later):
+            stack.post("/users", {"email": each, "nom": "Horn"})
+            stack.wait_for_item(each, "sent" if each == email else "bounced")
+    finally:
+        ask_for_events(stack, **before)
+    assert stack.item(email)["mail"] == {"S": "sent"}
 
 
 def test_ses_ends_the_doubt_about_a_mail(stack: Stack) -> None:

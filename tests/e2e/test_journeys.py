@@ -91,7 +91,7 @@ def test_an_expired_link_leads_to_a_new_one(stack: Stack) -> None:
     email = "late@example.org"
     stack.post("/users", {"email": email, **NAMES})
     (mail,) = stack.wait_for_mails(email)
-    stack.wait_for_item(email, "sent")
+    stack.wait_for_item(email, "delivered")
     stack.expire_links(email)
     assert stack.open(link_in(mail)).status == 410
 
@@ -103,21 +103,21 @@ def test_an_expired_link_leads_to_a_new_one(stack: Stack) -> None:
 def test_resending_waits_a_minute_and_ends_with_the_fifth_mail(stack: Stack) -> None:
     email = "eager@example.org"
     stack.post("/users", {"email": email, **NAMES})
-    stack.wait_for_item(email, "sent")
+    stack.wait_for_item(email, "delivered")
     for _ in range(3):
         assert stack.post("/resend", {"email": email}).status == 202
-    assert stack.item(email)["mail"] == {"S": "sent"}
+    assert stack.item(email)["mail"] == {"S": "delivered"}
 
     for sent in range(2, 6):
         stack.change(email, mail_at=LONG_AGO)
         stack.post("/resend", {"email": email})
         stack.wait_for_mails(email, sent)
-        stack.wait_for_item(email, "sent")
+        stack.wait_for_item(email, "delivered")
     stack.change(email, mail_at=LONG_AGO)
     for path in ("/resend", "/users"):
         fields = {"email": email} if path == "/resend" else {"email": email, **NAMES}
         assert stack.post(path, fields).status == 202
-    assert stack.item(email)["mail"] == {"S": "sent"}
+    assert stack.item(email)["mail"] == {"S": "delivered"}
     assert len(stack.mails(email)) == 5
 
 
@@ -125,7 +125,7 @@ def test_signing_up_again_never_touches_who_is_validated(stack: Stack) -> None:
     email = "done@example.org"
     stack.post("/users", {"email": email, **NAMES})
     (mail,) = stack.wait_for_mails(email)
-    stack.wait_for_item(email, "sent")
+    stack.wait_for_item(email, "delivered")
     assert validated(stack.open(link_in(mail)))
     stack.change(email, mail_at=LONG_AGO)
     before = stack.item(email)
@@ -142,7 +142,7 @@ def test_many_at_once_get_one_mail_each(stack: Stack) -> None:
         )
     assert {answer.status for answer in answers} == {202}
     for email in people:
-        stack.wait_for_item(email, "sent")
+        stack.wait_for_item(email, "delivered")
     assert {len(stack.wait_for_mails(email)) for email in people[::8]} == {1}
     assert {stack.item(email)["mail_count"]["N"] for email in people} == {"1"}
 
@@ -173,7 +173,7 @@ def test_no_log_of_the_stack_names_anybody(stack: Stack) -> None:
     """Runs on what the other journeys have left behind, and on one of its own."""
     stack.post("/users", {"email": "logged@example.org", **NAMES})
     (mail,) = stack.wait_for_mails("logged@example.org")
-    stack.wait_for_item("logged@example.org", "sent")
+    stack.wait_for_item("logged@example.org", "delivered")
     token = parse_qs(urlsplit(link_in(mail)).query)["token"][0]
     logs = stack.client("logs")
     lines = [

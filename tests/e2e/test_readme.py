@@ -79,7 +79,7 @@ def test_the_settings_page_names_every_setting_and_no_other() -> None:
 def test_the_items_page_names_every_attribute(stack: Stack) -> None:
     email = "documented@example.org"
     stack.post("/users", {"email": email, "prenom": "Alexis", "nom": "GÜNST HORN"})
-    item = stack.wait_for_item(email, "sent")
+    item = stack.wait_for_item(email, "delivered")
     documented: dict[str, str] = {}
     for names, types in re.findall(r"^\| (`.*?) \| ([A-Z, ]+) \|", page("item"), re.MULTILINE):
         named, typed = re.findall(r"\w+", names), re.findall(r"\w+", types)

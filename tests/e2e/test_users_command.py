@@ -40,7 +40,7 @@ def listed(stack: Stack, *arguments: str) -> dict[str, dict[str, str]]:
 
 def test_people_are_brought_in_mailed_looked_up_and_let_go(stack: Stack, tmp_path: Path) -> None:
     stack.post("/users", {"email": "before@example.org", "prenom": "Be", "nom": "Fore"})
-    stack.wait_for_item("before@example.org", "sent")
+    stack.wait_for_item("before@example.org", "delivered")
     stack.post("/users", {"email": "here@example.org", "prenom": "He", "nom": "Re"})
     run(stack, "validate", "here@example.org")
     file = tmp_path / "people.csv"
@@ -60,9 +60,9 @@ def test_people_are_brought_in_mailed_looked_up_and_let_go(stack: Stack, tmp_pat
 
     (mail,) = stack.wait_for_mails("imported@example.org")
     assert mail["Subject"] == "Confirm your email address for Bienvenue"
-    item = stack.wait_for_item("imported@example.org", "sent")
+    item = stack.wait_for_item("imported@example.org", "delivered")
     assert "expires_at" not in item
-    assert listed(stack, "--pending")["imported@example.org"]["mail"] == "sent"
+    assert listed(stack, "--pending")["imported@example.org"]["mail"] == "delivered"
     assert stack.open(link_in(mail)).json()["status"] == "validated"
     found = listed(stack, "--validated")
     assert found["imported@example.org"]["nom"] == "GÜNST HORN"
@@ -71,7 +71,7 @@ def test_people_are_brought_in_mailed_looked_up_and_let_go(stack: Stack, tmp_pat
 
     run(stack, "resend", "before@example.org")
     assert len(stack.wait_for_mails("before@example.org", 2)) == 2
-    stack.wait_for_item("before@example.org", "sent")
+    stack.wait_for_item("before@example.org", "delivered")
     assert "state       pending" in run(stack, "show", "Before@Example.org")
     run(stack, "validate", "before@example.org")
     item = stack.item("before@example.org")
@@ -93,7 +93,7 @@ def test_who_is_validated_already_gets_no_mail(stack: Stack, tmp_path: Path) -> 
     )
     run(stack, "import", file)
     # The stream hands records on in order, so whoever comes after tells that it has gone by.
-    stack.wait_for_item("mailed@example.org", "sent")
+    stack.wait_for_item("mailed@example.org", "delivered")
     assert "mail" not in stack.item("moved@example.org")
     assert stack.mails("moved@example.org") == []
 

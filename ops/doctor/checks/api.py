@@ -1,10 +1,12 @@
 """The address of the API, which links lead to."""
 
 import json
+from datetime import timedelta
+from urllib.parse import urlsplit
 
-from ops.deployment import rest_api
+from ops.deployment import client_limit, rest_api
 from ops.doctor import http
-from ops.doctor.check import Check, Finding, amber, green, red
+from ops.doctor.check import Check, Finding, amber, green, grey, red
 from ops.doctor.facts import Facts
 
 
@@ -53,6 +55,60 @@ def _only(facts: Facts) -> Finding:
     )
 
 
+def _own_address(facts: Facts) -> Finding:
+    """Look if a web ACL or a firewall in front of the own domain can be gone around."""
+    host = urlsplit(facts.stage.base_url).hostname or ""
+    if facts.stage.cloud.endpoint:
+        return grey("the local cloud has no domains")
+    if ".execute-api." in host:
+        return green("it is where links lead")
+    gateway = facts.client("apigateway")
+    api_id = rest_api.find(gateway, facts.project)
+    if api_id is None:
+        return red("there is no API", *facts.deploy_again)
+    if gateway.get_rest_api(restApiId=api_id).get("disableExecuteApiEndpoint"):
+        return green(f"switched off: {host} is the only way in")
+    return amber(
+        f"the API also answers at its execute-api address, past what guards {host}",
+        "Switch it off, once links lead to your own domain for a day.",
+        facts.stage.cloud.aws(
+            f"apigateway update-rest-api --rest-api-id {api_id} "
+            "--patch-operations op=replace,path=/disableExecuteApiEndpoint,value=true"
+        ),
+    )
+
+
+def _client_limit(facts: Facts) -> Finding:
+    limit = int(facts.parameter("PerIpRate") or 0)
+    if not limit:
+        return green("none, as nobody asked for one (deploy --per-ip-rate)")
+    api_id = rest_api.find(facts.client("apigateway"), facts.project)
+    stage_arn = client_limit.api_stage_arn(
+        facts.stage.cloud, api_id or "none", facts.project.api_stage
+    )
+    present = client_limit.find(facts.client("wafv2"), stage_arn)
+    if present is None or present["ARN"] != facts.output("ClientLimitArn"):
+        return red("AWS WAF does not stand before the API", *facts.deploy_again)
+    now = facts.now()
+    refused = facts.client("cloudwatch").get_metric_statistics(
+        Namespace="AWS/WAFV2",
+        MetricName="BlockedRequests",
+        Dimensions=[
+            {"Name": "WebACL", "Value": facts.project.full_name},
+            {"Name": "Region", "Value": facts.stage.cloud.region},
+            {"Name": "Rule", "Value": "posts"},
+        ],
+        StartTime=now - timedelta(days=1),
+        EndTime=now,
+        Period=86400,
+        Statistics=["Sum"],
+    )["Datapoints"]
+    count = sum(int(point.get("Sum", 0)) for point in refused)
+    return green(
+        f"{limit} POSTs of one IP address in five minutes; {count:,} requests refused in 24 h"
+    )
+
+
 def _links(facts: Facts) -> Finding:
     setting = facts.project.environment.get("VALIDATE_ON_GET", "")
     if setting.strip() == "true":
@@ -67,5 +123,18 @@ def _links(facts: Facts) -> Finding:
 CHECKS = (
     Check("API", "Answer", (), _answers),
     Check("API", "Only one", ("apigateway:GET", "lambda:GetPolicy"), _only),
+    Check("API", "Own address", ("apigateway:GET",), _own_address),
+    Check(
+        "API",
+        "Limit by client",
+        (
+            "apigateway:GET",
+            "cloudformation:DescribeStacks",
+            "cloudwatch:GetMetricStatistics",
+            "wafv2:GetWebACL",
+            "wafv2:GetWebACLForResource",
+        ),
+        _client_limit,
+    ),
     Check("API", "Links", (), _links),
 )

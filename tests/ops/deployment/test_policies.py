@@ -15,7 +15,7 @@ from ops.deployment.stack import TEMPLATE
 from tests.e2e.stack import ROOT
 
 POLICIES = ROOT / "docs" / "policies"
-NAMES = ("deploy", "ship-code", "destroy", "boundary")
+NAMES = ("deploy", "ship-code", "destroy", "boundary", "client-limit")
 ACCOUNT, REGION = "123456789012", "eu-west-3"
 BOUNDARY = f"arn:aws:iam::{ACCOUNT}:policy/bienvenue-boundary"
 
@@ -136,6 +136,16 @@ def test_users_are_deleted_by_the_policy_for_it_alone() -> None:
     assert not allows("deploy", "dynamodb:DeleteTable", users)
     assert allows("deploy", "dynamodb:DeleteTable", arn("dynamodb", limits))
     assert allows("destroy", "dynamodb:DeleteTable", users)
+
+
+def test_a_web_acl_of_others_is_neither_changed_nor_deleted() -> None:
+    for action in ("wafv2:DeleteWebACL", "wafv2:UpdateWebACL", "wafv2:AssociateWebACL"):
+        assert allows("client-limit", action, arn("wafv2", "regional/webacl/bienvenue-prod/1"))
+        assert not allows("client-limit", action, arn("wafv2", "regional/webacl/theirs/1"))
+        assert not allows("deploy", action, arn("wafv2", "regional/webacl/bienvenue-prod/1"))
+    stage = arn("apigateway", "/restapis/1/stages/api", account="")
+    for action in ("wafv2:DisassociateWebACL", "apigateway:SetWebACL"):
+        assert allows("client-limit", action, stage)
 
 
 def test_an_identity_of_others_is_never_deleted() -> None:

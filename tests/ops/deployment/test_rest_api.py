@@ -40,9 +40,26 @@ def deploy(gateway: APIGatewayClient, api_id: str) -> None:
     gateway.create_deployment(restApiId=api_id, stageName="api")
 
 
-def limits(gateway: APIGatewayClient, api_id: str) -> tuple[float, int]:
-    settings = gateway.get_stage(restApiId=api_id, stageName="api")["methodSettings"]["*/*"]
+def limits(gateway: APIGatewayClient, api_id: str, method: str = "*/*") -> tuple[float, int]:
+    settings = gateway.get_stage(restApiId=api_id, stageName="api")["methodSettings"][method]
     return settings["throttlingRateLimit"], settings["throttlingBurstLimit"]
+
+
+def sign_up_limits(gateway: APIGatewayClient, api_id: str) -> tuple[float, int]:
+    """The limits of both routes that have mail sent."""
+    (both,) = {limits(gateway, api_id, method) for method in rest_api.SIGN_UP_METHODS}
+    return both
+
+
+def set_by_hand(gateway: APIGatewayClient, api_id: str, value: str, method: str = "*/*") -> None:
+    gateway.update_stage(
+        restApiId=api_id,
+        stageName="api",
+        patchOperations=[
+            {"op": "replace", "path": f"/{method}/throttling/{name}", "value": value}
+            for name in ("rateLimit", "burstLimit")
+        ],
+    )
 
 
 def throttle(gateway: APIGatewayClient, api_id: str, wanted: Throttle = AS_IT_WAS) -> str:
@@ -87,8 +104,26 @@ def test_an_api_that_is_gone_is_made_again(
 
 
 def test_an_api_is_throttled_from_the_start(gateway: APIGatewayClient, api: str) -> None:
-    assert throttle(gateway, api) == "50 a second, 100 at once, for each route"
+    assert throttle(gateway, api) == (
+        "5 a second and 20 at once for sign-ups, 50 a second and 100 at once for each other route"
+    )
     assert limits(gateway, api) == (50, 100)
+    assert sign_up_limits(gateway, api) == (5, 20)
+
+
+def test_sign_ups_have_limits_of_their_own(gateway: APIGatewayClient, api: str) -> None:
+    throttle(gateway, api, Throttle(sign_up_rate=80, sign_up_burst=400))
+    throttle(gateway, api, Throttle(rate=60))
+    assert sign_up_limits(gateway, api) == (80, 400)
+    assert limits(gateway, api) == (60, 100)
+    assert throttle(gateway, api).startswith("nothing to change (80 a second and 400 at once")
+
+
+def test_a_chosen_throttle_still_holds_for_sign_ups(gateway: APIGatewayClient, api: str) -> None:
+    """A stage of an earlier version, whose operator had raised its only throttle."""
+    set_by_hand(gateway, api, "900")
+    throttle(gateway, api)
+    assert sign_up_limits(gateway, api) == limits(gateway, api) == (900, 900)
 
 
 def test_what_was_once_said_of_the_throttle_is_remembered(
@@ -98,13 +133,13 @@ def test_what_was_once_said_of_the_throttle_is_remembered(
     assert limits(gateway, api) == (2.5, 100)
     throttle(gateway, api, Throttle(burst=7))
     assert limits(gateway, api) == (2.5, 7)
-    assert throttle(gateway, api) == ("nothing to change (2.5 a second, 7 at once, for each route)")
+    assert throttle(gateway, api).endswith("2.5 a second and 7 at once for each other route)")
     assert limits(gateway, api) == (2.5, 7)
 
 
 def test_a_high_limit_is_said_in_full(gateway: APIGatewayClient, api: str) -> None:
     said = throttle(gateway, api, Throttle(rate=2_500_000, burst=1_000_000))
-    assert said == "2500000 a second, 1000000 at once, for each route"
+    assert said.endswith("2500000 a second and 1000000 at once for each other route")
     assert limits(gateway, api) == (2_500_000, 1_000_000)
 
 
@@ -112,22 +147,15 @@ def test_an_api_that_was_shut_by_hand_is_not_opened_by_a_deploy(
     gateway: APIGatewayClient, api: str
 ) -> None:
     throttle(gateway, api)
-    for name in ("rateLimit", "burstLimit"):
-        gateway.update_stage(
-            restApiId=api,
-            stageName="api",
-            patchOperations=[{"op": "replace", "path": f"/*/*/throttling/{name}", "value": "0"}],
-        )
+    for method in ("*/*", *rest_api.SIGN_UP_METHODS):
+        set_by_hand(gateway, api, "0", method)
     throttle(gateway, api)
     assert limits(gateway, api) == (0, 0)
+    assert sign_up_limits(gateway, api) == (0, 0)
 
 
 def test_limits_that_nobody_set_count_as_none(gateway: APIGatewayClient, api: str) -> None:
-    for name in ("rateLimit", "burstLimit"):
-        gateway.update_stage(
-            restApiId=api,
-            stageName="api",
-            patchOperations=[{"op": "replace", "path": f"/*/*/throttling/{name}", "value": "-1"}],
-        )
+    set_by_hand(gateway, api, "-1")
     throttle(gateway, api)
     assert limits(gateway, api) == (50, 100)
+    assert sign_up_limits(gateway, api) == (5, 20)

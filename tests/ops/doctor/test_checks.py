@@ -54,6 +54,20 @@ GREEN, AMBER, RED, GREY = Light.GREEN, Light.AMBER, Light.RED, Light.GREY
 
 MakeWorld = Callable[..., World]
 
+WEB_ACL = "arn:aws:wafv2:eu-west-3:123456789012:regional/webacl/bienvenue-prod/1"
+LIMITED = {
+    "cloudformation__DescribeStacks": described_stack(
+        Parameters=[{"ParameterKey": "PerIpRate", "ParameterValue": "30"}],
+        Outputs=[{"OutputKey": "ClientLimitArn", "OutputValue": WEB_ACL}],
+    )
+}
+"""A stack with a limit by client."""
+
+
+def on_the_api(arn: str) -> dict[str, Any]:
+    """Return what WAF says of an API with that web ACL."""
+    return {"wafv2.GetWebACLForResource": {"WebACL": {"Name": "bienvenue-prod", "ARN": arn}}}
+
 
 @pytest.fixture
 def world(project: Project, monkeypatch: pytest.MonkeyPatch) -> MakeWorld:
@@ -781,6 +795,27 @@ CASES: list[tuple[str, dict[str, Any], Light, str, str]] = [
         AMBER,
         "another API serves the stage: second",
         "apigateway delete-rest-api --rest-api-id second",
+    ),
+    (
+        "API/Own address",
+        {"api-gateway.GetRestApi": {"disableExecuteApiEndpoint": False}},
+        AMBER,
+        "past what guards hello.example.org",
+        "--rest-api-id ours --patch-operations op=replace,path=/disableExecuteApiEndpoint",
+    ),
+    *(
+        ("API/Limit by client", changes, light, text, mend)
+        for changes, light, text, mend in (
+            ({}, GREEN, "none, as nobody asked for one", ""),
+            (LIMITED | on_the_api(WEB_ACL), GREEN, "30 POSTs of one IP address", ""),
+            (LIMITED | on_the_api("another"), RED, "does not stand before the API", DEPLOY),
+            (
+                LIMITED | {"wafv2.GetWebACLForResource": Refusal("WAFNonexistentItemException")},
+                RED,
+                "does not stand before the API",
+                DEPLOY,
+            ),
+        )
     ),
     (
         "API/Answer",

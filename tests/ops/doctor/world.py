@@ -257,6 +257,7 @@ def well() -> dict[str, Any]:
                 {"id": "ours", "name": "bienvenue", "tags": {"bienvenue-stage": "bienvenue-prod"}}
             ]
         },
+        "api-gateway.GetRestApi": {"disableExecuteApiEndpoint": True},
         "lambda.GetPolicy": {"Policy": "{}"},
         "http.API": Answer(200, (ROOT / "chalicelib/openapi.json").read_bytes(), 0.034),
         "http.Package": Answer(200, package(), 0.1),
@@ -285,6 +286,9 @@ class _Session:
     def __init__(self) -> None:
         self.world: World
         self._clients: dict[str, Any] = {}
+
+    def get_partition_for_region(self, _: str) -> str:
+        return "aws"
 
     def client(self, service: str) -> Any:
         if service not in self._clients:

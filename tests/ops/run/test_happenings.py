@@ -35,6 +35,7 @@ def image(**attributes: str) -> dict[str, Any]:
         ),
         (image(mail="sent"), image(mail="owed"), [("asked for mail", "")]),
         (image(mail="sent"), image(mail="delivered"), [("delivered", "")]),
+        (image(mail="sending"), image(mail="delivered"), [("mailed", ""), ("delivered", "")]),
         (
             image(mail="sending"),
             image(mail="failed", mail_error="No such mailbox."),

@@ -76,8 +76,11 @@ def test_only_mails_that_ses_took_are_kept(status: int, count: int) -> None:
         await send({"type": "http.response.body", "body": b'{"Messa', "more_body": True})
         await send({"type": "http.response.body", "body": b'geId": "id-1"}'})
 
-    sent = exchange(Recorder(ses, mailbox), "POST", SEND_EMAIL, body=json.dumps(CALL).encode())
+    taken: list[Any] = []
+    recorder = Recorder(ses, mailbox, lambda *mail: taken.append(mail[:2]))
+    sent = exchange(recorder, "POST", SEND_EMAIL, body=json.dumps(CALL).encode())
     assert len(sent) == 3
+    assert taken == [(CALL, "id-1")] * count
     assert [mail.message_id for mail in mailbox.mails()] == ["id-1"] * count
 
 

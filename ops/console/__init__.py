@@ -1,0 +1,1 @@
+"""The command `console`: a web page for support people, on this machine."""

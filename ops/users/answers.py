@@ -1,0 +1,45 @@
+"""What an operator is told of the result of an act, in one sentence."""
+
+from ops.users import acts
+from ops.users.store import Change
+
+DELETE = "delete"
+RESEND_ALL_THE_SAME = "resend-all-the-same"
+"""Another mail after a bounce."""
+
+_DONE = {
+    acts.RESEND: "{} is owed a mail again. The mailer sends it within seconds.",
+    RESEND_ALL_THE_SAME: "{} is owed a mail again. The mailer sends it within seconds.",
+    acts.VALIDATE: "{} is validated.",
+    acts.REFUSE: "{} gets no more mail.",
+    acts.ALLOW: "{} may sign up again. No mail is sent until then.",
+    DELETE: "{} is deleted.",
+}
+_REFUSED = {
+    acts.RESEND: {
+        Change.VALIDATED: "{} is validated already and needs no mail.",
+        Change.REFUSED: '{} said "this was not me", so no mail is sent.',
+        Change.COMPLAINED: "{} marked a mail as spam, so no mail is sent.",
+        Change.BOUNCED: "Mail to {} bounced, so no mail is sent.",
+    },
+    acts.VALIDATE: {Change.VALIDATED: "{} was validated already."},
+    acts.REFUSE: {
+        Change.VALIDATED: "{} is validated, and validation sends no more mail.",
+        Change.REFUSED: "{} gets no more mail already.",
+        Change.COMPLAINED: "{} gets no more mail already.",
+        Change.NOBODY: "{} is no user. Later sign-ups get no mail.",
+    },
+    DELETE: {Change.NOBODY: "{} was deleted by another program meanwhile."},
+}
+_REFUSED[RESEND_ALL_THE_SAME] = _REFUSED[acts.RESEND]
+
+
+def answer(act: str, change: Change, email: str) -> str:
+    """Return the result of an act on the user ``email`` in words."""
+    if change is Change.DONE:
+        return _DONE[act].format(email)
+    if words := _REFUSED.get(act, {}).get(change):
+        return words.format(email)
+    if change is Change.NOBODY and act != acts.ALLOW:
+        return f"There is no user with the address {email}."
+    return f"{email} has not refused mail: nothing was changed."
