@@ -1,16 +1,19 @@
-# Everything a newcomer needs: `make run` and `make test`. Each installs what it uses into .venv first.
+# Everything a newcomer needs: `make run` and `make test`. Each installs what it uses into .venv first:
+# of locks (requirements/), by hash, and no more than it needs.
 PYTHON ?= python3
 PORT ?= 8400
 STAGE ?= dev
 BIN := .venv/bin
 INSTALLED := .venv/installed
+# The locks name everything, so pip has nothing to work out.
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps
 
-.PHONY: run preview test check format bench docs deploy clean
+.PHONY: run preview test check format bench docs deploy lock clean
 
-run: $(INSTALLED)
+run: .venv/run
 	@exec $(BIN)/python -m ops run --port $(PORT)
 
-preview: $(INSTALLED)
+preview: .venv/deploy
 	@$(BIN)/python -m ops preview --stage $(STAGE)
 
 test: $(INSTALLED)
@@ -37,18 +40,31 @@ docs: .venv/website
 	@mkdir -p build/docs/docs && cp -r docs/pictures build/docs/docs/
 	@echo "Open build/docs/index.html"
 
-deploy: $(INSTALLED)
+deploy: .venv/deploy
 	@$(BIN)/python -m ops deploy --stage $(STAGE) $(if $(MAIL_FROM),--mail-from "$(MAIL_FROM)") $(if $(BASE_URL),--base-url "$(BASE_URL)") $(if $(ALARMS_TO),--alarms-to "$(ALARMS_TO)")
 
 clean:
 	rm -rf .venv .local build .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage
 
-$(INSTALLED): requirements.txt requirements-dev.txt
-	@echo "Installing into .venv (once; about a minute)"
+# After a change of requirements/*.in. UPGRADE=1 also takes newer versions of what these ask for.
+lock: .venv/lock
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python requirements/lock.py $(if $(UPGRADE),--upgrade)
+
+# The largest lock changes with each other one, and then everything is installed anew.
+.venv/made: requirements-dev.txt ops/chalice
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Bienvenue needs Python 3.10 or later; this is " + sys.version)'
 	@test ! -L .venv || rm .venv  # else what it leads to would be emptied
 	@$(PYTHON) -m venv --clear .venv
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+.venv/deploy .venv/run $(INSTALLED): .venv/%: .venv/made
+	@echo "Installing into .venv (once; up to a minute)"
+	@$(INSTALL) -r requirements-$(if $(filter installed,$*),dev,$*).txt
+	@cp ops/chalice $(BIN)/chalice  # Chalice, with the settings in stages/
+	@touch $@
+
+.venv/lock: .venv/made requirements-lock.txt
+	@$(INSTALL) -r requirements-lock.txt
 	@touch $@
 
 .venv/website: $(INSTALLED) website/requirements.txt

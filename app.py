@@ -35,12 +35,8 @@ clicks = Clicks(answers, lambda: service.users)
 @site.get("/")
 @site.get("/users")  # where a browser stands after a form
 @site.get("/resend")
+@site.post("/")  # filled in, for a correction
 def show_sign_up_page(request: Request) -> Response:
-    return answers.sign_up_page(request)
-
-
-@site.post("/")
-def correct_sign_up(request: Request) -> Response:
     return answers.sign_up_page(request)
 
 
@@ -48,7 +44,9 @@ def correct_sign_up(request: Request) -> Response:
 def post_user(request: Request) -> Response:
     if request.is_trapped:
         return answers.trapped(request)
-    sign_up = form.read(request.fields, request.lang, is_form=request.is_form)
+    sign_up = form.read(
+        request.fields, request.lang, is_form=request.is_form, sent_from=request.sent_from
+    )
     if challenge and (refusal := challenge.refuse(request, sign_up.email, now())):
         return refusal
     ticket = request.ticket or tokens.mint()
@@ -84,6 +82,11 @@ def post_refusal(request: Request) -> Response:
     return clicks.refuse(request, now())
 
 
+@site.get("/favicon.ico")
+def show_icon(request: Request) -> Response:  # noqa: ARG001  # a view has a request
+    return answers.icon()
+
+
 @site.get("/openapi.json")
 def show_description(request: Request) -> Response:  # noqa: ARG001  # a view has a request
     return answers.description()
@@ -106,7 +109,7 @@ def record_mail_feedback(event: SNSEvent) -> None:
 
 @app.schedule(Rate(1, unit=Rate.MINUTES))
 def resend_owed_mail(event: CloudWatchEvent) -> None:
-    service.drain.drain(event.to_dict()["id"], seconds_left(event))
+    service.drain_all(event.to_dict()["id"], seconds_left(event))
 
 
 def now() -> datetime:

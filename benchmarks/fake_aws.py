@@ -5,6 +5,7 @@ succeeds, every mail is taken after ``mail_seconds``. What it was asked for is c
 """
 
 import asyncio
+import hashlib
 import json
 import ssl
 import subprocess
@@ -20,11 +21,16 @@ from typing import ClassVar
 import botocore
 import trustme
 
+from benchmarks.events import TOKEN
+
 PERSON = {
     "prenom": {"S": "Alexis"},
     "nom": {"S": "GÜNST HORN"},
     "lang": {"S": "fr"},
     "created_at": {"S": "2026-11-24T12:00:00.000000Z"},
+    "links": {
+        "M": {hashlib.sha256(TOKEN.encode()).hexdigest(): {"M": {"expires": {"N": "4102444800"}}}}
+    },
 }
 KEYS = {"AWS_ACCESS_KEY_ID": "fake", "AWS_SECRET_ACCESS_KEY": "fake", "AWS_SESSION_TOKEN": "fake"}
 

@@ -121,6 +121,8 @@ def plot(results: Sequence[Result], file: Path) -> None:
         and "limit" not in one.what
         and "three calls" not in one.what
     ]
+    if not shown:
+        return
     columns = 2
     rows = -(-len(shown) // columns)
     figure, axes = plt.subplots(rows, columns, figsize=(11, 1.9 * rows), squeeze=False)

@@ -4,6 +4,7 @@
 What the function logs is written, but to nobody: who reads it takes a processor of their own.
 """
 
+import hashlib
 import importlib
 import json
 import os
@@ -15,13 +16,16 @@ from typing import Any
 
 LAPS = 20
 REQUESTS = 200  # a lap
+TOKEN = "A" * 43  # as benchmarks/events.py has it, which is not beside a package
+FAR_AHEAD = "4102444800"
 
 
 class Stub:
     """A client that has done what it is asked, at once."""
 
     def update_item(self, **asked: Any) -> dict[str, Any]:
-        return {"Attributes": asked["Key"]}
+        link = {hashlib.sha256(TOKEN.encode()).hexdigest(): {"M": {"expires": {"N": FAR_AHEAD}}}}
+        return {"Attributes": {**asked.get("Key", {}), "links": {"M": link}}}
 
 
 def main(code: str, libraries: str, handler: str, event: str) -> None:
@@ -39,7 +43,9 @@ def measure(handler: str, request: dict[str, Any]) -> float:
     os.environ.pop("_HANDLER", None)
     module_name, _, name = handler.rpartition(".")
     module: Any = importlib.import_module(module_name)
-    if hasattr(module, "users"):
+    if hasattr(module, "service"):
+        module.service.users.table.client = Stub()
+    elif hasattr(module, "users"):  # before the redesign
         users = type(module.users())(Stub(), "users")
         module.users = lambda: users
     else:

@@ -5,19 +5,29 @@ import hmac
 import logging
 import sys
 import traceback
+from collections.abc import Callable
 
 from botocore.exceptions import ClientError
 
-_keys = {"hashes": b""}
+_keys: dict[str, bytes] = {"hashes": b""}
+_waiting: list[Callable[[], str]] = []
 
 
-def use_key(secret_key: str) -> None:
-    """Key the hashes of users from now on, so that nobody can find an address by guessing."""
+def use_key(secret_key: str | Callable[[], str]) -> None:
+    """Key the hashes of users from now on, so that nobody can find an address by guessing.
+
+    A callable is called for the first hash."""
+    if callable(secret_key):
+        _waiting[:] = [secret_key]
+        return
+    _waiting.clear()
     _keys["hashes"] = secret_key.encode()
 
 
 def hashed(email: str) -> str:
     """Return how logs name a user: 12 digits of a keyed hash, enough to follow one."""
+    if _waiting:
+        use_key(_waiting[0]())
     return hashed_with(_keys["hashes"], email)
 
 
@@ -49,6 +59,17 @@ def report_drain(
         owed,
         reason,
         extra={"oldest_owed": int(oldest_owed), "reason": reason},
+    )
+
+
+def report_events(log: logging.Logger, oldest_event: float, users: int, reason: str) -> None:
+    """Log the result of a run of the drain of events: what its metric and alarm stand on."""
+    log.info(
+        "events: oldest owed %d s, those of %d users published, %s",
+        oldest_event,
+        users,
+        reason,
+        extra={"oldest_event": int(oldest_event), "reason": reason},
     )
 
 

@@ -3,12 +3,17 @@
 import re
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from functools import cached_property
+from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
 from chalicelib import return_urls, templates
 from chalicelib.templates import Templates
+
+if TYPE_CHECKING:
+    from chalicelib.own_fields import OwnFields
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 MAX_NAME = 64
@@ -17,8 +22,15 @@ MIN_SECRET = 32
 
 _COLOUR = re.compile("#([0-9a-f]{3}|[0-9a-f]{6})", re.IGNORECASE)
 _WHOLE = re.compile("[0-9]{1,12}")
+_DURATION = re.compile("([1-9][0-9]{0,3})([mhd])")
+_UNITS = {"m": "minutes", "h": "hours", "d": "days"}
+LONGEST_TO_REMIND = timedelta(days=6)
+"""A sign-up is deleted after seven days, and its link needs one."""
 _HOST = re.compile(r"[a-z0-9.-]+|[0-9a-f:]+", re.IGNORECASE)
 _DOMAIN = re.compile(r"([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z0-9-]{2,}")
+_EVENT_BUS = re.compile(
+    r"(arn:[\w+=,.@-]+:events:[a-z0-9-]+:[0-9]{12}:event-bus/)?[\w./-]{1,256}", re.ASCII
+)
 _NO_NAME = frozenset(("Cc", "Cs", "Zl", "Zp"))
 
 
@@ -67,6 +79,9 @@ class Settings:
     mails_per_day: int | None = None
     mails_per_hour: int | None = None
     code: bool = True
+    remind_after: timedelta | None = None
+    """How long after the mail a user who has not validated is reminded. None: never."""
+    welcome_mail: bool = False
     has_one_click: bool = False
     """Mails have a header by which the mailbox's own unsubscribe button refuses."""
     default_lang: str = "fr"
@@ -91,6 +106,14 @@ class Settings:
     """How many sign-ups a minute ``auto`` takes for many."""
     checks_domain: bool = False
     """The mailer asks DNS about a domain before it asks SES to send."""
+    consent_address: str = "none"
+    """How much of a visitor's IP address is kept beside a consent: none, truncated or full."""
+    keeps_user_agent: bool = False
+    """A visitor's User-Agent is kept beside a consent."""
+    own_fields: "OwnFields | None" = None
+    """The stage's own fields; None if it has none."""
+    event_bus: str = ""
+    """The name or ARN of the EventBridge bus that events are put on; empty for none."""
     brand: Brand = UNBRANDED
 
     @cached_property
@@ -101,6 +124,11 @@ class Settings:
         """
         returns = (origin_of(url) for url in self.return_urls if url.startswith("http"))
         return frozenset((origin_of(self.base_url), *self.allowed_origins, *returns))
+
+    @property
+    def users_table_arn(self) -> str:
+        """The ARN of the table of users."""
+        return self.users_stream_arn.partition("/stream/")[0]
 
     @property
     def is_secure(self) -> bool:
@@ -135,6 +163,8 @@ def read(env: Mapping[str, str]) -> Settings:
         mails_per_day=_number(optional("MAILS_PER_DAY")),
         mails_per_hour=_number(optional("MAILS_PER_HOUR")),
         code=optional("CODE") != "off",
+        remind_after=_duration(optional("REMIND_AFTER")),
+        welcome_mail=optional("WELCOME_MAIL") == "true",
         has_one_click=optional("LIST_UNSUBSCRIBE") == "on",
         default_lang=env.get("DEFAULT_LANG", "fr").strip(),
         validate_on_get=env.get("VALIDATE_ON_GET", "same-browser").strip(),
@@ -150,6 +180,9 @@ def read(env: Mapping[str, str]) -> Settings:
         refused_domains=frozenset(optional("REFUSED_DOMAINS").lower().split()),
         refuses_disposable=optional("DISPOSABLE") == "refuse",
         checks_domain=optional("CHECK_DOMAIN") == "true",
+        consent_address=optional("CONSENT_ADDRESS") or "none",
+        keeps_user_agent=optional("CONSENT_USER_AGENT") == "true",
+        event_bus=optional("EVENT_BUS"),
         challenge=optional("CHALLENGE") or "off",
         challenge_above=_number(optional("CHALLENGE_ABOVE") or "30") or 0,
         brand=Brand(
@@ -188,9 +221,20 @@ def read(env: Mapping[str, str]) -> Settings:
     languages = Templates("" if problem else settings.templates_folder).languages
     if settings.default_lang not in languages:
         problems.append(f"DEFAULT_LANG must be one of {', '.join(sorted(languages))}")
+    folder = "" if problem else settings.templates_folder
+    definition, sources = templates.own_file(folder, templates.FIELDS), optional("SOURCE_FIELDS")
+    if definition or sources:
+        from chalicelib import own_fields  # only stages that have some load it
+
+        own, mistakes = own_fields.read(definition, sources, languages, settings.default_lang)
+        settings = replace(settings, own_fields=own)
+        problems += mistakes
+        problems += own_fields.page_mistakes(folder) if folder and own.fields else []
     if settings.validate_on_get not in ("same-browser", "true", "false"):
         problems.append("VALIDATE_ON_GET must be same-browser, true or false")
     for name, is_right, kind in (
+        ("REMIND_AFTER", _duration, "such as 48h, or 3d; at most 6d"),
+        ("WELCOME_MAIL", ("true", "false").__contains__, "true or false"),
         ("PRODUCT_NAME", _is_name, f"one line of {MAX_NAME} characters at the most"),
         ("ACCENT_COLOUR", _COLOUR.fullmatch, "a colour in hexadecimal, such as #0a5f4d"),
         ("LOGO_URL", _is_url, "https://host/path"),
@@ -205,6 +249,9 @@ def read(env: Mapping[str, str]) -> Settings:
         ("DISPOSABLE", ("refuse", "allow").__contains__, "refuse or allow"),
         ("CHALLENGE", ("off", "altcha", "auto").__contains__, "off, altcha or auto"),
         ("CHECK_DOMAIN", ("true", "false").__contains__, "true or false"),
+        ("CONSENT_ADDRESS", ("none", "truncated", "full").__contains__, "none, truncated or full"),
+        ("CONSENT_USER_AGENT", ("true", "false").__contains__, "true or false"),
+        ("EVENT_BUS", _EVENT_BUS.fullmatch, "the name or ARN of an EventBridge bus"),
         ("PRIVACY_URL", _is_url, "https://host/path"),
         ("TERMS_URL", _is_url, "https://host/path"),
         ("CONTINUE_URL", _is_url, "https://host/path"),
@@ -213,9 +260,10 @@ def read(env: Mapping[str, str]) -> Settings:
             problems.append(f"{name} must be {kind}")
     if problems:
         raise SettingsError(
-            f"Bienvenue cannot start: {'; '.join(problems)}. Settings are the stage's "
-            "environment_variables in .chalice/config.json; a stage that has no table yet gets "
-            "it, and them, from: make deploy STAGE=<stage> MAIL_FROM=<address>"
+            f"Bienvenue cannot start: {'; '.join(problems)}. Settings are the "
+            "environment_variables in stages/<stage>.json, which .venv/bin/chalice reads. A stage "
+            "that has no table yet gets it, and them, from: "
+            "make deploy STAGE=<stage> MAIL_FROM=<address>"
         )
     return settings
 
@@ -223,6 +271,14 @@ def read(env: Mapping[str, str]) -> Settings:
 def _number(text: str) -> int | None:
     """Return the whole number that ``text`` is; None if it is none."""
     return int(text) if _WHOLE.fullmatch(text) else None
+
+
+def _duration(text: str) -> timedelta | None:
+    """Return the time that ``text`` says, such as ``48h``; None if it says none to remind after."""
+    if not (parts := _DURATION.fullmatch(text)):
+        return None
+    duration = timedelta(**{_UNITS[parts[2]]: int(parts[1])})
+    return duration if duration <= LONGEST_TO_REMIND else None
 
 
 def origin_of(url: str) -> str:

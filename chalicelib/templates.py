@@ -2,7 +2,8 @@
 
 A folder of templates holds ``languages.json`` (tags and names, in the order of the menu),
 ``words/<tag>.json``, ``mail/`` and ``pages/``. A stage's own folder may replace any file, for all
-languages (``mail/body.html``) or for one (``mail/fr/body.html``). Its words replace single words.
+languages (``mail/link.html``) or for one (``mail/fr/link.html``). Its words replace single words.
+Its ``fields.json`` defines fields of its own.
 """
 
 import json
@@ -15,6 +16,8 @@ from string import Template
 ROOT = Path(__file__).parent / "templates"
 PACKAGE = Path(__file__).parent.parent
 LANGUAGES = "languages.json"
+FIELDS = "fields.json"
+"""The definition of a stage's own fields, which chalicelib/own_fields.py reads."""
 LAST_RESORT = "en"
 """The language that lends its words to a stage's own language that lacks some."""
 
@@ -106,12 +109,26 @@ class Templates:
 
     def _read_words(self, lang: str) -> Mapping[str, str]:
         words: dict[str, str] = {}
-        for tag in _from_general(lang):
+        for tag in from_general(lang):
             name = f"words/{tag}.json"
             for folder in reversed(self._folders):
                 if (path := folder / name).is_file():
                     words.update(_from_json(path.read_text(encoding="utf-8"), name))
         return _Words(words, lambda: self.words(LAST_RESORT) if lang != LAST_RESORT else {})
+
+
+def from_general(lang: str) -> Iterator[str]:
+    """Yield the tags from the most general to ``lang`` (RFC 4647, 3.4): pt, pt-BR."""
+    parts = lang.split("-")
+    for count in range(1, len(parts) + 1):
+        if len(parts[count - 1]) > 1:  # no tag ends in a singleton such as the x of de-x-formal
+            yield "-".join(parts[:count])
+
+
+def own_file(folder: str, name: str) -> str:
+    """Return the text of a file in the stage's own ``folder``; empty if there is none."""
+    path = PACKAGE / folder / name
+    return path.read_text(encoding="utf-8") if folder and path.is_file() else ""
 
 
 def find_problem(folder: str) -> str:
@@ -175,14 +192,6 @@ def _from_json(text: str, name: str) -> dict[str, str]:
     return content
 
 
-def _from_general(lang: str) -> Iterator[str]:
-    """Yield the tags from the most general to ``lang`` (RFC 4647, 3.4): pt, pt-BR."""
-    parts = lang.split("-")
-    for count in range(1, len(parts) + 1):
-        if len(parts[count - 1]) > 1:  # no tag ends in a singleton such as the x of de-x-formal
-            yield "-".join(parts[:count])
-
-
 def _files(folder: Path) -> Iterator[str]:
     return (p.relative_to(folder).as_posix() for p in sorted(folder.rglob("*")) if p.is_file())
 
@@ -191,11 +200,11 @@ def _is_used(name: str, languages: frozenset[str]) -> bool:
     """Return True if a file of this name in a stage's folder replaces or adds something."""
     room, *middle, file = name.split("/") if "/" in name else ("", name)
     if room == "words" and not middle:
-        generals = {tag for lang in languages for tag in _from_general(lang)}
+        generals = {tag for lang in languages for tag in from_general(lang)}
         return file.endswith(".json") and file.removesuffix(".json") in generals
     if room in _KINDS and (not middle or (len(middle) == 1 and middle[0] in languages)):
         return (ROOT / room / file).is_file()
-    return name == LANGUAGES
+    return name in (LANGUAGES, FIELDS)
 
 
 def _word_markup(word: str) -> Html:

@@ -1,7 +1,11 @@
 """The stage's AWS clients, with their time-outs, and the objects that use them."""
 
+import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import datetime
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
@@ -9,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.config import Config
 
 from chalicelib import aws
+from chalicelib.logs import kind
 from chalicelib.mail import message
 from chalicelib.mail.clock import Clock
 from chalicelib.mail.drain import Drain
@@ -29,7 +34,10 @@ from chalicelib.web.response import Answers
 from chalicelib.web.site import Site
 
 if TYPE_CHECKING:
+    from chalicelib.events.publisher import Publisher
     from chalicelib.web.challenge import Challenge
+
+log = logging.getLogger(__name__)
 
 _CHEAP: Any = {
     "max_pool_connections": MAX_CONCURRENT,
@@ -48,6 +56,13 @@ SES = Config(
     connect_timeout=1,
     read_timeout=5,
     retries={"mode": "standard", "total_max_attempts": 1},
+    **_CHEAP,
+)
+# A repeat is the same event, under the same id.
+EVENTS = Config(
+    connect_timeout=1,
+    read_timeout=3,
+    retries={"mode": "standard", "total_max_attempts": 2},
     **_CHEAP,
 )
 
@@ -71,12 +86,32 @@ class Service:
     def users(self) -> Users:
         """The users, as requests change them."""
         stage = self._stage
-        return Users(self._dynamodb, stage.users_table, self.mailboxes, stage.secret_key)
+        texts = None
+        if stage.own_fields and stage.own_fields.consents:
+            from chalicelib.users.consent_texts import ConsentTexts  # few stages ask for consent
+
+            texts = ConsentTexts(self._dynamodb, stage.limits_table)
+        return Users(
+            self._dynamodb,
+            stage.users_table,
+            self.mailboxes,
+            stage.secret_key,
+            consent_texts=texts,
+            welcomes=stage.welcome_mail,
+            has_events=bool(stage.event_bus),
+        )
 
     @cached_property
     def outbox(self) -> Outbox:
         """The users' mail."""
-        return Outbox(self._dynamodb, self._stage.users_table)
+        stage = self._stage
+        return Outbox(
+            self._dynamodb,
+            stage.users_table,
+            remind_after=stage.remind_after,
+            welcomes=stage.welcome_mail,
+            has_events=bool(stage.event_bus),
+        )
 
     @cached_property
     def limits(self) -> Limits:
@@ -128,10 +163,14 @@ class Service:
         )
 
     def mail(self, records: Sequence[Any], seconds_left: Callable[[], float]) -> None:
-        """Mail whom a stream's records owe a mail. CHALLENGE=auto has sign-ups counted first."""
+        """Send the mail and publish the events that a stream's records owe.
+
+        CHALLENGE=auto has sign-ups counted first.
+        """
         if self._stage.challenge == "auto":
             self.sign_up_rate.count(records, self.now())
-        self.mailer.mail(records, seconds_left)
+        with self._beside(lambda publisher: publisher.publish(records, seconds_left)):
+            self.mailer.mail(records, seconds_left)
 
     @cached_property
     def drain(self) -> Drain:
@@ -142,6 +181,36 @@ class Service:
     def _clock(self) -> Clock:
         return Clock(self.now, _pause)
 
+    def drain_all(self, run_id: str, time_left: Callable[[], float]) -> None:
+        """Send the mail and publish the events that the stream has left."""
+        with self._beside(lambda publisher: publisher.drain(time_left)):
+            self.drain.drain(run_id, time_left)
+
+    @cached_property
+    def publisher(self) -> "Publisher | None":
+        """The publisher of events; None if the stage has no bus. Only then is it imported."""
+        stage = self._stage
+        if not stage.event_bus:
+            return None
+        from chalicelib.events.bus import Bus
+        from chalicelib.events.publisher import Publisher
+        from chalicelib.users.event_outbox import EventOutbox
+
+        client = self._session.create_client("events", config=EVENTS)
+        bus = Bus(client, stage.event_bus, stage.users_table_arn)
+        return Publisher(EventOutbox(self._dynamodb, stage.users_table), bus, self.now)
+
+    @contextmanager
+    def _beside(self, publish: "Callable[[Publisher], object]") -> Iterator[None]:
+        """Publish in a thread of its own meanwhile, so that neither mail nor events wait."""
+        publisher = self.publisher
+        if publisher is None:
+            yield
+            return
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(_publish, partial(publish, publisher))
+            yield
+
     @cached_property
     def _dynamodb(self) -> Any:
         return self._session.create_client("dynamodb", config=DYNAMODB)
@@ -149,7 +218,16 @@ class Service:
 
 def make_session() -> aws.QuickSession:
     """Return the session that makes all clients."""
-    return aws.QuickSession("dynamodb", "sesv2")
+    return aws.QuickSession("dynamodb", "sesv2", "events")
+
+
+def _publish(publish: Callable[[], object]) -> None:
+    """Publish; log an error rather than raise it, as the drain tries again and mail goes on."""
+    try:
+        publish()
+    except Exception as error:  # noqa: BLE001 - events must not stop mail
+        frames = "".join(traceback.format_tb(error.__traceback__))
+        log.error("events still owed: %s\n%s", kind(error), frames)
 
 
 def make_challenge(
@@ -182,7 +260,7 @@ def warm_up(env: Mapping[str, str], service: Service) -> None:
     """Make the clients while Lambda loads the function: it then has a whole processor."""
     if function := env.get("_HANDLER"):
         sends = function.endswith(("send_validation_mail", "resend_owed_mail"))
-        _ = service.mailer if sends else service.users
+        _ = (service.mailer, service.publisher) if sends else service.users
 
 
 def seconds_left(event: Any) -> Callable[[], float]:

@@ -22,6 +22,7 @@ COMMAND_GROUPS = {
         "deploy": "ops.deploy.command",
         "destroy": "ops.deployment.destroy_command",
         "record": "ops.deployment.record_command",
+        "package": "ops.deployment.package_command",
     },
     "Watching a stage": {
         "doctor": "ops.doctor.command",
@@ -32,6 +33,7 @@ COMMAND_GROUPS = {
         "users": "ops.users.command",
         "console": "ops.console.command",
         "mail": "ops.mail.command",
+        "events": "ops.events.command",
         "put": "ops.put.command",
     },
 }

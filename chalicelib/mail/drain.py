@@ -14,7 +14,7 @@ from chalicelib.mail.clock import Clock
 from chalicelib.mail.limits import Limits
 from chalicelib.mail.mailer import Mailer, Outcome, Run
 from chalicelib.mail.ses import PAUSED, QUOTA, RATE, UNREACHABLE, Account, why_refused
-from chalicelib.users.item import is_claimable, is_fresh, is_open
+from chalicelib.users.item import is_being_sent, is_fresh
 from chalicelib.users.moments import iso
 from chalicelib.users.outbox import Outbox, Owed
 from chalicelib.users.table import Item, ItemFull, string
@@ -126,12 +126,12 @@ class Drain:
         for owed in batch:
             try:
                 image = self.outbox.read(owed.email)
-                is_owed = is_claimable(image, now)
+                is_owed = self.outbox.owes(image, now)
                 if is_owed and _is_due(image, now):
                     due.append(image)
-                elif is_owed or (is_open(image) and string(image, "mail") == "sending"):
+                elif is_owed or is_being_sent(image):
                     waiting.add(owed.email)
-                else:
+                elif string(image, "owed_at") < iso(now):  # later: a reminder is to come
                     self.outbox.disown(image)
             except (ClientError, BotoCoreError) as error:
                 log.warning("mail still owed user=%s: %s", hashed(owed.email), kind(error))

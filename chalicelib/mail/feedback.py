@@ -11,7 +11,8 @@ from typing import Any
 from chalicelib.mail.limits import Limits
 from chalicelib.mail.ses import LINK_TAG
 from chalicelib.users import email_address
-from chalicelib.users.outbox import BOUNCE_LIFE, SUPPRESSED_LIFE, Outbox
+from chalicelib.users.item import BOUNCE_LIFE
+from chalicelib.users.outbox import SUPPRESSED_LIFE, Outbox
 from chalicelib.users.people import Verdict
 
 log = logging.getLogger(__name__)

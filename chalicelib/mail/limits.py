@@ -2,6 +2,7 @@
 
 They live in a small table of their own, so that one conditional write decides for all functions.
 The item ``mail`` holds the budget's counters and the brake; the item ``drain`` holds the lock.
+Mailboxes are there as well: chalicelib/users/mailboxes.py.
 """
 
 import logging

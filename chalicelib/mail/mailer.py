@@ -20,10 +20,11 @@ from chalicelib.mail.message import Mail
 from chalicelib.mail.ses import RATE, UNREACHABLE, Refused, Ses, Undelivered
 from chalicelib.users import codes, tokens
 from chalicelib.users.email_address import AddressError
-from chalicelib.users.item import is_claimable, is_fresh, is_owners
+from chalicelib.users.item import is_claimable, is_fresh, is_owners, kind_of
 from chalicelib.users.mailboxes import MAX_MAILS, Mailboxes, Room
 from chalicelib.users.moments import iso
 from chalicelib.users.outbox import Claim, Outbox
+from chalicelib.users.people import MailKind
 from chalicelib.users.table import Item, ItemFull, string
 
 log = logging.getLogger(__name__)
@@ -188,21 +189,30 @@ class Mailer:
             log.warning("mail in doubt user=%s: %s", user, kind(error))
             return Outcome.IN_DOUBT
         if outcome in (Outcome.SENT, Outcome.FAILED):
-            log.info("mail %s user=%s", outcome.value, user)
+            words = "" if claim.kind is MailKind.LINK else f" as a {claim.kind.value}"
+            log.info("mail %s user=%s%s", outcome.value, user, words)
         return outcome
 
     def _count(self, image: Item, now: datetime) -> Room:
-        """Count the mail in its mailbox, before the claim: what is not sent makes no link."""
+        """Count the mail in its mailbox, before the claim: what is not sent makes no link.
+
+        No stranger can ask for a welcome, so it is not counted.
+        """
+        if kind_of(image) is MailKind.WELCOME:
+            return Room.FREE
         owed_at = string(image, "owed_at") or iso(now)  # as the claim will say
         return self.mailboxes.count(image["email"]["S"], owed_at, now, is_owners=is_owners(image))
 
     def _close(self, image: Item, room: Room, now: datetime) -> Outcome:
         """Record that the mailbox takes no mail. A later request may ask again."""
-        is_refused = room is Room.REFUSED
         user = hashed(image["email"]["S"])
-        if not (
-            self.outbox.refuse(image, now) if is_refused else self.outbox.give_up(image, FULL, now)
-        ):
+        if room is Room.REFUSED:
+            is_closed = self.outbox.refuse(image, now)
+        elif is_claimable(image, now):
+            is_closed = self.outbox.give_up(image, FULL, now)
+        else:  # a reminder, which was not asked for: the mail before it did go out
+            is_closed = self.outbox.disown(image)
+        if not is_closed:
             return Outcome.NOT_OWED
         log.info("mail not sent user=%s: its mailbox is %s", user, room.value)
         return Outcome.NOT_SENT
@@ -210,7 +220,7 @@ class Mailer:
     def _send(self, claim: Claim, token: str, code: str, run: Run) -> Outcome:
         user = hashed(claim.user.email)
         try:
-            mail = self.compose(claim.user, token, code)
+            mail = self.compose(claim.user, token, code, claim.kind)
         except AddressError as error:
             self.outbox.failed(claim, str(error), self.clock.now())
             return Outcome.FAILED

@@ -7,7 +7,7 @@ from chalicelib.settings import UNBRANDED, Brand
 from chalicelib.templates import Html, Templates
 from chalicelib.users import email_address, person_name
 from chalicelib.users.links import Link
-from chalicelib.users.people import User
+from chalicelib.users.people import MailKind, User
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,7 @@ def compose(
     user: User,
     token: str,
     code: str = "",
+    kind: MailKind = MailKind.LINK,
     *,
     templates: Templates,
     base_url: str,
@@ -34,7 +35,7 @@ def compose(
     refuse_url: str = "",
     has_one_click: bool = False,
 ) -> Mail:
-    """Compose the mail that asks ``user`` to confirm their address.
+    """Compose the mail of ``kind`` for ``user``: a link to confirm their address, or a welcome.
 
     The mail is in the user's language, or in ``default_lang`` if there are no words for theirs.
     ``code`` can be typed instead of opening the link; empty, the mail has none. ``refuse_url`` is
@@ -47,19 +48,26 @@ def compose(
     name = _find_name(user)
     greeting = "mail_greeting" if name else "mail_greeting_no_name"
     said = {"name": name, "product": brand.product, "code": code}
+    is_welcome = kind is MailKind.WELCOME
+    href = brand.continue_url if is_welcome else link.url(base_url)
+    label = "continue_button" if is_welcome else "mail_button"
     values = {
         **colours.shades(brand.accent),
         **said,
         "greeting": templates.word(greeting, lang, **said),
-        "link": link.url(base_url),
+        "label": templates.word(label, lang, **said),
+        "href": href,
+        "link": href,
         "refuse_link": link.url_on(refuse_url) if refuse_url else "",
         "logo_url": brand.logo_url,
         "support_address": brand.support_address,
         "support_url": brand.support_url,
     }
-    subject = templates.word("mail_subject", lang, **values)
+    words = _WORDS[kind]
+    subject = templates.word(f"{words}_subject", lang, **values)
     life = "mail_life_code" if code else "mail_life"
     parts = {
+        "button_part": "mail/button" if href else "",
         "code_part": "mail/code" if code else "",
         "refuse_part": "mail/refuse" if refuse_url else "",
         "support_part": "mail/support" if brand.support_address else "",
@@ -68,7 +76,7 @@ def compose(
     for part, file in parts.items():
         in_text[part] = templates.text(f"{file}.txt", lang, **values) if file else ""
 
-    preheader = "mail_preheader_code" if code else "mail_preheader"
+    preheader = f"{words}_preheader_code" if code else f"{words}_preheader"
     markup = {key: Html.escaped(value) for key, value in values.items()}
     # A name keeps its own direction. Gmail drops <bdi>, not dir: caniemail.com/features/html-dir
     marked = {**markup, "name": Html(f'<span dir="auto">{markup["name"]}</span>')}
@@ -76,21 +84,28 @@ def compose(
         **markup,
         "subject": Html.escaped(subject),
         "greeting": templates.word_html(greeting, lang, **marked),
+        "label": templates.word_html(label, lang, **markup),
         "preheader": templates.word_html(preheader, lang, **markup),
         "life": templates.word_html(life, lang),
         "product_mark": markup["product"],
     }
     if brand.logo_url:
         in_html["product_mark"] = templates.html("mail/logo.html", lang, **markup)
+    parts["copy_part"] = "mail/copy"
     for part, file in parts.items():
-        in_html[part] = templates.html(f"{file}.html", lang, **markup) if file else Html()
+        in_html[part] = templates.html(f"{file}.html", lang, **in_html) if file else Html()
+    in_html["content"] = templates.html(f"mail/{kind.value}.html", lang, **in_html)
     return Mail(
         to=email_address.deliverable(user.email),
         subject=subject,
-        text=templates.text("mail/body.txt", lang, **in_text).strip() + "\n",
-        html=templates.html("mail/body.html", lang, **in_html),
-        unsubscribe_url=values["refuse_link"] if has_one_click else "",
+        text=templates.text(f"mail/{kind.value}.txt", lang, **in_text).strip() + "\n",
+        html=templates.html("mail/layout.html", lang, **in_html),
+        unsubscribe_url=values["refuse_link"] if has_one_click and not is_welcome else "",
     )
+
+
+_WORDS = {MailKind.LINK: "mail", MailKind.REMINDER: "reminder", MailKind.WELCOME: "welcome"}
+"""How the names of a mail's words begin."""
 
 
 def _find_name(user: User) -> str:

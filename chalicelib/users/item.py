@@ -10,11 +10,13 @@ from typing import Any
 from zlib import crc32
 
 from chalicelib.users.moments import epoch, iso
+from chalicelib.users.people import MailKind
 from chalicelib.users.table import Item, Raw, attribute, mapping, number, string
 
 LINK_LIFE = timedelta(hours=24)  # NIST SP 800-63A-4: at most 24 h; WCAG 2.2.1 exempts over 20 h
 CODE_LIFE = timedelta(minutes=15)
 UNVALIDATED_LIFE = timedelta(days=7)
+BOUNCE_LIFE = timedelta(days=90)
 LEASE = timedelta(minutes=5)
 """How long a claim is left alone. SES reports what it took within seconds."""
 WINDOW = timedelta(hours=24)
@@ -29,7 +31,11 @@ SAID = (*WORDS, "return_to", "said_at")
 """What a link keeps of its sign-up."""
 RESERVED = {"#fields": "fields"}
 """The one attribute whose name DynamoDB reserves, and the name that expressions give it."""
-PENDING = ("ticket", "return_to", "said_at", "resend_of", "codes", "owed", "owed_at", "expires_at")
+DELETED = "deleted"
+"""The ``mail`` of an item that stays only until the stage's events say that its user is gone."""
+INDEXED = ("owed", "owed_at", "remind_at")
+"""What keeps an item in the index of owed mail, now or for a reminder."""
+PENDING = ("ticket", "return_to", "said_at", "resend_of", "codes", "expires_at", *INDEXED)
 """What an item has only until it is validated."""
 
 
@@ -41,6 +47,19 @@ def path(name: str) -> str:
 ERASED = tuple(map(path, (*WORDS, *PENDING)))
 """What an item loses when its address is closed, as expressions name it: words of strangers, too.
 """
+
+
+def event_owed(kind: str, now: datetime, **facts: str) -> tuple[str, dict[str, Any]]:
+    """Return what a transition sets so that the event ``user.<kind>`` is owed, and the values.
+
+    The change needs ``:now``. ``facts`` are what the event says beside what the item holds.
+    """
+    change = (
+        ", event = :event, event_at = if_not_exists(event_at, :now)"
+        ", owed_events = list_append(if_not_exists(owed_events, :no_events), :owed_events)"
+    )
+    entry = {"kind": kind, "at": iso(now), **facts}
+    return change, {":event": "owed", ":no_events": [], ":owed_events": [entry]}
 
 
 def slot(email: str) -> str:
@@ -59,13 +78,54 @@ def is_open(item: Item) -> bool:
 
 
 def is_claimable(item: Item, now: datetime) -> bool:
-    """Return True if a mail is owed, or if the claim of one has outlived its lease."""
-    if not item or "validated_at" in item:
+    """Return True if a mail is owed, or if the claim of one has outlived its lease.
+
+    A validated user is owed a welcome, or nothing.
+    """
+    is_welcome = is_welcome_owed(item)
+    if not item or ("validated_at" in item and not is_welcome):
         return False
     mail = string(item, "mail")
     if mail == "sending":
         return string(item, "mail_at") <= iso(now - LEASE)
-    return mail == "owed" or "mail" not in item
+    return mail == "owed" or ("mail" not in item and not is_welcome)
+
+
+def is_welcome_owed(item: Item) -> bool:
+    """Return True if the item is in the index since the click that validated its user."""
+    return "owed" in item and "" < string(item, "owed_at") == string(item, "validated_at")
+
+
+def is_reminder_due(item: Item, now: datetime) -> bool:
+    """Return True if the user is to be reminded of their mail now, within the cap of mails."""
+    if "validated_at" in item or string(item, "mail") not in ("sent", "delivered"):
+        return False
+    is_due = "" < string(item, "remind_at") <= iso(now)
+    return is_due and number(item, "expires_at") > epoch(now) and counted(item, now)[0] <= MAX_MAILS
+
+
+def is_being_sent(item: Item) -> bool:
+    """Return True if a claim of a mail goes on, and it is still owed if that claim fails."""
+    is_owed = "validated_at" not in item or is_welcome_owed(item)
+    return is_owed and string(item, "mail") == "sending"
+
+
+def may_be_reminded(item: Item) -> bool:
+    """Return True if the item is a sign-up's whose user was never reminded."""
+    return "created_at" in item and "validated_at" not in item and "reminded_at" not in item
+
+
+def kind_of(item: Item) -> MailKind:
+    """Return what the mail is for that the item owes.
+
+    A reminder is owed since before it was first claimed; what is asked for later is owed later.
+    """
+    if "validated_at" in item:
+        return MailKind.WELCOME
+    is_reminder = "" < string(item, "owed_at") <= string(item, "reminded_at")
+    if is_reminder or string(item, "mail") in ("sent", "delivered"):
+        return MailKind.REMINDER
+    return MailKind.LINK
 
 
 def is_owners(item: Item) -> bool:
@@ -104,6 +164,11 @@ def live_links(item: Item, now: datetime) -> dict[str, Raw]:
     live = [key for key in links if is_live(links[key], now)]
     newest = sorted(live, key=lambda key: number(links[key], "expires"))[1 - MAX_LINKS :]
     return {key: Raw({"M": links[key]}) for key in newest}
+
+
+def all_links(item: Item) -> dict[str, Raw]:
+    """Return the item's links, expired ones too."""
+    return {key: Raw(entry) for key, entry in mapping(item, "links").items()}
 
 
 def sign_up_of(item: Item) -> tuple[Item | None, str]:

@@ -13,26 +13,33 @@ from typing import TYPE_CHECKING, Any
 
 from chalicelib.logs import hashed
 from chalicelib.users.item import (
+    BOUNCE_LIFE,
     CODE_LIFE,
     ERASED,
+    INDEXED,
     LEASE,
     LINK_LIFE,
     RESERVED,
     SLOTS,
     UNVALIDATED_LIFE,
+    all_links,
     counted,
     dead_codes,
+    event_owed,
     is_claimable,
     is_put_by_another,
+    is_reminder_due,
+    kind_of,
     link_of,
     live_links,
+    may_be_reminded,
     sign_up_of,
     slot,
     version,
 )
 from chalicelib.users.moments import epoch, iso
-from chalicelib.users.people import User, Verdict
-from chalicelib.users.table import Item, Outcome, Raw, Table, mapping, string, typed_values
+from chalicelib.users.people import MailKind, User, Verdict
+from chalicelib.users.table import Item, Raw, Table, mapping, string, typed_values
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
@@ -40,11 +47,11 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 INDEX = "owed"
-BOUNCE_LIFE = timedelta(days=90)
 SUPPRESSED_LIFE = timedelta(days=14)
 MAX_ERROR_LENGTH = 500
 
 _THIS_CLAIM = "mail = :sending AND mail_link = :link"
+_NOT_OWED = ", ".join(INDEXED)
 
 OVERDUE = (
     "attribute_not_exists(validated_at) AND (attribute_not_exists(mail)"
@@ -68,32 +75,54 @@ def overdue(before: datetime, now: datetime) -> dict[str, str]:
 class Claim:
     """A mail that this process alone may send until the lease ends.
 
-    ``link_hash`` names the claim. ``takes_code`` is False for items that another program put: no
-    browser waits for their code.
+    ``link_hash`` names the claim. ``takes_code`` is False if no browser waits for the code: for
+    items that another program put, and for reminders.
     """
 
     user: User
     link_hash: str
     takes_code: bool
+    kind: MailKind = MailKind.LINK
 
 
 @dataclass(frozen=True)
 class Owed:
-    """A mail in the index: whose it is, and since when it is owed (ISO 8601)."""
+    """What is in an index: whose mail or events, and since when they are owed (ISO 8601)."""
 
     since: str
     email: str
 
 
 class Outbox:
-    """The mail that the users in a table are owed. DynamoDB's own errors pass through."""
+    """The mail that the users in a table are owed. DynamoDB's own errors pass through.
 
-    def __init__(self, client: "DynamoDBClient", table: str) -> None:
+    Users who do not validate are reminded once, ``remind_after`` the mail; never if it is None.
+    With ``welcomes``, those who validate are owed a welcome. With ``has_events``, a bounce or
+    complaint owes an event too.
+    """
+
+    def __init__(
+        self,
+        client: "DynamoDBClient",
+        table: str,
+        *,
+        remind_after: timedelta | None = None,
+        welcomes: bool = False,
+        has_events: bool = False,
+    ) -> None:
         self.table = Table(client, table, "email")
+        self._remind_after = remind_after
+        self._welcomes = welcomes
+        self._has_events = has_events
 
     def read(self, email: str) -> Item:
         """Return a user's item as it is now; empty if there is none."""
         return self.table.get(email)
+
+    def owes(self, image: Item, now: datetime) -> bool:
+        """Return True if the item owes a mail that may be claimed, or a reminder that is due."""
+        reminds = self._remind_after is not None
+        return is_claimable(image, now) or (reminds and is_reminder_due(image, now))
 
     def claim(
         self, image: Item, link_hash: str, now: datetime, code_hash: str = ""
@@ -104,38 +133,42 @@ class Outbox:
         record claims nothing. ``link_hash`` becomes a link for LINK_LIFE that carries what its
         sign-up said. Raises table.ItemFull.
         """
-        if not is_claimable(image, now):
+        if not self.owes(image, now):
             return None
-        email = image["email"]["S"]
-        said, ticket = sign_up_of(image)
-        link: dict[str, Any] = {"expires": epoch(now + LINK_LIFE)}
+        email, kind = image["email"]["S"], kind_of(image)
+        is_welcome = kind is MailKind.WELCOME
+        said, ticket = (None, "") if is_welcome else sign_up_of(image)
+        link: dict[str, Any] = {"expires": 0 if is_welcome else epoch(now + LINK_LIFE)}
         if said is not None:
             link["said"] = {name: Raw(value) for name, value in said.items()}
         if ticket:
             link["ticket"] = ticket
         count, window_at = counted(image, now)
+        kept = all_links(image) if is_welcome else live_links(image, now)
         same_version, values = version(image)
         values |= {
             ":sending": "sending",
             ":now": iso(now),
             ":link": link_hash,
-            ":links": {**live_links(image, now), link_hash: link},
+            ":links": {**kept, link_hash: link},
             ":slot": slot(email),
             ":owed_at": string(image, "owed_at") or iso(now),
-            ":count": count,
-            ":window_at": window_at,
         }
         change = (
             "SET mail = :sending, mail_at = :now, mail_link = :link, links = :links"
-            ", owed = :slot, owed_at = :owed_at, mail_count = :count, mail_window_at = :window_at"
+            ", owed = :slot, owed_at = :owed_at"
         )
+        if not is_welcome:  # strangers cannot ask for a welcome, so the cap does not count it
+            values |= {":count": count, ":window_at": window_at}
+            change += ", mail_count = :count, mail_window_at = :window_at"
+        change += self._mark(kind, image, now, values)
         if string(image, "resend_of"):  # so that a released claim is made again with the same words
             change += ", resend_of = :link"
         if "expires_at" in image and not is_put_by_another(image):
             change += ", expires_at = :expires_at"
             values[":expires_at"] = epoch(now + UNVALIDATED_LIFE)
         names: dict[str, str] = {}
-        takes_code = bool(ticket and code_hash)
+        takes_code = bool(ticket and code_hash) and kind is MailKind.LINK
         if takes_code:
             code = {
                 "code": code_hash,
@@ -144,10 +177,13 @@ class Outbox:
                 "tries": 0,
             }
             change += _add_code(image, ticket, code, now, values, names)
+        if kind is MailKind.REMINDER:
+            change += " REMOVE remind_at"
+        is_owed = "owed_at = validated_at" if is_welcome else "attribute_not_exists(validated_at)"
         outcome = self.table.update(
             email,
             change,
-            f"attribute_exists(email) AND attribute_not_exists(validated_at) AND {same_version}",
+            f"attribute_exists(email) AND {is_owed} AND {same_version}",
             values,
             names,
             moment="mail_at",
@@ -156,37 +192,33 @@ class Outbox:
             return None
         words = image if said is None else said
         prenom, nom, lang = (string(words, name) for name in ("prenom", "nom", "lang"))
-        return Claim(User(email, prenom, nom, lang), link_hash, takes_code)
+        return Claim(User(email, prenom, nom, lang), link_hash, takes_code, kind)
 
     def release(self, claim: Claim, error: str, now: datetime) -> bool:
         """Undo a claim whose mail SES certainly did not take: the mail stays owed."""
-        return self._end(
-            claim,
-            "SET mail = :owed, mail_at = :now, mail_error = :error"
-            ", mail_count = mail_count - :one, links.#link.expires = :past",
-            {
-                ":owed": "owed",
-                ":now": iso(now),
-                ":error": error[:MAX_ERROR_LENGTH],
-                ":one": 1,
-                ":past": 0,
-            },
-            {"#link": claim.link_hash},
+        values: dict[str, Any] = {
+            ":owed": "owed",
+            ":now": iso(now),
+            ":error": error[:MAX_ERROR_LENGTH],
+            ":past": 0,
+        }
+        change = (
+            "SET mail = :owed, mail_at = :now, mail_error = :error, links.#link.expires = :past"
         )
+        if claim.kind is not MailKind.WELCOME:
+            change += ", mail_count = mail_count - :one"
+            values[":one"] = 1
+        return self._end(claim, change, values, {"#link": claim.link_hash})
 
     def sent(self, claim: Claim, message_id: str, now: datetime) -> bool:
         """Record that SES took the claimed mail."""
-        return self._end(
-            claim,
-            "SET mail = :sent, mail_at = :now, message_id = :id REMOVE owed, owed_at, mail_error",
-            {":sent": "sent", ":now": iso(now), ":id": message_id},
-        )
+        return self.report_sent(claim.user.email, claim.link_hash, message_id, now)
 
     def failed(self, claim: Claim, error: str, now: datetime) -> bool:
         """Record that the claimed mail can never be delivered, and why."""
         return self._end(
             claim,
-            "SET mail = :failed, mail_at = :now, mail_error = :error REMOVE owed, owed_at",
+            f"SET mail = :failed, mail_at = :now, mail_error = :error REMOVE {_NOT_OWED}",
             {":failed": "failed", ":now": iso(now), ":error": error[:MAX_ERROR_LENGTH]},
         )
 
@@ -194,7 +226,7 @@ class Outbox:
         """Record that the mail that ``image`` owes is not sent, and why. No claim has been made."""
         return self._settle(
             image,
-            "SET mail = :failed, mail_at = :now, mail_error = :error REMOVE owed, owed_at",
+            f"SET mail = :failed, mail_at = :now, mail_error = :error REMOVE {_NOT_OWED}",
             {":failed": "failed", ":error": error[:MAX_ERROR_LENGTH]},
             now,
         )
@@ -231,7 +263,7 @@ class Outbox:
         same_version, values = version(image)
         return self.table.update(
             image["email"]["S"],
-            "REMOVE owed, owed_at",
+            f"REMOVE {_NOT_OWED}",
             f"attribute_exists(email) AND {same_version}",
             values,
         ).done
@@ -266,10 +298,10 @@ class Outbox:
 
     def report_sent(self, email: str, link_hash: str, message_id: str, now: datetime) -> bool:
         """Record SES's word that it took the mail, where a claim is in doubt."""
-        return self._report(
+        return self._finish(
             email,
             link_hash,
-            "SET mail = :sent, mail_at = :now, message_id = :id REMOVE owed, owed_at, mail_error",
+            "mail = :sent, mail_at = :now, message_id = :id",
             "mail = :sending",
             {":sending": "sending", ":sent": "sent", ":now": iso(now), ":id": message_id},
         )
@@ -278,11 +310,11 @@ class Outbox:
         self, email: str, link_hash: str, message_id: str, took_ms: int, now: datetime
     ) -> bool:
         """Record SES's word that the mailbox's server took the mail, after ``took_ms``."""
-        is_recorded = self._report(
+        is_recorded = self._finish(
             email,
             link_hash,
-            "SET mail = :delivered, mail_at = :now, message_id = :id, delivered_at = :now"
-            ", delivery_ms = :took REMOVE owed, owed_at, mail_error",
+            "mail = :delivered, mail_at = :now, message_id = :id, delivered_at = :now"
+            ", delivery_ms = :took",
             "mail IN (:sending, :sent)",
             {
                 ":sending": "sending",
@@ -302,11 +334,10 @@ class Outbox:
         self, email: str, link_hash: str, message_id: str, reason: str, now: datetime
     ) -> bool:
         """Record that the mailbox's server does not take the mail yet; SES goes on trying."""
-        return self._report(
+        return self._finish(
             email,
             link_hash,
-            "SET mail = :sent, mail_at = :now, message_id = :id, mail_error = :error"
-            " REMOVE owed, owed_at",
+            "mail = :sent, mail_at = :now, message_id = :id, mail_error = :error",
             "mail IN (:sending, :sent)",
             {
                 ":sending": "sending",
@@ -319,19 +350,20 @@ class Outbox:
 
     def report_rejected(self, email: str, link_hash: str, reason: str, now: datetime) -> bool:
         """Record that SES took the mail but will not deliver it."""
-        return self._report(
+        return self.table.update(
             email,
-            link_hash,
-            "SET mail = :failed, mail_at = :now, mail_error = :error REMOVE owed, owed_at",
-            "mail IN (:sending, :sent)",
+            f"SET mail = :failed, mail_at = :now, mail_error = :error REMOVE {_NOT_OWED}",
+            "mail_link = :link AND mail IN (:sending, :sent)",
             {
+                ":link": link_hash,
                 ":sending": "sending",
                 ":sent": "sent",
                 ":failed": "failed",
                 ":now": iso(now),
                 ":error": reason[:MAX_ERROR_LENGTH],
             },
-        )
+            moment="mail_at",
+        ).done
 
     def report_verdict(
         self,
@@ -359,6 +391,10 @@ class Outbox:
         if verdict is Verdict.BOUNCED:
             change += ", bounced_until = :until"
             values[":until"] = iso(now + life)
+        if self._has_events:
+            event, owed = event_owed(verdict.value, now, reason=reason[:MAX_ERROR_LENGTH])
+            change += event
+            values |= owed
         condition = (
             "attribute_exists(links.#link) AND NOT mail IN (:verdict, :complained, :refused)"
         )
@@ -374,7 +410,7 @@ class Outbox:
         is_anothers = "validated_at" in outcome.item or is_put_by_another(outcome.item)
         if not outcome.done and is_anothers and link_of(outcome.item, link_hash) is not None:
             outcome = self.table.update(
-                email, f"{change} REMOVE owed, owed_at", condition, values, names, moment="mail_at"
+                email, f"{change} REMOVE {_NOT_OWED}", condition, values, names, moment="mail_at"
             )
         if outcome.done:
             log.info("mail %s user=%s", verdict.value, hashed(email))
@@ -389,7 +425,7 @@ class Outbox:
         names: Mapping[str, str] | None = None,
     ) -> bool:
         """Change the item if it is the version seen and owes a mail. Raises table.ItemFull."""
-        if not is_claimable(image, now):
+        if not self.owes(image, now):
             return False
         same_version, seen = version(image)
         return self.table.update(
@@ -417,17 +453,47 @@ class Outbox:
             moment="mail_at",
         ).done
 
-    def _report(
-        self, email: str, link_hash: str, change: str, condition: str, values: Mapping[str, Any]
+    def _mark(self, kind: MailKind, image: Item, now: datetime, values: dict[str, Any]) -> str:
+        """Return what a claim notes for reminders and welcomes; empty on a stage without."""
+        if kind is MailKind.REMINDER:
+            return ", reminded_at = :now"
+        if kind is MailKind.WELCOME:
+            return ", welcomed_at = :now"
+        change = ", mailed_at = :now" if self._welcomes else ""
+        if self._remind_after is not None and may_be_reminded(image):
+            values[":remind_at"] = iso(now + self._remind_after)
+            change += ", remind_at = :remind_at"
+        return change
+
+    def _finish(
+        self,
+        email: str,
+        link_hash: str,
+        change: str,
+        condition: str,
+        values: Mapping[str, Any],
     ) -> bool:
-        outcome: Outcome = self.table.update(
-            email,
-            change,
-            f"mail_link = :link AND {condition}",
-            {**values, ":link": link_hash},
-            moment="mail_at",
-        )
-        return outcome.done
+        """End the sending of a mail that SES took: it leaves the index, or waits there to remind.
+
+        The item says which of the two. The first update guesses by the stage's setting.
+        """
+        for is_reminded in sorted((False, True), reverse=self._remind_after is not None):
+            assigned = f"SET {change}" + (", owed_at = remind_at" if is_reminded else "")
+            removed = [
+                *(() if is_reminded else INDEXED),
+                *(() if ":error" in values else ("mail_error",)),
+            ]
+            exists = "attribute_exists" if is_reminded else "attribute_not_exists"
+            outcome = self.table.update(
+                email,
+                f"{assigned} REMOVE {', '.join(removed)}" if removed else assigned,
+                f"mail_link = :link AND {condition} AND {exists}(remind_at)",
+                {**values, ":link": link_hash},
+                moment="mail_at",
+            )
+            if outcome.done or ("remind_at" in outcome.item) is is_reminded:
+                return outcome.done
+        return False
 
 
 def _add_code(

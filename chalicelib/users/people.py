@@ -7,11 +7,20 @@ from typing import Any
 
 
 @dataclass(frozen=True)
+class Consent:
+    """What a user agreed to: the text that was shown, and its language."""
+
+    text: str
+    lang: str
+
+
+@dataclass(frozen=True)
 class SignUp:
     """What one sign-up says. ``email`` is canonical; each name may be empty.
 
-    ``fields`` and ``consent`` hold the stage's own fields; ``return_to`` is the page of the
-    operator's product that the browser goes to after the click.
+    ``fields`` are the values of the stage's own fields, and ``consent`` is what was agreed to, by
+    name. ``return_to`` is the page of the operator's product that the browser goes to after the
+    click.
     """
 
     email: str
@@ -19,8 +28,10 @@ class SignUp:
     nom: str
     lang: str
     fields: Mapping[str, Any] = field(default_factory=dict)
-    consent: Mapping[str, Any] = field(default_factory=dict)
+    consent: Mapping[str, Consent] = field(default_factory=dict)
     return_to: str = ""
+    sent_from: Mapping[str, str] = field(default_factory=dict)
+    """What is kept of the request beside a consent: ``address`` and ``agent``, by the settings."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +42,17 @@ class User:
     prenom: str
     nom: str
     lang: str
+
+
+class MailKind(Enum):
+    """What a mail is for."""
+
+    LINK = "link"
+    """It carries the link that its user asked for."""
+    REMINDER = "reminder"
+    """It carries a new link to a user who has not opened the first one."""
+    WELCOME = "welcome"
+    """It greets a user who has just validated."""
 
 
 class Validation(Enum):

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from chalicelib.users import invisible, top_level_domains
 
 MAX_LENGTH = 64
-MAX_TYPED = 4 * MAX_LENGTH  # before Unicode work: a Greek letter can be typed as four characters
+TYPED_AS = 4  # characters, at most: so may a Greek letter be typed
 MAX_DIGITS = 4  # "Louis 14" and "Bob1984" are names; what is longer is a number to call
 
 # "Bienvenue Alexis GÜNST HORN !" is a subject. Longer names could be a message that needs no link.
@@ -28,6 +28,14 @@ class NameRefused(ValueError):
         self.code = code
 
 
+class Untidy(ValueError):
+    """The text is no single line of bounded length. ``reason``: too_long or control_character."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
 class Rule(NamedTuple):
     """One kind of text that is no name."""
 
@@ -40,23 +48,39 @@ class Rule(NamedTuple):
 
 def clean(text: str) -> str:
     """Return ``text`` trimmed and in NFC; empty if nothing in it can be seen. Raise NameRefused."""
-    name = text.strip()
-    if len(name) > MAX_TYPED:
-        raise NameRefused("name_too_long")
-    name = _compose(_unwrap(name).strip(invisible.EDGES))
-    if len(name) > MAX_LENGTH:
-        raise NameRefused("name_too_long")
-    if _is_plain(name):  # most names, and much faster than the rules
+    try:
+        name = tidy(text, MAX_LENGTH)
+    except Untidy as error:
+        raise NameRefused(f"name_{error.reason}") from error
+    if not name or _is_plain(name):  # most names, and much faster than the rules
         return name
-    if not name.isprintable() and any(map(_is_control, name)):
-        raise NameRefused("name_control_character")
-    if not any(map(invisible.is_visible, name)):
-        return ""
     read = _as_read(name)
     for rule in RULES:
         if rule.matches(read):
             raise NameRefused(rule.code)
     return name
+
+
+def tidy(text: str, max_length: int) -> str:
+    """Return ``text`` trimmed and in NFC; empty if nothing in it can be seen. Raise Untidy.
+
+    The length is bounded before any Unicode work.
+    """
+    name = text.strip()
+    if len(name) > TYPED_AS * max_length:
+        raise Untidy("too_long")
+    name = _compose(_unwrap(name).strip(invisible.EDGES))
+    if len(name) > max_length:
+        raise Untidy("too_long")
+    if not name.isprintable() and any(map(_is_control, name)):
+        raise Untidy("control_character")
+    return name if any(map(invisible.is_visible, name)) else ""
+
+
+def has_link(text: str) -> bool:
+    """Return True if a mail program may make a link of a part of ``text``."""
+    read = _as_read(text)
+    return any(rule.code == "name_link" and rule.matches(read) for rule in RULES)
 
 
 def whole(prenom: str, nom: str) -> str:

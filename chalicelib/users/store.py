@@ -10,15 +10,19 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.logs import hashed
-from chalicelib.users import codes
+from chalicelib.users import codes, tokens
 from chalicelib.users.item import (
+    BOUNCE_LIFE,
+    DELETED,
     ERASED,
+    INDEXED,
     MAX_MAILS,
     PENDING,
     RESERVED,
     UNVALIDATED_LIFE,
     WINDOW,
     WORDS,
+    event_owed,
     is_live,
     is_open,
     is_put_by_another,
@@ -42,53 +46,71 @@ from chalicelib.users.table import (
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
+    from chalicelib.users.consent_texts import ConsentTexts
+
 log = logging.getLogger(__name__)
 
 COOLDOWN = timedelta(seconds=60)
+NOT_KEPT: Mapping[str, str] = {}
 MAX_OWN_RESENDS = 5
 MAX_GUESSES = 5
 
 MAY_BE_MAILED = (
     "attribute_not_exists(validated_at)"
     " AND NOT mail IN (:complained, :refused)"
-    " AND (NOT mail = :bounced OR bounced_until <= :now)"
+    " AND (NOT mail = :bounced OR bounced_until <= :now"
+    " OR attribute_not_exists(bounced_until) AND mail_at <= :bounce_ended)"  # the first edition's
     " AND (attribute_not_exists(mail_at) OR mail_at <= :cooled_down)"
 )
 _WITHIN_BUDGET = (
     "(attribute_not_exists(mail_count) OR mail_count < :max_mails"
     " OR attribute_not_exists(mail_window_at) OR mail_window_at <= :window_ended)"
 )
-_PENDING = ", ".join(PENDING)
 _OWE = "SET mail = :owed, mail_at = :now, owed = :slot, owed_at = :now"
 
 
 class Users:
     """The users in a table, and what they and anonymous requests may do to them.
 
-    ``mailboxes`` remember who refused mail. ``secret_key`` keys the hashes of codes. DynamoDB's own
-    errors pass through.
+    ``mailboxes`` remember who refused mail. ``secret_key`` keys the hashes of codes. With
+    ``welcomes``, a click owes its user a welcome. With ``has_events``, transitions owe events too.
+    ``consent_texts`` keep what users agree to.
+    DynamoDB's own errors pass through.
     """
 
     def __init__(
-        self, client: "DynamoDBClient", table: str, mailboxes: Mailboxes, secret_key: str = ""
+        self,
+        client: "DynamoDBClient",
+        table: str,
+        mailboxes: Mailboxes,
+        secret_key: str = "",
+        *,
+        consent_texts: "ConsentTexts | None" = None,
+        welcomes: bool = False,
+        has_events: bool = False,
     ) -> None:
         self.table = Table(client, table, "email")
         self.mailboxes = mailboxes
         self._secret_key = secret_key
+        self._consent_texts = consent_texts
+        self._welcomes = welcomes
+        self._has_events = has_events
 
     def sign_up(self, sign_up: SignUp, ticket_hash: str, now: datetime) -> bool:
         """Store a sign-up and owe it a mail; return False if a limit forbids that.
 
         The item then shows what this sign-up said. Its link makes that the user's. An item that
         another program put keeps its own words, so that its mail is all that a stranger can ask
-        for: this takes a second update.
+        for: this takes a second update. The text of a consent is stored before the consent.
         """
+        if sign_up.consent and self._consent_texts:
+            self._consent_texts.keep(sign_up.consent.values(), now)
         said: dict[str, Any] = {
             "prenom": sign_up.prenom,
             "nom": sign_up.nom,
             "lang": sign_up.lang,
             "fields": sign_up.fields,
-            "consent": sign_up.consent,
+            "consent": _consents(sign_up, now),
             "return_to": sign_up.return_to,
         }
         given = {name: value for name, value in said.items() if value}
@@ -139,8 +161,9 @@ class Users:
         outcome = self._try(
             email,
             change,
-            f"attribute_exists(email) AND {MAY_BE_MAILED} AND {_WITHIN_BUDGET}",
-            values,
+            f"attribute_exists(email) AND NOT mail = :deleted"
+            f" AND {MAY_BE_MAILED} AND {_WITHIN_BUDGET}",
+            {**values, ":deleted": DELETED},
         )
         link = mapping(outcome.item, "links").get(token_hash)
         if not outcome.done and link is not None:
@@ -156,16 +179,31 @@ class Users:
         return _log_request(email, outcome, "resend asked for")
 
     def validate(
-        self, email: str, link_hash: str, now: datetime, ticket_hash: str | None = None
+        self,
+        email: str,
+        link_hash: str,
+        now: datetime,
+        ticket_hash: str | None = None,
+        *,
+        sent_from: Mapping[str, str] = NOT_KEPT,
     ) -> Click:
         """Mark the address as validated if the link is live.
 
         With a ``ticket_hash``, the link must be of the sign-up that was answered with that ticket;
-        if it is another's, the outcome is CONFIRM and nothing changes.
+        if it is another's, the outcome is CONFIRM and nothing changes. ``sent_from`` is what is
+        kept of the click if its sign-up gave a consent.
         """
-        return self._validate(email, link_hash, now, ticket_hash, "link")
+        return self._validate(email, link_hash, now, ticket_hash, "link", sent_from)
 
-    def validate_by_code(self, email: str, ticket_hash: str, code: str, now: datetime) -> Click:
+    def validate_by_code(
+        self,
+        email: str,
+        ticket_hash: str,
+        code: str,
+        now: datetime,
+        *,
+        sent_from: Mapping[str, str] = NOT_KEPT,
+    ) -> Click:
         """Mark the address as validated if ``code`` was mailed for the ticket's sign-up.
 
         The guess is counted before it is compared, so parallel guesses cannot exceed MAX_GUESSES.
@@ -184,7 +222,7 @@ class Users:
         link_hash = string(stored, "link")
         if not codes.is_right(string(stored, "code"), self._secret_key, link_hash, code):
             return Click(Validation.INVALID)
-        return self._validate(email, link_hash, now, None, "code")
+        return self._validate(email, link_hash, now, None, "code", sent_from)
 
     def refuse(self, email: str, link_hash: str, now: datetime) -> Click:
         """Record that the mailbox's owner did not sign up; no mail goes there any more.
@@ -199,13 +237,15 @@ class Users:
         return click
 
     def _refuse(self, email: str, link_hash: str, now: datetime) -> Click:
-        values = {
+        values: dict[str, Any] = {
             ":refused": "refused",
             ":complained": "complained",
             ":now": iso(now),
             ":bare": {link_hash: {"expires": 0}},
         }
-        change = "SET mail = :refused, mail_at = :now, links = :bare"
+        event, owed = self._event_owed("refused", now)
+        values |= owed
+        change = f"SET mail = :refused, mail_at = :now, links = :bare{event}"
         condition = (
             "attribute_exists(links.#link) AND attribute_not_exists(validated_at)"
             " AND NOT mail IN (:refused, :complained)"
@@ -220,7 +260,9 @@ class Users:
         )
         link = link_of(outcome.item, link_hash)
         if not outcome.done and link is not None and is_put_by_another(outcome.item):
-            outcome = self._try(email, f"{change} REMOVE owed, owed_at", condition, values, names)
+            outcome = self._try(
+                email, f"{change} REMOVE {', '.join(INDEXED)}", condition, values, names
+            )
         if outcome.done:
             log.info("refused user=%s", hashed(email))
             return Click(Validation.REFUSED)
@@ -232,7 +274,13 @@ class Users:
         return Click(Validation.REFUSED, lang)
 
     def _validate(
-        self, email: str, link_hash: str, now: datetime, ticket_hash: str | None, how: str
+        self,
+        email: str,
+        link_hash: str,
+        now: datetime,
+        ticket_hash: str | None,
+        how: str,
+        sent_from: Mapping[str, str],
     ) -> Click:
         live = "links.#link.expires > :epoch"
         former = " OR contains(link_hashes, :link) AND link_expires_at > :epoch"
@@ -246,14 +294,23 @@ class Users:
             live += " AND links.#link.ticket = :ticket"
             former = ""  # links of the first edition have no ticket
             values[":ticket"] = ticket_hash
-        change = "SET validated_at = :now, validated_with = :how, validated_link = :link"
+        event, owed = self._event_owed("validated", now, validated_at=iso(now), validated_with=how)
+        values |= owed
+        change = f"SET validated_at = :now, validated_with = :how, validated_link = :link{event}"
+        removed: tuple[str, ...] = PENDING
         condition = "attribute_not_exists(validated_at) AND NOT mail = :refused"
         values[":refused"] = "refused"
-        # The item shows what the latest sign-up said. Most often that is this link's.
+        if self._welcomes:
+            change += ", mail = :owed, mail_at = :now, owed = :slot, owed_at = :now"
+            removed = tuple(name for name in PENDING if name not in ("owed", "owed_at"))
+            values |= {":owed": "owed", ":slot": slot(email)}
+        # The item shows what the latest sign-up said. Most often that is this link's. What is kept
+        # of the click stands beside a consent only.
+        without_consent = " AND attribute_not_exists(links.#link.said.consent)" if sent_from else ""
         outcome = self._try(
             email,
-            f"{change} REMOVE {_PENDING}",
-            f"{condition} AND ({live} AND (attribute_not_exists(links.#link.said)"
+            f"{change} REMOVE {', '.join(removed)}",
+            f"{condition}{without_consent} AND ({live} AND (attribute_not_exists(links.#link.said)"
             f" OR said_at = links.#link.said.said_at){former})",
             values,
             {"#link": link_hash},
@@ -266,11 +323,15 @@ class Users:
             kept = [name for name in WORDS if name in said]
             words = "".join(f", {path(name)} = :{name}" for name in kept)
             absent = "".join(f", {path(name)}" for name in WORDS if name not in kept)
+            own: dict[str, Any] = {f":{name}": Raw(said[name]) for name in kept}
+            if sent_from and "consent" in kept:
+                words += ", validated_from = :sent_from"
+                own[":sent_from"] = sent_from
             outcome = self._try(
                 email,
-                f"{change}{words} REMOVE {_PENDING}{absent}",
+                f"{change}{words} REMOVE {', '.join(removed)}{absent}",
                 f"{condition} AND {live}",
-                {**values, **{f":{name}": Raw(said[name]) for name in kept}},
+                {**values, **own},
                 {"#link": link_hash, **RESERVED},
                 moment="validated_at",
             )
@@ -278,6 +339,10 @@ class Users:
         if click.outcome is Validation.VALIDATED:
             log.info("validated user=%s", hashed(email))
         return click
+
+    def _event_owed(self, kind: str, now: datetime, **facts: str) -> tuple[str, dict[str, Any]]:
+        """Return what a transition sets to owe an event: nothing if the stage has none."""
+        return event_owed(kind, now, **facts) if self._has_events else ("", {})
 
     def _try(
         self,
@@ -298,6 +363,19 @@ class Users:
 _ONLY_BUDGET = (":max_mails", ":window_ended")
 
 
+def _consents(sign_up: SignUp, now: datetime) -> dict[str, Any]:
+    """Return what an item says of each consent. The text itself is known by its hash."""
+    return {
+        name: {
+            "text": tokens.digest(consent.text),
+            "lang": consent.lang,
+            "at": iso(now),
+            **sign_up.sent_from,
+        }
+        for name, consent in sign_up.consent.items()
+    }
+
+
 def _owing(email: str, now: datetime) -> dict[str, Any]:
     return {":owed": "owed", ":now": iso(now), ":slot": slot(email)}
 
@@ -305,6 +383,7 @@ def _owing(email: str, now: datetime) -> dict[str, Any]:
 def _limits(now: datetime) -> dict[str, Any]:
     return {
         ":bounced": "bounced",
+        ":bounce_ended": iso(now - BOUNCE_LIFE),
         ":complained": "complained",
         ":refused": "refused",
         ":cooled_down": iso(now - COOLDOWN),

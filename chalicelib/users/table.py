@@ -119,6 +119,8 @@ def typed(value: object) -> dict[str, Any]:
         return {"N": str(value)}
     if isinstance(value, Mapping):
         return {"M": typed_values(value)}
+    if isinstance(value, list):
+        return {"L": [typed(entry) for entry in value]}
     raise TypeError(f"no DynamoDB type for {type(value).__name__}")
 
 

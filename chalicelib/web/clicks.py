@@ -40,7 +40,9 @@ class Clicks:
         if typed is None or not request.ticket:
             return self._answers.code_refused(request)
         ticket_hash = tokens.digest(request.ticket)
-        click = self._users().validate_by_code(typed.email, ticket_hash, typed.code, now)
+        click = self._users().validate_by_code(
+            typed.email, ticket_hash, typed.code, now, sent_from=request.sent_from
+        )
         return self._answers.code_typed(request, Link(typed.email, ""), click)
 
     def refuse(self, request: Request, now: datetime) -> Response:
@@ -57,5 +59,7 @@ class Clicks:
     ) -> Response:
         if link is None:
             return self._answers.link_refused(request)
-        click = self._users().validate(link.email, link.token_hash, now, ticket_hash)
+        click = self._users().validate(
+            link.email, link.token_hash, now, ticket_hash, sent_from=request.sent_from
+        )
         return self._answers.clicked(request, link, click)

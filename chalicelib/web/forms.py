@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from chalicelib import language_tag, return_urls
 from chalicelib.settings import Settings
@@ -10,6 +11,9 @@ from chalicelib.users import email_address, person_name, tokens
 from chalicelib.users.domain_rules import ANYBODY, DomainRules
 from chalicelib.users.people import SignUp
 from chalicelib.web.body import REPEATED
+
+if TYPE_CHECKING:
+    from chalicelib.own_fields import OwnFields
 
 # Every accepted field, and the attribute that stores it.
 FIELDS = {
@@ -30,14 +34,19 @@ MAX_CODE_LENGTH = 32  # six digits, and blanks or hyphens between them
 MAX_PROBLEMS = 20  # an answer must not become much longer than its question
 
 _CODE = re.compile("[0-9]{6}")
+NOTHING: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True)
 class Problem:
-    """One error: its ``code``, which names a text, and its ``field`` as the sender spelled it."""
+    """One error: its ``code``, which names a text, and its ``field`` as the sender spelled it.
+
+    ``limit`` is the greatest length that the text names.
+    """
 
     code: str
     field: str
+    limit: int = 0
 
 
 @dataclass(frozen=True)
@@ -76,20 +85,31 @@ class SignUpForm:
     names: str = "optional"
     return_prefixes: Collection[str] = ()
     domains: DomainRules = ANYBODY
+    own: "OwnFields | None" = None
 
     @classmethod
     def of(cls, stage: Settings, languages: Collection[str]) -> "SignUpForm":
         """Return the form of a stage that has ``languages``."""
-        return cls(languages, stage.names, stage.return_urls, DomainRules.of(stage))
+        domains = DomainRules.of(stage)
+        return cls(languages, stage.names, stage.return_urls, domains, stage.own_fields)
 
-    def read(self, fields: Mapping[str, object], lang: str, *, is_form: bool = False) -> SignUp:
+    def read(
+        self,
+        fields: Mapping[str, object],
+        lang: str,
+        *,
+        is_form: bool = False,
+        sent_from: Mapping[str, str] = NOTHING,
+    ) -> SignUp:
         """Return the sign-up in ``fields``, in ``lang`` if they name no other known language.
 
-        An HTML form may send fields that the stage does not know; JSON may not. Raise Invalid.
+        An HTML form may send fields that the stage does not know; JSON may not. ``sent_from`` is
+        kept beside a consent. Raise Invalid.
         """
         reader = _Reader(fields)
         if not is_form:
-            reader.refuse_unknown(_NAMELESS if self.names == "none" else FIELDS)
+            known = _NAMELESS if self.names == "none" else FIELDS
+            reader.refuse_unknown((*known, *self.own.names) if self.own else known)
         email = reader.take("email", email_address.canonical, required=True)
         if email and not self.domains.may_sign_up(email):
             reader.problems.append(Problem("domain_refused", reader.spelled("email")))
@@ -98,15 +118,21 @@ class SignUpForm:
             prenom, nom = _names(reader, required=self.names == "required")
         chosen = reader.take("lang", lambda text: language_tag.match(text, self.languages))
         return_to = reader.take("return_to", lambda text: _return_to(text, self.return_prefixes))
+        own: dict[str, Any] = {}
+        if self.own:
+            from chalicelib.web import own_form  # only stages with own fields load it
+
+            values, consents = own_form.read(self.own, reader.given, chosen or lang, reader.refuse)
+            own = {"fields": values, "consent": consents, "sent_from": sent_from}
         reader.finish()
-        return SignUp(email, prenom, nom, chosen or lang, return_to=return_to)
+        return SignUp(email, prenom, nom, chosen or lang, return_to=return_to, **own)
 
 
 def _names(reader: "_Reader", *, required: bool) -> tuple[str, str]:
     prenom = reader.take("prenom", person_name.clean)
     nom = reader.take("nom", person_name.clean)
     if required and not prenom and not nom and not reader.has_failed({"prenom", "nom"}):
-        reader.problems.append(Problem("name_missing", "prenom"))
+        reader.problems.append(Problem("name_missing", reader.spelled("prenom", "nom")))
     try:
         person_name.whole(prenom, nom)
     except person_name.NameRefused as error:
@@ -189,12 +215,26 @@ class _Reader:
             if cleaned:
                 return cleaned
         if required:
-            self.problems.append(Problem("field_missing", stored_as))
+            self.problems.append(Problem("field_missing", self.spelled(stored_as)))
         return ""
 
-    def spelled(self, stored_as: str) -> str:
-        """Return the name of a field as its sender spelled it."""
-        return next(iter(self._sent[stored_as]))
+    @property
+    def given(self) -> dict[str, object]:
+        """Return all fields that are not empty."""
+        return {name: value for sent in self._sent.values() for name, value in sent.items()}
+
+    def refuse(self, code: str, field: str, limit: int = 0) -> None:
+        """Add a problem of ``field``."""
+        self.problems.append(Problem(code, field, limit))
+
+    def spelled(self, *stored_as: str) -> str:
+        """Return the name of the first of these fields as its sender spelled it, even if empty."""
+        for wanted in stored_as:
+            sent = [name for name in self.fields if FIELDS.get(name) == wanted]
+            given = [name for name in sent if self.fields[name] not in (None, "")]
+            if names := given or sent:
+                return names[0]
+        return stored_as[0]
 
     def has_failed(self, stored_as: Collection[str]) -> bool:
         return any(FIELDS.get(problem.field) in stored_as for problem in self.problems)

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
-from urllib.parse import quote, urlsplit
+from typing import TYPE_CHECKING
+from urllib.parse import quote, urlencode, urlsplit
 
 from chalicelib import colours
 from chalicelib.settings import UNBRANDED, Brand
@@ -15,8 +16,12 @@ from chalicelib.users.links import Link
 from chalicelib.web import webmail
 from chalicelib.web.forms import FIELDS, SOLUTION, TRAP, Problem
 
+if TYPE_CHECKING:
+    from chalicelib.own_fields import OwnFields
+    from chalicelib.web.own_inputs import OwnInputs
+
 TYPED = ("email", "prenom", "nom")
-"""The fields that the sign-up page shows."""
+"""The fields that every sign-up page shows."""
 
 NOTHING = Html()
 
@@ -36,7 +41,8 @@ class Pages:
     ``base_url`` is where all their links lead. ``after_validation_url`` is where a form may send
     people on to. With ``refusable``, the button page also offers "this was not me".
     ``names`` says if names are ``optional``, ``required`` or not asked for (``none``).
-    ``return_places`` are origins and app schemes that a form may lead to.
+    ``return_places`` are origins and app schemes that a form may lead to. ``own`` are the stage's
+    own fields.
     """
 
     base_url: str
@@ -46,6 +52,12 @@ class Pages:
     refusable: bool = False
     names: str = "optional"
     return_places: tuple[str, ...] = ()
+    own: "OwnFields | None" = None
+
+    @property
+    def typed_names(self) -> tuple[str, ...]:
+        """The names of all fields of the sign-up page."""
+        return (*TYPED, *self._own.names) if self._own else TYPED
 
     def sign_up(
         self,
@@ -63,7 +75,8 @@ class Pages:
         trap = self._fill("trap", lang, trap=TRAP)
         for problem in problems:
             field = FIELDS.get(problem.field, problem.field)
-            detail = self._word(f"problem_{problem.code}_detail", lang)
+            name = f"problem_{problem.code}_detail"
+            detail = self.templates.word_html(name, lang, limit=str(problem.limit))
             if field == TRAP:
                 trap = Html()  # so that the next try of a trapped person succeeds
                 items.append(self._fill("error_text", lang, detail=detail))
@@ -73,6 +86,9 @@ class Pages:
             elif field in TYPED:
                 beside.setdefault(field, detail)
                 items.append(self._error_link(lang, field, detail))
+            elif self._own and self._own.is_shown(field):
+                beside.setdefault(field, detail)
+                items.append(self._own.error_link(lang, field, detail))
             else:
                 items.append(
                     self._fill("error_item", lang, field=problem.field[:64], detail=detail)
@@ -88,9 +104,11 @@ class Pages:
             "sign_up",
             lang,
             title=self._title("sign_up", lang, failed=bool(items)),
-            typed=typed if any(typed.values()) else None,
+            here=self._here(typed),
+            typed=typed if any(typed.get(name) for name in self._seen_names) else None,
             errors=self._summary(lang, items),
             names=names,
+            own_fields=self._own.inputs(lang, typed, beside) if self._own else Html(),
             trap=trap,
             challenge=challenge,
             action=f"{self.base_url}/users",
@@ -124,7 +142,7 @@ class Pages:
         """
         name = "resent" if again else "sent"
         typed = {**typed, "email": typed.get("email") or email}
-        kept = {f"typed_{field}": typed.get(field, "") for field in TYPED}
+        kept = self._kept(lang, typed)
         detail = self._word("problem_code_invalid_detail", lang) if code_failed else Html()
         links = [self._error_link(lang, "code", detail)] if code_failed else []
         form: str = Html()
@@ -219,18 +237,44 @@ class Pages:
         )
 
     @cached_property
+    def _own(self) -> "OwnInputs | None":
+        if not self.own:
+            return None
+        from chalicelib.web.own_inputs import OwnInputs  # only stages with own fields load it
+
+        return OwnInputs(self.own, self.templates)
+
+    @property
+    def _seen_names(self) -> tuple[str, ...]:
+        """The names of the fields that users see."""
+        return (*TYPED, *(one.name for one in self.own.fields)) if self.own else TYPED
+
+    def _kept(self, lang: str, typed: Mapping[str, str]) -> dict[str, str]:
+        """Return what the forms of a page carry of what was typed."""
+        kept: dict[str, str] = {f"typed_{field}": typed.get(field, "") for field in TYPED}
+        return {**kept, "typed_own": self._own.hidden(lang, typed) if self._own else Html()}
+
+    def _here(self, typed: Mapping[str, str]) -> str:
+        """Return the sign-up page's address for other languages, with the hidden sources."""
+        sources = self.own.sources if self.own else ()
+        query = urlencode({name: typed[name] for name in sources if typed.get(name)})
+        return f"{self.base_url}/?{query}&" if query else ""
+
+    @cached_property
     def _shades(self) -> Mapping[str, str]:
         return colours.shades(self.brand.accent)
 
     @cached_property
     def _style(self) -> Html:
         accent = self.templates.text("pages/accent.css", "", **self._shades)
-        style = _without_comments(self.templates.read("pages/style.css") + accent)
+        own = self._own.style if self._own else ""
+        style = _without_comments(self.templates.read("pages/style.css") + own + accent)
         return Html("".join(map(str.strip, style.splitlines())))
 
     @cached_property
-    def _icon(self) -> str:
-        return quote(self.templates.text("pages/icon.svg", "", **self._shades).strip())
+    def icon(self) -> str:
+        """The picture of tabs and bookmarks, as SVG."""
+        return self.templates.text("pages/icon.svg", "", **self._shades).strip()
 
     def _url(self, path: str) -> str:
         return f"{self.base_url}/{path}"
@@ -320,7 +364,7 @@ class Pages:
             lang,
             title=title or heading,
             style=self._style,
-            icon=self._icon,
+            icon=quote(self.icon),
             main=main,
             languages=(
                 Html()
@@ -374,7 +418,7 @@ class Pages:
                 sign_up_action=f"{self.base_url}/",
                 items=Html("".join(items)),
                 show=show,
-                **{f"typed_{field}": typed.get(field, "") for field in TYPED},
+                **self._kept(lang, typed),
             )
         return self._fill("languages", lang, choices=choices)
 

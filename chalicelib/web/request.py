@@ -14,6 +14,9 @@ from chalicelib.web.body import REPEATED, BodyError
 from chalicelib.web.cors import ANY_ORIGIN
 from chalicelib.web.forms import MOMENT, SOLUTION, TRAP
 
+MAX_AGENT = 256
+NOTHING: Mapping[str, str] = {}
+
 _EARLY = ("prefetch", "prerender", "preview")
 
 
@@ -50,6 +53,8 @@ class Request:
     """A browser asks for a page before its user does."""
     is_foreign: bool
     """A browser sends this for a page of another origin, which is not allowed to."""
+    sent_from: Mapping[str, str]
+    """What the stage keeps of its sender beside a consent: ``address``, ``agent`` or nothing."""
 
     @property
     def is_one_click(self) -> bool:
@@ -101,6 +106,7 @@ def read_request(
         moment=proof[1],
         is_prefetch=_is_prefetch(headers),
         is_foreign=_is_foreign(headers, stage.origins),
+        sent_from=_sender(received, stage) if stage.own_fields else NOTHING,
     )
 
 
@@ -154,6 +160,22 @@ def _is_prefetch(headers: Mapping[str, str]) -> bool:
         headers.get(name, "") for name in ("sec-purpose", "purpose", "x-purpose", "x-moz")
     )
     return any(purpose in purposes.lower() for purpose in _EARLY)
+
+
+def _sender(received: chalice.app.Request, stage: Settings) -> dict[str, str]:
+    """Return what is kept of a request beside a consent. API Gateway says who has sent it."""
+    kept: dict[str, str] = {}
+    if stage.consent_address != "none":
+        from ipaddress import ip_interface  # few stages keep addresses
+
+        address = ip_interface(received.context["identity"]["sourceIp"])
+        if stage.consent_address == "truncated":
+            bits = 24 if address.version == 4 else 48
+            address = ip_interface(ip_interface(f"{address.ip}/{bits}").network.network_address)
+        kept["address"] = str(address.ip)
+    if stage.keeps_user_agent and (agent := received.headers.get("user-agent", "")):
+        kept["agent"] = "".join(filter(str.isprintable, agent[:MAX_AGENT]))
+    return kept
 
 
 def _is_browser(headers: Mapping[str, str]) -> bool:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -18,7 +18,7 @@ from chalicelib.users import domain_typo
 from chalicelib.users.links import Link
 from chalicelib.users.people import Click, SignUp, Validation
 from chalicelib.web.forms import FIELDS, SOLUTION, TRAP, Problem
-from chalicelib.web.pages import TYPED, Pages
+from chalicelib.web.pages import Pages
 from chalicelib.web.request import Request, cookie_name, text_of
 
 BODY_STATUS = {"body_malformed": 400, "body_too_large": 413, "content_type_unsupported": 415}
@@ -35,6 +35,7 @@ _NOTHING = "default-src 'none'; frame-ancestors 'none'"
 """The Content-Security-Policy of JSON, in case that a browser shows it as a page."""
 TICKET_LIFE = timedelta(days=7)
 """A browser keeps its ticket as long as the sign-up may wait to be validated."""
+ICON_LIFE = timedelta(days=1)
 _MAX_POINTER = 64
 _ENCODER = json.JSONEncoder(ensure_ascii=False)
 
@@ -55,6 +56,7 @@ class Answers:
             names=settings.names,
             return_places=tuple(map(return_urls.origin, settings.return_urls)),
             refusable=True,
+            own=settings.own_fields,
         )
         self.is_challenged: Callable[[], bool] = lambda: False  # Challenge.serve may change it
         self.describe: Callable[[str], str] = lambda description: description  # it, too
@@ -111,7 +113,7 @@ class Answers:
         """Return the same answer to every code that does not work, whatever the reason."""
         if request.wants_page:
             email = text_of(request.fields.get("email"))
-            page = self.pages.sent(request.lang, email, _typed(request), code_failed=True)
+            page = self.pages.sent(request.lang, email, self._typed(request), code_failed=True)
             return self._page(request, 400, page)
         return self.problem(request, 400, "code_invalid")
 
@@ -145,11 +147,29 @@ class Answers:
             "Content-Language": "en",
             "Content-Security-Policy": _NOTHING,
         }
-        return Response(self.describe(_description()), headers, 200)
+        return Response(self.describe(self._description), headers, 200)
+
+    @cached_property
+    def _description(self) -> str:
+        text = Path(__file__).parents[1].joinpath("openapi.json").read_text(encoding="utf-8")
+        if not self.settings.own_fields:
+            return text
+        from chalicelib.web import description  # only stages with own fields load it
+
+        return _as_json(description.with_own_fields(json.loads(text), self.settings.own_fields))
 
     def content(self, request: Request, content: str) -> Response:
         """Return content that is JSON, whatever the client prefers."""
         return self._json(request, 200, content, "application/json")
+
+    def icon(self) -> Response:
+        """Return the picture of tabs and bookmarks, in the stage's colour."""
+        headers: Headers = {
+            "Content-Type": "image/svg+xml",
+            "Cache-Control": f"public, max-age={int(ICON_LIFE.total_seconds())}",
+            "Content-Security-Policy": _NOTHING,
+        }
+        return Response(self.pages.icon, headers, 200)
 
     def blocked(self, request: Request) -> Response | None:
         """Return why no route may have this request; None if one may."""
@@ -165,7 +185,7 @@ class Answers:
 
     def invalid(self, request: Request, problems: Sequence[Problem]) -> Response:
         """Return everything that is wrong with the fields, where the form came from."""
-        problems = [Problem(problem.code, text_of(problem.field)) for problem in problems]
+        problems = [replace(problem, field=text_of(problem.field)) for problem in problems]
         response = self._invalid(request, problems)
         return_to = text_of(request.fields.get("return_to"))
         may_return = return_urls.is_allowed(return_to, self.settings.return_urls)
@@ -200,10 +220,10 @@ class Answers:
         """Return the sign-up page, with a challenge if the stage asks for one now."""
         pages, lang = self.pages, request.lang
         if not (moment or self.is_challenged()):
-            return self._page(request, status, pages.sign_up(lang, _typed(request), problems))
+            return self._page(request, status, pages.sign_up(lang, self._typed(request), problems))
         return_to = text_of(request.fields.get("return_to"))
         challenge = pages.challenge(lang, moment, return_to)
-        page = pages.sign_up(lang, _typed(request), problems, challenge)
+        page = pages.sign_up(lang, self._typed(request), problems, challenge)
         response = self._page(request, status, page)
         response.headers["Content-Security-Policy"] = pages.scripted_policy
         return response
@@ -224,8 +244,16 @@ class Answers:
         if code in BODY_STATUS:
             causes = [Problem(code, "")]
         if causes:
-            details["errors"] = [_cause(cause, texts) for cause in causes]
+            details["errors"] = [self._cause(cause, request.lang) for cause in causes]
         return self._json(request, status, _as_json(details), "application/problem+json")
+
+    def _cause(self, problem: Problem, lang: str) -> dict[str, str]:
+        name = f"problem_{problem.code}_detail"
+        return {
+            "code": problem.code,
+            "detail": self.templates.word(name, lang, limit=str(problem.limit)),
+            "pointer": _pointer(problem.field),
+        }
 
     def _outcome(self, request: Request, link: Link, click: Click) -> Response:
         request = self._in_language_of(click, request)
@@ -264,7 +292,7 @@ class Answers:
     def _sent(self, request: Request, status: int, email: str, *, again: bool = False) -> Response:
         takes_code = self.settings.code and bool(request.ticket)
         page = self.pages.sent(
-            request.lang, email, _typed(request), again=again, takes_code=takes_code
+            request.lang, email, self._typed(request), again=again, takes_code=takes_code
         )
         response = self._page(request, status, page)
         # A reader comes back to this page from their mailbox. With no-store, or with a cookie that
@@ -286,6 +314,14 @@ class Answers:
         in_other_languages = request.method == "GET"
         page = self.pages.link(name, request.lang, link, in_other_languages)
         return self._page(request, status, page)
+
+    def _typed(self, request: Request) -> dict[str, str]:
+        """Return what the request says, for the fields of the form. A query has sources alone."""
+        own = self.settings.own_fields
+        sources = {name: request.query.get(name) for name in own.sources} if own else {}
+        said = {**sources, **request.fields}
+        typed = {FIELDS.get(name, name): _as_typed(value) for name, value in said.items()}
+        return {name: typed.get(name, "") for name in self.pages.typed_names}
 
     def _write_message(self, lang: str, name: str) -> str:
         return _as_json(self._content(lang, name))
@@ -310,27 +346,13 @@ def _is_validated(click: Click) -> bool:
     return click.outcome in (Validation.VALIDATED, Validation.ALREADY_VALIDATED)
 
 
-def _typed(request: Request) -> dict[str, str]:
-    """Return what the request's fields say, for the fields that the form shows."""
-    typed = {FIELDS.get(name, name): text_of(value) for name, value in request.fields.items()}
-    return {name: typed.get(name, "") for name in TYPED}
+def _as_typed(value: object) -> str:
+    """Return a field as a form would send it. A script may tick a box by ``true``."""
+    return "true" if value is True else text_of(value)
 
 
 def _as_json(content: Mapping[str, Any]) -> str:
     return _ENCODER.encode(content) + "\n"
-
-
-@cache
-def _description() -> str:
-    return Path(__file__).parents[1].joinpath("openapi.json").read_text(encoding="utf-8")
-
-
-def _cause(problem: Problem, texts: Mapping[str, str]) -> dict[str, str]:
-    return {
-        "code": problem.code,
-        "detail": texts[f"problem_{problem.code}_detail"],
-        "pointer": _pointer(problem.field),
-    }
 
 
 def _pointer(field: str) -> str:

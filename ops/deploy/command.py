@@ -11,6 +11,8 @@ from ops.deploy.trial import Transcript, Trial
 from ops.deployment import client_limit, function_logs, readiness
 from ops.deployment import deploy as deployment
 from ops.deployment.deploy import Options
+from ops.deployment.event_bus import FIRST_RATE as FIRST_EVENT_RATE
+from ops.deployment.event_bus import MAX_RATE, Wish
 from ops.deployment.readiness import Finding, Light, Readiness
 from ops.deployment.rest_api import (
     FIRST_BURST,
@@ -32,6 +34,17 @@ from ops.terminal.progress import Progress
 @click.option("--stage", required=True, help="The Chalice stage, for instance prod.")
 @click.option("--mail-from", help="Whom mail is from. The first deploy of a stage needs it.")
 @click.option("--base-url", help="Where links lead, if not to the API's own address.")
+@click.option(
+    "--domain",
+    help="Your own domain for pages and links, such as hello.example.org. Each deploy says which "
+    "DNS record is missing, and the next one goes on; empty for none.  [default: as before]",
+)
+@click.option(
+    "--mail-from-domain",
+    default="",
+    help="The subdomain that bounces go to, such as bounce.example.org: SPF then counts for your "
+    "domain.  [default: as before; at first SES's own]",
+)
 @click.option(
     "--throttle-rate",
     type=Rate(),
@@ -65,6 +78,23 @@ from ops.terminal.progress import Progress
     f"[default: as before; at first {function_logs.FIRST_DAYS}]",
 )
 @click.option(
+    "--events/--no-events",
+    default=None,
+    help="Publish each validation, refusal, bounce, complaint and deletion on an EventBridge bus.  "
+    "[default: as before; at first not]",
+)
+@click.option(
+    "--webhook",
+    metavar="URL",
+    help="Also have EventBridge send each event there, nowhere if empty.  [default: as before]",
+)
+@click.option(
+    "--webhook-rate",
+    type=click.IntRange(1, MAX_RATE),
+    help="The most events that the webhook gets in a second.  "
+    f"[default: as before; at first {FIRST_EVENT_RATE}]",
+)
+@click.option(
     "--per-ip-rate",
     type=PerIpRate(client_limit.FEWEST),
     metavar="POSTS",
@@ -86,29 +116,38 @@ def deploy(
     stage: str,
     mail_from: str | None,
     base_url: str | None,
+    domain: str | None,
+    mail_from_domain: str,
     throttle_rate: float | None,
     throttle_burst: int | None,
     sign_up_rate: float | None,
     sign_up_burst: int | None,
     alarms_to: str | None,
     log_days: str | None,
+    events: bool | None,
+    webhook: str | None,
+    webhook_rate: int | None,
     per_ip_rate: int | None,
     check: bool,
     then_destroy: bool,
 ) -> None:
     """Bring a stage in your AWS account to what this checkout says. Safe to run again.
 
-    Permissions: docs/policies/deploy.json, and client-limit.json for --per-ip-rate. With
-    --then-destroy also docs/policies/destroy.json, and what doctor and doctor --send-test need.
+    Permissions: docs/policies/deploy.json, and client-limit.json for --per-ip-rate,
+    domain.json for --domain and --mail-from-domain. With --then-destroy also
+    docs/policies/destroy.json, and what doctor and doctor --send-test need.
     """
     progress = Progress(sys.stdout)
     cloud, project = in_account(stage, progress)
     options = Options(
         mail_from=mail_from,
         base_url=base_url,
+        domain=domain,
+        mail_from_domain=mail_from_domain,
         throttle=Throttle(throttle_rate, throttle_burst, sign_up_rate, sign_up_burst),
         alarms_to=alarms_to,
         log_days=int(log_days) if log_days else None,
+        events=Wish(events, webhook, webhook_rate),
         per_ip_rate=per_ip_rate,
     )
     if check:
@@ -119,6 +158,8 @@ def deploy(
         return
     deployed = deployment.deploy(cloud, project, options, progress)
     click.echo(f"\n{stage} is up: {deployed.base_url}/")
+    for name, value in deployed.package.items():
+        click.echo(f"Its package: {name} {value or 'unknown'}")
     for task in deployed.left_to_do:
         click.echo(f"\nLeft for you to do: {task}")
 

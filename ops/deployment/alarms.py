@@ -14,26 +14,30 @@ if TYPE_CHECKING:
     from types_boto3_sns import SNSClient
 
 
-def names(project: Project) -> list[str]:
+def names(project: Project, *, has_webhook: bool = False) -> list[str]:
     """Return the names of the stage's alarms."""
-    return list(_as_templated(project, {}))
+    return list(_as_templated(project, {"HasWebhook": "true"} if has_webhook else {}))
 
 
-def find(cloudwatch: Any, project: Project) -> dict[str, Any]:
+def find(cloudwatch: Any, project: Project, *, has_webhook: bool = False) -> dict[str, Any]:
     """Return the alarms that exist, as CloudWatch describes them, by their names."""
-    described = cloudwatch.describe_alarms(AlarmNames=names(project))["MetricAlarms"]
+    wanted = names(project, has_webhook=has_webhook)
+    described = cloudwatch.describe_alarms(AlarmNames=wanted)["MetricAlarms"]
     return {one["AlarmName"]: one for one in described}
 
 
 def ensure(cloudwatch: Any, project: Project, outputs: Mapping[str, str], say: Say) -> None:
     """Put back alarms that were deleted: the stack, which has these ``outputs``, never does."""
-    existing = find(cloudwatch, project)
+    undelivered = outputs.get("UndeliveredEventsArn", "")
+    existing = find(cloudwatch, project, has_webhook=bool(undelivered))
     wanted = _as_templated(
         project,
         {
             "ApiStage": project.api_stage,
             "Alarms": outputs["AlarmsArn"],
             "DeadLetters.QueueName": outputs["DeadLettersArn"].rpartition(":")[2],
+            "UndeliveredEvents.QueueName": undelivered.rpartition(":")[2],
+            "HasWebhook": undelivered,
         },
     )
     gone = [name for name in wanted if name not in existing]
@@ -45,7 +49,9 @@ def ensure(cloudwatch: Any, project: Project, outputs: Mapping[str, str], say: S
 
 def _as_templated(project: Project, values: Mapping[str, str]) -> dict[str, Any]:
     """Return the template's alarms, as CloudWatch takes them too, by their names."""
-    values = {"AppName": project.app_name, "Stage": project.stage, **values}
+    has_events = project.environment.get("EVENT_BUS", "")
+    about = {"AppName": project.app_name, "Stage": project.stage, "HasEvents": has_events}
+    values = {**about, **values}
     alarms = properties("AWS::CloudWatch::Alarm", values).values()
     return {one["AlarmName"]: one for one in alarms}
 

@@ -13,6 +13,7 @@ from botocore.session import Session
 from chalicelib.web import cors
 
 Swagger = dict[str, Any]
+GATEWAY_RESPONSES = "x-amazon-apigateway-gateway-responses"
 
 
 def prepare(session: Session, origins: Sequence[str]) -> None:
@@ -41,14 +42,9 @@ def allow(swagger: Swagger, origins: Sequence[str]) -> None:
     headers = {"Access-Control-Allow-Origin": origin, "Vary": "'Origin'"}
     if cors.ANY_ORIGIN not in origins:
         headers["Access-Control-Allow-Credentials"] = "'true'"
-    swagger["x-amazon-apigateway-gateway-responses"] = {
-        kind: {
-            "responseParameters": {
-                f"gatewayresponse.header.{name}": value for name, value in headers.items()
-            }
-        }
-        for kind in ("DEFAULT_4XX", "DEFAULT_5XX")
-    }
+    parameters = {f"gatewayresponse.header.{name}": value for name, value in headers.items()}
+    for kind in ("DEFAULT_4XX", "DEFAULT_5XX"):
+        swagger.setdefault(GATEWAY_RESPONSES, {})[kind] = {"responseParameters": dict(parameters)}
 
 
 def _preflight(path: str, origins: Sequence[str]) -> Swagger:

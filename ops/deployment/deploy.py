@@ -6,16 +6,21 @@ Every step may be repeated, and goes on from whatever an interrupted deploy left
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
 from ops.deployment import (
     alarms,
     client_limit,
+    custom_domain,
+    event_bus,
     event_invoke_config,
     event_source_mapping,
     function_logs,
     functions,
+    mail_from_domain,
     mail_identity,
     mail_limits,
     package,
@@ -23,14 +28,17 @@ from ops.deployment import (
     preconditions,
     rest_api,
     secret_key,
+    shared_settings,
     table,
 )
+from ops.deployment.custom_domain import CustomDomain
 from ops.deployment.rest_api import AS_IT_WAS, Throttle
 from ops.deployment.stack import Stack
+from ops.stage import commit
 from ops.stage.aws_errors import in_plain_words
 from ops.stage.cloud import Cloud
 from ops.stage.errors import DeployError
-from ops.stage.project import Project
+from ops.stage.project import OPS, Project
 from ops.terminal.progress import Progress
 
 OWN_SETTINGS = (
@@ -55,7 +63,8 @@ class Options:
 
     The first deploy needs ``mail_from``. Without a ``base_url`` links lead to the REST API's own
     address. ``alarms_to`` is the address that alarms are mailed to; empty for none. ``settings``
-    are further ones of the stage.
+    are further ones of the stage. ``domain`` is the stage's own, or empty for none any more.
+    ``mail_from_domain`` is a subdomain of the sender's.
     """
 
     mail_from: str | None = None
@@ -63,23 +72,32 @@ class Options:
     throttle: Throttle = AS_IT_WAS
     alarms_to: str | None = None
     log_days: int | None = None
+    events: event_bus.Wish = event_bus.AS_IT_WAS
     per_ip_rate: int | None = None
+    domain: str | None = None
+    mail_from_domain: str = ""
     settings: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Deployed:
-    """A stage that is up. ``left_to_do`` is what only a person can do, a paragraph each."""
+    """A stage that is up. ``left_to_do`` is what only a person can do, a paragraph each.
+
+    ``package`` has the ``sha256`` and the ``commit`` of what runs.
+    """
 
     base_url: str
     table: str
     region: str
     left_to_do: list[str] = field(default_factory=list)
+    package: Mapping[str, str] = field(default_factory=dict)
 
 
 def deploy(cloud: Cloud, project: Project, options: Options, progress: Progress) -> Deployed:
     """Deploy the stage of ``project``. Raises DeployError."""
     with in_plain_words():
+        preconditions.check(cloud, project)
+        shared_settings.learn(cloud.session.client("ssm"), project)
         environment = settings(cloud, project, options)
         return _deploy(cloud, project, options, environment, progress)
 
@@ -95,11 +113,16 @@ def settings(cloud: Cloud, project: Project, options: Options) -> dict[str, str]
             "The first deploy of a stage must say whom its mail is from: "
             "--mail-from hello@example.org"
         )
+    former = "" if options.domain == "" else _own_address(before.get("BASE_URL", ""))
     environment = {
         **options.settings,
         "MAIL_FROM": sender,
-        "BASE_URL": (options.base_url or _own_address(before.get("BASE_URL", ""))).rstrip("/"),
+        "BASE_URL": (options.base_url or former).rstrip("/"),
     }
+    if options.domain:
+        custom_domain.check(options.domain)
+    if options.mail_from_domain:
+        mail_from_domain.check(options.mail_from_domain, sender)
     alarms.read_address(options.alarms_to or "")
     preconditions.check_settings({**before, **environment})
     return environment
@@ -121,6 +144,20 @@ def _deploy(
     client_rate = _prepare_client_limit(cloud, project, options, parameters, progress)
 
     with progress.step("Sender") as say:
+        secret = secret_key.ensure(client("ssm"), client("lambda"), project, given)
+        bus = event_bus.choose(
+            cloud,
+            project,
+            options.events,
+            given.get(event_bus.SETTING, ""),
+            parameters,
+            partial(event_bus.key_of, client("ssm"), secret),
+        )
+        if bus.name and table.lacks_both_indexes(client("dynamodb"), project.users_table):
+            raise DeployError(
+                "CloudFormation can add one index of this table at a time: deploy once with "
+                "--no-events, then again with what you wish."
+            )
         limits = mail_limits.read(client("sesv2").get_account())
         environment |= limits.settings(given, parameters)
         identity = mail_identity.choose(client("sesv2"), sender, stack.made("NewMailIdentity"))
@@ -143,6 +180,7 @@ def _deploy(
                 "AlarmsTo": alarms.read_address(recipient),
                 "PerIpRate": str(client_rate),
                 "ApiStage": project.api_stage,
+                **bus.parameters,
             },
             say,
         )
@@ -151,7 +189,9 @@ def _deploy(
 
     with progress.step("Users' table") as say:
         environment["USERS_TABLE"] = project.users_table
-        stream = table.ensure_users(client("dynamodb"), project.users_table, say)
+        stream = table.ensure_users(
+            client("dynamodb"), project.users_table, say, has_events=bool(bus.name)
+        )
         environment["USERS_STREAM_ARN"] = stream
 
     with progress.step("Limits' table") as say:
@@ -161,10 +201,30 @@ def _deploy(
     with progress.step("REST API") as say:
         api_id = rest_api.ensure(client("apigateway"), project, say)
         address = cloud.address(api_id, project.api_stage)
-        environment["BASE_URL"] = environment["BASE_URL"] or address
+        links_before = environment["BASE_URL"] = environment["BASE_URL"] or address
+
+    is_new = not project.roles
+    domain = _own_domain(cloud, project, options)
+    former = project.domain.get("name", "")
+    is_ready = bool(domain and domain.is_ready(api_id, custom_domain.answers))
+    if domain and is_ready and not options.base_url:
+        environment["BASE_URL"] = domain.url
+    since = project.domain.get("since", "")
+    if environment["BASE_URL"] != links_before and not is_new:
+        since = datetime.now(timezone.utc).isoformat(timespec="seconds")
+    project.note_domain({"name": domain.name, "since": since} if domain else {})
+
+    if options.mail_from_domain:
+        with progress.step("MAIL FROM domain") as say:
+            name = mail_from_domain.check(options.mail_from_domain, sender)
+            mail_from_domain.ensure(client("sesv2"), cloud, identity.name, name, say)
 
     with progress.step("Settings") as say:
-        environment[secret_key.SETTING] = secret_key.find_or_make(client("lambda"), project, given)
+        environment[secret_key.SETTING] = secret
+        if bus.name:
+            environment[event_bus.SETTING] = bus.name
+        else:
+            project.unset([event_bus.SETTING])
         project.record(environment, _roles(outputs))
         say(f"links lead to {environment['BASE_URL']}")
 
@@ -172,7 +232,9 @@ def _deploy(
         event_source_mapping.remove_former(
             client("lambda"), project, project.users_table, stream, say
         )
-        functions.deploy(cloud, project, stream, say)
+        digest = functions.deploy(cloud, project, stream, say)
+        project.note_package({"sha256": digest, "commit": commit.describe(project.folder)})
+        shared_settings.share(client("ssm"), project)
 
     with progress.step("Logs") as say:
         function_logs.ensure(
@@ -200,16 +262,41 @@ def _deploy(
             stage_arn = client_limit.api_stage_arn(cloud, api_id, project.api_stage)
             client_limit.associate(client("wafv2"), stage_arn, outputs["ClientLimitArn"], say)
 
+    left = []
+    if former and not domain:
+        with progress.step("Domain") as say:
+            CustomDomain(cloud, project, former).switch_off_own_address(api_id, off=False, say=say)
+    if domain:
+        with progress.step("Domain") as say:
+            left = domain.ensure(api_id, say)
+            if is_ready:
+                off = custom_domain.may_switch_off(since, datetime.now(timezone.utc))
+                domain.switch_off_own_address(api_id, off=off, say=say)
+                left = [] if off else [custom_domain.LATER]
+
+    if former and former != (domain.name if domain else ""):
+        left.append(custom_domain.left_of(former, cloud.aws))
+
     return Deployed(
         base_url=environment["BASE_URL"],
         table=project.users_table,
         region=cloud.region,
+        package=project.package,
         left_to_do=[
+            *left,
             *mail_identity.left_to_do(client("sesv2"), sender, identity.name, cloud.aws),
+            *mail_from_domain.left_to_do(client("sesv2"), cloud, identity.name),
             *alarms.left_to_do(client("sns"), outputs["AlarmsArn"], recipient, cloud.aws),
+            *event_bus.left_to_do(bus, f"{OPS} events key --stage {project.stage}"),
             *([] if cloud.endpoint else package.left_to_do(project.stage)),
         ],
     )
+
+
+def _own_domain(cloud: Cloud, project: Project, options: Options) -> CustomDomain | None:
+    """Return the stage's own domain, if it has one."""
+    name = project.domain.get("name", "") if options.domain is None else options.domain
+    return CustomDomain(cloud, project, custom_domain.check(name)) if name else None
 
 
 def _prepare_client_limit(

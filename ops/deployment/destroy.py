@@ -10,16 +10,21 @@ from typing import Any
 from ops.deployment import (
     chalice_record,
     client_limit,
+    event_bus,
     function_logs,
     functions,
     mail_identity,
     mail_limits,
     preconditions,
     rest_api,
+    secret_key,
+    shared_settings,
     table,
 )
+from ops.deployment.custom_domain import CustomDomain
 from ops.deployment.deploy import OF_THE_USERS, OWN_SETTINGS, own_configuration_set
 from ops.deployment.stack import Stack
+from ops.stage import parameter_store
 from ops.stage.aws_errors import in_plain_words
 from ops.stage.cloud import Cloud
 from ops.stage.errors import DeployError
@@ -71,6 +76,10 @@ def _destroy(cloud: Cloud, project: Project, progress: Progress, delete_users: b
             stage_arn = client_limit.api_stage_arn(cloud, api_id, project.api_stage)
             client_limit.dissociate(client("wafv2"), project, stage_arn, say)
 
+    if domain := project.domain.get("name"):
+        with progress.step("Domain") as say:
+            CustomDomain(cloud, project, domain).remove(say)
+
     with progress.step("Functions and API") as say:
         _remove_deployed(cloud, project, say)
 
@@ -91,9 +100,16 @@ def _destroy(cloud: Cloud, project: Project, progress: Progress, delete_users: b
         recorded = [*OWN_SETTINGS]
         if not own_configuration_set(before, stack.name):
             recorded.append("MAIL_CONFIGURATION_SET")
+        if before.get(event_bus.SETTING) == stack.name:
+            recorded.append(event_bus.SETTING)
         if delete_users:
             recorded += OF_THE_USERS
         project.erase(recorded)
+        if delete_users:
+            names = (secret_key.SETTING, shared_settings.NAME)
+            parameter_store.remove(client("ssm"), [project.parameter(name) for name in names])
+        else:
+            shared_settings.share(client("ssm"), project)
         what = "the checkout has forgotten what was deployed"
         say(what if remembered else "there was nothing to forget")
 
@@ -133,7 +149,7 @@ def _log_groups(logs: Any, project: Project) -> list[str]:
 
 
 def _nothing_of(project: Project, cloud: Cloud) -> str:
-    known = ", ".join(project.config().get("stages", {})) or "no stage"
+    known = ", ".join(project.known_stages()) or "no stage"
     return (
         f"There is nothing of {project.stage} in {cloud.account}, {cloud.region}; "
         f"this checkout knows: {known}."

@@ -47,7 +47,8 @@ def remove_former(
 def filters(absent: Any) -> dict[str, Any]:
     """Return the filter: as the handler itself decides, only sooner.
 
-    A record passes if a mail is owed, or if another program put the item: then it has no `mail`.
+    A record passes if a mail or an event is owed, or if another program put the item: then it has
+    no `mail`.
     ``absent`` is the pattern for an attribute that is not there, as the cloud understands it.
     """
     patterns = (
@@ -57,6 +58,7 @@ def filters(absent: Any) -> dict[str, Any]:
             "eventName": ["MODIFY"],
             "dynamodb": {"NewImage": {"mail": absent, "validated_at": absent}},
         },
+        {"eventName": ["MODIFY"], "dynamodb": {"NewImage": {"event": {"S": ["owed"]}}}},
     )
     return {"Filters": [{"Pattern": json.dumps(pattern)} for pattern in patterns]}
 

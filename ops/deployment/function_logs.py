@@ -97,6 +97,7 @@ def _filters(logs: Any, group: str) -> list[Any]:
 def wanted_filters(project: Project) -> dict[str, Any]:
     """Return the template's metric filters as CloudWatch takes them."""
     values = {"AppName": project.app_name, "Stage": project.stage}
+    values["HasEvents"] = project.environment.get("EVENT_BUS", "")
     groups = properties("AWS::Logs::LogGroup", values)
     values |= {name: one["LogGroupName"] for name, one in groups.items()}
     filters = properties("AWS::Logs::MetricFilter", values)

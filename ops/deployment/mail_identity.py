@@ -85,6 +85,17 @@ def dkim_records(domain: str, dkim: Any) -> str:
     )
 
 
+def mail_from_records(name: str, region: str) -> str:
+    """Return the records that let bounces come to the MAIL FROM domain ``name``, a line each."""
+    server = f"feedback-smtp.{region}.amazonses.com"
+    return f"\n  {name}  MX   10 {server}{spf_record(name)}"
+
+
+def spf_record(name: str) -> str:
+    """Return the record that lets SES send for ``name``, on a line of its own."""
+    return f'\n  {name}  TXT  "v=spf1 include:amazonses.com ~all"'
+
+
 def _covering(mail_from: str) -> Iterator[str]:
     """Return the identities that let ``mail_from`` send, the narrowest first: itself, its domain,
     and any domain above (SES: a verified domain covers its subdomains)."""

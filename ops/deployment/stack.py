@@ -31,6 +31,7 @@ _NEVER_COMPLETE = (
     "ROLLBACK_FAILED",
     "ROLLBACK_IN_PROGRESS",
 )
+_NO_VALUE = {"Ref": "AWS::NoValue"}
 _NO_CHANGES = ("didn't contain changes", "No updates are to be performed")
 
 
@@ -247,30 +248,38 @@ def template(parameters: Mapping[str, str]) -> str:
                     if isinstance(value, dict) and "Fn::Sub" in value
                 }
             )
-    dashboard = json.loads(DASHBOARD.read_text(encoding="utf-8"))
-    resources["Dashboard"]["Properties"]["DashboardBody"] = {"Fn::Sub": _dense(dashboard)}
+    resources["Dashboard"]["Properties"]["DashboardBody"] = dashboard_body()
     return _dense(content)
+
+
+def dashboard_body() -> dict[str, str]:
+    """Return the dashboard's body as a template takes it."""
+    return {"Fn::Sub": _dense(json.loads(DASHBOARD.read_text(encoding="utf-8")))}
 
 
 def properties(kind: str, values: Mapping[str, str]) -> dict[str, Any]:
     """Return the properties of the template's resources of one ``kind``, by their names in it.
 
     ``values`` stand in for the parameters and resources that they refer to, ``Name.Attribute`` for
-    what they get of one; a reference to anything else stays.
+    what they get of one; a reference to anything else stays. Conditions hold that have a value.
     """
     resources = json.loads(TEMPLATE.read_text(encoding="utf-8"))["Resources"]
     return {
         name: _filled(one["Properties"], values)
         for name, one in resources.items()
-        if one["Type"] == kind
+        if one["Type"] == kind and ("Condition" not in one or values.get(one["Condition"]))
     }
 
 
 def _filled(value: Any, values: Mapping[str, str]) -> Any:
     if isinstance(value, list):
-        return [_filled(one, values) for one in value]
+        filled = (_filled(one, values) for one in value)
+        return [one for one in filled if one != _NO_VALUE]
     if not isinstance(value, dict):
         return value
+    if "Fn::If" in value:
+        condition, if_true, if_false = value["Fn::If"]
+        return _filled(if_true if values.get(condition) else if_false, values)
     if "Fn::Sub" in value:
         return re.sub(r"\$\{(.+?)\}", lambda one: values.get(one[1], one[0]), value["Fn::Sub"])
     if "Ref" in value:

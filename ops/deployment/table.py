@@ -1,5 +1,6 @@
 """The stage's two tables as they are: what a stack may miss, and their removal."""
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ops.deployment.stack import properties
@@ -12,10 +13,13 @@ if TYPE_CHECKING:
 
 TTL_ATTRIBUTE = "expires_at"
 INDEX = "owed"
+EVENT_INDEX = "event"
 PATIENCE = 600.0
 
 
-def ensure_users(dynamodb: "DynamoDBClient", table: str, say: Say) -> str:
+def ensure_users(
+    dynamodb: "DynamoDBClient", table: str, say: Say, *, has_events: bool = False
+) -> str:
     """Turn on what the table lacks, and return the ARN of its stream.
 
     The table is asked, not the stack: one that was restored from a backup has the same name,
@@ -46,11 +50,12 @@ def ensure_users(dynamodb: "DynamoDBClient", table: str, say: Say) -> str:
         changes.append("backups turned on")
     if _expire_items(dynamodb, table):
         changes.append("time to live turned on")
-    if index_status(described) is None:
-        changes.append(f"index {INDEX} added")
-        say(f"{table}, adding the index {INDEX}")
-        _add_index(dynamodb, table)
-    until(lambda: _has_index(dynamodb, table) or None, PATIENCE, lambda: _slow(table))
+    for index in (INDEX, EVENT_INDEX) if has_events else (INDEX,):
+        if index_status(described, index) is None:
+            changes.append(f"index {index} added")
+            say(f"{table}, adding the index {index}")
+            _add_index(dynamodb, table, index)
+        until(partial(_see_index, dynamodb, table, index), PATIENCE, lambda: _slow(table))
     say(", ".join(changes))
     return described["LatestStreamArn"]
 
@@ -78,28 +83,40 @@ def ensure_limits(dynamodb: "DynamoDBClient", table: str, say: Say) -> None:
     say(", ".join(changes))
 
 
-def index_status(described: Any) -> str | None:
-    """Return the status of the index of owed mail; None if the table as described has none."""
+def index_status(described: Any, name: str = INDEX) -> str | None:
+    """Return the status of the index ``name``; None if the table as described has none."""
     indexes = described.get("GlobalSecondaryIndexes", [])
     # The local cloud gives no status to an index that was made with its table.
-    named = (index.get("IndexStatus", "ACTIVE") for index in indexes if index["IndexName"] == INDEX)
+    named = (index.get("IndexStatus", "ACTIVE") for index in indexes if index["IndexName"] == name)
     return next(named, None)
 
 
-def _has_index(dynamodb: "DynamoDBClient", table: str) -> bool:
+def lacks_both_indexes(dynamodb: "DynamoDBClient", table: str) -> bool:
+    """Return True for a table of the first edition: CloudFormation adds one index at a time."""
+    try:
+        described = dynamodb.describe_table(TableName=table)["Table"]
+    except dynamodb.exceptions.ResourceNotFoundException:
+        return False
+    return index_status(described) is None and index_status(described, EVENT_INDEX) is None
+
+
+def _see_index(dynamodb: "DynamoDBClient", table: str, name: str) -> bool | None:
+    """Return True once the index is active, and None before."""
     described = dynamodb.describe_table(TableName=table)["Table"]
-    return index_status(described) == described["TableStatus"] == "ACTIVE"
+    return index_status(described, name) == described["TableStatus"] == "ACTIVE" or None
 
 
-def _add_index(dynamodb: "DynamoDBClient", table: str) -> None:
+def _add_index(dynamodb: "DynamoDBClient", table: str, name: str) -> None:
     """Add the template's index in place. The users stay as they are and are served meanwhile."""
-    users = properties("AWS::DynamoDB::Table", {})["Users"]
+    users = properties("AWS::DynamoDB::Table", {"HasEvents": "true"})["Users"]
+    (index,) = (one for one in users["GlobalSecondaryIndexes"] if one["IndexName"] == name)
+    keys = {key["AttributeName"] for key in index["KeySchema"]} | {"email"}
     dynamodb.update_table(
         TableName=table,
-        AttributeDefinitions=users["AttributeDefinitions"],
-        GlobalSecondaryIndexUpdates=[
-            {"Create": index} for index in users["GlobalSecondaryIndexes"]
+        AttributeDefinitions=[
+            one for one in users["AttributeDefinitions"] if one["AttributeName"] in keys
         ],
+        GlobalSecondaryIndexUpdates=[{"Create": index}],
     )
 
 

@@ -15,7 +15,7 @@ from chalicelib.users.table import Item
 from ops.deployment import event_source_mapping, mail_identity
 from ops.deployment.stack import Stack
 from ops.metrics import funnel
-from ops.stage import local_stage
+from ops.stage import local_stage, parameter_store
 from ops.stage.lookup import Stage
 from ops.users import clients
 from ops.users.store import OperatorsUsers
@@ -128,7 +128,7 @@ class Facts:
 
     @_once
     def functions(self) -> dict[str, Any]:
-        """Return GetFunction's answer for each function in config.json; None for a missing one."""
+        """Return GetFunction's answer for each function that has a role; None for a missing one."""
         lambda_ = self.client("lambda")
         functions: dict[str, Any] = {}
         for name in self.project.roles:
@@ -162,6 +162,11 @@ class Facts:
             return {**ses.get_email_identity(EmailIdentity=name), "Name": name}
         except ses.exceptions.NotFoundException as error:
             raise NotThere(f"not seen: SES has no identity for {self.sender}") from error
+
+    @_once
+    def settings(self) -> dict[str, str]:
+        """Return the stage's settings, with those that are in Parameter Store."""
+        return parameter_store.resolve(self.client("ssm"), self.project.environment)
 
     @property
     def sender(self) -> str:

@@ -66,7 +66,7 @@ def logs(
 ) -> None:
     """Follow the logs of all functions, in the order of time. Times are UTC.
 
-    Permissions: logs:FilterLogEvents.
+    Permissions: logs:FilterLogEvents; for --user also ssm:GetParameters.
     """
     functions = list(stage.project.roles)
     if user == "":  # an unset variable of the shell does not mean all users

@@ -19,6 +19,12 @@ from ops.terminal.text import Terminal
 from ops.users import clients
 
 WIDEST_BAR = 40
+_REMINDED = (
+    ("Reminded", "reminded", "signed_up", ""),
+    ("Validated, of those reminded", "validated_after_reminder", "reminded", "green"),
+)
+_WELCOMED = (("Welcomed, of those validated", "welcomed", "validated", ""),)
+"""The rows that only stages with reminders or welcomes have."""
 BARS = {"validated": ("█", "green"), "mailed": ("▒", "blue"), "neither": ("░", "yellow")}
 
 
@@ -113,6 +119,8 @@ def _funnel(metrics: Metrics, days: int) -> Table:
         ("Bounced, of those mailed", "bounced", "mailed", "red"),
         ("Complained, of those mailed", "complained", "mailed", "red"),
         ("Refused", "refused", "signed_up", "red"),
+        *(_REMINDED if all_users.reminded else ()),
+        *(_WELCOMED if all_users.welcomed else ()),
     ):
         cells = [
             cell for funnel in (all_users, recent) for cell in _cells(funnel, field, of, style)

@@ -28,7 +28,10 @@ ATTRIBUTES = (
     "message_id",
     "delivered_at",
     "delivery_ms",
+    "mailed_at",
+    "reminded_at",
     "validated_at",
+    "welcomed_at",
 )
 """The attributes that are counted. Addresses and names are not read."""
 _SENT = ("sent", "delivered", "bounced", "complained")
@@ -39,6 +42,7 @@ class Funnel:
     """How many users came how far. A user who was mailed and validated counts in both.
 
     ``unconfirmed`` users were mailed and have not validated. ``owed`` users have a mail under way.
+    ``validated_after_reminder`` ones are part of those reminded.
     """
 
     signed_up: int = 0
@@ -51,6 +55,9 @@ class Funnel:
     bounced: int = 0
     complained: int = 0
     refused: int = 0
+    reminded: int = 0
+    validated_after_reminder: int = 0
+    welcomed: int = 0
 
     def add(self, item: Item) -> None:
         """Count a user."""
@@ -67,6 +74,10 @@ class Funnel:
         self.bounced += mail == "bounced"
         self.complained += mail == "complained"
         self.refused += mail == "refused"
+        reminded = text(item, "reminded_at")
+        self.reminded += bool(reminded)
+        self.validated_after_reminder += "" < reminded < text(item, "validated_at")
+        self.welcomed += "welcomed_at" in item
 
     def __add__(self, other: "Funnel") -> "Funnel":
         mine, theirs = asdict(self), asdict(other)
@@ -234,7 +245,9 @@ def _is_mailed(item: Item, mail: str) -> bool:
 
 
 def _mailed_at(item: Item) -> datetime | None:
-    """Return when SES took the latest mail; None if the item does not say."""
+    """Return when SES took the latest mail with a link; None if the item does not say."""
+    if "welcomed_at" in item:
+        return moment(item, "mailed_at")
     mail, took = text(item, "mail"), _number(item, "delivery_ms")
     if mail == "sent" and "mail_error" not in item:  # a delayed delivery has its own moment
         return moment(item, "mail_at")

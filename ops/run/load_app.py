@@ -14,6 +14,8 @@ def problem(error: BaseException, folder: Path) -> str:
     """Return where in ``folder`` the error happened, and its message."""
     message = " ".join(str(error).split())
     kind = type(error).__name__
+    if type(error).__module__ == "ops.stage.errors":  # a sentence already
+        return message
     if isinstance(error, SyntaxError) and error.filename:
         path, line, message = Path(error.filename), error.lineno or 0, error.msg
     else:

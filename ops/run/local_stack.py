@@ -26,7 +26,7 @@ from ops.stage import json_files, local_stage
 from ops.stage.cloud import Cloud
 from ops.stage.errors import RunError
 from ops.stage.local_cloud import ACCOUNT, HOST, REGION, Keys, connect
-from ops.stage.project import CHECKOUT, Project
+from ops.stage.project import CHECKOUT, STAGES, Project
 from ops.stage.waiting import until
 from ops.terminal.interrupts import STOPPING
 from ops.terminal.progress import Progress
@@ -239,6 +239,7 @@ def copy(checkout: Path, folder: Path) -> Project:
     Chalice's built packages stay there from run to run; what it once deployed is gone for good.
     """
     shutil.rmtree(folder / ".chalice" / "deployed", ignore_errors=True)
+    shutil.rmtree(folder / STAGES, ignore_errors=True)
     copy_code(checkout, folder)
     (folder / ".chalice").mkdir(parents=True, exist_ok=True)
     shutil.copyfile(checkout / ".chalice/config.json", folder / ".chalice/config.json")

@@ -11,6 +11,7 @@ from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 import urllib3
 
 from ops.run import changes, load_app
+from ops.stage import parameter_store
 from ops.stage.cloud import Cloud
 from ops.stage.errors import RunError
 from ops.stage.project import CHECKOUT, Project
@@ -36,7 +37,8 @@ class Reloader:
         """
         folder = self._project.folder
         copy_code(self._checkout, folder)
-        environment = {**os.environ, **self._project.environment}
+        ssm = self._cloud.session.client("ssm")
+        environment = {**os.environ, **parameter_store.resolve(ssm, self._project.environment)}
         _run([load_app.__file__, str(folder), str(CHECKOUT)], environment)
         shape = _shape(folder)
         if shape == self._deployed:

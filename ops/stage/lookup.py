@@ -13,7 +13,7 @@ from botocore.configprovider import ConfiguredEndpointProvider
 
 from chalicelib import logs
 from chalicelib.settings import LOOPBACK
-from ops.stage import cloud, json_files, local_cloud, local_stage
+from ops.stage import cloud, json_files, local_cloud, local_stage, parameter_store
 from ops.stage.aws_errors import in_plain_words
 from ops.stage.cloud import Cloud
 from ops.stage.errors import DeployError, OpsError
@@ -44,6 +44,11 @@ class Stage:
     @property
     def base_url(self) -> str:
         return self.project.environment["BASE_URL"]
+
+    @property
+    def has_events(self) -> bool:
+        """Return True if the stage publishes events about its users."""
+        return bool(self.project.environment.get("EVENT_BUS"))
 
     def ops(self, words: str) -> str:
         """Return one of our own command lines, as it is typed to reach this stage."""
@@ -81,14 +86,16 @@ def find(checkout: Path, name: str, state: Path) -> Stage:
     project = Project(checkout, name)
     if not project.environment.get("USERS_TABLE"):
         deploy = f"make deploy STAGE={name} MAIL_FROM=<address>"
+        record = f"{OPS} record --stage {name}"
         if here := _rehearsed():
-            deploy = here.command(deploy)
+            deploy, record = here.command(deploy), here.command(record)
         raise OpsError(
             f"This checkout knows of no deployed stage {name}: deploy it first, with {deploy}, "
-            "or fetch the .chalice/config.json of who did."
+            f"or learn its settings from the account, with {record}"
         )
-    _use_key(project)
-    return Stage(account(), project)
+    cloud = account()
+    _use_key(cloud, project)
+    return Stage(cloud, project)
 
 
 def _rehearsed() -> Cloud | None:
@@ -133,8 +140,8 @@ def _running(state: Path) -> Stage:
             f"start it with {local_stage.command(state)}."
         ) from error
     project = Project(local_stage.project(state), local_stage.STAGE)
-    _use_key(project)
     cloud = local_cloud.connect(stack["aws"], _keys(stack))
+    _use_key(cloud, project)
     return Stage(cloud, project, stack["mailbox"], state)
 
 
@@ -142,7 +149,16 @@ def _keys(stack: Mapping[str, Any]) -> local_cloud.Keys:
     return local_cloud.Keys(stack["access_key"], stack["secret_key"])
 
 
-def _use_key(project: Project) -> None:
-    """Name users as the stage's own logs do. A stage of the first edition has no key."""
+def _use_key(cloud: Cloud, project: Project) -> None:
+    """Name users as the stage's own logs do. A stage of the first edition has no key.
+
+    A key in Parameter Store is read for the first name, since most commands need none."""
+
+    def read() -> str:
+        with in_plain_words():
+            ssm = cloud.session.client("ssm")
+            return parameter_store.resolve(ssm, {"SECRET_KEY": key})["SECRET_KEY"]
+
     with suppress(OpsError):
-        logs.use_key(project.environment.get("SECRET_KEY", ""))
+        key = project.environment.get("SECRET_KEY", "")
+        logs.use_key(read if parameter_store.is_reference(key) else key)

@@ -1,6 +1,8 @@
-"""A stage in Chalice's own files: config.json and deployed/.
+"""A stage in the checkout's files: what it is to be, and what it became.
 
-Chalice reads both; anything in them that is not named here is kept as it is.
+Chalice's own `.chalice/config.json` holds what all stages share. A stage's settings are in a file
+of its own, `stages/<stage>.json`, which git ignores: no pull touches it, and no deploy touches a
+file that git knows. Chalice's record, `.chalice/deployed/<stage>.json`, is what the stage became.
 """
 
 import json
@@ -13,6 +15,10 @@ from ops.stage import json_files
 from ops.stage.errors import DeployError, OpsError
 
 CHECKOUT = Path(__file__).parents[2]
+STAGES = "stages"
+"""The folder of the stages' own files."""
+DEFAULT_STAGE = "dev"
+"""Chalice's own choice. config.json names it from the start, without settings."""
 OPS = "./bienvenue"
 """The command line that messages print. It needs no activated venv."""
 
@@ -24,17 +30,31 @@ class Project:
         self.folder = folder
         self.stage = stage
         self._config = folder / ".chalice" / "config.json"
+        self.own = folder / STAGES / f"{stage}.json"
         self._deployed = folder / ".chalice" / "deployed" / f"{stage}.json"
         self._packages = folder / ".chalice" / "deployments"
 
     def config(self) -> dict[str, Any]:
-        """Return all of config.json. Raises DeployError if there is none."""
-        try:
-            return json_files.read(self._config)
-        except FileNotFoundError as error:
-            raise DeployError(
-                f"There is no {self._config}: run this in the project's own folder."
-            ) from error
+        """Return config.json with the stage's own file in it. Raises DeployError if there is no
+        config.json."""
+        config = self._shared()
+        if own := self._own():
+            config["stages"] = {
+                **config.get("stages", {}),
+                self.stage: _merged(self._stage_of(config), own),
+            }
+        return config
+
+    def config_with(self, environment: Mapping[str, str]) -> dict[str, Any]:
+        """Return ``config``, with ``environment`` as all of the stage's settings."""
+        config = self.config()
+        stage = {**self._stage_of(config), "environment_variables": dict(environment)}
+        return {**config, "stages": {**config.get("stages", {}), self.stage: stage}}
+
+    def known_stages(self) -> list[str]:
+        """Return the stages that have settings in this checkout."""
+        own = {path.stem for path in (self.folder / STAGES).glob("*.json")}
+        return sorted(own | {name for name, one in self._shared().get("stages", {}).items() if one})
 
     @property
     def app_name(self) -> str:
@@ -55,32 +75,58 @@ class Project:
 
     @property
     def environment(self) -> dict[str, str]:
-        """Return what the stage's functions find in their environment.
+        """Return the stage's settings. Those that are secret may be references to Parameter Store.
 
         Raises DeployError for a value that is not a text, which Lambda does not take.
         """
-        config = self.config()
+        config = self._shared()
         settings: dict[str, Any] = {}
-        for part in (config, self._stage_of(config)):
+        for path, part in (
+            (self._config, config),
+            (self._config, self._stage_of(config)),
+            (self.own, self._own()),
+        ):
             own = part.get("environment_variables", {})
             if not isinstance(own, dict):
                 raise DeployError(
-                    f"The environment_variables in {self._config} must be an object, such as "
+                    f"The environment_variables in {path} must be an object, such as "
                     '{"DEFAULT_LANG": "en"}.'
                 )
             settings |= own
-        for name, value in settings.items():
-            if not isinstance(value, str):
-                raise DeployError(
-                    f"The setting {name} in {self._config} must be a text in quotes, but it is "
-                    f"{json.dumps(value)}: "
-                    + ("take it out." if value is None else f'write "{json.dumps(value)}".')
-                )
+            for name, value in own.items():
+                if not isinstance(value, str):
+                    raise DeployError(
+                        f"The setting {name} in {path} must be a text in quotes, but it is "
+                        f"{json.dumps(value)}: "
+                        + ("take it out." if value is None else f'write "{json.dumps(value)}".')
+                    )
         return settings
+
+    @property
+    def domain(self) -> dict[str, str]:
+        """Return the ``name`` of the stage's own domain, and ``since`` when links lead there, if
+        they led elsewhere before. Empty without a domain."""
+        domain: dict[str, str] = self._own().get("domain", {})
+        return domain
+
+    def note_domain(self, domain: Mapping[str, str]) -> None:
+        """Record the stage's own domain, or that there is none."""
+        own = {name: value for name, value in self._of_this_stage().items() if name != "domain"}
+        self._write_own({**own, "domain": dict(domain)} if domain else own)
+
+    @property
+    def package(self) -> dict[str, str]:
+        """Return the ``sha256`` of the package that was deployed last, and its ``commit``."""
+        package: dict[str, str] = self._own().get("package", {})
+        return package
+
+    def note_package(self, package: Mapping[str, str]) -> None:
+        """Record the package that was deployed."""
+        self._write_own({**self._of_this_stage(), "package": dict(package)})
 
     def check_writable(self) -> None:
         """Raise DeployError unless what a deploy records can be written here."""
-        for folder in (self._config.parent, self._deployed.parent, self._packages):
+        for folder in (self.own.parent, self._deployed.parent, self._packages):
             try:
                 folder.mkdir(parents=True, exist_ok=True)
                 with TemporaryFile(dir=folder):
@@ -123,46 +169,46 @@ class Project:
         """Return Lambda's name of the function that Chalice calls ``name``."""
         return self.full_name if name == "api_handler" else f"{self.full_name}-{name}"
 
-    def record(self, environment: Mapping[str, str], roles: Mapping[str, str]) -> None:
-        """Write the stage's settings and its functions' role ARNs into config.json.
+    def parameter(self, name: str) -> str:
+        """Return the full name of the stage's parameter ``name`` in Parameter Store."""
+        return f"/{self.app_name}/{self.stage}/{name}"
 
-        Both stand in the stage, where Chalice looks first, so nothing else can override them.
+    def record(self, environment: Mapping[str, str], roles: Mapping[str, str]) -> None:
+        """Write the stage's settings and its functions' role ARNs into its own file.
+
+        What config.json says of the stage moves there too: earlier versions wrote it there.
         """
-        config = self.config()
-        before = json_files.dumps(config)
-        stage = config.setdefault("stages", {}).setdefault(self.stage, {})
+        stage = self._of_this_stage()
         stage.setdefault("environment_variables", {}).update(environment)
         functions = stage.setdefault("lambda_functions", {})
         for name, role in roles.items():
             functions.setdefault(name, {})["iam_role_arn"] = role
-        if json_files.dumps(config) != before:
-            json_files.write(self._config, config)
+        self._write_own(stage)
+
+    def take_over(self, own: Mapping[str, Any]) -> None:
+        """Add to the stage's own file what another checkout's says."""
+        self._write_own(_merged(own, self._of_this_stage()))
+
+    def own_settings(self) -> dict[str, Any]:
+        """Return all that the stage's own file says."""
+        return self._own()
 
     def erase(self, settings: Collection[str]) -> None:
         """Take back what ``record`` wrote, these ``settings`` and all roles, and what Chalice
-        recorded. What a person wrote stays; an entry with nothing left in it goes."""
-        config = self.config()
-        before = json_files.dumps(config)
-        stage = self._stage_of(config)
+        recorded. What a person wrote stays; a file with nothing left in it goes."""
+        stage = self._of_this_stage()
         _pop(stage.get("environment_variables", {}), settings)
         for function in stage.get("lambda_functions", {}).values():
             _pop(function, ["iam_role_arn"])
-        if "stages" in config:
-            config["stages"][self.stage] = _without_nothing(stage)
-            config["stages"] = {
-                name: one for name, one in config["stages"].items() if one or name != self.stage
-            }
-        if json_files.dumps(config) != before:
-            json_files.write(self._config, config)
+        _pop(stage, ["domain", "package"])
+        self._write_own(_without_nothing(stage))
         self._deployed.unlink(missing_ok=True)
 
     def unset(self, settings: Collection[str]) -> None:
-        """Take the stage's own ``settings`` out of config.json."""
-        config = self.config()
-        before = json_files.dumps(config)
-        _pop(self._stage_of(config).get("environment_variables", {}), settings)
-        if json_files.dumps(config) != before:
-            json_files.write(self._config, config)
+        """Take ``settings`` out of the stage's own file."""
+        stage = self._of_this_stage()
+        _pop(stage.get("environment_variables", {}), settings)
+        self._write_own(stage)
 
     def named_functions(self) -> list[str]:
         """Return the functions that config.json or Chalice's record names, deployed or not."""
@@ -196,6 +242,37 @@ class Project:
         if others != resources:
             self._write_resources(others)
 
+    def _shared(self) -> dict[str, Any]:
+        try:
+            return json_files.read(self._config)
+        except FileNotFoundError as error:
+            raise DeployError(
+                f"There is no {self._config}: run this in the project's own folder."
+            ) from error
+
+    def _own(self) -> dict[str, Any]:
+        try:
+            return json_files.read(self.own)
+        except FileNotFoundError:
+            return {}
+
+    def _of_this_stage(self) -> dict[str, Any]:
+        """Return what the stage's own file says, over what config.json says of the stage."""
+        return _merged(self._stage_of(self._shared()), self._own())
+
+    def _write_own(self, stage: dict[str, Any]) -> None:
+        """Make ``stage`` all that is said of the stage. The file goes if that is nothing."""
+        if not stage:
+            self.own.unlink(missing_ok=True)
+        elif stage != self._own():
+            json_files.write(self.own, stage)
+        config = self._shared()
+        if self._stage_of(config):  # its own file says it by now
+            stages = {name: one for name, one in config["stages"].items() if name != self.stage}
+            if self.stage == DEFAULT_STAGE:
+                stages = {self.stage: {}, **stages}
+            json_files.write(self._config, {**config, "stages": stages})
+
     def _stage_of(self, config: Mapping[str, Any]) -> dict[str, Any]:
         stages = config.get("stages", {})
         stage = stages.get(self.stage, {}) if isinstance(stages, dict) else None
@@ -216,6 +293,17 @@ class Project:
         # The versions that Chalice 1.34 writes and expects (chalice/deploy/deployer.py).
         content = {"resources": resources, "schema_version": "2.0", "backend": "api"}
         json_files.write(self._deployed, content)
+
+
+def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Return both, with the objects in both merged likewise; ``above`` wins."""
+    merged = dict(below)
+    for name, value in above.items():
+        before = merged.get(name)
+        if isinstance(before, dict) and isinstance(value, dict):
+            value = _merged(before, value)
+        merged[name] = value
+    return merged
 
 
 def _pop(values: dict[str, Any], names: Iterable[str]) -> None:

@@ -11,6 +11,7 @@ from chalicelib.users.table import Item, Raw, attribute
 KEPT = 10
 
 RESEND, VALIDATE, REFUSE, ALLOW, IMPORT = "resend", "validate", "refuse", "allow", "import"
+WITHDRAW = "withdraw"
 
 WORDS = {
     RESEND: "another mail asked for",
@@ -18,6 +19,7 @@ WORDS = {
     REFUSE: "mail refused on the user's request",
     ALLOW: "refusal lifted",
     IMPORT: "imported",
+    WITHDRAW: "consent withdrawn on the user's request",
 }
 """Each act in plain words."""
 

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from botocore.config import Config
 
+from chalicelib.users.consent_texts import ConsentTexts
 from chalicelib.users.mailboxes import Mailboxes
 from ops.stage.lookup import Stage
 from ops.users.store import OperatorsUsers
@@ -28,7 +29,11 @@ def users(stage: Stage) -> OperatorsUsers:
     """Return the stage's table of users. Many threads may use it at once."""
     client = stage.cloud.session.client("dynamodb", config=PATIENT)
     return OperatorsUsers(
-        client, stage.users_table, mailboxes(stage, client), operator=stage.cloud.operator
+        client,
+        stage.users_table,
+        mailboxes(stage, client),
+        operator=stage.cloud.operator,
+        has_events=stage.has_events,
     )
 
 
@@ -36,6 +41,12 @@ def mailboxes(stage: Stage, client: "DynamoDBClient") -> Mailboxes:
     """Return the stage's mailboxes."""
     settings = stage.project.environment
     return Mailboxes(client, settings.get("LIMITS_TABLE", ""), settings.get("SECRET_KEY", ""))
+
+
+def consent_texts(stage: Stage) -> ConsentTexts:
+    """Return the texts that users agreed to."""
+    client = stage.cloud.session.client("dynamodb", config=PATIENT)
+    return ConsentTexts(client, stage.project.environment.get("LIMITS_TABLE", ""))
 
 
 def ses(stage: Stage) -> "SESV2Client":

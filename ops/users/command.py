@@ -30,15 +30,18 @@ from ops.users import (
     listing,
     lookup,
     mailing_options,
+    own,
     person,
     personal_data,
     timeline,
 )
+from ops.users import proof as evidence
+from ops.users.imports import own_columns
 from ops.users.imports.command import import_users
 from ops.users.listing import Selection
 from ops.users.pace import Pace, Quota, quota
 from ops.users.resend import ask_again
-from ops.users.store import Change, OperatorsUsers
+from ops.users.store import Change, OperatorsUsers, Withdrawal
 
 
 class InTheirOrder(click.Group):
@@ -172,7 +175,7 @@ def find(stage: Stage, text: str) -> None:
 def show(stage: Stage, email: str) -> None:
     """Show a user, where their mail is stuck, and what happened, by whom.
 
-    Permissions: dynamodb:GetItem on the table.
+    Permissions: dynamodb:GetItem on the table; ssm:GetParameters on the stage's SECRET_KEY.
     """
     _, item = _find(clients.users(stage), email)
     _print(person.plain(item))
@@ -280,15 +283,66 @@ def allow(stage: Stage, email: str) -> None:
 @users.command()
 @on_stage
 @click.argument("email")
+@click.argument("consent")
+def withdraw(stage: Stage, email: str, consent: str) -> None:
+    """Record that a user withdraws a consent, at their own request.
+
+    CONSENT is its name in the stage's fields.json. What was given stays, as evidence.
+
+    Permissions: dynamodb:UpdateItem on the table.
+    """
+    store, now = clients.users(stage), durations.now()
+
+    def try_withdrawal(key: str) -> Withdrawal | None:
+        result = store.withdraw(key, consent, now)
+        return None if result is Withdrawal.NOBODY else result
+
+    with in_plain_words():
+        key, result = lookup.first(email, try_withdrawal)
+    shown = f"{printable(key)}: the consent {printable(consent)}"
+    if result is Withdrawal.NONE_GIVEN:
+        raise OpsError(f"{shown} was not given by a validated user: nothing was changed.")
+    click.echo(f"{shown} {'was' if result is Withdrawal.ALREADY else 'is'} withdrawn.")
+
+
+@users.command()
+@on_stage
+@click.argument("email")
+@click.option("--json", "is_json", is_flag=True, help="Print JSON, which programs can read.")
+def proof(stage: Stage, email: str, is_json: bool) -> None:
+    """Print the evidence of a user's consents, as one document.
+
+    It has the text that was shown, in which language, when it was given, and which click proved the
+    address. This is evidence, not compliance with any law. Moments are in UTC.
+
+    Permissions: dynamodb:GetItem on the table of users and on that of limits.
+    """
+    _, item = _find(clients.users(stage), email)
+    texts = clients.consent_texts(stage)
+    with in_plain_words():
+        content = evidence.document(
+            person.plain(item), texts.read, stage.users_table, durations.now()
+        )
+    if is_json:
+        click.echo(as_json(content, indent=2))
+        return
+    for line in evidence.lines(content):
+        click.echo(printable(line))
+
+
+@users.command()
+@on_stage
+@click.argument("email")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def delete(stage: Stage, email: str, yes: bool) -> None:
     """Delete a user for good.
 
     The address may sign up again, unless it refused mail: a keyed hash of the mailbox remains, and
-    `users allow` lifts it. Backups of the table keep the user until they end.
+    `users allow` lifts it. Backups of the table keep the user until they end. If the stage has
+    events, the bare address stays until the deletion is published.
 
-    Permissions: dynamodb:GetItem and dynamodb:DeleteItem on the table; for a user who refused mail
-    also dynamodb:UpdateItem on the table of limits.
+    Permissions: dynamodb:GetItem and dynamodb:DeleteItem on the table, with events PutItem; for a
+    user who refused mail also dynamodb:UpdateItem on the table of limits.
     """
     store = clients.users(stage)
     key, item = _find(store, email)
@@ -310,9 +364,9 @@ def export(stage: Stage, email: str, output: Path | None) -> None:
     """Export everything that the table holds on a user, as JSON.
 
     Each value has its meaning beside it: this answers a request for access (GDPR, article 15).
-    SES's suppression list and the table's backups are not included.
+    SES's suppression list, the table's backups and the keyed hash of the mailbox are not included.
 
-    Permissions: dynamodb:GetItem on the table.
+    Permissions: dynamodb:GetItem on the table; ssm:GetParameters on the stage's SECRET_KEY.
     """
     _, item = _find(clients.users(stage), email)
     content = personal_data.everything(person.plain(item), stage.users_table, durations.now())
@@ -323,7 +377,7 @@ def export(stage: Stage, email: str, output: Path | None) -> None:
 
 
 def _write(stage: Stage, selection: Selection, columns: tuple[str, ...], shape: str | None) -> None:
-    columns = columns or listing.ATTRIBUTES
+    columns = columns or (*listing.ATTRIBUTES, *own_columns.columns(own.of(stage)))
     out = sys.stdout
     if shape is None:
         shape = "table" if out.isatty() else "csv"

@@ -27,8 +27,8 @@ MEANINGS = {
     "prenom": "first name, as the user gave it",
     "nom": "last name, as the user gave it",
     "lang": "language of mails and pages",
-    "fields": "answers to the product's own questions",
-    "consent": "what the user agreed to",
+    "fields": "values of the product's own fields",
+    "consent": "what the user agreed to: SHA-256 of the text, its language, when, from where",
     "created_at": "when the user signed up",
     "imported_at": "when an import added the user",
     "mail": "the state of the mail with the link: owed, sending, sent, delivered, failed, bounced, "
@@ -44,7 +44,11 @@ MEANINGS = {
     "bounced_until": "until when no more mail is sent, after a bounce",
     "refused_by": "who recorded that the user wants no mail, if not the user",
     "owed": "the part of the index that lists the owed mail",
-    "owed_at": "since when a mail is owed",
+    "owed_at": "since when a mail is owed, or when a reminder will be",
+    "remind_at": "when the user will be reminded",
+    "reminded_at": "when the user was reminded",
+    "mailed_at": "when the latest link was mailed, on a stage that sends a welcome",
+    "welcomed_at": "when the welcome was sent",
     "links": "for each mailed link, by the SHA-256 of its token: when it expires, and what its "
     "sign-up said",
     "codes": "for each mailed code, by the SHA-256 of its browser's ticket: a keyed hash of the "
@@ -59,7 +63,12 @@ MEANINGS = {
     "validated_at": "when the address was confirmed",
     "validated_by": "who confirmed it, if not the user: the operator, or an import",
     "validated_with": "how the user confirmed it: link or code",
+    "validated_from": "the address and browser of that click, if they are kept",
     "validated_link": "SHA-256 of the token in the mail that confirmed it",
+    "event": "that your systems have still to be told of a change",
+    "event_at": "since when",
+    "owed_events": "these changes, in order",
+    "told": "when the changes were that your systems were told of last",
     "expires_at": "when all of this is deleted unless the address is confirmed, in seconds since "
     "1970",
 }
@@ -110,13 +119,20 @@ def facts(user: Plain, now: datetime) -> Iterator[tuple[str, str]]:
         yield "next", f"{step} {remedy(user)}".rstrip()
     if count := user.get("mail_count"):
         yield "mails sent", str(count)
+    for label in ("reminded_at", "welcomed_at"):
+        if label in user:
+            yield label.removesuffix("_at"), moment(user[label], now)
+    if "remind_at" in user:
+        yield "reminder", moment(user["remind_at"], now)
     if "message_id" in user:
         yield "SES id", str(user["message_id"])
     if "validated_at" not in user and (links := _links_in_words(user, now)):
         yield "links", links
-    for label in ("fields", "consent"):
-        if isinstance(answers := user.get(label), dict) and answers:
-            yield label, ", ".join(f"{key}={value}" for key, value in answers.items())
+    if isinstance(values := user.get("fields"), dict) and values:
+        yield "fields", ", ".join(f"{key}={value}" for key, value in sorted(values.items()))
+    if isinstance(consents := user.get("consent"), dict):
+        for consent, entry in sorted(consents.items()):
+            yield "consent", f"{consent}, {_consent_in_words(user, entry, now)}"
     if "expires_at" in user:
         yield "deleted", f"{moment(user['expires_at'], now)}, unless validated"
     yield "in the logs", f"user={hashed(str(user['email']))}"
@@ -124,10 +140,22 @@ def facts(user: Plain, now: datetime) -> Iterator[tuple[str, str]]:
         yield "also held", ", ".join(sorted(others))
 
 
+def _consent_in_words(user: Plain, entry: object, now: datetime) -> str:
+    if not isinstance(entry, Mapping):
+        return str(entry)
+    if "withdrawn_at" in entry:
+        return f"withdrawn {moment(entry['withdrawn_at'], now)}"
+    given = f"given {moment(entry['at'], now)}" if "at" in entry else "given"
+    if "by" in entry:
+        return f"{given}, by the word of the {entry['by']}"
+    return given if "validated_at" in user else f"{given}, not proven by a click"
+
+
 def next_step(user: Plain, now: datetime) -> str:
     """Return where the user's mail is stuck, or what happens next; empty for validated users."""
     if "validated_at" in user:
-        return ""
+        is_owed = user.get("owed_at") == user["validated_at"]
+        return "A welcome is on its way." if is_owed else ""
     mail, since = user.get("mail"), _age(user.get("mail_at"), now)
     if mail is None:
         return "Another program put this item. The mailer sends the mail within a minute."

@@ -5,20 +5,21 @@ while the service runs.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from chalicelib.users.item import ERASED, PENDING, RESERVED, slot
+from chalicelib.users.item import DELETED, ERASED, PENDING, RESERVED, slot
 from chalicelib.users.mailboxes import Mailboxes
 from chalicelib.users.moments import iso
 from chalicelib.users.outbox import OVERDUE, overdue
 from chalicelib.users.people import SignUp
 from chalicelib.users.store import Users
-from chalicelib.users.table import Item, Outcome, string
+from chalicelib.users.table import Item, Outcome, Raw, attribute, mapping, string, typed_values
 from ops.users import acts
 
 if TYPE_CHECKING:
@@ -35,10 +36,14 @@ _OWE = "mail = :owed, mail_at = :now, owed = :slot, owed_at = :now"
 
 @dataclass(frozen=True)
 class Newcomer:
-    """A person to import. They were validated elsewhere ``validated_at``, or are owed a mail."""
+    """A person to import. They were validated elsewhere ``validated_at``, or are owed a mail.
+
+    ``consent`` is what they agreed to elsewhere, as an item has it.
+    """
 
     person: SignUp
     validated_at: datetime | None
+    consent: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 class Change(Enum):
@@ -50,6 +55,16 @@ class Change(Enum):
     BOUNCED = "bounced"
     COMPLAINED = "complained"
     REFUSED = "refused"
+
+
+class Withdrawal(Enum):
+    """The result of withdrawing a consent."""
+
+    DONE = "done"
+    ALREADY = "already"
+    NONE_GIVEN = "none given"
+    """The user is not validated, or never gave this consent."""
+    NOBODY = "nobody"
 
 
 class Added(Enum):
@@ -73,13 +88,16 @@ class OperatorsUsers(Users):
         table: str,
         mailboxes: Mailboxes,
         operator: str = "unknown",
+        *,
+        has_events: bool = False,
     ) -> None:
-        super().__init__(client, table, mailboxes)
+        super().__init__(client, table, mailboxes, has_events=has_events)
         self._operator = operator
 
     def read(self, email: str) -> Item | None:
         """Return the whole item, to be shown; never to decide on a write."""
-        return self.table.get(email) or None
+        item = self.table.get(email)
+        return item if _is_there(item) else None
 
     def identity(self) -> str:
         """Return what tells this table from any other, also from an earlier one of its name."""
@@ -99,6 +117,9 @@ class OperatorsUsers(Users):
             "ProjectionExpression": ", ".join(names),
             "ExpressionAttributeNames": names,
         }
+        if self._has_events:
+            condition = f"NOT mail = :deleted AND ({condition})" if condition else _IS_THERE
+            values = {**values, ":deleted": DELETED}
         if condition:
             request["FilterExpression"] = condition
         if values:
@@ -140,7 +161,7 @@ class OperatorsUsers(Users):
         A validated user needs none; one who complained or refused wants none.
         """
         self.mailboxes.make_room(email)
-        unwanted = {":complained": "complained", ":refused": "refused"}
+        unwanted = {":complained": "complained", ":refused": "refused", ":deleted": DELETED}
         if not even_bounced:
             unwanted[":bounced"] = "bounced"
         outcome = self._owe(
@@ -157,22 +178,26 @@ class OperatorsUsers(Users):
             return Change(mail)
         if "validated_at" in outcome.item:
             return Change.VALIDATED
-        return Change.BOUNCED if outcome.item else Change.NOBODY
+        return Change.BOUNCED if _is_there(outcome.item) else Change.NOBODY
 
     def validate_by_hand(self, email: str, now: datetime) -> Change:
         """Mark an address as validated on the operator's word."""
+        event, owed = self._event_owed(
+            "validated", now, validated_at=iso(now), validated_by=BY_OPERATOR
+        )
         outcome = self._act(
             acts.VALIDATE,
             email,
-            f"validated_at = :now, validated_by = :operator REMOVE {', '.join(PENDING)}",
-            "attribute_exists(email) AND attribute_not_exists(validated_at)",
+            f"validated_at = :now, validated_by = :operator{event} REMOVE {', '.join(PENDING)}",
+            "attribute_exists(email) AND attribute_not_exists(validated_at)"
+            " AND NOT mail = :deleted",
             now,
-            {":operator": BY_OPERATOR},
+            {":operator": BY_OPERATOR, ":deleted": DELETED, **owed},
             moment="validated_at",
         )
         if outcome.done:
             return Change.DONE
-        return Change.VALIDATED if outcome.item else Change.NOBODY
+        return Change.VALIDATED if _is_there(outcome.item) else Change.NOBODY
 
     def refuse_by_hand(self, email: str, now: datetime) -> Change:
         """Record that the mailbox's owner wants no mail, for example by telephone.
@@ -185,15 +210,22 @@ class OperatorsUsers(Users):
         return change
 
     def _refuse_by_hand(self, email: str, now: datetime) -> Change:
+        event, owed = self._event_owed("refused", now, refused_by=BY_OPERATOR)
         outcome = self._act(
             acts.REFUSE,
             email,
-            "mail = :refused, mail_at = :now, refused_by = :operator"
+            f"mail = :refused, mail_at = :now, refused_by = :operator{event}"
             f" REMOVE links, {', '.join(ERASED)}",
             "attribute_exists(email) AND attribute_not_exists(validated_at)"
-            " AND NOT mail IN (:refused, :complained)",
+            " AND NOT mail IN (:refused, :complained, :deleted)",
             now,
-            {":refused": "refused", ":complained": "complained", ":operator": BY_OPERATOR},
+            {
+                ":refused": "refused",
+                ":complained": "complained",
+                ":deleted": DELETED,
+                ":operator": BY_OPERATOR,
+                **owed,
+            },
             RESERVED,
         )
         if outcome.done:
@@ -201,7 +233,7 @@ class OperatorsUsers(Users):
         if "validated_at" in outcome.item:
             return Change.VALIDATED
         mail = string(outcome.item, "mail")
-        return Change(mail) if outcome.item else Change.NOBODY
+        return Change(mail) if _is_there(outcome.item) else Change.NOBODY
 
     def allow(self, email: str, now: datetime) -> Change:
         """Lift a refusal, whichever spelling it came by: the address may sign up again."""
@@ -218,11 +250,38 @@ class OperatorsUsers(Users):
             return Change.DONE
         return Change.VALIDATED if "validated_at" in outcome.item else Change.NOBODY
 
+    def withdraw(self, email: str, consent: str, now: datetime) -> Withdrawal:
+        """Record that a validated user withdraws a consent. What was given stays, as evidence."""
+        event, owed = self._event_owed(
+            "consent_withdrawn", now, withdrawn=consent, withdrawn_by=BY_OPERATOR
+        )
+        outcome = self._act(
+            acts.WITHDRAW,
+            email,
+            "consent.#name.withdrawn_at = :now, consent.#name.withdrawn_by = :operator" + event,
+            "attribute_exists(validated_at) AND attribute_type(consent.#name, :map)"
+            f" AND attribute_not_exists(consent.#name.withdrawn_at) AND {_IS_THERE}",
+            now,
+            {":map": "M", ":operator": BY_OPERATOR, ":deleted": DELETED, **owed},
+            {"#name": consent},
+        )
+        given = mapping(mapping(outcome.item, "consent"), consent)
+        is_repeat = string(given, "withdrawn_at") == iso(now)  # after an answer that was lost
+        if outcome.done or is_repeat:
+            return Withdrawal.DONE
+        if not _is_there(outcome.item):
+            return Withdrawal.NOBODY
+        is_given = "validated_at" in outcome.item and bool(given)
+        return Withdrawal.ALREADY if is_given else Withdrawal.NONE_GIVEN
+
     def delete(self, email: str, now: datetime) -> Change:
         """Delete a user. A later sign-up of the same address is a new user.
 
-        A refusal outlives this. The mailbox has it already, unless a crash came between.
+        A refusal outlives this. The mailbox has it already, unless a crash came between. In a stage
+        with events, the bare address stays until the event is published.
         """
+        if self._has_events:
+            return self._leave_only_event(email, now)
         change = self._delete(email, "attribute_exists(email) AND NOT mail = :refused")
         if change is Change.REFUSED:
             self.mailboxes.refuse(email, now)
@@ -247,6 +306,38 @@ class OperatorsUsers(Users):
             return Change.REFUSED if error.response.get("Item") else Change.NOBODY
         return Change.DONE
 
+    def _leave_only_event(self, email: str, now: datetime) -> Change:
+        """Replace the item by one that only owes events: what was owed before, and the deletion.
+
+        The condition names what was read. So no event that is owed meanwhile is lost.
+        """
+        while True:
+            item = self.table.get(email)
+            if not _is_there(item):
+                is_done = item.get("created_at") == {"S": iso(now)}  # the answer was lost
+                return Change.DONE if is_done else Change.NOBODY
+            if string(item, "mail") == "refused":
+                self.mailboxes.refuse(email, now)
+            entry = {"kind": DELETED, "at": iso(now)}
+            before = attribute(item, "owed_events", "L") or []
+            same = "owed_events = :seen" if before else "attribute_not_exists(owed_events)"
+            remains = {
+                "email": email,
+                "mail": DELETED,
+                "created_at": iso(now),
+                "event": "owed",
+                "event_at": string(item, "event_at") or iso(now),
+                "owed_events": [*map(Raw, before), entry],
+            }
+            request: dict[str, Any] = {"ConditionExpression": f"attribute_exists(email) AND {same}"}
+            if before:
+                request["ExpressionAttributeValues"] = {":seen": {"L": before}}
+            with suppress(self.table.client.exceptions.ConditionalCheckFailedException):
+                self.table.client.put_item(
+                    TableName=self.table.name, Item=typed_values(remains), **request
+                )
+                return Change.DONE
+
     def add(self, newcomer: Newcomer, now: datetime) -> Added:
         """Put a person who is not there yet. ``now`` is the same for all of an import.
 
@@ -259,20 +350,27 @@ class OperatorsUsers(Users):
             "prenom": person.prenom,
             "nom": person.nom,
             "lang": person.lang,
+            "fields": person.fields,
+            "consent": newcomer.consent,
             "imported_at": iso(now),
             "validated_at": iso(validated_at) if validated_at else "",
             "validated_by": BY_IMPORT if validated_at else "",
         }
+        values: dict[str, Any] = {name: value for name, value in item.items() if value}
+        if validated_at and self._has_events:
+            facts = {"validated_at": iso(validated_at), "validated_by": BY_IMPORT}
+            entry = {"kind": "validated", "at": iso(now), **facts}
+            values |= {"event": "owed", "event_at": iso(now), "owed_events": [entry]}
         try:
             self.table.client.put_item(
                 TableName=self.table.name,
                 Item={
-                    **{name: {"S": value} for name, value in item.items() if value},
+                    **typed_values(values),
                     "acts": {"L": [acts.entry(acts.IMPORT, self._operator, now)]},
                 },
                 ConditionExpression=(
                     "attribute_not_exists(email) OR attribute_exists(created_at)"
-                    " AND attribute_not_exists(validated_at)"
+                    " AND attribute_not_exists(validated_at) AND attribute_not_exists(event)"
                     " AND NOT mail IN (:bounced, :complained, :refused)"
                 ),
                 ExpressionAttributeValues={
@@ -298,7 +396,7 @@ class OperatorsUsers(Users):
         change: str,
         condition: str,
         now: datetime,
-        values: Mapping[str, str],
+        values: Mapping[str, Any],
         names: Mapping[str, str] | None = None,
         *,
         moment: str = "mail_at",
@@ -322,3 +420,11 @@ class OperatorsUsers(Users):
             again = acts.record(outcome.item, act, self._operator, now)
             if outcome.done or again == record:
                 return outcome
+
+
+_IS_THERE = "NOT mail = :deleted"
+
+
+def _is_there(item: Item) -> bool:
+    """Return True if the item is a user's, and not what a deleted user's events need."""
+    return bool(item) and string(item, "mail") != DELETED

@@ -42,7 +42,15 @@ def entries(user: Plain, now: datetime) -> list[Entry]:
     arrival = [entry for entry in _arrival(user) if entry.at not in moments]
     mail = [] if _is_an_act(user, moments) else _mail(user)
     end = [entry for entry in _confirmation(user) if entry.at not in moments]
-    natural = [*arrival, *by_hand, *_links(user, now), *mail, *end, *_ahead(user, now)]
+    natural = [
+        *arrival,
+        *_consents(user),
+        *by_hand,
+        *_links(user, now),
+        *mail,
+        *end,
+        *_ahead(user, now),
+    ]
     # A link is stored with its second alone, so what shares a second keeps the natural order.
     return sorted(natural, key=lambda entry: entry.at.replace(microsecond=0))
 
@@ -62,6 +70,14 @@ def _arrival(user: Plain) -> Iterator[Entry]:
     if said != came:
         yield from _entry(said, "Signed up again")
     yield from _entry(user.get("imported_at"), "Imported")
+
+
+def _consents(user: Plain) -> Iterator[Entry]:
+    consents = user.get("consent")
+    for name, given in consents.items() if isinstance(consents, Mapping) else []:
+        if isinstance(given, Mapping):
+            yield from _entry(given.get("at"), f"Agreed to {name}")
+            yield from _entry(given.get("withdrawn_at"), f"The consent to {name} is withdrawn")
 
 
 def _links(user: Plain, now: datetime) -> Iterator[Entry]:

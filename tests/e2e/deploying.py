@@ -24,14 +24,13 @@ from pathlib import Path
 from botocore.hooks import BaseEventHooks
 from botocore.model import OperationModel
 from botocore.session import Session
-from chalice import cli
 from chalice.awsclient import TypedAWSClient
 from chalice.cli import factory
 
 import ops.stage.cloud
 from ops.deploy import report, trial
 from ops.deploy.trial import Transcript, Trial
-from ops.deployment import chalice_record
+from ops.deployment import chalice_command, chalice_record, shared_settings
 from ops.deployment.deploy import Options, deploy
 from ops.deployment.destroy import destroy
 from ops.doctor import check as doctor
@@ -80,8 +79,9 @@ def _ops(cloud: Cloud, folder: str, last: str = "", per_ip_rate: int | None = No
 
 def _record(cloud: Cloud, folder: str) -> None:
     project = Project(Path(folder), STAGE)
-    stream = project.environment["USERS_STREAM_ARN"]
-    names = chalice_record.ensure(_watched(cloud, project.folder, ""), project, stream)
+    watched = _watched(cloud, project.folder, "")
+    assert shared_settings.learn(watched.session.client("ssm"), project)
+    names = chalice_record.ensure(watched, project, project.environment["USERS_STREAM_ARN"])
     sys.stdout.write(f"{len(names)} functions")
 
 
@@ -138,7 +138,7 @@ def _chalice(cloud: Cloud, folder: str) -> None:
     factory.create_botocore_session = mended
     _command()
     sys.argv[1:] = ["--project-dir", folder, "deploy", "--stage", STAGE]
-    sys.exit(cli.main())
+    sys.exit(chalice_command.main())
 
 
 def _doctor(cloud: Cloud, folder: str) -> None:

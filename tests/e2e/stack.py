@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email import message_from_bytes, policy
@@ -23,6 +23,7 @@ from urllib.parse import urlencode
 
 import boto3
 import urllib3
+from botocore.config import Config
 
 ROOT = Path(__file__).parents[2]
 TIME_TO_START = 120.0
@@ -31,6 +32,9 @@ PORTS = 2
 FIRST_PORT, LAST_PORT = 10_000, 20_000  # below the ports that Linux gives to connections
 # Patient, since the machine may be busy with many requests at once.
 HTTP = urllib3.PoolManager(timeout=30, maxsize=50)
+
+# A run of the drain takes a minute. Asked again meanwhile, the cloud would start a second one.
+PATIENT = Config(read_timeout=150, retries={"total_max_attempts": 1})
 
 Seen = TypeVar("Seen")
 
@@ -91,6 +95,7 @@ class Stack:
                 region_name=self.region,
                 aws_access_key_id=self.access_key,
                 aws_secret_access_key=self.secret_key,
+                config=PATIENT if service == "lambda" else None,
             )
         return self._clients[service]
 
@@ -161,17 +166,19 @@ def code_in(mail: EmailMessage) -> str:
 
 
 @contextmanager
-def running(state: Path, *arguments: str, checkout: Path = ROOT) -> Iterator[Stack]:
+def running(
+    state: Path, *arguments: str, checkout: Path = ROOT, before: Sequence[str] = ()
+) -> Iterator[Stack]:
     """Yield `python -m ops run` on free ports, with its files under ``state``.
 
-    It ends with the block.
+    It ends with the block. ``before`` is what the command begins with.
     """
     port = free_ports()
     command = [sys.executable, "-m", "ops", "run", "--port", str(port), "--state", str(state)]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     with (state / "output").open("w+") as output:
         process = subprocess.Popen(
-            [*command, *arguments],
+            [*before, *command, *arguments],
             cwd=checkout,
             env=environment,
             stdout=output,

@@ -135,6 +135,7 @@ def test_a_user_is_found_helped_and_deleted(stack: Stack, page: Page) -> None:
     assert stack.item(EMAIL)["validated_by"] == {"S": "operator"}
     look(page, "console-validated")
     page.get_by_role("link", name="Delete").click()
+    expect(page.get_by_role("heading", name="Delete for good?")).to_be_visible()
     look(page, "console-delete")
     page.get_by_role("link", name="Cancel").click()
     assert stack.item(EMAIL)
@@ -151,6 +152,7 @@ def test_the_keyboard_alone_refuses_and_allows(stack: Stack, page: Page) -> None
     stack.wait_for_item(email, "delivered")
 
     def tab_to(words: str) -> None:
+        page.wait_for_load_state()
         for _ in range(12):
             page.keyboard.press("Tab")
             if page.evaluate("document.activeElement.textContent") == words:
@@ -164,6 +166,7 @@ def test_the_keyboard_alone_refuses_and_allows(stack: Stack, page: Page) -> None
     expect(page.get_by_role("heading", name="Key")).to_be_visible()
     tab_to("Send no more mail …")
     page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Send no more mail?")).to_be_visible()
     tab_to("Send no more mail")
     page.keyboard.press("Enter")
     expect(page.get_by_role("status")).to_have_text(f"{email} gets no more mail.")

@@ -19,7 +19,7 @@ import pytest
 
 from ops.deployment import client_limit, event_invoke_config, event_source_mapping, function_logs
 from ops.run import local_stack
-from ops.stage import local_stage
+from ops.stage import local_stage, parameter_store
 from ops.stage.local_cloud import ABSENT, ACCOUNT, REGION
 from ops.stage.project import Project
 from tests.e2e import deploying
@@ -255,18 +255,22 @@ def test_plain_chalice_ships_code_and_keeps_all_else(stage: Stage) -> None:
 
 def test_a_clean_checkout_deploys_after_ops_record(stage: Stage) -> None:
     """Chalice's record is not in git. Without it, Chalice would make what exists already: AWS
-    refuses a second mapping, the local cloud does not."""
-    before = stage.beyond_chalice()
+    refuses a second mapping, the local cloud does not. The settings are not in git either."""
+    before, settings = stage.beyond_chalice(), stage.project.own_settings()
     record = stage.folder / ".chalice" / "deployed" / f"{local_stage.STAGE}.json"
     record.unlink()
+    stage.project.own.unlink()
     stage.add_route("/elsewhere")
     assert "4 functions" in stage.deploy("record")
+    assert stage.project.own_settings() == settings
     stage.deploy("chalice")
     assert stage.get("/elsewhere") == b"/elsewhere"
     assert len(stage.client("apigateway").get_rest_apis()["items"]) == 1
     assert stage.beyond_chalice() == before
     record.unlink()
+    stage.project.own.unlink()
     stage.deploy()
+    assert stage.project.own_settings() == settings
     assert len(stage.client("apigateway").get_rest_apis()["items"]) == 1
     assert stage.beyond_chalice() == before
 
@@ -332,6 +336,7 @@ def left(stage: Stage) -> dict[str, list[str]]:
         "configuration sets": stage.client("sesv2").list_configuration_sets()["ConfigurationSets"],
         "web ACLs": stage.client("wafv2").list_web_acls(Scope="REGIONAL")["WebACLs"],
         "tables": stage.client("dynamodb").list_tables()["TableNames"],
+        "parameters": stage.client("ssm").describe_parameters()["Parameters"],
         "identities": stage.client("sesv2").list_email_identities()["EmailIdentities"],
     }
     return {name: those for name, those in found.items() if those}
@@ -354,7 +359,8 @@ def test_destroy_leaves_the_users_for_a_later_deploy(stage: Stage) -> None:
     users = stage.project.users_table
     stage.journey("faithful@example.org")
     before = stage.item("faithful@example.org")
-    secret = stage.project.environment["SECRET_KEY"]
+    secret = {"SECRET_KEY": f"ssm:{stage.project.parameter('SECRET_KEY')}"}
+    before_secret = parameter_store.resolve(stage.client("ssm"), secret)
     (stage.folder / ".chalice" / "deployed" / f"{local_stage.STAGE}.json").unlink()
     add_double(stage)
     for last_answer in LAST_REMOVALS:
@@ -363,9 +369,10 @@ def test_destroy_leaves_the_users_for_a_later_deploy(stage: Stage) -> None:
     printed = stage.deploy("destroy")
     assert f"still in the table {users}" in printed
     remains = left(stage)
-    assert set(remains) == {"tables", "identities"}
+    assert set(remains) == {"tables", "identities", "parameters"}
     assert sorted(remains["tables"]) == [stage.project.limits_table, users]
-    assert stage.project.environment == {"SECRET_KEY": secret}
+    assert stage.project.environment == secret
+    assert parameter_store.resolve(stage.client("ssm"), secret) == before_secret
     assert "nothing to remove" in stage.deploy("destroy")
 
     assert "Users taken over" in stage.deploy()
@@ -378,7 +385,7 @@ def test_users_that_are_to_go_go_too(stage: Stage) -> None:
     printed = stage.deploy("destroy-users")
     assert f"{stage.project.users_table} deleted" in printed
     assert set(left(stage)) == {"identities"}
-    assert local_stage.STAGE not in stage.project.config()["stages"]
+    assert not stage.project.own.exists()
 
 
 @pytest.mark.parametrize(

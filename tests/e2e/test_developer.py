@@ -73,18 +73,23 @@ def test_a_change_is_deployed_within_seconds_and_its_log_shown(
     wait_for(lambda: printed(stack, "ERROR +api_handler  changed code"), PATIENCE, "the log")
 
 
-def test_a_mistake_is_told_and_the_former_code_goes_on(stack: Stack, checkout: Path) -> None:
-    app = checkout / "app.py"
-    before = app.read_text()
-    app.write_text(before + "x = (\n")
-    wait_for(
-        lambda: printed(stack, "not deployed +app.py, line .*SyntaxError.*goes on"),
-        PATIENCE,
-        "the mistake",
-    )
+@pytest.mark.parametrize(
+    ("name", "mistake", "told"),
+    [
+        ("app.py", "x = (\n", "app.py, line .*SyntaxError.*"),
+        ("chalicelib/templates/words/en.json", "x", "chalicelib/templates/words/en.json is not .*"),
+    ],
+)
+def test_a_mistake_is_told_and_the_former_code_goes_on(
+    stack: Stack, checkout: Path, name: str, mistake: str, told: str
+) -> None:
+    path = checkout / name
+    before = path.read_text()
+    path.write_text(before + mistake)
+    wait_for(lambda: printed(stack, f"not deployed +{told}goes on"), PATIENCE, "the mistake")
     assert HTTP.request("GET", f"{stack.api}/").status == 200
     count = len(printed(stack, "deployed .*"))
-    app.write_text(before)
+    path.write_text(before)
     wait_for(lambda: len(printed(stack, "deployed .*")) > count, PATIENCE, "deployed again")
 
 

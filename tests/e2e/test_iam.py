@@ -93,7 +93,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
 
 
 def actions(statement: dict[str, Any]) -> list[str]:
-    one_or_more = statement["Action"]
+    one_or_more = statement.get("Action", [])  # a condition's, such as events': off by default
     return [one_or_more] if isinstance(one_or_more, str) else one_or_more
 
 

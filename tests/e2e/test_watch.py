@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,6 +18,9 @@ import pytest
 
 from chalicelib import logs
 from ops.deployment import event_source_mapping
+from ops.stage import parameter_store
+from ops.stage.local_stage import STAGE
+from ops.stage.project import Project
 from tests.e2e.stack import ROOT, Stack, link_in, running, wait_for
 from tests.e2e.test_feedback import report
 from tests.support.fakes import bounce
@@ -153,7 +157,7 @@ def test_a_function_with_a_foreign_role_or_settings_is_found(stack: Stack) -> No
     )
     status, found, _ = examined(stack)
     assert (status, reds(found)) == (1, {"Functions/Roles"})
-    assert found["Functions/Settings"]["said"] == "these differ from config.json: MAIL_FROM"
+    assert found["Functions/Settings"]["said"] == "these differ from local.json: MAIL_FROM"
     lambda_.update_function_configuration(
         FunctionName=FUNCTION, Role=before["Role"], Environment={"Variables": variables}
     )
@@ -181,12 +185,10 @@ def test_the_doctors_journey_ends_and_leaves_no_user(stack: Stack) -> None:
 def test_a_journey_that_is_stuck_says_where(stack: Stack, tmp_path: Path) -> None:
     """As it is where links lead elsewhere: the checks say so, and the test gets no answer."""
     elsewhere = tmp_path / "state"
-    project = elsewhere / "project" / ".chalice"
-    project.mkdir(parents=True)
-    config = json.loads((stack.folder / "project/.chalice/config.json").read_text())
-    environment = config["stages"]["local"]["environment_variables"]
-    environment["BASE_URL"] = f"{stack.aws}/restapis/none/api/_user_request_"
-    (project / "config.json").write_text(json.dumps(config))
+    for name in (".chalice", "stages"):
+        shutil.copytree(stack.folder / "project" / name, elsewhere / "project" / name)
+    project = Project(elsewhere / "project", STAGE)
+    project.record({"BASE_URL": f"{stack.aws}/restapis/none/api/_user_request_"}, {})
     (elsewhere / "stack.json").write_text((stack.folder / "stack.json").read_text())
     done = ops(replace(stack, folder=elsewhere), "doctor", "--send-test", "you@example.org")
     assert done.returncode == 1
@@ -207,8 +209,8 @@ def test_the_simulators_bounce_is_waited_for(stack: Stack) -> None:
 
 def hashed(stack: Stack, email: str) -> str:
     """Return the name that the stage's logs give a user."""
-    config = json.loads((stack.folder / "project/.chalice/config.json").read_text())
-    key = config["stages"]["local"]["environment_variables"]["SECRET_KEY"]
+    settings = Project(stack.folder / "project", STAGE).environment
+    key = parameter_store.resolve(stack.client("ssm"), settings)["SECRET_KEY"]
     return logs.hashed_with(key.encode(), email)
 
 

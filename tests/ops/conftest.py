@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -29,6 +30,38 @@ class Ear:
     @property
     def last(self) -> str:
         return self.heard[-1]
+
+
+class ParameterStore:
+    """The part of Parameter Store's client that ops uses. ``values`` are its parameters."""
+
+    def __init__(self, **values: str) -> None:
+        self.values = values
+        self.kinds: dict[str, str] = {}
+
+    def get_parameters(self, **asked: Any) -> Any:
+        assert asked["WithDecryption"]
+        assert len(asked["Names"]) in range(1, 11)
+        values = [
+            {"Name": name, "Value": self.values[name]}
+            for name in asked["Names"]
+            if name in self.values
+        ]
+        return {"Parameters": values}
+
+    def put_parameter(self, **given: Any) -> None:
+        assert given["Overwrite"]
+        self.values[given["Name"]] = given["Value"]
+        self.kinds[given["Name"]] = given["Type"]
+
+    def delete_parameters(self, **given: Any) -> None:
+        for name in given["Names"]:
+            self.values.pop(name, None)
+
+
+@pytest.fixture
+def parameter_store() -> ParameterStore:
+    return ParameterStore()
 
 
 @pytest.fixture

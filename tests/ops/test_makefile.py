@@ -25,7 +25,8 @@ def test_a_link_in_place_of_the_environment_is_not_followed(tmp_path: Path) -> N
     (others / "precious").touch()
     project = tmp_path / "project"
     project.mkdir()
-    for name in ("Makefile", "requirements.txt", "requirements-dev.txt"):
+    for name in ("Makefile", "requirements-dev.txt", "ops/chalice"):
+        (project / name).parent.mkdir(exist_ok=True)
         shutil.copyfile(ROOT / name, project / name)
     (project / ".venv").symlink_to(others)
     python = tmp_path / "python"

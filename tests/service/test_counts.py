@@ -18,7 +18,7 @@ from chalicelib.mail.mailer import StillOwed
 from chalicelib.users.people import SignUp
 from ops.deployment.stack import TEMPLATE
 from tests.support.fakes import bounce, complaint, delivery
-from tests.support.service import Clock, Context, Service, running
+from tests.support.service import BUS, Clock, Context, Service, running
 from tests.support.stores import Store
 
 FILTERS: dict[str, Any] = {
@@ -160,7 +160,7 @@ def modified(service: Service, email: str) -> dict[str, Any]:
 
 
 def test_each_filter_counts_the_lines_that_mean_it_and_no_others(logs: Logs) -> None:
-    with running() as service:
+    with running(EVENT_BUS=BUS) as service:
         live(service, logs)
     assert logs.counts() == {
         "SignedUp": 3,
@@ -177,6 +177,7 @@ def test_each_filter_counts_the_lines_that_mean_it_and_no_others(logs: Logs) -> 
         "UnreadableFeedback": 1,
         "AskedAgain": 2,
         "OldestOwed": 25,
+        "OldestEvent": 25,
     }
     counted = {each["MetricTransformations"][0]["MetricName"] for each in FILTERS.values()}
     assert set(logs.counts()) == counted

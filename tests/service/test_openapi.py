@@ -232,6 +232,7 @@ def _arrange(service: Service, monkeypatch: pytest.MonkeyPatch, status: int) -> 
         monkeypatch.setattr(response.Answers, "refusal_page", fail)
         monkeypatch.setattr(response.Answers, "sign_up_page", fail)
         monkeypatch.setattr(response.Answers, "description", fail)
+        monkeypatch.setattr(response.Answers, "icon", fail)
 
 
 def _set(service: Service, monkeypatch: pytest.MonkeyPatch, **settings: object) -> None:
@@ -264,6 +265,9 @@ def _assert_as_described(answer: HTTPResponse, described: dict[str, Any], accept
     media_type = answer.headers["Content-Type"].partition(";")[0]
     assert [media_type] == (liked or list(described["content"]))
     content = described["content"][media_type]
+    if media_type == "image/svg+xml":
+        assert answer.body.startswith(b"<svg")
+        return
     if media_type == "text/html":
         assert answer.body.startswith(b"<!doctype html>")
         assert "Content-Security-Policy" in answer.headers

@@ -28,6 +28,7 @@ from tests.support.wire import NOWHERE, answer, refusal
 BASE_URL = "https://hello.example.org/api"
 TABLE = "users"
 LIMITS = "limits"
+BUS = "bienvenue-prod"
 SECRET = "not-a-secret-but-as-long-as-one-is"
 MAIL_FROM = "hello@example.org"
 JSON = "application/json"
@@ -81,6 +82,8 @@ class Service:
     """Every AWS call that the app made, as ``service.Operation``, in order."""
     mails: list[dict[str, Any]] = field(default_factory=list)
     """Every SendEmail request that the app made."""
+    events: list[dict[str, Any]] = field(default_factory=list)
+    """Every entry that EventBridge took, with its detail read."""
     faults: dict[str, str] = field(default_factory=dict)
     """The error that every call of an operation meets."""
     failing_table: str = ""
@@ -100,6 +103,7 @@ class Service:
         self.lose_the_stream()
         self.calls.clear()
         self.mails.clear()
+        self.events.clear()
         self.faults.clear()
         self.failing_table = ""
         self.clock.moment = Clock.moment
@@ -276,6 +280,7 @@ def running(**settings: str) -> Iterator[Service]:
         stream_arn = stores.create(boto3.client("dynamodb"), TABLE).stream_arn
         stores.create_limits(boto3.client("dynamodb"), LIMITS)
         boto3.client("sesv2").create_email_identity(EmailIdentity=MAIL_FROM)
+        boto3.client("events").create_event_bus(Name=BUS)
         env = {
             "USERS_TABLE": TABLE,
             "USERS_STREAM_ARN": stream_arn,
@@ -298,14 +303,24 @@ def running(**settings: str) -> Iterator[Service]:
 
 def _watch(service: Service) -> None:
     """Write down what the app asks of AWS: its session hands our hook on to its clients."""
+    entries: list[Any] = []
 
     def called(event_name: str, params: dict[str, Any], **_: Any) -> None:
         operation = event_name.removeprefix("provide-client-params.")
         service.calls.append(operation)
         if operation == "sesv2.SendEmail":
             service.mails.append(params)
+        if operation == "eventbridge.PutEvents":
+            entries.append(params["Entries"])
+
+    def put(parsed: dict[str, Any], **_: Any) -> None:
+        if "Entries" in parsed:
+            service.events.extend(
+                {**entry, "Detail": json.loads(entry["Detail"])} for entry in entries[-1]
+            )
 
     service.app.session.register("provide-client-params", called)
+    service.app.session.register("after-call.eventbridge.PutEvents", put)
     emitter = service.app.session.get_component("event_emitter")
     emitter.register_first("before-send.sesv2.GetAccount", _answer_get_account)
 
@@ -320,7 +335,10 @@ def _watch(service: Service) -> None:
         request.url = NOWHERE
         return refusal(500 if code == "InternalServerError" else 400, code, "alexis@example.org")
 
-    for operation in ("sesv2.SendEmail", "dynamodb.UpdateItem", "dynamodb.Query", "dynamodb.Scan"):
+    for operation in (
+        *("sesv2.SendEmail", "eventbridge.PutEvents"),
+        *("dynamodb.UpdateItem", "dynamodb.Query", "dynamodb.Scan"),
+    ):
         emitter.register_first(f"before-send.{operation}", refuse)
 
 

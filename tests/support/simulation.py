@@ -213,6 +213,9 @@ class MemoryOutbox:
         self._wait()
         return self._items.get(email, {})
 
+    def owes(self, image: Item, now: datetime) -> bool:
+        return is_claimable(image, now)
+
     def claim(
         self, image: Item, link_hash: str, now: datetime, code_hash: str = ""
     ) -> Claim | None:

@@ -36,9 +36,9 @@ class Store:
     def users(self) -> Users:
         return self.users_with("")
 
-    def users_with(self, secret_key: str) -> Users:
+    def users_with(self, secret_key: str, *, welcomes: bool = False) -> Users:
         """Return the users, whose codes are keyed with ``secret_key``."""
-        return Users(self.client, self.table, self.mailboxes, secret_key)
+        return Users(self.client, self.table, self.mailboxes, secret_key, welcomes=welcomes)
 
     @property
     def mailboxes(self) -> Mailboxes:
@@ -79,7 +79,7 @@ class Store:
 
 def create(client: DynamoDBClient, table: str) -> Store:
     """Make a table with the keys, index and stream that the template gives the real one."""
-    users = properties("AWS::DynamoDB::Table", {})["Users"]
+    users = properties("AWS::DynamoDB::Table", {"HasEvents": "true"})["Users"]
     client.create_table(
         TableName=table,
         KeySchema=users["KeySchema"],

@@ -126,9 +126,9 @@ def test_an_empty_stage_is_told_all_that_it_lacks() -> None:
     assert str(refusal.value) == (
         "Bienvenue cannot start: USERS_TABLE is missing; USERS_STREAM_ARN is missing; "
         "MAIL_FROM is missing; BASE_URL is missing; MAIL_FEEDBACK_TOPIC_ARN is missing; "
-        "LIMITS_TABLE is missing; SECRET_KEY is missing. Settings are the stage's "
-        "environment_variables in .chalice/config.json; a stage that has no table yet gets "
-        "it, and them, from: make deploy STAGE=<stage> MAIL_FROM=<address>"
+        "LIMITS_TABLE is missing; SECRET_KEY is missing. Settings are the environment_variables "
+        "in stages/<stage>.json, which .venv/bin/chalice reads. A stage that has no table yet "
+        "gets it, and them, from: make deploy STAGE=<stage> MAIL_FROM=<address>"
     )
 
 

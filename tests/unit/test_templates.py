@@ -90,7 +90,7 @@ def test_a_stages_own_file_replaces_ours_and_the_rest_stays(folder: Path) -> Non
     write(folder / "mail/refuse.txt", "No: $refuse_link")
     stage = Templates("chalicelib/acme")
     assert stage.text("mail/refuse.txt", "fr", refuse_link="x") == "No: x"
-    assert stage.read("mail/body.txt") == OURS.read("mail/body.txt")
+    assert stage.read("mail/link.txt") == OURS.read("mail/link.txt")
 
 
 def test_a_file_may_be_replaced_in_one_language_alone(folder: Path) -> None:
@@ -179,8 +179,8 @@ def test_only_a_folder_in_the_package_can_be_used(folder_name: str) -> None:
     "name",
     [
         "mail/fr/subject.txt",
-        "mail/eo/body.txt",
-        "mail/fr/fr/body.txt",
+        "mail/eo/link.txt",
+        "mail/fr/fr/link.txt",
         "words/eo.json",
         "words/fr/fr.json",
         "words/fr.txt",

@@ -10,7 +10,8 @@ from ops.doctor.facts import Facts, NotThere
 def _ringing(facts: Facts) -> Finding:
     if facts.stack() is None:
         raise NotThere("not seen: there is no stack")
-    existing = alarms.find(facts.client("cloudwatch"), facts.project)
+    has_webhook = bool(facts.parameter("Webhook"))
+    existing = alarms.find(facts.client("cloudwatch"), facts.project, has_webhook=has_webhook)
     ringing = [alarm for alarm in existing.values() if alarm["StateValue"] == "ALARM"]
     if ringing:
         return red(
@@ -18,7 +19,7 @@ def _ringing(facts: Facts) -> Finding:
             ringing[0]["AlarmDescription"],
             f"{facts.stage.ops('logs')} --since 1h",
         )
-    names = alarms.names(facts.project)
+    names = alarms.names(facts.project, has_webhook=has_webhook)
     missing = [name for name in names if name not in existing]
     if missing:
         text = f"{len(missing)} of {len(names)} missing: {_shortly(facts, missing)}"

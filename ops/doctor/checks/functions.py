@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from ops.deployment import function_logs
+from ops.deployment import package as package_of
 from ops.deployment.function_settings import holds
 from ops.doctor import http
 from ops.doctor.check import Check, Finding, amber, green, listed, red
 from ops.doctor.facts import Facts, NotThere
+from ops.stage import commit
 
 _PIN = re.compile(r"([\w.-]+)==(\S+)")
 _DIST_INFO = re.compile(r"([^/]+)-([^/-]+)\.dist-info/.*")
@@ -22,7 +24,9 @@ def _state(facts: Facts) -> Finding:
     missing = [name for name, function in functions.items() if function is None]
     if missing or not functions:
         return red(
-            f"there is no {', '.join(missing)}" if missing else "config.json names no function",
+            f"there is no {', '.join(missing)}"
+            if missing
+            else "this checkout knows of no function",
             *facts.deploy_again,
         )
     states = {name: function["Configuration"] for name, function in functions.items()}
@@ -42,7 +46,7 @@ def _state(facts: Facts) -> Finding:
 def _roles(facts: Facts) -> Finding:
     wanted = facts.project.roles
     if not wanted:
-        return red("config.json names no role", *facts.deploy_again)
+        return red("this checkout knows of no role", *facts.deploy_again)
     for name, function in facts.functions().items():
         if function and function["Configuration"]["Role"] != wanted[name]:
             role = function["Configuration"]["Role"].rpartition("/")[2]
@@ -57,7 +61,8 @@ def _roles(facts: Facts) -> Finding:
 
 
 def _settings(facts: Facts) -> Finding:
-    wanted = facts.project.environment
+    wanted = facts.settings()
+    own = facts.project.own.name
     differing = sorted(
         {
             name
@@ -67,8 +72,8 @@ def _settings(facts: Facts) -> Finding:
         }
     )
     if differing:
-        return amber(f"these differ from config.json: {listed(differing)}", *facts.deploy_again)
-    return green(f"{len(wanted)}, as in config.json")
+        return amber(f"these differ from {own}: {listed(differing)}", *facts.deploy_again)
+    return green(f"{len(wanted)}, as in {own}")
 
 
 def _logs(facts: Facts) -> Finding:
@@ -113,7 +118,19 @@ def _code(facts: Facts) -> Finding:
         return amber(
             f"other versions than in requirements.txt: {listed(other)}", *facts.deploy_again
         )
-    return green(f"as in this checkout: {len(source)} files, {len(pins)} dependencies")
+    digest = package_of.digest_of(next(iter(digests.values())))
+    return green(
+        f"{_origin(facts, digest)}: {len(source)} files, {len(pins)} dependencies, sha256 {digest}"
+    )
+
+
+def _origin(facts: Facts, digest: str) -> str:
+    """Return which commit the package ``digest`` is, whose files are those of the checkout."""
+    here = commit.describe(facts.checkout)
+    if not here or here.endswith(commit.DIRTY):
+        return "as in this checkout"
+    by_deploy = facts.project.package.get("sha256") == digest
+    return f"commit {here}, as in this checkout" + ("" if by_deploy else ", not by deploy")
 
 
 def _present(facts: Facts) -> dict[str, Any]:
@@ -169,7 +186,7 @@ _FUNCTION = ("lambda:GetFunction",)
 CHECKS = (
     Check("Functions", "State", _FUNCTION, _state),
     Check("Functions", "Roles", (*_FUNCTION, "iam:GetRole"), _roles),
-    Check("Functions", "Settings", _FUNCTION, _settings),
+    Check("Functions", "Settings", (*_FUNCTION, "ssm:GetParameters"), _settings),
     Check("Functions", "Logs", (*_FUNCTION, "logs:DescribeMetricFilters"), _logs),
     Check("Functions", "Code", _FUNCTION, _code),
 )

@@ -122,7 +122,7 @@ def _feedback(facts: Facts) -> Finding:
     environment = facts.project.environment
     name, topic = (environment.get(setting, "") for setting in _FEEDBACK_SETTINGS)
     if not name:
-        return red("config.json names no configuration set", *facts.deploy_again)
+        return red("the settings name no configuration set", *facts.deploy_again)
     ses = facts.client("sesv2")
     try:
         described = ses.get_configuration_set(ConfigurationSetName=name)

@@ -22,7 +22,7 @@ def _source(facts: Facts) -> Finding:
     if stream not in read:
         return red("the mapping reads the stream of an earlier table", *facts.deploy_again)
     if facts.project.environment.get("USERS_STREAM_ARN") != stream:
-        return red("config.json names the stream of an earlier table", *facts.deploy_again)
+        return red("the settings name the stream of an earlier table", *facts.deploy_again)
     if read != {stream}:
         return amber("the mapping of an earlier table still exists", *facts.deploy_again)
     return green(f"{stream.rpartition('/')[2]}, read by the mailer")

@@ -75,14 +75,21 @@ def has_email(header: Iterable[str], chosen: Mapping[str, str]) -> bool:
     return any(_plain(name) == wanted if wanted else _known(name) == EMAIL for name in header)
 
 
-def find(header: Sequence[str], chosen: Mapping[str, str], ours: Collection[str]) -> Columns:
+def find(
+    header: Sequence[str],
+    chosen: Mapping[str, str],
+    ours: Collection[str],
+    own: Iterable[tuple[str, str]] = (),
+) -> Columns:
     """Return where the known columns are.
 
     ``chosen`` are headers that the operator chose, by the name of what they hold; an empty header
-    says that no column holds it. ``ours`` are headers that are ignored without a word.
+    says that no column holds it. ``ours`` are headers that are ignored without a word, and ``own``
+    are those of the stage's own fields with the names of their columns.
     Raises OpsError if a column is missing or unclear.
     """
-    names = [_known(column) for column in header]
+    own_names = {_plain(spelled): name for spelled, name in own}
+    names = [_known(column) or own_names.get(_plain(column), "") for column in header]
     for name, wanted in chosen.items():
         names = ["" if other == name else other for other in names]
         if wanted:

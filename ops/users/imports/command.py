@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from chalicelib.own_fields import OwnFields
 from ops.stage.aws_errors import in_plain_words
 from ops.stage.errors import OpsError
 from ops.stage.lookup import Stage
@@ -14,8 +15,8 @@ from ops.stage.option import on_stage
 from ops.terminal import durations, progress_bar
 from ops.terminal.interrupts import Ending, on_request
 from ops.terminal.text import printable
-from ops.users import clients, mailing_options
-from ops.users.imports import columns, sheet, source
+from ops.users import clients, mailing_options, own
+from ops.users.imports import columns, own_columns, sheet, source
 from ops.users.imports.bookmark import Bookmark, Survey, Tally, survey
 from ops.users.imports.importer import Import
 from ops.users.imports.newcomers import Rejected, newcomer
@@ -47,11 +48,22 @@ def _columns(
     chosen = {}
     for text in value:
         name, equals, header = text.partition("=")
-        if not equals or name not in columns.CHOICES:
+        if not equals:
             known = ", ".join(columns.CHOICES)
             raise click.BadParameter(f"{text!r} is not NAME=HEADER with a NAME of: {known}.")
-        chosen[columns.CHOICES[name]] = header
+        chosen[name] = header
     return chosen
+
+
+def _known_columns(chosen: dict[str, str], fields: OwnFields | None) -> dict[str, str]:
+    """Return the operator's columns under the names that we give them."""
+    known = {**columns.CHOICES, **own_columns.choices(fields)}
+    if strange := [name for name in chosen if name not in known]:
+        names = ", ".join(known)
+        raise click.BadParameter(
+            f"{strange[0]!r} is not NAME=HEADER with a NAME of: {names}.", param_hint="--column"
+        )
+    return {known[name]: header for name, header in chosen.items()}
 
 
 @click.command("import")
@@ -97,8 +109,10 @@ def import_users(
     FILE may be a pipe, or - for standard input. Its first row names the columns: email, prenom (or
     first_name), nom (or last_name), name, lang, and validated_at for users who are validated
     already: these get no mail. All others are mailed a link, at the pace of SES's quota. Common
-    headers in other languages are known, and other columns are ignored. The command stops before it
-    mails anybody if an ignored column may say who has confirmed.
+    headers in other languages are known, and so are the names and labels of the stage's own fields;
+    other columns are ignored. A column consent.NAME has consents that you vouch for: a moment, yes,
+    or what `users list` wrote. The command stops before it mails anybody if an ignored column may
+    say who has confirmed.
 
     Each row must follow the rules of a sign-up. Rejected rows are kept beside FILE, with their
     lines and the reasons: fix them, then import that file. Users who are there already do not
@@ -117,6 +131,8 @@ def import_users(
     Permissions: dynamodb:DescribeTable and dynamodb:PutItem on the table, and ses:GetAccount unless
     --rate and --mails are given.
     """
+    fields = own.of(stage)
+    chosen = _known_columns(chosen, fields)
     is_stream = source.is_stream(file)
     if not is_stream:
         file = file.resolve()
@@ -127,7 +143,7 @@ def import_users(
         raise click.UsageError("--rejects must name another file than FILE.")
     surveyed = Survey("", None) if is_stream else survey(file)
     with source.opened(file, encoding) as text:
-        rows = sheet.read(text, chosen)
+        rows = sheet.read(text, chosen, fields)
         if rows.columns.ignored:
             ignored = printable(", ".join(rows.columns.ignored))
             click.echo(f"Columns ignored: {ignored}.", err=True)

@@ -1,11 +1,15 @@
 """A row of a file as a user to import, by the rules of a sign-up."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
+from functools import partial
 
+from chalicelib.own_fields import OwnFields
 from chalicelib.templates import Templates
 from chalicelib.web import forms
 from ops.terminal.durations import iso_moment
+from ops.users.imports import own_columns
 from ops.users.imports.columns import VALIDATED_AT
 from ops.users.imports.sheet import Row, Sheet
 from ops.users.store import Newcomer
@@ -46,31 +50,46 @@ def newcomer(sheet: Sheet, row: Row, now: datetime) -> Newcomer:
         raise Rejected(f"The row of {lines} cannot be read: {row.broken}.")
     if any(cell.strip() for cell in row.cells[len(sheet.header) :]):
         raise Rejected("This row has more cells than the header: quote cells with delimiters.")
-    return check(sheet.fields(row), now)
+    return check(sheet.fields(row), now, sheet.own)
 
 
-def check(fields: Mapping[str, str], now: datetime) -> Newcomer:
-    """Return the user that ``fields`` describe. Raises Rejected with all reasons."""
+def check(fields: Mapping[str, str], now: datetime, own: OwnFields | None = None) -> Newcomer:
+    """Return the user that ``fields`` describe. Raises Rejected with all reasons.
+
+    ``own`` are the fields of the stage. None of them is required here.
+    """
     reasons = []
     person = validated_at = None
-    signing_up = {name: value for name, value in fields.items() if name != VALIDATED_AT}
+    consent: dict[str, dict[str, str]] = {}
+    signing_up = {
+        name: value
+        for name, value in fields.items()
+        if name != VALIDATED_AT and not name.startswith(own_columns.PREFIXES)
+    }
+    signing_up |= own_columns.values(fields, own)
     if any("\ud800" <= c <= "\udfff" for value in fields.values() for c in value):
         raise Rejected("This row has bytes that are not in the file's encoding: name --encoding.")
     try:
-        person = FORM.read(signing_up, "")
+        form = replace(FORM, own=own_columns.without_requirements(own)) if own else FORM
+        person = form.read(signing_up, "")
     except forms.Invalid as invalid:
-        words = TEMPLATES.words("en")
-        reasons = [
-            f"{problem.field}: {words[f'problem_{problem.code}_detail']}"
-            for problem in invalid.problems
-        ]
+        reasons = [f"{problem.field}: {_detail(problem)}" for problem in invalid.problems]
     try:
         validated_at = _validated_at(fields.get(VALIDATED_AT, ""), now)
     except ValueError as error:
         reasons.append(f"{VALIDATED_AT}: {error}")
+    try:
+        consent = own_columns.consents(fields, partial(_validated_at, now=now), now)
+    except ValueError as error:
+        reasons.append(f"consent: {error}")
     if person is None or reasons:
         raise Rejected(" ".join(reasons))
-    return Newcomer(person, validated_at)
+    return Newcomer(person, validated_at, consent)
+
+
+def _detail(problem: forms.Problem) -> str:
+    name = f"problem_{problem.code}_detail"
+    return TEMPLATES.word(name, "en", limit=str(problem.limit))
 
 
 def _validated_at(text: str, now: datetime) -> datetime | None:

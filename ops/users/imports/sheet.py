@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, TextIO
 
+from chalicelib.own_fields import OwnFields
 from ops.stage.errors import OpsError
 from ops.terminal.text import printable
 from ops.users.csv_cells import unguard
-from ops.users.imports import columns
+from ops.users.imports import columns, own_columns
 from ops.users.imports.columns import Columns
 
 OURS = ("line", "reason")
@@ -44,12 +45,13 @@ class Row:
 
 @dataclass(frozen=True)
 class Sheet:
-    """The rows of a file under its ``header``."""
+    """The rows of a file under its ``header``. ``own`` are the fields of the stage."""
 
     header: tuple[str, ...]
     delimiter: str
     columns: Columns
     _lines: "_Lines" = field(repr=False)
+    own: OwnFields | None = None
 
     def rows(self) -> Iterator[Row]:
         """Yield every row that is not blank. This reads the file, so call it once."""
@@ -66,7 +68,7 @@ class Sheet:
         }
 
 
-def read(file: TextIO, chosen: Mapping[str, str]) -> Sheet:
+def read(file: TextIO, chosen: Mapping[str, str], own: OwnFields | None = None) -> Sheet:
     """Return the sheet in ``file``. ``chosen`` are the operator's columns, see columns.find.
 
     The delimiter is named by a first line such as ``sep=;``, or it is the one that makes a column
@@ -83,7 +85,8 @@ def read(file: TextIO, chosen: Mapping[str, str]) -> Sheet:
     for delimiter, (header, line_count) in zip(delimiters, readings, strict=True):
         if columns.has_email(header, chosen):
             lines.put_back(head[line_count:])
-            return Sheet(header, delimiter, columns.find(header, chosen, OURS), lines)
+            found = columns.find(header, chosen, OURS, own_columns.headers(own))
+            return Sheet(header, delimiter, found, lines, own)
     raise _no_addresses(max((header for header, _ in readings), key=len), start)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -18,6 +18,7 @@ from ops.stage.cloud import Cloud
 from ops.stage.errors import DeployError, OpsError
 from ops.stage.project import Project
 from ops.terminal.progress import Progress
+from tests.ops.conftest import ParameterStore
 
 ACCOUNT = "123456789012"
 REGION = "eu-west-3"
@@ -35,7 +36,9 @@ class Asked(Exception):
 def attempt(project: Project, **arguments: Any) -> None:
     """Deploy to where the first question to AWS ends it."""
 
-    def client(service: str) -> None:
+    def client(service: str) -> ParameterStore:
+        if service == "ssm":
+            return ParameterStore()
         raise Asked(service)
 
     session: Any = SimpleNamespace(client=client, **REGIONS)
@@ -102,9 +105,9 @@ def test_a_stages_template_that_cannot_be_filled_is_refused(
 ) -> None:
     monkeypatch.setattr(templates, "PACKAGE", tmp_path)
     (tmp_path / "chalicelib/acme/mail/en").mkdir(parents=True)
-    (tmp_path / "chalicelib/acme/mail/en/body.html").write_text("<p>$lien")
+    (tmp_path / "chalicelib/acme/mail/en/link.html").write_text("<p>$lien")
     project.record({"TEMPLATES_FOLDER": "chalicelib/acme"}, {})
-    with pytest.raises(OpsError, match=r"acme/mail/en/body.html has \$lien, which stands for"):
+    with pytest.raises(OpsError, match=r"acme/mail/en/link.html has \$lien, which stands for"):
         attempt(project, mail_from=MAIL_FROM)
 
 
@@ -127,12 +130,15 @@ class Account:
             (steps, "Stack", lambda _, name: SimpleNamespace(name=name, **stack)),
             (steps.mail_identity, "choose", lambda *_: MailIdentity("example.org", is_ours=True)),
             (steps.mail_identity, "left_to_do", lambda *_: ["Wait."]),
+            (steps.mail_from_domain, "left_to_do", lambda *_: []),
             (steps.package, "left_to_do", lambda stage: [f"Wait for {stage}."]),
             (steps.permissions_boundary, "find", lambda *_: ""),
             (steps.mail_limits, "read", lambda _: MailLimits(180, 90)),
-            (steps.table, "ensure_users", lambda *_: STREAM),
+            (steps.table, "ensure_users", lambda *_, **__: STREAM),
             (steps.table, "ensure_limits", lambda *_: None),
-            (steps.secret_key, "find_or_make", lambda *_: SECRET),
+            (steps.secret_key, "ensure", lambda *_: SECRET),
+            (steps.shared_settings, "learn", lambda *_: None),
+            (steps.shared_settings, "share", lambda *_: None),
             (steps.rest_api, "ensure", lambda *_: self.api_id),
             (steps.rest_api, "ensure_throttle", lambda *_: None),
             (steps.event_source_mapping, "remove_former", lambda *_: None),
@@ -162,8 +168,9 @@ class Account:
             "SendValidationMailRoleArn": "role-of-mailer",
         }
 
-    def ship(self, project: Project) -> None:
+    def ship(self, project: Project) -> str:
         self.shipped.append(project.environment)
+        return "digest"
 
     def deploy(self, project: Project, **arguments: Any) -> Deployed:
         client = SimpleNamespace(get_account=dict)
@@ -207,7 +214,9 @@ def test_plain_chalice_finds_settings_and_roles_in_config_json(
         "send_validation_mail": {"iam_role_arn": "role-of-mailer"},
     }
     left_to_do = ["Wait.", " at topic.", "Wait for prod."]
-    assert deployed == Deployed(own_address, "bienvenue-prod-users", REGION, left_to_do)
+    package = {"sha256": "digest", "commit": ""}  # the project is in no repository
+    assert deployed == Deployed(own_address, "bienvenue-prod-users", REGION, left_to_do, package)
+    assert project.package == package
 
 
 def test_a_base_url_is_remembered_but_never_an_address_of_awss(
@@ -258,3 +267,87 @@ def test_the_alarms_address_and_retention_are_remembered(
     assert "ops@example.org at topic." in deployed.left_to_do
     account.deploy(project, alarms_to="")
     assert account.parameters["AlarmsTo"] == ""
+
+
+class Domain:
+    """A domain that answers when a test says so."""
+
+    ready = False
+
+    def __init__(self, _cloud: Cloud, _project: Project, name: str) -> None:
+        self.name, self.url = name, f"https://{name}"
+
+    def is_ready(self, *_: object) -> bool:
+        return self.ready
+
+    def ensure(self, *_: object) -> list[str]:
+        return ["Add the record."]
+
+    def switch_off_own_address(self, _: str, *, off: bool, say: object) -> None:  # noqa: ARG002
+        Domain.switched.append(off)
+
+    switched: ClassVar[list[object]] = []
+
+
+@pytest.fixture
+def domain(monkeypatch: pytest.MonkeyPatch) -> type[Domain]:
+    Domain.ready, Domain.switched = False, []
+    monkeypatch.setattr(steps, "CustomDomain", Domain)
+    monkeypatch.setattr(steps.rest_api, "find", lambda *_: "first")
+    return Domain
+
+
+def test_links_lead_to_a_domain_once_it_answers(
+    account: Account, project: Project, domain: type[Domain]
+) -> None:
+    own = account.deploy(project, mail_from=MAIL_FROM).base_url
+    deployed = account.deploy(project, domain="Hello.example.org")
+    assert deployed.base_url == own
+    assert "Add the record." in deployed.left_to_do
+    assert domain.switched == []
+    domain.ready = True
+    deployed = account.deploy(project)
+    assert deployed.base_url == "https://hello.example.org"
+    assert domain.switched == [False]  # mailed links live for a day
+    assert "tomorrow" in deployed.left_to_do[0]
+    name, since = project.domain["name"], "2026-01-01T00:00:00+00:00"
+    project.note_domain({"name": name, "since": since})
+    deployed = account.deploy(project)
+    assert domain.switched == [False, True]
+    assert "tomorrow" not in deployed.left_to_do[0]
+
+
+def test_a_domain_that_goes_brings_the_old_address_back(
+    account: Account, project: Project, domain: type[Domain]
+) -> None:
+    own = account.deploy(project, mail_from=MAIL_FROM).base_url
+    domain.ready = True
+    account.deploy(project, domain="hello.example.org")
+    domain.switched.clear()
+    deployed = account.deploy(project, domain="")
+    assert deployed.base_url == own
+    assert domain.switched == [False]
+    assert "delete-domain-name --domain-name hello.example.org" in deployed.left_to_do[0]
+    assert project.domain == {}
+
+
+def test_another_domain_takes_over_once_it_answers(
+    account: Account, project: Project, domain: type[Domain]
+) -> None:
+    domain.ready = True
+    account.deploy(project, mail_from=MAIL_FROM, domain="hello.example.org")
+    domain.ready = False
+    deployed = account.deploy(project, domain="hi.example.org")
+    assert deployed.base_url == "https://hello.example.org"
+    assert "hello.example.org still leads to the API" in deployed.left_to_do[1]
+    domain.ready = True
+    assert account.deploy(project).base_url == "https://hi.example.org"
+
+
+def test_a_domain_of_a_new_stage_needs_no_other_address(
+    account: Account, project: Project, domain: type[Domain]
+) -> None:
+    domain.ready = True
+    deployed = account.deploy(project, mail_from=MAIL_FROM, domain="hello.example.org")
+    assert deployed.base_url == "https://hello.example.org"
+    assert domain.switched == [True]

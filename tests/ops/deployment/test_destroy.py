@@ -13,12 +13,14 @@ from click.testing import CliRunner, Result
 from ops.__main__ import ops
 from ops.deployment import destroy as steps
 from ops.deployment import destroy_command as command
+from ops.deployment import shared_settings
 from ops.deployment.destroy import destroy
-from ops.stage import lookup
+from ops.stage import json_files, lookup
 from ops.stage.cloud import Cloud
 from ops.stage.errors import DeployError
 from ops.stage.project import Project
 from ops.terminal.progress import Progress
+from tests.ops.conftest import ParameterStore
 
 ACCOUNT = "123456789012"
 REGION = "eu-west-3"
@@ -52,6 +54,7 @@ class Account:
         self.endpoint = ""
         self.removed: list[str] = []
         self.said = ""
+        self.parameters = ParameterStore()
         for module, name, does in (
             (steps, "Stack", lambda _, name: self.stack(name)),
             (steps.chalice_record, "find", lambda *_: self.found),
@@ -77,7 +80,9 @@ class Account:
     def delete_stack(self, _: object) -> None:
         self.removed.append("stack")
 
-    def client(self, _: str) -> Any:
+    def client(self, service: str) -> Any:
+        if service == "ssm":
+            return self.parameters
         return SimpleNamespace(
             delete_log_group=lambda **given: self.removed.append(given["logGroupName"])
         )
@@ -157,11 +162,19 @@ def test_destroy_leaves_only_hand_written_settings(account: Account, deployed: P
 
 
 def test_the_secret_key_stays_for_as_long_as_the_users(account: Account, deployed: Project) -> None:
-    deployed.record({"SECRET_KEY": SECRET}, {})
+    name = deployed.parameter("SECRET_KEY")
+    account.parameters.values[name] = SECRET
+    deployed.record({"SECRET_KEY": f"ssm:{name}"}, {})
     account.destroy(deployed)
-    assert deployed.environment == {"DEFAULT_LANG": "en", "SECRET_KEY": SECRET}
+    assert deployed.environment == {"DEFAULT_LANG": "en", "SECRET_KEY": f"ssm:{name}"}
+    assert account.parameters.values[name] == SECRET
+    another = Project(deployed.folder.parent / "another", "prod")
+    json_files.write(another.folder / ".chalice" / "config.json", {"app_name": "bienvenue"})
+    assert not shared_settings.learn(account.parameters, another)
+    assert another.environment == deployed.environment
     account.destroy(deployed, delete_users=True)
     assert deployed.environment == {"DEFAULT_LANG": "en"}
+    assert account.parameters.values == {}
 
 
 def test_a_limit_that_an_operator_set_stays(account: Account, deployed: Project) -> None:
@@ -184,7 +197,7 @@ def test_a_stage_that_only_deploys_wrote_leaves_no_entry(
     demo = Project(project.folder, "demo")
     demo.record({**RECORDED, "MAIL_CONFIGURATION_SET": "bienvenue-demo"}, {"api_handler": "role"})
     account.destroy(demo)
-    assert set(demo.config()["stages"]) == {"prod"}
+    assert demo.known_stages() == ["prod"]
 
 
 def test_nothing_is_left_to_say_where_nothing_is_left(account: Account, deployed: Project) -> None:

@@ -27,7 +27,7 @@ CODE = {
     "app.py": "import chalicelib.mail; print('app')\n",
     "chalicelib/__init__.py": "",
     "chalicelib/mail.py": "print('mail')\n",
-    "chalicelib/templates/mail/fr/body.txt": "Bienvenue",
+    "chalicelib/templates/mail/fr/link.txt": "Bienvenue",
     "dns/resolver.py": "print('dns')\n",
     "broken.py": "print 'written for another Python'\n",
 }

@@ -15,7 +15,15 @@ from ops.deployment.stack import TEMPLATE
 from tests.e2e.stack import ROOT
 
 POLICIES = ROOT / "docs" / "policies"
-NAMES = ("deploy", "ship-code", "destroy", "boundary", "client-limit")
+NAMES = (
+    "deploy",
+    "deploy-events",
+    "ship-code",
+    "destroy",
+    "boundary",
+    "client-limit",
+    "domain",
+)
 ACCOUNT, REGION = "123456789012", "eu-west-3"
 BOUNDARY = f"arn:aws:iam::{ACCOUNT}:policy/bienvenue-boundary"
 
@@ -66,6 +74,8 @@ OF_AN_APP: list[tuple[str, str, dict[str, str]]] = [
         {},
     ),
     ("ses:DeleteConfigurationSet", arn("ses", "configuration-set/{}-prod"), {}),
+    ("ssm:PutParameter", arn("ssm", "parameter/{}/prod/settings"), {}),
+    ("ssm:GetParameters", arn("ssm", "parameter/{}/prod/SECRET_KEY"), {}),
     (
         "apigateway:GET",
         arn("apigateway", "/restapis/1/resources", account=""),
@@ -131,6 +141,18 @@ def test_a_role_is_passed_to_lambda_alone() -> None:
         )
 
 
+def test_a_domain_and_a_certificate_of_others_stay() -> None:
+    certificate = arn("acm", "certificate/1")
+    domain = arn("apigateway", "/domainnames/hello.example.org", account="")
+    for app, is_allowed in (("bienvenue", True), ("other-app", False)):
+        tag = {"aws:ResourceTag/bienvenue-stage": f"{app}-prod"}
+        assert allows("domain", "acm:DeleteCertificate", certificate, **tag) is is_allowed
+        for verb in ("DELETE", "PATCH"):
+            assert allows("domain", f"apigateway:{verb}", domain, **tag) is is_allowed
+        new = {"aws:RequestTag/bienvenue-stage": f"{app}-prod"}
+        assert allows("domain", "acm:RequestCertificate", "*", **new) is is_allowed
+
+
 def test_users_are_deleted_by_the_policy_for_it_alone() -> None:
     users, limits = arn("dynamodb", "table/bienvenue-prod-users"), "table/bienvenue-prod-limits"
     assert not allows("deploy", "dynamodb:DeleteTable", users)
@@ -158,7 +180,7 @@ def test_an_identity_of_others_is_never_deleted() -> None:
 
 def test_whoever_ships_code_changes_nothing_else() -> None:
     for action, resource, context in OF_AN_APP:
-        if action.startswith(("lambda:", "events:", "apigateway:")):
+        if action.startswith(("lambda:", "events:", "apigateway:", "ssm:Get")):
             continue
         own, own_context = of("bienvenue", resource, context)
         assert not allows("ship-code", action, own, **own_context)
@@ -171,7 +193,8 @@ def test_the_boundary_allows_what_the_functions_roles_do() -> None:
     for resource in resources.values():
         if resource["Type"] == "AWS::IAM::Role":
             assert "HasBoundary" in json.dumps(resource["Properties"]["PermissionsBoundary"])
-            for statement in resource["Properties"]["Policies"][0]["PolicyDocument"]["Statement"]:
+            for one in resource["Properties"]["Policies"][0]["PolicyDocument"]["Statement"]:
+                statement = one["Fn::If"][1] if "Fn::If" in one else one
                 actions = statement["Action"]
                 assert {actions} <= allowed if isinstance(actions, str) else set(actions) <= allowed
 
@@ -203,3 +226,37 @@ def test_a_policy_fits_into_iams_limits_and_names_its_actions(name: str) -> None
 def test_what_cloudformations_handlers_ask_for_is_allowed(action: str) -> None:
     """As the schemas of their resource types list it."""
     assert action in {one for each in read("deploy")["Statement"] for one in each["Action"]}
+
+
+OF_EVENTS = [
+    ("events:CreateEventBus", arn("events", "event-bus/{}-prod")),
+    ("events:CreateConnection", arn("events", "connection/{}-prod-webhook")),
+    ("events:UpdateApiDestination", arn("events", "api-destination/{}-prod-webhook/1")),
+    ("events:PutTargets", arn("events", "rule/{}-prod/{}-prod-webhook")),
+    ("events:PutRule", arn("events", "rule/shared-bus/{}-prod-webhook")),
+    (
+        "secretsmanager:CreateSecret",
+        arn("secretsmanager", "secret:events!connection/{}-prod-webhook/1"),
+    ),
+]
+
+
+@pytest.mark.parametrize(("action", "resource"), OF_EVENTS)
+def test_events_need_a_policy_that_reaches_this_app_alone(action: str, resource: str) -> None:
+    own = resource.replace("{}", "bienvenue")
+    assert allows("deploy-events", action, own)
+    assert not allows("deploy-events", action, resource.replace("{}", "other-app"))
+
+
+def test_the_webhooks_role_is_passed_to_eventbridge_alone() -> None:
+    role = "arn:aws:iam::123456789012:role/bienvenue-prod-WebhookRole-1"
+    for service, is_allowed in (("events", True), ("ec2", False)):
+        passed = {"iam:PassedToService": f"{service}.amazonaws.com"}
+        assert allows("deploy-events", "iam:PassRole", role, **passed) is is_allowed
+
+
+def test_destroy_removes_what_events_made() -> None:
+    for name in ("EventBus", "Connection", "ApiDestination"):
+        kind = {"EventBus": "event-bus", "Connection": "connection"}.get(name, "api-destination")
+        resource = arn("events", f"{kind}/bienvenue-prod-webhook/1")
+        assert allows("destroy", f"events:Delete{name}", resource)

@@ -7,10 +7,26 @@ from typing import Any
 
 from cfnlint.api import lint
 
-from ops.deployment.stack import TEMPLATE, template
+from chalicelib.events.bus import SOURCE
+from ops.deployment.event_bus import KEY_HEADER
+from ops.deployment.stack import TEMPLATE, properties, template
 from tests.e2e.stack import ROOT
 
-RESOURCES: dict[str, Any] = json.loads(TEMPLATE.read_text(encoding="utf-8"))["Resources"]
+
+def with_events(value: Any) -> Any:
+    """Return a part of the template as it is for a stage with events."""
+    if isinstance(value, list):
+        return [with_events(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    if value.get("Fn::If", [""])[0] == "HasEvents":
+        return value["Fn::If"][1]
+    return {name: with_events(one) for name, one in value.items()}
+
+
+RESOURCES: dict[str, Any] = with_events(
+    json.loads(TEMPLATE.read_text(encoding="utf-8"))["Resources"]
+)
 RESOURCES_SENT = json.loads(template({"AppName": "bienvenue", "Stage": "prod"}))["Resources"]
 FUNCTIONS = json.loads((ROOT / ".chalice" / "config.json").read_text())["lambda_functions"]
 
@@ -28,7 +44,7 @@ def roles() -> dict[str, Any]:
     return {
         name: one["Properties"]
         for name, one in RESOURCES.items()
-        if one["Type"] == "AWS::IAM::Role"
+        if one["Type"] == "AWS::IAM::Role" and name != "WebhookRole"
     }
 
 
@@ -93,7 +109,7 @@ def actions(role: str) -> dict[str, set[str]]:
 def test_each_role_allows_what_its_function_does() -> None:
     """Of DynamoDB and SES: the rest is Lambda's own."""
     assert actions("ApiHandlerRole")["Users"] == {"dynamodb:UpdateItem"}
-    assert actions("ApiHandlerRole")["Limits"] == {"dynamodb:UpdateItem"}
+    assert actions("ApiHandlerRole")["Limits"] == {"dynamodb:GetItem", "dynamodb:UpdateItem"}
     mailer = actions("SendValidationMailRole")
     assert mailer["Users"] == mailer["Limits"] == {"dynamodb:UpdateItem"}
     assert mailer["Mail"] == {"ses:SendEmail"}
@@ -133,10 +149,57 @@ def test_the_users_outlive_their_stack_and_can_be_brought_back() -> None:
 
 
 def test_owed_mail_is_found_by_a_sparse_index() -> None:
-    (index,) = RESOURCES["Users"]["Properties"]["GlobalSecondaryIndexes"]
-    keys = {key["KeyType"]: key["AttributeName"] for key in index["KeySchema"]}
-    assert (index["IndexName"], keys) == ("owed", {"HASH": "owed", "RANGE": "owed_at"})
-    assert index["Projection"] == {"ProjectionType": "KEYS_ONLY"}
+    owed, events = RESOURCES["Users"]["Properties"]["GlobalSecondaryIndexes"]
+    for index, name, moment in ((owed, "owed", "owed_at"), (events, "event", "event_at")):
+        keys = {key["KeyType"]: key["AttributeName"] for key in index["KeySchema"]}
+        assert (index["IndexName"], keys) == (name, {"HASH": name, "RANGE": moment})
+        assert index["Projection"] == {"ProjectionType": "KEYS_ONLY"}
+
+
+def test_a_stage_without_events_pays_for_nothing_of_them() -> None:
+    users = properties("AWS::DynamoDB::Table", {})["Users"]
+    assert [index["IndexName"] for index in users["GlobalSecondaryIndexes"]] == ["owed"]
+    assert len(users["AttributeDefinitions"]) == 3
+    for name, resource in RESOURCES.items():
+        if resource["Type"].startswith("AWS::Events::") or "Webhook" in name:
+            assert resource["Condition"] in ("MakesEventBus", "HasWebhook")
+    roles = json.dumps(properties("AWS::IAM::Role", {}))
+    assert "events:" not in roles
+
+
+def test_only_the_publishers_may_put_events_and_only_on_the_bus() -> None:
+    putting = [one for one in statements() if one["Action"] == "events:PutEvents"]
+    assert [one["Resource"] for one in putting] == [{"Ref": "EventBus"}] * 2
+    for role in ("SendValidationMailRole", "ResendOwedMailRole"):
+        assert actions(role)["Events"] == {"events:PutEvents"}
+    assert actions("ResendOwedMailRole")["OwedEvents"] == {"dynamodb:Query"}
+
+
+def test_the_webhook_gets_its_own_stages_events_with_a_key() -> None:
+    rule = RESOURCES["WebhookRule"]["Properties"]
+    assert rule["EventPattern"]["source"] == [SOURCE]
+    (stage,) = rule["EventPattern"]["resources"]
+    assert stage["Fn::Sub"].endswith(":table/${AppName}-${Stage}-users")
+    (target,) = rule["Targets"]
+    assert target["InputPath"] == "$.detail"
+    assert target["RetryPolicy"]["MaximumEventAgeInSeconds"] == 24 * 3600
+    assert target["DeadLetterConfig"] == {"Arn": {"Fn::GetAtt": ["UndeliveredEvents", "Arn"]}}
+    connection = RESOURCES["WebhookConnection"]["Properties"]
+    key = connection["AuthParameters"]["ApiKeyAuthParameters"]
+    assert key == {"ApiKeyName": KEY_HEADER, "ApiKeyValue": {"Ref": "WebhookKey"}}
+    assert json.loads(TEMPLATE.read_text())["Parameters"]["WebhookKey"]["NoEcho"] is True
+
+
+def test_only_eventbridge_sends_to_the_webhook_and_its_queue() -> None:
+    role = RESOURCES["WebhookRole"]["Properties"]
+    (trust,) = role["AssumeRolePolicyDocument"]["Statement"]
+    assert trust["Principal"] == {"Service": "events.amazonaws.com"}
+    ((allowed,),) = (one["PolicyDocument"]["Statement"] for one in role["Policies"])
+    assert allowed["Action"] == "events:InvokeApiDestination"
+    assert allowed["Resource"] == {"Fn::GetAtt": ["WebhookDestination", "Arn"]}
+    (queue,) = RESOURCES["UndeliveredEventsPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    rule = {"aws:SourceArn": {"Fn::GetAtt": ["WebhookRule", "Arn"]}}
+    assert (queue["Action"], queue["Condition"]) == ("sqs:SendMessage", {"ArnEquals": rule})
 
 
 def test_ses_reports_all_that_becomes_of_a_mail() -> None:

@@ -84,7 +84,7 @@ def test_an_index_that_is_being_built_is_waited_for(
 ) -> None:
     stores.create(dynamodb, "users")
     statuses = ["ACTIVE", "CREATING", "CREATING"]
-    monkeypatch.setattr(table, "index_status", lambda _: statuses.pop())
+    monkeypatch.setattr(table, "index_status", lambda *_: statuses.pop())
     table.ensure_users(dynamodb, "users", say)
     assert statuses == []
 
@@ -93,7 +93,7 @@ def test_an_index_that_takes_too_long_is_told(
     dynamodb: DynamoDBClient, say: Ear, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stores.create(dynamodb, "users")
-    monkeypatch.setattr(table, "index_status", lambda _: "CREATING")
+    monkeypatch.setattr(table, "index_status", lambda *_: "CREATING")
     monkeypatch.setattr(table, "PATIENCE", 0.0)
     with pytest.raises(DeployError, match="still busy with users"):
         table.ensure_users(dynamodb, "users", say)

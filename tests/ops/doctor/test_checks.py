@@ -15,12 +15,13 @@ from botocore.exceptions import EndpointConnectionError
 
 from chalicelib.logs import hashed
 from ops.deployment import stack as stacks
-from ops.doctor import check, facts, http
+from ops.doctor import check, facts, http, name_server
 from ops.doctor.check import Check, Finding, Light
 from ops.doctor.checks import mail, stack
 from ops.doctor.checks.mail import EVENTS
 from ops.doctor.checks.registry import CHECKS, PERMISSIONS
 from ops.doctor.http import Answer, NoAnswer
+from ops.stage import commit
 from ops.stage.cloud import Cloud
 from ops.stage.lookup import Stage
 from ops.stage.project import Project
@@ -30,6 +31,7 @@ from tests.ops.doctor.world import (
     FORMER_STREAM,
     FUNCTIONS,
     NOW,
+    RECORDS,
     ROLES,
     TABLE,
     TOPIC,
@@ -78,6 +80,7 @@ def world(project: Project, monkeypatch: pytest.MonkeyPatch) -> MakeWorld:
             project.folder, {name.replace("__", "."): one for name, one in changes.items()}
         )
         monkeypatch.setattr(http, "get", made.get)
+        monkeypatch.setattr(name_server, "text_records", lambda name: RECORDS.get(name, []))
         return made
 
     return make
@@ -428,7 +431,7 @@ CASES: list[tuple[str, dict[str, Any], Light, str, str]] = [
             )
         },
         AMBER,
-        "differ from config.json: MAIL_FROM",
+        "differ from prod.json: MAIL_FROM",
         DEPLOY,
     ),
     ("Functions/Settings", {"lambda__GetFunction": GONE}, GREY, "there are no functions", ""),
@@ -1001,7 +1004,8 @@ def test_a_finding_has_its_text_and_its_fix(
 
 def test_every_check_has_a_specimen_of_a_finding() -> None:
     tested_below = {"Account/Credentials", "Mail/Suppression", "API/Links"}
-    assert {name for name, *_ in CASES} | tested_below == set(BY_NAME)
+    tested_elsewhere = {name for name in BY_NAME if name.startswith("Delivery/")}
+    assert {name for name, *_ in CASES} | tested_below | tested_elsewhere == set(BY_NAME)
 
 
 @pytest.mark.parametrize(
@@ -1079,7 +1083,7 @@ def test_a_stream_missing_in_config_json_is_red(world: MakeWorld) -> None:
     one.stage.project.record({"USERS_STREAM_ARN": FORMER_STREAM}, {})
     found = look(one, "Stream/Source")
     assert (found.light, found.command) == (RED, DEPLOY)
-    assert "config.json names" in found.text
+    assert "the settings name" in found.text
 
 
 def test_a_recent_drift_detection_is_not_repeated(world: MakeWorld) -> None:
@@ -1192,3 +1196,19 @@ def test_the_fix_of_a_local_stage_reaches_no_aws_account(
 )
 def test_the_stage_has_the_worst_light_of_its_checks(lights: list[Light], worst: Light) -> None:
     assert check.worst([Finding(light, "") for light in lights]) is worst
+
+
+def test_the_doctor_names_the_commit_that_runs(
+    world: MakeWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = world()
+    digest = "646967657374"
+    at = {"text": "abc1234"}
+    monkeypatch.setattr(commit, "describe", lambda _: at["text"])
+    one.stage.project.note_package({"sha256": digest, "commit": "abc1234"})
+    assert look(one, "Functions/Code").text.startswith("commit abc1234, as in this checkout: ")
+    assert look(one, "Functions/Code").text.endswith(f"sha256 {digest}")
+    one.stage.project.note_package({"sha256": "another", "commit": "abc1234"})
+    assert "as in this checkout, not by deploy:" in look(one, "Functions/Code").text
+    at["text"] = "abc1234-dirty"
+    assert look(one, "Functions/Code").text.startswith("as in this checkout: ")

@@ -99,7 +99,7 @@ def function(name: str, **configuration: Any) -> dict[str, Any]:
             "Role": ROLES[name],
             "Runtime": "python3.11",
             "LastModified": "2026-11-20T10:11:12.000+0000",
-            "CodeSha256": "digest",
+            "CodeSha256": "ZGlnZXN0",
             "State": "Active",
             "LastUpdateStatus": "Successful",
             "LoggingConfig": {**function_logs.FORMAT, "SystemLogLevel": "INFO"},
@@ -240,6 +240,10 @@ def well() -> dict[str, Any]:
         "sesv2.GetEmailIdentity": {
             "VerifiedForSendingStatus": True,
             "DkimAttributes": {"Status": "SUCCESS", "SigningEnabled": True, "Tokens": ["one"]},
+            "MailFromAttributes": {
+                "MailFromDomain": "bounce.example.org",
+                "MailFromDomainStatus": "SUCCESS",
+            },
         },
         "sesv2.GetConfigurationSet": {"SendingOptions": {"SendingEnabled": True}},
         "sesv2.GetConfigurationSetEventDestinations": {
@@ -301,6 +305,13 @@ class _Session:
 
 
 _session = _Session()
+
+
+RECORDS = {
+    "bounce.example.org": ["v=spf1 include:amazonses.com ~all"],
+    "_dmarc.example.org": ["v=DMARC1; p=reject; rua=mailto:dmarc@example.org"],
+}
+"""The TXT records of the DNS."""
 
 
 class World:

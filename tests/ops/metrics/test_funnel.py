@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import re
 from dataclasses import asdict
 from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from xml.etree import ElementTree
 
 import boto3
@@ -18,11 +19,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ops.__main__ import ops
-from ops.metrics import chart, funnel
+from ops.metrics import chart, command, funnel
 from ops.metrics.funnel import PRECISION, Durations, Funnel, Metrics
 from ops.stage import cloud, lookup, option
 from ops.stage.cloud import Cloud
 from ops.stage.project import Project
+from ops.terminal.text import Terminal
 from ops.users.store import OperatorsUsers
 from tests.support import stores
 from tests.support.stores import Store, typed
@@ -352,3 +354,41 @@ def test_an_empty_table_is_shown_too() -> None:
     done = CliRunner().invoke(ops, ["metrics", "--stage", "prod"])
     assert done.exit_code == 0, done.output
     assert "none yet" in done.stdout
+
+
+def test_reminders_and_welcomes_are_counted() -> None:
+    reminded = iso(NOW - timedelta(minutes=30))
+    metrics = counted(
+        sign_up(reminded_at=reminded),
+        sign_up(reminded_at=reminded, validated_at=iso(NOW)),
+        sign_up(reminded_at=reminded, validated_at=iso(NOW - timedelta(minutes=40))),
+        sign_up(validated_at=iso(NOW), welcomed_at=iso(NOW)),
+    ).everybody
+    assert (metrics.reminded, metrics.validated_after_reminder, metrics.welcomed) == (3, 1, 1)
+
+
+def test_a_welcome_hides_no_time_of_the_mail_before_it() -> None:
+    mailed = NOW - timedelta(minutes=50)
+    metrics = counted(
+        sign_up(
+            mail="delivered",
+            delivered_at=iso(NOW),
+            delivery_ms=900,
+            mailed_at=iso(mailed),
+            validated_at=iso(mailed + timedelta(minutes=5)),
+            welcomed_at=iso(NOW),
+        )
+    )
+    assert metrics.to_validation.quantile(0.5) == pytest.approx(300, rel=PRECISION)
+
+
+def test_only_stages_that_remind_or_welcome_have_such_rows() -> None:
+    def shown(*items: dict[str, Any]) -> str:
+        console = Terminal(file=io.StringIO(), width=80, highlight=False)
+        command.show(console, counted(*items), 30)
+        return cast(io.StringIO, console.file).getvalue()
+
+    assert "Reminded" not in shown(sign_up())
+    assert "Welcomed" not in shown(sign_up())
+    assert "Reminded" in shown(sign_up(reminded_at=iso(NOW)))
+    assert "Welcomed" in shown(sign_up(validated_at=iso(NOW), welcomed_at=iso(NOW)))

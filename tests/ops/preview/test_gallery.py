@@ -14,14 +14,19 @@ from click.testing import CliRunner
 from chalicelib import templates
 from chalicelib.templates import Templates
 from ops.__main__ import ops
+from ops.deployment import preconditions
 from ops.preview import command as preview_command
 from ops.preview import gallery, sending
 from ops.preview.gallery import Specimen
 from ops.stage import lookup
 from ops.stage.errors import OpsError
+from tests.support import own_fields
 
 if TYPE_CHECKING:
     from types_boto3_sesv2 import SESV2Client
+
+MAILS = 4 + 3 * len(gallery.NAMES)
+"""The mails of a language: four, and three of them for each sample of names."""
 
 
 def test_the_index_shows_each_specimen_by_scheme_and_device(tmp_path: Path) -> None:
@@ -131,12 +136,12 @@ def test_each_mail_is_sent_and_no_faster_than_one_a_second() -> None:
     stage = gallery.read({"MAIL_FROM": "hello@example.org"})
     arabic = [one for one in gallery.make(stage) if one.lang == "ar"]
     client = cast("SESV2Client", ses)
-    assert sending.send(client, stage, arabic, "you@example.org", pause=pauses.append) == 6
-    assert pauses == [sending.PAUSE] * 5
+    assert sending.send(client, stage, arabic, "you@example.org", pause=pauses.append) == MAILS
+    assert pauses == [sending.PAUSE] * (MAILS - 1)
     for mail in ses.sent:
         assert mail["FromEmailAddress"] == "hello@example.org"
         assert mail["Destination"] == {"ToAddresses": ["you@example.org"]}
-        assert mail["Content"]["Simple"]["Subject"]["Data"].startswith("[ar mail")
+        assert mail["Content"]["Simple"]["Subject"]["Data"].startswith("[ar ")
 
 
 def test_the_command_sends_the_mails_of_a_language(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -152,3 +157,25 @@ def test_the_command_sends_the_mails_of_a_language(monkeypatch: pytest.MonkeyPat
     done = CliRunner().invoke(ops, ["preview", "--send", "you@x.org", "--lang", "pt-BR"])
     assert (done.exit_code, done.output) == (0, "9 mails are on their way to you@x.org.\n")
     assert {specimen.lang for specimen in sent} == {"pt-BR"}
+
+
+def test_a_stages_own_fields_are_shown_in_every_language(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(templates, "PACKAGE", tmp_path)
+    own_fields.write(tmp_path)
+    stage = gallery.read({"TEMPLATES_FOLDER": own_fields.FOLDER})
+    pages = {(one.name, one.lang): one.html for one in gallery.specimens(stage)}
+    for lang in Templates().languages:
+        assert 'name="company"' in pages["sign-up", lang]
+        for name in own_fields.DEFINITION:
+            assert f'id="own-{name}-error"' in pages["sign-up-errors", lang]
+
+
+def test_a_mistake_in_the_own_fields_is_named_before_a_deploy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(templates, "PACKAGE", tmp_path)
+    own_fields.write(tmp_path, {"company": {"type": "text"}})
+    with pytest.raises(OpsError, match=r"fields\.json: 'company' needs a label"):
+        preconditions.check_settings({"TEMPLATES_FOLDER": own_fields.FOLDER})

@@ -54,7 +54,7 @@ def test_a_rehearsed_deploy_never_reaches_an_account(
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:8400")
     here = "AWS_ENDPOINT_URL=http://127.0.0.1:8400 make deploy STAGE=demo MAIL_FROM=<address>"
-    with pytest.raises(OpsError, match=f"with {here}, or fetch"):
+    with pytest.raises(OpsError, match=f"with {here}, or learn its settings"):
         lookup.find(project.folder, "demo", project.folder)
 
 
@@ -123,7 +123,7 @@ def test_every_loopback_name_is_a_rehearsal_without_a_proxy(
     monkeypatch.setenv("HTTP_PROXY", "http://proxy.example.org:3128")
     assert lookup.account().endpoint == endpoint
     assert should_bypass_proxies(endpoint)
-    assert not should_bypass_proxies("http://pypi.org")
+    assert not should_bypass_proxies("http://packages.example.org")
 
 
 def test_an_endpoint_in_the_profile_counts_as_well(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,43 +18,103 @@ ROLE = "arn:aws:iam::123456789012:role/api"
 
 
 def config_of(project: Project) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(
-        (project.folder / ".chalice" / "config.json").read_text(encoding="utf-8")
-    )
-    return found
+    return json_files.read(project.folder / ".chalice" / "config.json")
+
+
+def own_of(project: Project) -> dict[str, Any]:
+    return json_files.read(project.folder / "stages" / f"{project.stage}.json")
 
 
 def write_config(project: Project, config: object) -> None:
     json_files.write(project.folder / ".chalice" / "config.json", config)
 
 
-def test_recording_a_stage_keeps_everything_else(project: Project) -> None:
+def test_a_stage_is_recorded_in_a_file_of_its_own(project: Project) -> None:
+    project = Project(project.folder, "new")
     project.record({"USERS_TABLE": "users"}, {"api_handler": ROLE})
-    assert config_of(project) == {
-        **CONFIG,
-        "stages": {
-            "prod": {
-                "environment_variables": {"DEFAULT_LANG": "en", "USERS_TABLE": "users"},
-                "lambda_functions": {"api_handler": {"iam_role_arn": ROLE}},
-            }
-        },
+    assert own_of(project) == {
+        "environment_variables": {"USERS_TABLE": "users"},
+        "lambda_functions": {"api_handler": {"iam_role_arn": ROLE}},
     }
-    assert list(config_of(project)) == list(CONFIG)
+    assert config_of(project) == CONFIG
+    assert project.config() == {
+        **CONFIG,
+        "stages": {**CONFIG["stages"], "new": own_of(project)},
+    }
 
 
-def test_a_stage_that_config_json_does_not_know_yet_is_added(project: Project) -> None:
-    Project(project.folder, "new").record({"USERS_TABLE": "users"}, {})
-    stages = config_of(project)["stages"]
-    assert stages["prod"] == CONFIG["stages"]["prod"]
-    assert stages["new"]["environment_variables"] == {"USERS_TABLE": "users"}
+def test_what_earlier_versions_wrote_into_config_json_moves(project: Project) -> None:
+    """The stage's own settings, its roles, and what a person wrote beside them."""
+    before = {
+        "api_gateway_stage": "v2",
+        "environment_variables": {"USERS_TABLE": "old", "SECRET_KEY": "secret"},
+        "lambda_functions": {"api_handler": {"iam_role_arn": "old", "lambda_memory_size": 1024}},
+    }
+    write_config(project, {**CONFIG, "stages": {"dev": {}, "prod": before}})
+    project.record({"USERS_TABLE": "users"}, {"api_handler": ROLE})
+    assert config_of(project) == {**CONFIG, "stages": {"dev": {}}}
+    assert own_of(project) == {
+        "api_gateway_stage": "v2",
+        "environment_variables": {"USERS_TABLE": "users", "SECRET_KEY": "secret"},
+        "lambda_functions": {"api_handler": {"iam_role_arn": ROLE, "lambda_memory_size": 1024}},
+    }
+    assert project.api_stage == "v2"
+
+
+def test_a_move_that_was_interrupted_is_finished_by_the_next(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = json_files.write
+
+    def write(path: Path, content: object) -> None:
+        if path.name == "config.json":
+            raise KeyboardInterrupt
+        before(path, content)
+
+    monkeypatch.setattr(json_files, "write", write)
+    with pytest.raises(KeyboardInterrupt):
+        project.record({"USERS_TABLE": "users"}, {})
+    monkeypatch.undo()
+    recorded = {"DEFAULT_LANG": "en", "USERS_TABLE": "users"}
+    assert project.environment == recorded
+    project.record({"USERS_TABLE": "users"}, {})
+    assert project.environment == recorded
+    assert config_of(project)["stages"] == {}
+
+
+def test_a_moved_stage_leaves_config_json_as_git_has_it(project: Project) -> None:
+    shipped = (ROOT / ".chalice" / "config.json").read_text(encoding="utf-8")
+    config = project.folder / ".chalice" / "config.json"
+    for stage in ("dev", "prod"):
+        content = json.loads(shipped)
+        content["stages"][stage] = {"environment_variables": {"USERS_TABLE": "users"}}
+        json_files.write(config, content)
+        Project(project.folder, stage).record({}, {})
+        assert config.read_text(encoding="utf-8") == shipped
 
 
 def test_a_function_of_the_stage_keeps_its_own_settings(project: Project) -> None:
     stage = {"lambda_functions": {"api_handler": {"lambda_memory_size": 1024}}}
-    write_config(project, {**CONFIG, "stages": {"prod": stage}})
+    json_files.write(project.folder / "stages" / "prod.json", stage)
     project.record({}, {"api_handler": ROLE})
-    recorded = config_of(project)["stages"]["prod"]["lambda_functions"]["api_handler"]
+    recorded = own_of(project)["lambda_functions"]["api_handler"]
     assert recorded == {"lambda_memory_size": 1024, "iam_role_arn": ROLE}
+
+
+def test_chalice_is_given_the_settings_that_are_resolved(project: Project) -> None:
+    project.record({"KEY": "ssm:/key"}, {"api_handler": ROLE})
+    assert project.config_with({"KEY": "secret"})["stages"] == {
+        "prod": {
+            "environment_variables": {"KEY": "secret"},
+            "lambda_functions": {"api_handler": {"iam_role_arn": ROLE}},
+        }
+    }
+
+
+def test_all_stages_of_a_checkout_are_known(project: Project) -> None:
+    Project(project.folder, "demo").record({"USERS_TABLE": "users"}, {})
+    write_config(project, {**CONFIG, "stages": {"dev": {}, **CONFIG["stages"]}})
+    assert project.known_stages() == ["demo", "prod"]
 
 
 def test_recording_what_stands_there_writes_nothing(
@@ -162,4 +223,4 @@ def test_what_a_person_wrote_of_a_stage_outlives_it(project: Project) -> None:
     write_config(project, {**CONFIG, "stages": {"prod": stage}})
     project.record({"USERS_TABLE": "users"}, {"api_handler": ROLE, "resend_owed_mail": ROLE})
     project.erase(["USERS_TABLE", "MAIL_FROM"])
-    assert config_of(project)["stages"] == {"prod": stage}
+    assert own_of(project) == stage

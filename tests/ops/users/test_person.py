@@ -245,3 +245,14 @@ def test_the_first_spelling_of_a_user_is_found() -> None:
     assert lookup.first("ALEXIS@example.org", people.get) == (EMAIL, "canonical")
     with pytest.raises(OpsError, match=r"no user with the address x@example\.org"):
         lookup.first("x@example.org", people.get)
+
+
+def test_show_says_who_is_or_was_reminded_and_welcomed() -> None:
+    later = "2031-05-06T12:00:00.000000Z"
+    assert told(mail="sent", remind_at=later)["reminder"] == "2031-05-06 12:00:00 UTC (in 2 days)"
+    facts = told(mail="sent", reminded_at=BEFORE, validated_at=BEFORE, welcomed_at=BEFORE)
+    assert facts["reminded"] == facts["welcomed"] == "2031-05-04 11:57:00 UTC (3 minutes ago)"
+
+
+def test_a_welcome_that_is_owed_is_the_next_step() -> None:
+    assert told(mail="owed", validated_at=BEFORE, owed_at=BEFORE)["next"].startswith("A welcome")

@@ -11,7 +11,7 @@ from chalicelib.mail.mailer import owed
 from chalicelib.users.moments import iso
 from chalicelib.users.people import SignUp
 from ops.stage.project import CHECKOUT, Project
-from ops.users.store import PATIENCE, Added, Change, Newcomer, OperatorsUsers
+from ops.users.store import PATIENCE, Added, Change, Newcomer, OperatorsUsers, Withdrawal
 from tests.support.fakes import inserted, modified
 from tests.support.states import (
     ALEXIS,
@@ -19,10 +19,12 @@ from tests.support.states import (
     EMAIL,
     KNOWN,
     LINK,
+    MAILED,
     NEW_LINK,
     NOW,
     NOW_STORED,
     OWED,
+    PROVEN,
     SIGNED_UP,
     SLOT,
     STATES,
@@ -316,3 +318,63 @@ def test_a_retried_mail_wakes_the_streams_mailer(store: Store, users: OperatorsU
 def test_patience_outlasts_the_mailer() -> None:
     functions = Project(CHECKOUT, "dev").config()["lambda_functions"]
     assert PATIENCE.total_seconds() > functions["send_validation_mail"]["lambda_timeout"]
+
+
+AGREED: Plain = {"news": {"text": "e" * 64, "lang": "en", "at": EARLIER_STORED}}
+
+
+def test_a_withdrawn_consent_stays_as_evidence(store: Store, users: OperatorsUsers) -> None:
+    before = put(store, {**PROVEN, "consent": AGREED}) or {}
+    assert users.withdraw(EMAIL, "news", NOW) is Withdrawal.DONE
+    withdrawn = {"withdrawn_at": NOW_STORED, "withdrawn_by": "operator"}
+    assert item(store) == {
+        **before,
+        "consent": {"news": {**AGREED["news"], **withdrawn}},
+        "acts": [act("withdraw")],
+    }
+
+
+def test_a_withdrawal_owes_an_event_in_the_same_write(store: Store) -> None:
+    put(store, {**PROVEN, "consent": AGREED})
+    users = OperatorsUsers(
+        store.client, store.table, store.mailboxes, operator=OPERATOR, has_events=True
+    )
+    with store.calls() as calls:
+        users.withdraw(EMAIL, "news", NOW)
+    assert calls == ["UpdateItem"]
+    assert item(store)["owed_events"] == [
+        {
+            "kind": "consent_withdrawn",
+            "at": NOW_STORED,
+            "withdrawn": "news",
+            "withdrawn_by": "operator",
+        }
+    ]
+
+
+def test_a_consent_is_withdrawn_once(store: Store, users: OperatorsUsers) -> None:
+    put(store, {**PROVEN, "consent": AGREED})
+    users.withdraw(EMAIL, "news", NOW)
+    after = item(store)
+    again = users.withdraw(EMAIL, "news", NOW + TICK)
+    assert (again, item(store)) == (Withdrawal.ALREADY, after)
+
+
+@pytest.mark.parametrize(
+    "attributes", [None, SIGNED_UP, PROVEN, {**PROVEN, "consent": {"news": 1}}]
+)
+def test_only_a_consent_that_was_given_is_withdrawn(
+    store: Store, users: OperatorsUsers, attributes: Plain | None
+) -> None:
+    put(store, {**attributes, "mail": "sent"} if attributes else None)
+    before = store.item(EMAIL)
+    expected = Withdrawal.NONE_GIVEN if attributes else Withdrawal.NOBODY
+    assert users.withdraw(EMAIL, "news", NOW) is expected
+    assert store.item(EMAIL) == before
+
+
+def test_a_consent_before_the_click_cannot_be_withdrawn(
+    store: Store, users: OperatorsUsers
+) -> None:
+    put(store, {**SIGNED_UP, **MAILED, "consent": AGREED, "mail": "sent"})
+    assert users.withdraw(EMAIL, "news", NOW) is Withdrawal.NONE_GIVEN

@@ -55,7 +55,7 @@ class World:
         mailer = Mailer(
             outbox,
             fake,  # type: ignore[arg-type]
-            lambda user, token, _: Mail(user.email, user.prenom, token, ""),
+            lambda user, token, *_: Mail(user.email, user.prenom, token, ""),
             clock,
             self.limits,
             store.mailboxes,

@@ -32,7 +32,7 @@ from chalicelib.users import codes, tokens
 from chalicelib.users.email_address import deliverable
 from chalicelib.users.item import LEASE, slot
 from chalicelib.users.outbox import Outbox
-from chalicelib.users.people import SignUp, User, Validation, Verdict
+from chalicelib.users.people import MailKind, SignUp, User, Validation, Verdict
 from chalicelib.users.table import number
 from tests.support.fakes import FakeSes, inserted, modified, record
 from tests.support.stores import Plain, Store, create_limits
@@ -50,7 +50,7 @@ TICKET, SECRET = "a" * 64, "a secret key of thirty-two letters"
 PLENTY = 900.0
 
 
-def compose(user: User, token: str, code: str) -> Mail:
+def compose(user: User, token: str, code: str, _: MailKind = MailKind.LINK) -> Mail:
     """Return a mail that a test can take apart: whom it greets, its token, its code."""
     return Mail(deliverable(user.email), f"{user.prenom} {user.nom}", token, code)
 
@@ -731,7 +731,7 @@ def test_a_fault_of_one_mail_stops_no_other(
 def test_a_mistake_of_ours_stops_no_other_mail(
     store: Store, ses: FakeSes, handler: Handler, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def broken(user: User, token: str, code: str) -> Mail:
+    def broken(user: User, token: str, code: str, _: MailKind) -> Mail:
         if user.email == ALEXIS:
             raise RuntimeError(f"while greeting {ALEXIS}")
         return compose(user, token, code)

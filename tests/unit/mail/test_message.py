@@ -15,7 +15,7 @@ from chalicelib.settings import UNBRANDED, Brand
 from chalicelib.templates import Templates
 from chalicelib.users import person_name
 from chalicelib.users.email_address import AddressError
-from chalicelib.users.people import User
+from chalicelib.users.people import MailKind, User
 
 TOKEN = "-" * 21 + "_" * 22
 BASE_URL = "https://example.org/api"
@@ -388,3 +388,60 @@ def test_every_link_in_the_mail_carries_the_key_as_it_is_stored(email: str, to: 
 def test_a_key_that_no_mail_can_go_to_gets_none(key: str) -> None:
     with pytest.raises(AddressError):
         compose(User(key, "Alexis", "", "fr"))
+
+
+def composed_as(kind: MailKind, brand: Brand = UNBRANDED) -> Mail:
+    return message.compose(
+        User("alexis@example.org", "Alexis", "", "en"),
+        TOKEN,
+        kind=kind,
+        templates=TEMPLATES,
+        base_url=BASE_URL,
+        default_lang="en",
+        brand=brand,
+        refuse_url=f"{BASE_URL}/refuse",
+    )
+
+
+def test_a_reminder_has_its_link_and_a_way_to_say_no() -> None:
+    mail = composed_as(MailKind.REMINDER)
+    assert mail.subject == "Reminder: confirm your email address for Bienvenue"
+    assert mail.text == (
+        "Welcome, Alexis!\n\n"
+        "Your sign-up for Bienvenue is not complete yet. Please confirm your email address:"
+        f" {LINK}\n\n"
+        "The link works for 24\xa0hours. We will not remind you again.\n\n"
+        "You get this email because someone, hopefully you, signed up for Bienvenue with this"
+        " address.\nIf it was not you, ignore this email: nothing will happen.\n\n"
+        f"This was not me\n{REFUSAL}\n"
+    )
+    assert Page(mail.html).links == [LINK, LINK, REFUSAL]
+
+
+def test_a_welcome_has_no_link_of_ours() -> None:
+    mail = composed_as(MailKind.WELCOME)
+    assert mail.subject == "Welcome to Bienvenue"
+    assert mail.text == (
+        "Welcome, Alexis!\n\n"
+        "Your email address is confirmed and your sign-up for Bienvenue is complete.\n\n"
+        "You get this email because you confirmed this address for Bienvenue.\n"
+    )
+    assert Page(mail.html).links == []
+
+
+def test_a_welcome_leads_to_the_product() -> None:
+    mail = composed_as(MailKind.WELCOME, Brand(product="Acme", continue_url="https://acme.example"))
+    assert "\n\nGo to Acme\nhttps://acme.example\n\n" in mail.text
+    assert Page(mail.html).links == ["https://acme.example"]
+
+
+@pytest.mark.parametrize("kind", MailKind)
+@pytest.mark.parametrize("lang", sorted(TEMPLATES.languages))
+def test_each_kind_of_mail_is_whole_in_each_language(lang: str, kind: MailKind) -> None:
+    user = User("alexis@example.org", "Alexis", "", lang)
+    mail = message.compose(
+        user, TOKEN, kind=kind, templates=TEMPLATES, base_url=BASE_URL, default_lang="en"
+    )
+    assert "$" not in mail.text + mail.html
+    assert "\n\n\n" not in mail.text
+    assert f'<html lang="{lang}"' in mail.html

@@ -26,10 +26,12 @@ from hypothesis.stateful import (
 )
 
 from chalicelib.users import codes
-from chalicelib.users.item import LEASE, slot
-from chalicelib.users.outbox import Claim
-from chalicelib.users.people import SignUp, Validation, Verdict
-from chalicelib.users.table import Item
+from chalicelib.users.item import LEASE, is_claimable, is_owners, kind_of, slot
+from chalicelib.users.mailboxes import Room
+from chalicelib.users.moments import iso
+from chalicelib.users.outbox import Claim, Outbox
+from chalicelib.users.people import MailKind, SignUp, Validation, Verdict
+from chalicelib.users.table import Item, string
 from tests.support.stores import Plain, Store, typed
 
 START = datetime(2031, 5, 4, 12, tzinfo=timezone.utc)
@@ -38,6 +40,8 @@ KEY = "a secret key of thirty-two letters"
 OWNER, STRANGER = "a" * 64, "b" * 64  # the hashes of their tickets
 NOT_MAILED = "c" * 64
 WORDS = {OWNER: ("Owner", "fr"), STRANGER: ("Mallory", "en")}
+
+NOTES = {"remind_at", "reminded_at", "welcomed_at", "mailed_at"}
 
 user_numbers = itertools.count()
 # Time goes by before a step: none, short of the cooldown and past it, past a lease, a day.
@@ -58,11 +62,15 @@ class Mail:
 class Life(RuleBasedStateMachine):
     """The real store, and beside it only what the promises need to be checked."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, remind_after: timedelta | None = None) -> None:
         super().__init__()
         self.store = store
-        self.users = store.users_with(KEY)
-        self.outbox = store.outbox
+        self.reminds = remind_after is not None  # and welcomes
+        self.users = store.users_with(KEY, welcomes=self.reminds)
+        self.outbox = Outbox(
+            store.client, store.table, remind_after=remind_after, welcomes=self.reminds
+        )
+        self.unasked: list[Mail] = []  # reminders and welcomes
         self.email = f"user-{next(user_numbers)}@example.org"
         self.now = START
         self.links = (f"{number:064x}" for number in itertools.count())
@@ -70,6 +78,8 @@ class Life(RuleBasedStateMachine):
         self.mails: list[Mail] = []
         self.requests = 0  # accepted ones: each owes one mail
         self.doubts = 0  # claims whose lease ended with no word of SES
+        self.counted: set[tuple[str, str]] = set()
+        self.claims: list[datetime] = []  # of mails that no mailed token asked for
         self.validated: Plain | None = None
         self.is_put = False
 
@@ -94,7 +104,9 @@ class Life(RuleBasedStateMachine):
 
     @rule(
         pause=pauses,
-        act=st.sampled_from(["sign up", "sign up", "sign up", "ask again", "guess", "forge"]),
+        act=st.sampled_from(
+            ["sign up", "sign up", "sign up", "ask again", "guess", "forge", "spell"]
+        ),
         by=st.sampled_from(["", "ticket", "token"]),
         is_mailed=st.booleans(),
     )
@@ -112,6 +124,8 @@ class Life(RuleBasedStateMachine):
             )
         elif act == "guess":
             self._guess()
+        elif act == "spell":  # the mailbox gets a mail to another spelling of its address
+            self._count_mail(self.email.replace("@", "+stranger@"), iso(self.now))
         else:
             self._forge()
 
@@ -136,6 +150,21 @@ class Life(RuleBasedStateMachine):
         image = {"newest": self.images[-1], "oldest": self.images[0], "now": typed(self._item())}
         self._mail(image[which], end)
 
+    @precondition(lambda self: self.reminds)
+    @rule(end=st.sampled_from(["sent", "sent", "in doubt", "released", "lost in doubt"]))
+    def the_drain_reminds(self, end: str) -> None:
+        item = self._item()
+        is_due = "remind_at" in item and item["mail"] in ("sent", "delivered")
+        if is_due:
+            self.now = max(self.now, moment(item["remind_at"]))
+        may_be = is_due and item["expires_at"] > int(self.now.timestamp())
+        claims = len(self.unasked)
+        self._mail(typed(item), end)
+        if may_be and end in ("sent", "in doubt"):
+            window = moment(item["mail_window_at"])
+            is_full = item["mail_count"] == 5 and self.now - window < timedelta(days=1)
+            assert len(self.unasked) == claims + (not is_full)
+
     # SES, in any order, late and twice
 
     @precondition(lambda self: self.mails)
@@ -143,7 +172,8 @@ class Life(RuleBasedStateMachine):
         which=st.integers(0, 9), kind=st.sampled_from(["send", "send", "delivery", "delay", "own"])
     )
     def ses_reports(self, which: int, kind: str) -> None:
-        mail = self.mails[which % len(self.mails)]
+        mails = [*self.unasked, *self.mails]
+        mail = mails[which % len(mails)]
         before = self._item()
         about: tuple[Any, ...] = (self.email, mail.link)
         reports: dict[str, Callable[[], bool]] = {
@@ -158,7 +188,7 @@ class Life(RuleBasedStateMachine):
             assert after["mail_link"] == mail.link
             assert before["mail"] in order[1:3]
             assert order.index(after["mail"]) >= order.index(before["mail"])
-            assert "owed" not in after
+            assert ("owed" in after) == ("remind_at" in after)
         else:
             assert self._item() == before
 
@@ -170,6 +200,7 @@ class Life(RuleBasedStateMachine):
             self.store.delete(self.email)
             self.images.clear()
             self.mails.clear()
+            self.unasked.clear()
             self.requests = self.doubts = 0
 
     # What always holds
@@ -180,9 +211,14 @@ class Life(RuleBasedStateMachine):
         self._validated_is_for_ever_and_changes_no_word(item)
         self._another_programs_words_stay(item)
         self._owed_mail_is_in_the_index_and_no_other(item)
-        assert len(item.get("links", {})) <= 5
+        live = [link for link in item.get("links", {}).values() if link["expires"]]
+        assert len(live) <= 5
+        self._a_rolling_day_has_five_mails()
         # No request is answered by two mails, but for a claim that SES stayed silent about.
         assert len(self.mails) <= self.requests + self.doubts
+        for kind in (MailKind.REMINDER, MailKind.WELCOME):
+            mails = [mail for mail in self.unasked if mail.claim.kind is kind]
+            assert len(mails) <= 1 + self.doubts
 
     def _validated_is_for_ever_and_changes_no_word(self, item: Plain) -> None:
         words = ("prenom", "nom", "lang", "validated_at", "validated_with")
@@ -198,9 +234,20 @@ class Life(RuleBasedStateMachine):
             assert not {"created_at", "expires_at", "nom", "lang"} & set(item)
 
     def _owed_mail_is_in_the_index_and_no_other(self, item: Plain) -> None:
-        is_owed = item.get("mail") in ("owed", "sending") and "validated_at" not in item
+        is_owed = item.get("mail") in ("owed", "sending")
+        if "validated_at" in item:  # a welcome, or a mail that is owed no more
+            is_owed = self.reminds and is_owed and "owed" in item
+            assert not is_owed or item["owed_at"] == item["validated_at"]
+        elif item.get("mail") in ("sent", "delivered") and "remind_at" in item:
+            is_owed = self.reminds and not self.is_put and "reminded_at" not in item
+            assert item["owed_at"] == item["remind_at"]
         assert item.get("owed") == (slot(self.email) if is_owed else None)
         assert ("owed_at" in item) == is_owed
+        assert self.reminds or not NOTES & set(item)
+
+    def _a_rolling_day_has_five_mails(self) -> None:
+        for first, sixth in zip(self.claims, self.claims[5:], strict=False):
+            assert sixth - first >= timedelta(seconds=DAY)
 
     def teardown(self) -> None:
         """A day later, sign the owner up, mail them and let them in, whatever was before."""
@@ -209,7 +256,9 @@ class Life(RuleBasedStateMachine):
         self._wait(DAY + HOUR)
         assert self.users.sign_up(SignUp(self.email, *self._words(OWNER)), OWNER, self.now)
         link = next(self.links)
-        claim = self.outbox.claim(typed(self._item()), link, self.now)
+        image = typed(self._item())
+        assert self.store.mailboxes.count(self.email, "last", self.now) is Room.FREE
+        claim = self.outbox.claim(image, link, self.now)
         assert claim is not None
         assert self.outbox.sent(claim, "0100", self.now)
         click = self.users.validate(self.email, link, self.now, None if self.is_put else OWNER)
@@ -221,6 +270,18 @@ class Life(RuleBasedStateMachine):
         before = self._item()
         link, code = next(self.links), "246802"
         code_hash = codes.digest(KEY, link, code)
+        # As the mailer does, also for an old record.
+        if is_claimable(image, self.now) and kind_of(image) is MailKind.LINK:
+            owed_at = string(image, "owed_at") or iso(self.now)
+            if not is_owners(image):
+                room = self._count_mail(self.email, owed_at)
+            else:
+                room = self.store.mailboxes.count(self.email, owed_at, self.now, is_owners=True)
+            if room is Room.FULL:
+                if self.outbox.give_up(image, "full", self.now):
+                    self.requests -= 1
+                    self._show()
+                return
         claim = self.outbox.claim(image, link, self.now, code_hash)
         if claim is None:
             assert self._item() == before
@@ -232,10 +293,18 @@ class Life(RuleBasedStateMachine):
             assert self.outbox.release(claim, "Throttled.", self.now)
         elif end != "lost in doubt":
             mail = Mail(link, claim.user.prenom, code if claim.takes_code else "", claim, False)
-            self.mails.append(mail)
+            (self.mails if claim.kind is MailKind.LINK else self.unasked).append(mail)
             if end == "sent":
                 mail.is_recorded = self.outbox.sent(claim, "0100", self.now)
         self._show()
+
+    def _count_mail(self, email: str, owed_at: str) -> Room:
+        """Count a mail as the mailer does. One that is tried again was counted before."""
+        room = self.store.mailboxes.count(email, owed_at, self.now)
+        if room is Room.FREE and (email, owed_at) not in self.counted:
+            self.counted.add((email, owed_at))
+            self.claims.append(self.now)
+        return room
 
     def _sign_up(self, ticket: str, is_mailed: bool) -> None:
         sign_up = SignUp(self.email, *self._words(ticket))
@@ -281,7 +350,8 @@ class Life(RuleBasedStateMachine):
 
     def _own_mails(self) -> list[Mail]:
         """Return the mails that greet the owner by their own sign-up or another program's item."""
-        return [mail for mail in self.mails if mail.greets != WORDS[STRANGER][0]]
+        mails = [*self.mails, *self.unasked]
+        return [mail for mail in mails if mail.greets != WORDS[STRANGER][0]]
 
     def _count(self, is_accepted: bool) -> None:
         if is_accepted:
@@ -311,8 +381,9 @@ def store(moto_store: Store) -> Store:
 
 # It takes 50 s of processor time, which a busy machine stretches to several minutes.
 @pytest.mark.timeout(600)
-def test_any_life_keeps_the_promises(store: Store) -> None:
-    life: Any = partial(Life, store)
+@pytest.mark.parametrize("remind_after", [None, timedelta(hours=48)])
+def test_any_life_keeps_the_promises(store: Store, remind_after: timedelta | None) -> None:
+    life: Any = partial(Life, store, remind_after)
     # Many short lives reach more corners than a few long ones, and a short one need not be made
     # shorter to be understood, which takes minutes.
     short = settings(max_examples=150, stateful_step_count=25, phases=[Phase.generate])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -13,7 +13,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from chalicelib.users import codes
-from chalicelib.users.people import Click, SignUp, Validation
+from chalicelib.users.people import Click, Consent, SignUp, Validation
 from chalicelib.users.store import MAX_GUESSES, Users
 from tests.support.states import (
     ALEXIS,
@@ -33,6 +33,7 @@ from tests.support.states import (
     OWED,
     PENDING,
     PROVEN,
+    SAID,
     SECOND,
     SIGNED_UP,
     SLOT,
@@ -123,11 +124,33 @@ def test_a_sign_up_is_stored_and_owed_a_mail(store: Store) -> None:
 def test_a_sign_up_keeps_fields_consent_and_return_address(store: Store) -> None:
     said: dict[str, Any] = {
         "fields": {"company": "Acme", "size": 7},
-        "consent": {"news": True},
         "return_to": "https://acme.example/done",
     }
-    store.users.sign_up(replace(ALEXIS, **said), TICKET, NOW)
-    assert said.items() <= item(store).items()
+    sent_from = {"address": "203.0.113.0", "agent": "Firefox"}
+    consent = {"news": Consent("I agree.", "en")}
+    store.users.sign_up(replace(ALEXIS, **said, consent=consent, sent_from=sent_from), TICKET, NOW)
+    assert item(store) | said == item(store)
+    assert item(store)["consent"] == {
+        "news": {
+            "text": "826ff0dab649a97ffdd7779a332accafb35cc161012253a19383db19289d6e02",
+            "lang": "en",
+            "at": NOW_STORED,
+            **sent_from,
+        }
+    }
+
+
+def test_the_text_of_a_consent_is_kept_once(store: Store) -> None:
+    kept: list[str] = []
+
+    class Texts:
+        def keep(self, consents: Iterable[Consent], _now: datetime) -> None:
+            assert store.item(EMAIL) is None, "the text comes first"
+            kept.extend(consent.text for consent in consents)
+
+    users = Users(store.client, store.table, store.mailboxes, consent_texts=Texts())
+    users.sign_up(replace(ALEXIS, consent={"news": Consent("I agree.", "en")}), TICKET, NOW)
+    assert kept == ["I agree."]
 
 
 @pytest.mark.parametrize("name", ["prenom", "nom"])
@@ -264,6 +287,17 @@ def test_a_bounce_is_forgotten_after_its_time(
     assert owe(store.users, NOW) is owed
 
 
+@owing
+@pytest.mark.parametrize(("days", "owed"), [(91, True), (89, False)])
+def test_a_bounce_of_the_first_edition_ends_too(
+    store: Store, owe: Owe, days: int, owed: bool
+) -> None:
+    """It had no end of its own."""
+    at = (NOW - timedelta(days=days)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    put(store, {**without(STATES["bounced"] or {}, "bounced_until"), "mail_at": at})
+    assert owe(store.users, NOW) is owed
+
+
 # Where DynamoDB finds a string neither more nor less than a number, moto raises a TypeError.
 @owing
 @pytest.mark.parametrize(
@@ -375,6 +409,35 @@ def test_a_click_makes_its_own_sign_ups_words_the_users(store: Store) -> None:
         "ticket": None,
         "said_at": None,
     }
+
+
+AGREED: Plain = {"news": {"text": "e" * 64, "lang": "en", "at": EARLIER_STORED}}
+CLICKED_FROM = {"address": "203.0.113.0", "agent": "Firefox"}
+
+
+@pytest.mark.parametrize("is_latest", [True, False])
+def test_a_click_that_proves_a_consent_keeps_its_sender(store: Store, is_latest: bool) -> None:
+    said = {**SAID, "consent": AGREED}
+    latest = said if is_latest else {**SAID, "said_at": NOW_STORED}
+    links = {LINK: {**LIVE, "said": said}}
+    put(store, {**SIGNED_UP, **MAILED, **latest, "links": links, "mail": "sent"})
+    store.users.validate(EMAIL, LINK, NOW, sent_from=CLICKED_FROM)
+    after = item(store)
+    assert (after["consent"], after["validated_from"]) == (AGREED, CLICKED_FROM)
+
+
+def test_a_click_without_a_consent_keeps_no_sender(store: Store) -> None:
+    put(store, STATES["sent"])
+    with store.calls() as calls:
+        store.users.validate(EMAIL, LINK, NOW, sent_from=CLICKED_FROM)
+    assert (calls, "validated_from" in item(store)) == (["UpdateItem"], False)
+
+
+def test_a_click_of_another_programs_item_keeps_no_sender(store: Store) -> None:
+    before = put(store, STATES["put and mailed"]) or {}
+    store.users.validate(EMAIL, LINK, NOW, sent_from=CLICKED_FROM)
+    assert before.items() <= item(store).items()
+    assert "validated_from" not in item(store)
 
 
 def test_a_click_changes_no_word_of_another_programs_item(store: Store) -> None:

@@ -166,6 +166,20 @@ def test_a_stage_may_require_a_name(names: dict[str, object]) -> None:
     assert refusal.value.problems == (Problem("name_missing", "prenom"),)
 
 
+@pytest.mark.parametrize(
+    ("names", "field"),
+    [
+        ({"first_name": "", "last_name": ""}, "first_name"),
+        ({"last_name": ""}, "last_name"),
+        ({"nom": "", "first_name": None}, "first_name"),
+    ],
+)
+def test_a_missing_name_is_spelled_as_its_sender_does(names: dict[str, object], field: str) -> None:
+    with pytest.raises(Invalid) as refusal:
+        SignUpForm(LANGUAGES, names="required").read({"email": "a@example.org", **names}, "fr")
+    assert refusal.value.problems == (Problem("name_missing", field),)
+
+
 def test_a_stage_may_take_no_names() -> None:
     with pytest.raises(Invalid) as refusal:
         SignUpForm(LANGUAGES, names="none").read(ALEXIS, "fr")

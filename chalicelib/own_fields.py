@@ -1,0 +1,307 @@
+"""A stage's own fields: what its fields.json and SOURCE_FIELDS define.
+
+Only stages that have some load this module. docs/fields.md describes the file.
+"""
+
+import json
+import re
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Any
+
+from chalicelib import templates
+
+TEXT, CHOICE, CHECKBOX, CONSENT = TYPES = ("text", "choice", "checkbox", "consent")
+MAX_FIELDS = 12
+MAX_SOURCES = 16
+MAX_LENGTH = 500  # of a text field: five links of an item carry all of them, and an item has 400 KB
+USUAL_LENGTH = 200
+MAX_CHOICES = 50
+MAX_LABEL, MAX_CONSENT = 300, 2000
+MAX_SOURCE = 128
+
+_NAME = re.compile("[a-z][a-z0-9_]{0,31}")
+_TAKEN = frozenset(
+    (
+        *("email", "prenom", "first_name", "nom", "last_name", "name", "names", "lang"),
+        *("return_to", "ticket", "token", "code", "show", "b_remarks", "altcha", "challenge"),
+        *("fields", "consent"),
+    )
+)
+_UTM = "utm_*"
+# https://support.google.com/analytics/answer/10917952
+_UTM_NAMES = tuple(
+    f"utm_{name}"
+    for name in (
+        *("source", "medium", "campaign", "id", "term", "content"),
+        *("source_platform", "creative_format", "marketing_tactic"),
+    )
+)
+_KEYS = {
+    TEXT: {"type", "label", "hint", "required", "max", "links", "autocomplete"},
+    CHOICE: {"type", "label", "hint", "required", "choices"},
+    CHECKBOX: {"type", "label", "hint", "required"},
+    CONSENT: {"type", "label", "hint", "required"},
+}
+# https://html.spec.whatwg.org/multipage/form-control-infrastructure.html#autofill-field
+_AUTOCOMPLETE = frozenset(
+    (
+        *("off", "name", "honorific-prefix", "additional-name", "honorific-suffix", "nickname"),
+        *("organization", "organization-title", "street-address", "address-line1"),
+        *("address-line2", "address-line3", "address-level1", "address-level2", "address-level3"),
+        *("address-level4", "country", "country-name", "postal-code", "language", "bday", "sex"),
+        *("url", "photo", "tel", "tel-national", "impp"),
+    )
+)
+_LINK = re.compile(r"\[([^\[\]]+)\]\(([^()\s]*)\)")
+_HREF = re.compile(r"https://[A-Za-z0-9.-]+(?::[0-9]+)?(?:[/?#][!#$%&'*+,./:;=?@~_A-Za-z0-9-]*)?")
+
+
+class _Mistake(ValueError):
+    """One mistake in the file. The message is the end of a sentence about a field."""
+
+
+@dataclass(frozen=True)
+class Texts:
+    """One text in some languages. ``fallbacks`` are tried after the language that is asked for."""
+
+    by_language: Mapping[str, str]
+    fallbacks: tuple[str, ...]
+
+    def __bool__(self) -> bool:
+        return bool(self.by_language)
+
+    def best(self, lang: str) -> tuple[str, str]:
+        """Return the tag and the text that readers of ``lang`` get, as for words."""
+        for tag in (*reversed([*templates.from_general(lang)]), *self.fallbacks):
+            if tag in self.by_language:
+                return tag, self.by_language[tag]
+        return "", ""
+
+
+@dataclass(frozen=True)
+class OwnField:
+    """One field. ``choices`` are the texts of a choice's values, and ``max_length`` is a text's."""
+
+    name: str
+    type: str
+    label: Texts
+    hint: Texts
+    is_required: bool = False
+    max_length: int = USUAL_LENGTH
+    takes_links: bool = False
+    autocomplete: str = ""
+    choices: Mapping[str, Texts] = field(default_factory=dict)
+
+    @property
+    def is_box(self) -> bool:
+        """Return True if the field is a box to tick."""
+        return self.type in (CHECKBOX, CONSENT)
+
+    def shown(self, lang: str) -> tuple[str, str]:
+        """Return what a reader of ``lang`` agrees to, label and hint, and the label's language."""
+        tag, label = self.label.best(lang)
+        _, hint = self.hint.best(lang)
+        return tag, f"{label}\n{hint}" if hint else label
+
+    def by_hash(self, text_hash: str) -> tuple[str, str] | None:
+        """Return the language and the text whose hash this is; None if it is not shown now."""
+        for lang in {**self.label.by_language, **self.hint.by_language}:
+            tag, text = self.shown(lang)
+            if digest(text) == text_hash:
+                return tag, text
+        return None
+
+
+@dataclass(frozen=True)
+class OwnFields:
+    """All fields of a stage, and the names of its hidden ``sources``, such as ``utm_source``."""
+
+    fields: tuple[OwnField, ...] = ()
+    sources: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names that a sign-up may send."""
+        return (*(one.name for one in self.fields), *self.sources)
+
+    @property
+    def consents(self) -> tuple[OwnField, ...]:
+        """The boxes of consent."""
+        return tuple(one for one in self.fields if one.type == CONSENT)
+
+    def find(self, name: str) -> OwnField | None:
+        """Return the field of that name; None for sources and unknown names."""
+        return next((one for one in self.fields if one.name == name), None)
+
+
+def page_mistakes(folder: str) -> list[str]:
+    """Return a sentence for each sign-up page in ``folder`` that has no place for fields."""
+    pages = (templates.PACKAGE / folder / "pages").rglob("sign_up.html")
+    return [
+        f"has pages without $own_fields, where the fields of {templates.FIELDS} stand: {page.name}"
+        for page in pages
+        if "$own_fields" not in page.read_text(encoding="utf-8")
+    ]
+
+
+def digest(text: str) -> str:
+    """Return the hash that stands for a consent's text: its SHA-256, in hexadecimal."""
+    return sha256(text.encode()).hexdigest()
+
+
+def pieces(text: str) -> Iterator[tuple[str, str]]:
+    """Yield the parts of a label or hint, each with the address that it leads to, if any.
+
+    A link is written as in Markdown: ``[terms](https://example.org/terms)``.
+    """
+    end = 0
+    for found in _LINK.finditer(text):
+        yield text[end : found.start()], ""
+        yield found[1], found[2]
+        end = found.end()
+    yield text[end:], ""
+
+
+def read(
+    definition: str, sources: str, languages: Collection[str], default_lang: str
+) -> tuple[OwnFields, list[str]]:
+    """Return the fields of a stage, and a sentence for each mistake.
+
+    ``definition`` is the text of its fields.json, or empty. ``sources`` is SOURCE_FIELDS.
+    """
+    mistakes: list[str] = []
+    found: list[OwnField] = []
+    reader = _Reader(languages, default_lang)
+    for name, entry in _entries(definition, mistakes).items():
+        try:
+            found.append(reader.field(name, entry))
+        except _Mistake as mistake:
+            mistakes.append(f"{templates.FIELDS}: {name[:32]!r} {mistake}")
+    names = tuple(
+        dict.fromkeys(
+            name
+            for source in sources.split()
+            for name in (_UTM_NAMES if source == _UTM else (source,))
+        )
+    )
+    used = {one.name for one in found}
+    mistakes += [
+        f"SOURCE_FIELDS has {name[:32]!r}: use utm_*, or names such as ref, of small letters, "
+        "digits and _"
+        for name in names
+        if not _NAME.fullmatch(name) or name in _TAKEN | used
+    ]
+    if len(names) > MAX_SOURCES:
+        mistakes.append(f"SOURCE_FIELDS may have at most {MAX_SOURCES} names")
+    return OwnFields(tuple(found), names), mistakes
+
+
+def _entries(definition: str, mistakes: list[str]) -> dict[str, Any]:
+    if not definition:
+        return {}
+    try:
+        parsed = json.loads(definition, object_pairs_hook=_once)
+    except ValueError as error:
+        mistakes.append(f"{templates.FIELDS} is not JSON: {error}")
+        return {}
+    if not isinstance(parsed, dict):
+        mistakes.append(f"{templates.FIELDS} must be one JSON object, with a name for each field")
+        return {}
+    if len(parsed) > MAX_FIELDS:
+        mistakes.append(f"{templates.FIELDS} may have at most {MAX_FIELDS} fields")
+    return parsed
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    names = [name for name, _ in pairs]
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"{name!r} is there twice")
+    return dict(pairs)
+
+
+class _Reader:
+    """Reads the entries of the file. All of its functions raise _Mistake."""
+
+    def __init__(self, languages: Collection[str], default_lang: str) -> None:
+        self._tags = {tag for lang in languages for tag in templates.from_general(lang)}
+        self._default = default_lang
+
+    def field(self, name: str, entry: Any) -> OwnField:
+        if not _NAME.fullmatch(name) or name in _TAKEN:
+            raise _Mistake(
+                "cannot be a name: use at most 32 small letters, digits and _, and none of ours"
+            )
+        kind = entry.get("type") if isinstance(entry, dict) else None
+        if kind not in TYPES:
+            raise _Mistake(f"needs a type: {', '.join(TYPES)}")
+        if strange := [key for key in entry if key not in _KEYS[kind]]:
+            raise _Mistake(f"has {strange[0]!r}, which a {kind} does not have")
+        longest = MAX_CONSENT if kind == CONSENT else MAX_LABEL
+        autocomplete = entry.get("autocomplete", "")
+        if autocomplete and autocomplete not in _AUTOCOMPLETE:
+            raise _Mistake(f"has an autocomplete that browsers do not know: {autocomplete!r}")
+        return OwnField(
+            name=name,
+            type=kind,
+            label=self._texts("label", entry.get("label"), longest),
+            hint=self._texts("hint", entry["hint"], longest) if "hint" in entry else self._none,
+            is_required=_flag(entry, "required"),
+            max_length=_length(entry),
+            takes_links=_flag(entry, "links"),
+            autocomplete=autocomplete,
+            choices=self._choices(entry.get("choices")) if kind == CHOICE else {},
+        )
+
+    @property
+    def _none(self) -> Texts:
+        return Texts({}, ())
+
+    def _texts(self, what: str, value: Any, longest: int = MAX_LABEL) -> Texts:
+        texts = {self._default: value} if isinstance(value, str) else value
+        if not isinstance(texts, dict) or not texts:
+            raise _Mistake(f"needs a {what}: a text, or an object with a text for each language")
+        for tag, text in texts.items():
+            if tag not in self._tags:
+                raise _Mistake(f"has a {what} in {tag!r}, which is no language of the stage")
+            if not isinstance(text, str) or not text.strip() or not text.isprintable():
+                raise _Mistake(f"has a {what} in {tag!r} that is not one line of text")
+            if len(text) > longest:
+                raise _Mistake(f"has a {what} in {tag!r} of more than {longest} characters")
+            for _, href in pieces(text):
+                if href and not _HREF.fullmatch(href):
+                    raise _Mistake(f"has a {what} with a link that does not start with https://")
+        fallbacks = (templates.LAST_RESORT, self._default)
+        general = templates.from_general(self._default)
+        if not {*fallbacks, *general} & texts.keys():
+            raise _Mistake(f"needs a {what} in {' or '.join(dict.fromkeys(fallbacks))}")
+        return Texts(texts, (*fallbacks, *reversed([*general])))
+
+    def _choices(self, value: Any) -> Mapping[str, Texts]:
+        if not isinstance(value, dict) or not 1 < len(value) <= MAX_CHOICES:
+            raise _Mistake(f"needs choices: an object of 2 to {MAX_CHOICES} values and labels")
+        for name in value:
+            if not _CHOICE.fullmatch(name):
+                raise _Mistake(
+                    f"has the choice {name[:32]!r}: use at most 64 letters, digits, . _ and -"
+                )
+        return {name: self._texts(f"choice {name}", label) for name, label in value.items()}
+
+
+_CHOICE = re.compile("[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+def _flag(entry: Mapping[str, Any], name: str) -> bool:
+    value = entry.get(name, False)
+    if not isinstance(value, bool):
+        raise _Mistake(f"has {name!r}, which must be true or false")
+    return value
+
+
+def _length(entry: Mapping[str, Any]) -> int:
+    value = entry.get("max", USUAL_LENGTH)
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 < value <= MAX_LENGTH:
+        raise _Mistake(f"has 'max', which must be a whole number from 1 to {MAX_LENGTH}")
+    return value

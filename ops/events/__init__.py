@@ -1,0 +1,1 @@
+"""The command `events`: events sent again, and the webhook's key."""

@@ -1,0 +1,99 @@
+"""The command `events` and its subcommands."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from itertools import islice
+from pathlib import Path
+
+import click
+
+from chalicelib.events.bus import MAX_ENTRIES, Bus
+from chalicelib.users.table import Item
+from ops.deployment import event_bus
+from ops.deployment.stack import Stack
+from ops.events import replay as replays
+from ops.stage.aws_errors import in_plain_words
+from ops.stage.errors import OpsError
+from ops.stage.lookup import Stage
+from ops.stage.option import on_stage
+from ops.terminal.option_types import Moment
+
+
+@click.group(subcommand_metavar="COMMAND …")
+@click.option("--stage", "name", help="The Chalice stage; it may also follow the command.")
+@click.option("--state", type=click.Path(path_type=Path, file_okay=False), hidden=True)
+@click.pass_context
+def events(ctx: click.Context, /, **options: object) -> None:
+    """Send events again, and show the key of the webhook."""
+    stage = {option: value for option, value in options.items() if value is not None}
+    ctx.default_map = dict.fromkeys(events.commands, stage)
+
+
+@events.command()
+@on_stage
+@click.option(
+    "--since",
+    type=Moment(),
+    required=True,
+    help="Events since then: 90s, 10m, 2h or 7d ago, a date (UTC) or a moment.",
+)
+def replay(stage: Stage, since: datetime) -> None:
+    """Publish events again, under the same ids.
+
+    Each user's latest event of each kind is sent, if it is not older than --since. Receivers know
+    by the id which of them they have. What is still owed is published by the stage itself. A
+    deleted user's event is gone with the item, some two days after it was published.
+
+    Permissions: dynamodb:Scan on the table of users, events:PutEvents on the bus.
+    """
+    bus = _bus(stage)
+    users = count = 0
+    with in_plain_words():
+        of_users = replays.of(_items(stage), since)
+        while batch := list(islice(of_users, MAX_ENTRIES)):
+            published = [each for events in batch for each in events]
+            if refused := bus.put(published):
+                reasons = ", ".join(sorted(set(refused.values())))
+                raise OpsError(
+                    f"EventBridge refused {len(refused)} events ({reasons}), after {count} were "
+                    "published. Fix that, then run this again: the ids stay the same."
+                )
+            users, count = users + len(batch), count + len(published)
+    click.echo(f"{count:,} events of {users:,} users are published again.")
+
+
+@events.command()
+@on_stage
+def key(stage: Stage) -> None:
+    """Print the key that EventBridge sends to the webhook.
+
+    It stands in the header Bienvenue-Key of each request. Another address gets another key.
+
+    Permissions: cloudformation:DescribeStacks on the stack, ssm:GetParameters on the stage's key.
+    """
+    with in_plain_words():
+        stack = Stack(stage.cloud.session.client("cloudformation"), stage.project.full_name)
+        webhook = stack.parameters().get("Webhook", "")
+        if not webhook:
+            raise OpsError(
+                f"{stage.name} has no webhook: give it one by deploy --webhook https://…"
+            )
+        ssm = stage.cloud.session.client("ssm")
+        secret_key = stage.project.environment["SECRET_KEY"]
+        click.echo(event_bus.key_of(ssm, secret_key, webhook))
+
+
+def _bus(stage: Stage) -> Bus:
+    environment = stage.project.environment
+    if not stage.has_events:
+        raise OpsError(f"{stage.name} publishes no events: turn them on by deploy --events")
+    table_arn = environment["USERS_STREAM_ARN"].partition("/stream/")[0]
+    return Bus(stage.cloud.session.client("events"), environment["EVENT_BUS"], table_arn)
+
+
+def _items(stage: Stage) -> Iterator[Item]:
+    scan = stage.cloud.session.client("dynamodb").get_paginator("scan")
+    for page in scan.paginate(
+        TableName=stage.users_table, FilterExpression="attribute_exists(told)"
+    ):
+        yield from page["Items"]
