@@ -127,9 +127,18 @@ def test_problems_stand_beside_their_fields_and_in_the_summary(service: Service)
     page = answer.body.decode()
     assert answer.status_code == 422
     assert 'id="own-company-error"' in page
-    assert '<a href="#own-company">Company</a> \u2013 Shorten this to 40\u00a0characters.' in page
-    assert '<a href="#own-plan">Plan</a> \u2013 Choose one of the answers in the list.' in page
-    assert '<a href="#own-terms">I agree to the terms of use.</a> \u2013 Tick this box' in page
+    assert (
+        '<a href="#own-company"><bdi>Company</bdi></a> \u2013 Shorten this to 40\u00a0characters.'
+        in page
+    )
+    assert (
+        '<a href="#own-plan"><bdi>Plan</bdi></a> \u2013 Choose one of the answers in the list.'
+        in page
+    )
+    assert (
+        '<a href="#own-terms"><bdi>I agree to the terms of use.</bdi></a> \u2013 Tick this box'
+        in page
+    )
     assert 'aria-describedby="own-company-error own-company-hint"' in inputs(page)["company"]
     assert value(inputs(page)["company"]) == "x" * 41
     assert service.calls == []

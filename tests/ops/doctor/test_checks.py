@@ -987,6 +987,7 @@ CASES: list[tuple[str, dict[str, Any], Light, str, str]] = [
             (3600, RED, "has waited 60 min", "rate, quota, budget or brake"),
         )
     ),
+    ("Users/Oldest event", {}, GREEN, "events are off: deploy --events", ""),
 ]
 
 
@@ -1196,6 +1197,52 @@ def test_the_fix_of_a_local_stage_reaches_no_aws_account(
 )
 def test_the_stage_has_the_worst_light_of_its_checks(lights: list[Light], worst: Light) -> None:
     assert check.worst([Finding(light, "") for light in lights]) is worst
+
+
+WITH_INDEX = {
+    "dynamodb__DescribeTable": {"Table": {"GlobalSecondaryIndexes": [{"IndexName": "event"}]}}
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "light", "text"),
+    [
+        ({"dynamodb__DescribeTable": {"Table": {}}}, RED, "no index of owed events"),
+        ({**WITH_INDEX, "dynamodb__Query": {"Items": []}}, GREEN, "all events are published"),
+        *(
+            (
+                {
+                    **WITH_INDEX,
+                    "dynamodb__Query": {
+                        "Items": [
+                            {
+                                "email": {"S": "a@example.org"},
+                                "event_at": iso(timedelta(seconds=seconds)),
+                            }
+                        ]
+                    },
+                },
+                light,
+                text,
+            )
+            for seconds, light, text in (
+                (30, GREEN, "has waited 30 s"),
+                (300, AMBER, "has waited 5 min"),
+                (3600, RED, "has waited 60 min"),
+            )
+        ),
+    ],
+)
+def test_an_event_that_waits_is_a_finding(
+    world: MakeWorld,
+    monkeypatch: pytest.MonkeyPatch,
+    changes: dict[str, Any],
+    light: Light,
+    text: str,
+) -> None:
+    monkeypatch.setattr(Stage, "has_events", True)
+    found = look(world(**changes), "Users/Oldest event")
+    assert (found.light, text in found.text) == (light, True), found
 
 
 def test_the_doctor_names_the_commit_that_runs(
