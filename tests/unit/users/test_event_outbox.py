@@ -200,8 +200,9 @@ def test_an_event_owed_meanwhile_stays_owed(store: Store) -> None:
 def test_a_deletion_keeps_the_address_and_what_is_owed(store: Store) -> None:
     put(store, {**PROVEN, "plan": "gold"})
     assert operators(store).delete(EMAIL, NOW) is Change.DONE
-    kept = {"email", "mail", "created_at", "event", "event_at", "owed_events"}
+    kept = {"email", "mail", "created_at", "event", "event_at", "owed_events", "acts"}
     assert set(item(store)) == kept
+    assert [act["act"] for act in item(store)["acts"]] == ["delete"]
     assert operators(store).delete(EMAIL, LATER) is Change.NOBODY
 
 
