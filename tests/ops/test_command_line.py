@@ -16,7 +16,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from ops.__main__ import COMMAND_GROUPS, ops
-from ops.deployment import deploy_command as deploy_command
+from ops.deploy import command as deploy_command
 from ops.deployment.deploy import Deployed, Options
 from ops.deployment.rest_api import Throttle
 from ops.run import local_stack
