@@ -37,8 +37,7 @@ def with_own_fields(document: Schema, own: OwnFields) -> Schema:
     for field in own.fields:
         schemas["Typed"]["properties"][field.name] = {"description": _label(field)}
     for name in _EXAMPLES:
-        samples = {field.name: _sample(field) for field in own.fields if field.is_required}
-        examples[name]["value"] |= samples
+        examples[name]["value"] |= own.required_samples
     return document
 
 
@@ -50,7 +49,7 @@ def _schema(field: OwnField, *, in_json: bool) -> Schema:
             "minLength": int(field.is_required),
             "maxLength": field.max_length,
             "pattern": _NO_CONTROL,
-            "examples": [_sample(field)],
+            "examples": [field.sample],
         }
         return schema
     values: list[Any] = [*field.choices] if field.type == CHOICE else [*_yes(field)]
@@ -98,9 +97,3 @@ def _source() -> Schema:
 
 def _label(field: OwnField) -> str:
     return field.label.best("en")[1]
-
-
-def _sample(field: OwnField) -> Any:
-    if field.type == TEXT:
-        return "Acme"[: field.max_length]
-    return next(iter(field.choices)) if field.type == CHOICE else "true"
