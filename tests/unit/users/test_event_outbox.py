@@ -103,6 +103,16 @@ TRANSITIONS: dict[str, tuple[Plain, Act, Plain]] = {
         lambda store: operators(store).refuse_by_hand(EMAIL, NOW),
         {"kind": "refused", "at": NOW_STORED, "refused_by": "operator"},
     ),
+    "operator withdraws a consent": (
+        {**PROVEN, "consent": {"news": {"at": NOW_STORED}}},
+        lambda store: operators(store).withdraw(EMAIL, "news", NOW),
+        {
+            "kind": "consent_withdrawn",
+            "at": NOW_STORED,
+            "withdrawn": "news",
+            "withdrawn_by": "operator",
+        },
+    ),
     "operator deletes": (
         PROVEN,
         lambda store: operators(store).delete(EMAIL, NOW),
