@@ -12,7 +12,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,13 +93,23 @@ def contestants(folder: Path) -> Path:
 
 
 @contextmanager
-def deployed(checkout: Path, state: Path) -> Iterator[Deployed]:
-    """``checkout`` as `make run` deploys it, for as long as the block lasts."""
+def deployed(
+    checkout: Path,
+    state: Path,
+    settings: Mapping[str, str] | None = None,
+    before: Sequence[str] = (),
+) -> Iterator[Deployed]:
+    """``checkout`` as `make run` deploys it, for as long as the block lasts.
+
+    ``settings`` are the stage's, and ``before`` is what the command begins with.
+    """
     state.mkdir(parents=True, exist_ok=True)
     port = str(_free_ports())
-    command = [sys.executable, "-m", "ops", "run", "--port", port, "--state", str(state)]
+    command = [*before, sys.executable, "-m", "ops", "run", "--port", port, "--state", str(state)]
     if (checkout / "ops" / "run" / "follower.py").exists():  # not in former commits
         command.append("--quiet")
+    for name, value in (settings or {}).items():
+        command += ["--set", f"{name}={value}"]
     with (state / "output").open("wb") as output:
         process = subprocess.Popen(command, cwd=checkout, stdout=output, stderr=output)
         try:

@@ -22,6 +22,7 @@ COMMAND_GROUPS = {
         "deploy": "ops.deployment.deploy_command",
         "destroy": "ops.deployment.destroy_command",
         "record": "ops.deployment.record_command",
+        "package": "ops.deployment.package_command",
     },
     "Watching a stage": {
         "doctor": "ops.doctor.command",

@@ -34,6 +34,7 @@ from ops.deployment import (
 from ops.deployment.custom_domain import CustomDomain
 from ops.deployment.rest_api import AS_IT_WAS, Throttle
 from ops.deployment.stack import Stack
+from ops.stage import commit
 from ops.stage.aws_errors import in_plain_words
 from ops.stage.cloud import Cloud
 from ops.stage.errors import DeployError
@@ -80,12 +81,16 @@ class Options:
 
 @dataclass(frozen=True)
 class Deployed:
-    """A stage that is up. ``left_to_do`` is what only a person can do, a paragraph each."""
+    """A stage that is up. ``left_to_do`` is what only a person can do, a paragraph each.
+
+    ``package`` has the ``sha256`` and the ``commit`` of what runs.
+    """
 
     base_url: str
     table: str
     region: str
     left_to_do: list[str] = field(default_factory=list)
+    package: Mapping[str, str] = field(default_factory=dict)
 
 
 def deploy(cloud: Cloud, project: Project, options: Options, progress: Progress) -> Deployed:
@@ -221,14 +226,15 @@ def _deploy(
         else:
             project.unset([event_bus.SETTING])
         project.record(environment, _roles(outputs))
-        shared_settings.share(client("ssm"), project)
         say(f"links lead to {environment['BASE_URL']}")
 
     with progress.step("Functions") as say:
         event_source_mapping.remove_former(
             client("lambda"), project, project.users_table, stream, say
         )
-        functions.deploy(cloud, project, stream, say)
+        digest = functions.deploy(cloud, project, stream, say)
+        project.note_package({"sha256": digest, "commit": commit.describe(project.folder)})
+        shared_settings.share(client("ssm"), project)
 
     with progress.step("Logs") as say:
         function_logs.ensure(
@@ -275,6 +281,7 @@ def _deploy(
         base_url=environment["BASE_URL"],
         table=project.users_table,
         region=cloud.region,
+        package=project.package,
         left_to_do=[
             *left,
             *mail_identity.left_to_do(client("sesv2"), sender, identity.name, cloud.aws),

@@ -143,6 +143,8 @@ def deploy(
         return
     deployed = deployment.deploy(cloud, project, options, progress)
     click.echo(f"\n{stage} is up: {deployed.base_url}/")
+    for name, value in deployed.package.items():
+        click.echo(f"Its package: {name} {value or 'unknown'}")
     for task in deployed.left_to_do:
         click.echo(f"\nLeft for you to do: {task}")
 

@@ -29,12 +29,13 @@ def differences(lambda_: "LambdaClient", project: Project, queue: str) -> dict[s
     """Return the settings of the functions that do not have them, by the functions' names."""
     return {
         name: config
-        for name, config in _wanted(queue).items()
+        for name, config in wanted(queue).items()
         if not holds(_current(lambda_, project.function(name)), config)
     }
 
 
-def _wanted(queue: str) -> dict[str, Any]:
+def wanted(queue: Any) -> dict[str, Any]:
+    """Return the settings of each function. ``queue`` is the ARN of the dead-letter queue."""
     return {
         # Lambda tries an event of SES's three times and then drops it: it goes to the queue, whole.
         FEEDBACK: {"DestinationConfig": {"OnFailure": {"Destination": queue}}},

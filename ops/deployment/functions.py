@@ -12,6 +12,7 @@ import shutil
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ from chalice.utils import UI
 
 from ops.deployment import chalice_record, cors, not_found, package
 from ops.deployment.function_settings import settled
+from ops.preview import gallery
 from ops.stage import parameter_store
 from ops.stage.cloud import Cloud
 from ops.stage.errors import DeployError
@@ -63,22 +65,49 @@ _NO_ACCESS_YET = "Cannot access stream"
 _INCOMPLETE = "Could not install dependencies"
 
 
-def deploy(cloud: Cloud, project: Project, stream: str, say: Say) -> None:
-    """Package the project and deploy it. ``stream`` is the ARN of the users' table's.
+@dataclass(frozen=True)
+class Build:
+    """A package that was made without a cloud: its app, its settings and the path of its zip."""
 
-    Raises DeployError; the account's errors pass through.
+    app: Chalice
+    settings: dict[str, str]
+    path: Path
+
+
+def build(project: Project) -> Build:
+    """Make the package of ``project``, as for an account. Raises DeployError.
+
+    Settings that only a deploy finds out are made up: none of them is in the package.
+    """
+    settings = gallery.complete(project.environment)
+    with _without_caches(project.folder), _environment(settings):
+        app = _load(project.folder)
+        config = _config(package.runtime(), project, settings, app)
+        output = _Output(lambda _: None)
+        with contextlib.redirect_stdout(output):
+            path = package.make(config, UI(output, output))
+    return Build(app, settings, path)
+
+
+def deploy(cloud: Cloud, project: Project, stream: str, say: Say) -> str:
+    """Package the project and deploy it. Return the package's SHA-256.
+
+    ``stream`` is the ARN of the users' table's. Raises DeployError; the account's errors pass
+    through.
     """
     before = _configurations(cloud, project)
     settings = parameter_store.resolve(cloud.session.client("ssm"), project.environment)
     with _without_caches(project.folder), _environment(settings):
-        config = _config(cloud, project, settings, _load(project.folder))
+        # The local cloud runs functions in its own Python, whatever their runtime.
+        runtime = package.own_runtime() if cloud.endpoint else package.runtime()
+        config = _config(runtime, project, settings, _load(project.folder))
         session = botocore.session.Session()
         cors.prepare(session, settings.get("ALLOWED_ORIGINS", "").lower().split())
         not_found.prepare(session, settings)
         cloud.prepare(session)
         output = _Output(say)
         ui = UI(output, output)
-        package.make(config, ui)
+        path = package.make(config, ui)
         # Chalice gives its packager a UI of its own, on what is stdout at that moment.
         with contextlib.redirect_stdout(output), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that the runtime is not the Python that runs this
@@ -87,6 +116,7 @@ def deploy(cloud: Cloud, project: Project, stream: str, say: Say) -> None:
     after = _configurations(cloud, project)
     changed = [name for name in project.functions() if before.get(name) != after.get(name)]
     say(", ".join(changed) or "nothing to change")
+    return package.digest(path)
 
 
 def _attempt(
@@ -161,7 +191,7 @@ class _Config(Config):
         return str(self._default_params[_RUNTIME])
 
 
-def _config(cloud: Cloud, project: Project, settings: Mapping[str, str], app: Chalice) -> Config:
+def _config(runtime: str, project: Project, settings: Mapping[str, str], app: Chalice) -> Config:
     """Return what Chalice's command line makes of config.json (chalice/cli/factory.py)."""
     return _Config(
         chalice_stage=project.stage,
@@ -170,8 +200,7 @@ def _config(cloud: Cloud, project: Project, settings: Mapping[str, str], app: Ch
         default_params={
             "project_dir": str(project.folder),
             **_DEFAULTS,
-            # The local cloud runs functions in its own Python, whatever their runtime.
-            _RUNTIME: package.own_runtime() if cloud.endpoint else package.runtime(),
+            _RUNTIME: runtime,
         },
     )
 

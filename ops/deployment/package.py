@@ -5,7 +5,9 @@ on a read-only disk: a file that this user cannot read is lost, and what Lambda 
 compiles at each cold start. So each entry gets the mode 0644, and code its bytecode.
 """
 
+import base64
 import compileall
+import hashlib
 import shutil
 import subprocess
 import sys
@@ -27,6 +29,8 @@ from chalice.utils import UI, OSUtils
 
 from ops.stage.errors import DeployError
 
+NAME = "package.zip"
+"""What the package is called where it is handed over."""
 # email-validator imports it by name, for a check that we do not ask of it.
 NEVER_LOADED = "dns"
 FINISHED = b"bienvenue: modes and bytecode"
@@ -46,8 +50,8 @@ def own_runtime() -> str:
     return "python{}.{}".format(*sys.version_info[:2])
 
 
-def make(config: Config, ui: UI) -> None:
-    """Make the package where Chalice's deployer looks for it, unless it is there.
+def make(config: Config, ui: UI) -> Path:
+    """Make the package where Chalice's deployer looks for it, unless it is there. Return its path.
 
     Chalice takes a package that is there for its own: the name holds a hash of the project
     (chalice/deploy/packager.py). Raises DeployError if a dependency cannot be downloaded.
@@ -75,6 +79,17 @@ def make(config: Config, ui: UI) -> None:
     for other in package.parent.glob("*.zip"):
         if other != package:
             other.unlink()
+    return package
+
+
+def digest(package: Path) -> str:
+    """Return the SHA-256 of ``package``: the same code makes the same zip."""
+    return hashlib.sha256(package.read_bytes()).hexdigest()
+
+
+def digest_of(code_sha256: str) -> str:
+    """Return the SHA-256 that Lambda says of a package in base64, as ``digest`` writes it."""
+    return base64.b64decode(code_sha256).hex()
 
 
 def is_finished(package: Path) -> bool:

@@ -248,9 +248,13 @@ def template(parameters: Mapping[str, str]) -> str:
                     if isinstance(value, dict) and "Fn::Sub" in value
                 }
             )
-    dashboard = json.loads(DASHBOARD.read_text(encoding="utf-8"))
-    resources["Dashboard"]["Properties"]["DashboardBody"] = {"Fn::Sub": _dense(dashboard)}
+    resources["Dashboard"]["Properties"]["DashboardBody"] = dashboard_body()
     return _dense(content)
+
+
+def dashboard_body() -> dict[str, str]:
+    """Return the dashboard's body as a template takes it."""
+    return {"Fn::Sub": _dense(json.loads(DASHBOARD.read_text(encoding="utf-8")))}
 
 
 def properties(kind: str, values: Mapping[str, str]) -> dict[str, Any]:

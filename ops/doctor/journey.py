@@ -16,10 +16,12 @@ from urllib.parse import parse_qsl, urlsplit
 
 from chalicelib.logs import hashed
 from chalicelib.users import email_address
+from chalicelib.users.item import DELETED
 from ops.doctor import http
 from ops.stage.aws_errors import in_plain_words
 from ops.stage.errors import OpsError
 from ops.stage.lookup import Stage
+from ops.terminal import durations
 from ops.terminal.progress import Progress, Say
 from ops.users import clients
 
@@ -115,6 +117,7 @@ class Journey:
         kind = _simulated(self.email)
         if kind is None:
             self._be_clicked()
+            self._be_published("validated")
         elif verdict := _REPORTED.get(kind):
             with self._hop(f"Recorded as {verdict}"):
                 self._until(
@@ -123,11 +126,24 @@ class Journey:
                     f"SES's report that it {verdict} does not arrive: check that its topic reaches "
                     "the function",
                 )
+            self._be_published(verdict)
         else:
             self._be_delivered()
             self.untested = (
                 "The link was not opened, because the simulator opens no links. "
                 "With --send-test you@example.org, you open it."
+            )
+
+    def _be_published(self, kind: str) -> None:
+        """Wait until the stage's bus has the event, if the stage has events."""
+        if not self.stage.has_events:
+            return
+        with self._hop("Event published") as say:
+            say(f"user.{kind}")
+            self._until(
+                lambda: True if kind in _told(self._item()) else None,
+                TO_SEND,
+                "the event is not published: check the bus",
             )
 
     def _be_delivered(self) -> None:
@@ -215,7 +231,8 @@ class Journey:
         item: dict[str, Any] | None = self._dynamodb.get_item(
             TableName=self.stage.users_table, Key=self._key, ConsistentRead=True
         ).get("Item")
-        return item
+        is_deleted = item is not None and item.get("mail") == {"S": DELETED}
+        return None if is_deleted else item
 
     def _mail(self) -> str:
         mail: str = (self._item() or {}).get("mail", {}).get("S", "")
@@ -225,6 +242,9 @@ class Journey:
         """Delete the user, if this journey created it."""
         try:
             with in_plain_words():
+                if self.stage.has_events:
+                    self._remove_with_event()
+                    return
                 self._dynamodb.delete_item(
                     TableName=self.stage.users_table,
                     Key=self._key,
@@ -239,6 +259,12 @@ class Journey:
                 self.stuck = (
                     self.stuck or f"The test user {self.email} could not be deleted: {error}"
                 )
+
+    def _remove_with_event(self) -> None:
+        """Delete the user as an operator does: whoever was told of them is told of that."""
+        item = self._item() or {}
+        if self._created_at and item.get("created_at") == {"S": self._created_at}:
+            clients.users(self.stage).delete(self.email, durations.now())
 
     @property
     def _key(self) -> dict[str, Any]:
@@ -287,6 +313,12 @@ def _open(link: str) -> str:
 def _status(answer: http.Answer) -> str:
     content = answer.json()
     return str(content.get("status", "")) if isinstance(content, dict) else ""
+
+
+def _told(item: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    """Return when events of a user were published, by their kinds."""
+    told: Mapping[str, Any] = (item or {}).get("told", {}).get("M", {})
+    return told
 
 
 def _with_error(text: str, item: Mapping[str, Any]) -> str:

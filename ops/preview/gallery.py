@@ -13,6 +13,7 @@ from chalicelib.mail.message import Mail
 from chalicelib.templates import TemplateError, Templates
 from chalicelib.users.links import Link
 from chalicelib.users.people import MailKind, User
+from chalicelib.users.person_name import MAX_SUBJECT_LENGTH
 from chalicelib.web import forms
 from chalicelib.web.pages import TYPED, Pages
 from ops.stage import parameter_store
@@ -41,16 +42,38 @@ _LONG_LINK = Link(
 _TYPED = {"email": "alexis@example.org", "prenom": "Alexis", "nom": "GÜNST HORN"}
 _WRONG = {"email": "alexis@example", "prenom": "Win at https://spam.example", "nom": _LONG * 2}
 _CODE = "123456"
+NAMES = {
+    "no-name": ("", ""),
+    "one-letter": ("A", ""),
+    "longest-greeting": (_LONG[:MAX_SUBJECT_LENGTH], ""),
+    "long-name": (_LONG, ""),
+    "long-names": (_LONG, _LONG_TOO),
+    "right-to-left": ("محمد", "عبد الرحمن"),
+    "thai": ("ประเสริฐศักดิ์", "ศรีสุวรรณ"),
+    "tamil": ("கார்த்திகேயன்", "சுப்பிரமணியம்"),
+    "han": ("葛\U000e0101", "辻\U000e0100邊\U000e0118"),  # forms that a register tells apart
+    "emoji": ("Zoë 🌻", "O'Neill 👩\u200d🚀"),
+}
+"""The samples of names: whatever people are called, pages and mails must show it well."""
 _ALEXIS = User(_LINK.email, "Alexis", "GÜNST HORN", "")
 _MAILS = {
     "mail": (_ALEXIS, _CODE, MailKind.LINK),
     "mail-no-code": (_ALEXIS, "", MailKind.LINK),
-    "mail-no-name": (User(_LINK.email, "", "", ""), _CODE, MailKind.LINK),
-    "mail-long-names": (User(_LONG_LINK.email, _LONG, _LONG_TOO, ""), _CODE, MailKind.LINK),
-    "mail-emoji": (User(_LINK.email, "Zoë 🌻", "O'Neill 👩\u200d🚀", ""), _CODE, MailKind.LINK),
-    "mail-right-to-left": (User(_LINK.email, "محمد", "عبد الرحمن", ""), _CODE, MailKind.LINK),
     "reminder": (_ALEXIS, "", MailKind.REMINDER),
     "welcome": (_ALEXIS, "", MailKind.WELCOME),
+    **{
+        f"{mail}-{sample}": (
+            User(_LONG_LINK.email if "long" in sample else _LINK.email, prenom, nom, ""),
+            code,
+            kind,
+        )
+        for sample, (prenom, nom) in NAMES.items()
+        for mail, code, kind in (
+            ("mail", _CODE, MailKind.LINK),
+            ("reminder", "", MailKind.REMINDER),
+            ("welcome", "", MailKind.WELCOME),
+        )
+    },
 }
 """The samples of mails: whom they greet, and their code and kind."""
 
@@ -89,9 +112,14 @@ def build(folder: Path, environment: Mapping[str, str]) -> Path:
 def read(environment: Mapping[str, str]) -> settings.Settings:
     """Return a stage's settings, made up where ``environment`` lacks them. Raise OpsError."""
     try:
-        return settings.read({**_TO_COME, **parameter_store.known(environment)})
+        return settings.read(complete(environment))
     except settings.SettingsError as error:
         raise OpsError(str(error)) from error
+
+
+def complete(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return ``environment`` with made-up values for the settings that it lacks."""
+    return {**_TO_COME, **parameter_store.known(environment)}
 
 
 def make(stage: settings.Settings) -> list[Specimen]:
@@ -143,6 +171,8 @@ def _pages(stage: settings.Settings, templates: Templates, lang: str) -> Iterato
     form = forms.SignUpForm.of(stage, templates.languages)
     wrong = {**_WRONG, **_wrong_values(stage)}
     yield "sign-up", pages.sign_up(lang, {})
+    for kind, (prenom, nom) in NAMES.items():
+        yield f"sign-up-{kind}", pages.sign_up(lang, {**_TYPED, "prenom": prenom, "nom": nom})
     yield "sign-up-errors", pages.sign_up(lang, wrong, _problems(form, wrong, lang))
     nothing = dict.fromkeys(TYPED, "")
     yield "sign-up-nothing-typed", pages.sign_up(lang, nothing, _problems(form, nothing, lang))

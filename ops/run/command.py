@@ -43,15 +43,21 @@ from ops.terminal.progress import Progress
 @click.option(
     "--enforce-iam", is_flag=True, help="Allow the functions only what their roles do, as AWS does."
 )
+@click.option("--webhook", default="", metavar="URL", help="An address that each event is sent to.")
 @click.option("--quiet", is_flag=True, help="Print no line for each event and deployed change.")
 def run(
-    port: int, state: Path, settings: Sequence[tuple[str, str]], enforce_iam: bool, quiet: bool
+    port: int,
+    state: Path,
+    settings: Sequence[tuple[str, str]],
+    enforce_iam: bool,
+    webhook: str,
+    quiet: bool,
 ) -> None:
     """Run everything on this machine, with a local cloud and a mailbox, until Ctrl-C.
 
     A change in app.py, chalicelib or requirements.txt is deployed within seconds. A mistake in it
     is printed, and the former code goes on. What happens to users is printed too: a line for each
-    sign-up, mail and validation, and for each warning that a function logs.
+    sign-up, mail, validation and published event, and for each warning that a function logs.
     """
     state = state.resolve()
 
@@ -67,6 +73,7 @@ def run(
         Progress(sys.stdout),
         ready,
         enforce_iam=enforce_iam,
+        webhook=webhook,
     )
     click.echo("\nStopped.")
 

@@ -15,6 +15,7 @@ from ops.deployment import function_logs
 from ops.logs.log_stream import Logs
 from ops.run.changes import Changes
 from ops.run.happenings import Stream
+from ops.run.published import Published
 from ops.run.reload import Reloader
 from ops.stage.cloud import Cloud
 from ops.stage.errors import OpsError
@@ -23,6 +24,7 @@ from ops.terminal.text import printable
 
 _STYLES = {
     "validated": "green",
+    "published": "cyan",
     "deployed": "green",
     "not deployed": "bold red",
     "mail failed": "bold red",
@@ -56,6 +58,8 @@ class Follower:
         self._reloader = Reloader(cloud, project, checkout, state)
         arn = project.environment["USERS_STREAM_ARN"]
         self._stream = Stream(cloud.session.client("dynamodbstreams"), arn)
+        has_events = bool(project.environment.get("EVENT_BUS"))
+        self._published = Published(cloud, project) if has_events and not quiet else None
         if not quiet:
             groups = {name: function_logs.group_of(project, name) for name in project.functions()}
             client = cloud.session.client("logs")
@@ -68,7 +72,8 @@ class Follower:
         if not self._quiet:
             # An error here is the end of the cloud, which the run finds out by itself.
             with contextlib.suppress(BotoCoreError, ClientError):
-                for happening in self._stream.read():
+                published = self._published.read() if self._published else ()
+                for happening in (*self._stream.read(), *published):
                     self._say(happening.what, happening.email, happening.detail, happening.at)
 
     def _reload(self, changed: list[Path]) -> None:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from chalicelib.users.item import DELETED
+
 Image = Mapping[str, Mapping[str, Any]]
 
 # By the attribute ``mail``; a mail that is being sent is told once it was.
@@ -69,7 +71,11 @@ class Stream:
 
 def compare(before: Image | None, after: Image | None) -> list[tuple[str, str]]:
     """Return what happened between two images of a user's item, each with a detail."""
-    if not after:
+    if before and _text(before, "mail") == DELETED:  # the bare address, until that is published
+        before = None
+        if not after or _text(after, "mail") == DELETED:
+            return []
+    if not after or _text(after, "mail") == DELETED:
         return [("deleted", "")]
     happened = []
     mail, mail_before = _text(after, "mail"), _text(before or {}, "mail")

@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ops.deployment.deploy import Options, deploy
+from ops.deployment.event_bus import Wish
 from ops.deployment.rest_api import Throttle
 from ops.run.guard import READY
 from ops.run.processes import Processes
@@ -89,13 +90,14 @@ def run(
     ready: Callable[[Stack, Cloud, Project], Callable[[], None]],
     *,
     enforce_iam: bool = False,
+    webhook: str = "",
 ) -> None:
     """Run ``checkout`` until a signal says to stop, keeping all that it needs in ``state``.
 
     ``ready`` is called once it is up, after ``state``/stack.json was written. It returns what is
     called again and again from then on. ``settings`` are further ones of the stage. With
-    ``enforce_iam`` the functions may do only what their roles allow, as on AWS. Raises RunError or
-    DeployError.
+    ``enforce_iam`` the functions may do only what their roles allow, as on AWS. ``webhook`` is an
+    address that events are sent to. Raises RunError or DeployError.
     """
     ports = Ports(port)
     keys = Keys.random()
@@ -109,7 +111,8 @@ def run(
                 _start(processes, state, ports, keys, enforce_iam)
             project = copy(checkout, local_stage.project(state))
             cloud = connect(ports.endpoint, keys)
-            stack = _deploy(cloud, project, ports, keys, settings, progress)
+            events = Wish(is_on=True, webhook=webhook)
+            stack = _deploy(cloud, project, ports, keys, settings, events, progress)
             (state / "env").write_text(_environment(stack), encoding="utf-8")
             json_files.write(state / "stack.json", asdict(stack))
             look = ready(stack, cloud, project)
@@ -252,10 +255,11 @@ def _deploy(
     ports: Ports,
     keys: Keys,
     settings: Mapping[str, str],
+    events: Wish,
     progress: Progress,
 ) -> Stack:
     cloud.session.client("sesv2").create_email_identity(EmailIdentity=MAIL_FROM)
-    options = Options(mail_from=MAIL_FROM, throttle=UNTHROTTLED, settings=settings)
+    options = Options(mail_from=MAIL_FROM, throttle=UNTHROTTLED, events=events, settings=settings)
     deployed = deploy(cloud, project, options, progress)
     return Stack(
         api=deployed.base_url,

@@ -15,6 +15,7 @@ from hypercorn.config import Config
 from ministack.app import AUTH, app  # type: ignore[import-untyped]
 from ministack.services import sns  # type: ignore[import-untyped]
 
+from ops.run import api_destinations
 from ops.run.guard import App, Guard, cloud_refusal, mailbox_refusal
 from ops.run.mail_events import Publisher
 from ops.run.mailbox import Mailbox, Pages, Recorder
@@ -28,6 +29,7 @@ GRACE = 1.0
 
 async def main() -> None:
     """Serve until SIGTERM."""
+    api_destinations.install()
     secret_key = os.environ["AWS_SECRET_ACCESS_KEY"]
     # Without IAM, the local cloud gives its functions the account's number as their access key.
     keys = {os.environ["AWS_ACCESS_KEY_ID"]: secret_key, ACCOUNT: secret_key}

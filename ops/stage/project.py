@@ -114,6 +114,16 @@ class Project:
         own = {name: value for name, value in self._of_this_stage().items() if name != "domain"}
         self._write_own({**own, "domain": dict(domain)} if domain else own)
 
+    @property
+    def package(self) -> dict[str, str]:
+        """Return the ``sha256`` of the package that was deployed last, and its ``commit``."""
+        package: dict[str, str] = self._own().get("package", {})
+        return package
+
+    def note_package(self, package: Mapping[str, str]) -> None:
+        """Record the package that was deployed."""
+        self._write_own({**self._of_this_stage(), "package": dict(package)})
+
     def check_writable(self) -> None:
         """Raise DeployError unless what a deploy records can be written here."""
         for folder in (self.own.parent, self._deployed.parent, self._packages):
@@ -190,7 +200,7 @@ class Project:
         _pop(stage.get("environment_variables", {}), settings)
         for function in stage.get("lambda_functions", {}).values():
             _pop(function, ["iam_role_arn"])
-        _pop(stage, ["domain"])
+        _pop(stage, ["domain", "package"])
         self._write_own(_without_nothing(stage))
         self._deployed.unlink(missing_ok=True)
 

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email import message_from_bytes, policy
@@ -166,17 +166,19 @@ def code_in(mail: EmailMessage) -> str:
 
 
 @contextmanager
-def running(state: Path, *arguments: str, checkout: Path = ROOT) -> Iterator[Stack]:
+def running(
+    state: Path, *arguments: str, checkout: Path = ROOT, before: Sequence[str] = ()
+) -> Iterator[Stack]:
     """Yield `python -m ops run` on free ports, with its files under ``state``.
 
-    It ends with the block.
+    It ends with the block. ``before`` is what the command begins with.
     """
     port = free_ports()
     command = [sys.executable, "-m", "ops", "run", "--port", str(port), "--state", str(state)]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     with (state / "output").open("w+") as output:
         process = subprocess.Popen(
-            [*command, *arguments],
+            [*before, *command, *arguments],
             cwd=checkout,
             env=environment,
             stdout=output,

@@ -434,9 +434,12 @@ def test_a_chosen_language_follows_into_the_mail(
         ("mail-long-names", LANGUAGES),
         ("sent-long-address", LANGUAGES),
         ("sign-up-errors", LANGUAGES),
-        ("mail-no-name", JOURNEYS),
-        ("mail-emoji", JOURNEYS),
-        ("mail-right-to-left", JOURNEYS),
+        *((f"mail-{kind}", JOURNEYS) for kind in gallery.NAMES if kind != "long-names"),
+        *(
+            (f"{mail}-{kind}", ("en", "ar"))
+            for mail in ("reminder", "welcome", "sign-up")
+            for kind in gallery.NAMES
+        ),
         ("sign-up-nothing-typed", JOURNEYS),
         ("sent-code-failed", JOURNEYS),
         ("confirm", JOURNEYS),

@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from ops.deployment import function_logs
+from ops.deployment import package as package_of
 from ops.deployment.function_settings import holds
 from ops.doctor import http
 from ops.doctor.check import Check, Finding, amber, green, listed, red
 from ops.doctor.facts import Facts, NotThere
+from ops.stage import commit
 
 _PIN = re.compile(r"([\w.-]+)==(\S+)")
 _DIST_INFO = re.compile(r"([^/]+)-([^/-]+)\.dist-info/.*")
@@ -116,7 +118,19 @@ def _code(facts: Facts) -> Finding:
         return amber(
             f"other versions than in requirements.txt: {listed(other)}", *facts.deploy_again
         )
-    return green(f"as in this checkout: {len(source)} files, {len(pins)} dependencies")
+    digest = package_of.digest_of(next(iter(digests.values())))
+    return green(
+        f"{_origin(facts, digest)}: {len(source)} files, {len(pins)} dependencies, sha256 {digest}"
+    )
+
+
+def _origin(facts: Facts, digest: str) -> str:
+    """Return which commit the package ``digest`` is, whose files are those of the checkout."""
+    here = commit.describe(facts.checkout)
+    if not here or here.endswith(commit.DIRTY):
+        return "as in this checkout"
+    by_deploy = facts.project.package.get("sha256") == digest
+    return f"commit {here}, as in this checkout" + ("" if by_deploy else ", not by deploy")
 
 
 def _present(facts: Facts) -> dict[str, Any]:

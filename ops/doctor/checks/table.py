@@ -3,6 +3,8 @@
 from datetime import datetime, timedelta
 from typing import Any
 
+from chalicelib.users import event_outbox
+from chalicelib.users.event_outbox import EventOutbox
 from chalicelib.users.outbox import INDEX, Outbox
 from ops.deployment import table
 from ops.doctor.check import Check, Finding, amber, green, red
@@ -104,9 +106,34 @@ def _oldest(facts: Facts) -> Finding:
     )
 
 
+def _oldest_event(facts: Facts) -> Finding:
+    if not facts.stage.has_events:
+        return green("events are off: deploy --events turns them on")
+    if _index_named(facts, event_outbox.INDEX) is None:
+        return red("there is no index of owed events", *facts.deploy_again)
+    outbox = EventOutbox(facts.client("dynamodb"), facts.stage.users_table)
+    oldest = next(outbox.owed(facts.now()), None)
+    if oldest is None:
+        return green("all events are published")
+    waited = _waited(oldest.since, facts.now())
+    line = f"the oldest event not published has waited {durations.words(waited.total_seconds())}"
+    if waited < SLOW:
+        return green(line)
+    finding = red if waited >= VERY_SLOW else amber
+    return finding(
+        line,
+        'The log of the drain ends its line "events: oldest owed" with EventBridge\'s error.',
+        facts.stage.ops(f"logs --function {DRAIN} --since 1h"),
+    )
+
+
 def _owed_index(facts: Facts) -> Any:
+    return _index_named(facts, INDEX)
+
+
+def _index_named(facts: Facts, name: str) -> Any:
     indexes = facts.table().get("GlobalSecondaryIndexes", [])
-    return next((index for index in indexes if index["IndexName"] == INDEX), None)
+    return next((index for index in indexes if index["IndexName"] == name), None)
 
 
 def _waited(since: str, now: datetime) -> timedelta:
@@ -171,6 +198,7 @@ CHECKS = (
     ),
     Check("Users", "Index", ("dynamodb:DescribeTable",), _index),
     Check("Users", "Oldest owed", ("dynamodb:Query", "dynamodb:DescribeTable"), _oldest),
+    Check("Users", "Oldest event", ("dynamodb:Query", "dynamodb:DescribeTable"), _oldest_event),
     Check("Users", "Mails owed", _SCAN, _owed),
     Check("Users", "Mails failed", _SCAN, _failed),
     Check("Users", "Bounces", _SCAN, _bounced),

@@ -168,8 +168,9 @@ class Account:
             "SendValidationMailRoleArn": "role-of-mailer",
         }
 
-    def ship(self, project: Project) -> None:
+    def ship(self, project: Project) -> str:
         self.shipped.append(project.environment)
+        return "digest"
 
     def deploy(self, project: Project, **arguments: Any) -> Deployed:
         client = SimpleNamespace(get_account=dict)
@@ -213,7 +214,9 @@ def test_plain_chalice_finds_settings_and_roles_in_config_json(
         "send_validation_mail": {"iam_role_arn": "role-of-mailer"},
     }
     left_to_do = ["Wait.", " at topic.", "Wait for prod."]
-    assert deployed == Deployed(own_address, "bienvenue-prod-users", REGION, left_to_do)
+    package = {"sha256": "digest", "commit": ""}  # the project is in no repository
+    assert deployed == Deployed(own_address, "bienvenue-prod-users", REGION, left_to_do, package)
+    assert project.package == package
 
 
 def test_a_base_url_is_remembered_but_never_an_address_of_awss(

@@ -69,6 +69,7 @@ def ship(
     session: Any = SimpleNamespace(client=lambda _: functions)
     cloud = Cloud(session, "123456789012", "eu-west-3", lambda api, stage: api + stage)
     monkeypatch.setattr(functions_module.package, "make", lambda *_: None)
+    monkeypatch.setattr(functions_module.package, "digest", lambda _: "digest")
     monkeypatch.setattr(functions_module.chalice_record, "ensure", lambda *_: [])
 
     def shipping_by(deploy: Deploy) -> None:

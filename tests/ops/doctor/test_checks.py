@@ -21,6 +21,7 @@ from ops.doctor.checks import mail, stack
 from ops.doctor.checks.mail import EVENTS
 from ops.doctor.checks.registry import CHECKS, PERMISSIONS
 from ops.doctor.http import Answer, NoAnswer
+from ops.stage import commit
 from ops.stage.cloud import Cloud
 from ops.stage.lookup import Stage
 from ops.stage.project import Project
@@ -986,6 +987,7 @@ CASES: list[tuple[str, dict[str, Any], Light, str, str]] = [
             (3600, RED, "has waited 60 min", "rate, quota, budget or brake"),
         )
     ),
+    ("Users/Oldest event", {}, GREEN, "events are off: deploy --events", ""),
 ]
 
 
@@ -1195,3 +1197,65 @@ def test_the_fix_of_a_local_stage_reaches_no_aws_account(
 )
 def test_the_stage_has_the_worst_light_of_its_checks(lights: list[Light], worst: Light) -> None:
     assert check.worst([Finding(light, "") for light in lights]) is worst
+
+
+WITH_INDEX = {
+    "dynamodb__DescribeTable": {"Table": {"GlobalSecondaryIndexes": [{"IndexName": "event"}]}}
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "light", "text"),
+    [
+        ({"dynamodb__DescribeTable": {"Table": {}}}, RED, "no index of owed events"),
+        ({**WITH_INDEX, "dynamodb__Query": {"Items": []}}, GREEN, "all events are published"),
+        *(
+            (
+                {
+                    **WITH_INDEX,
+                    "dynamodb__Query": {
+                        "Items": [
+                            {
+                                "email": {"S": "a@example.org"},
+                                "event_at": iso(timedelta(seconds=seconds)),
+                            }
+                        ]
+                    },
+                },
+                light,
+                text,
+            )
+            for seconds, light, text in (
+                (30, GREEN, "has waited 30 s"),
+                (300, AMBER, "has waited 5 min"),
+                (3600, RED, "has waited 60 min"),
+            )
+        ),
+    ],
+)
+def test_an_event_that_waits_is_a_finding(
+    world: MakeWorld,
+    monkeypatch: pytest.MonkeyPatch,
+    changes: dict[str, Any],
+    light: Light,
+    text: str,
+) -> None:
+    monkeypatch.setattr(Stage, "has_events", True)
+    found = look(world(**changes), "Users/Oldest event")
+    assert (found.light, text in found.text) == (light, True), found
+
+
+def test_the_doctor_names_the_commit_that_runs(
+    world: MakeWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = world()
+    digest = "646967657374"
+    at = {"text": "abc1234"}
+    monkeypatch.setattr(commit, "describe", lambda _: at["text"])
+    one.stage.project.note_package({"sha256": digest, "commit": "abc1234"})
+    assert look(one, "Functions/Code").text.startswith("commit abc1234, as in this checkout: ")
+    assert look(one, "Functions/Code").text.endswith(f"sha256 {digest}")
+    one.stage.project.note_package({"sha256": "another", "commit": "abc1234"})
+    assert "as in this checkout, not by deploy:" in look(one, "Functions/Code").text
+    at["text"] = "abc1234-dirty"
+    assert look(one, "Functions/Code").text.startswith("as in this checkout: ")

@@ -14,8 +14,10 @@ import boto3
 import pytest
 
 from chalicelib.logs import hashed
+from chalicelib.users.event_outbox import EventOutbox
 from chalicelib.users.outbox import Claim
 from chalicelib.users.people import SignUp, Verdict
+from chalicelib.users.store import Users
 from ops.doctor import http, journey
 from ops.doctor.http import Answer
 from ops.doctor.journey import Journey
@@ -131,7 +133,7 @@ def service(moto_store: Store, monkeypatch: pytest.MonkeyPatch) -> Service:
 def stage(project: Project, moto_store: Store) -> Stage:
     settings = {"USERS_TABLE": moto_store.table, "BASE_URL": BASE_URL}
     project.record({**settings, "LIMITS_TABLE": moto_store.mailboxes.table.name}, {})
-    session: Any = type("Session", (), {"client": lambda *_: moto_store.client})()
+    session: Any = type("Session", (), {"client": lambda *_, **__: moto_store.client})()
     return Stage(Cloud(session, "1", "eu-west-3", lambda *_: ""), project)
 
 
@@ -171,6 +173,35 @@ def test_the_test_opens_the_link_of_the_local_mailbox(
     assert hops(one) == [*TO_SES, "Mail in the mailbox", "Link opened", "Validated"]
     if needs_button:
         assert service.posted[-1] == (f"{BASE_URL}/validate", {"email": "a", "token": "3"})
+
+
+def publish(service: Service) -> Callable[[str], object]:
+    """Return what the publisher does for a user."""
+    events = EventOutbox(service.store.client, service.store.table)
+    return lambda email: events.told(events.read(email), now())
+
+
+def test_the_test_waits_for_the_event(service: Service, stage: Stage) -> None:
+    stage.project.record({"EVENT_BUS": "bienvenue-prod"}, {})
+    users = Users(
+        service.store.client, service.store.table, service.store.mailboxes, has_events=True
+    )
+    service.to_come = [
+        service.claim,
+        service.send,
+        lambda email: users.validate(email, "hash", now()),
+        publish(service),
+    ]
+    one = made(stage, YOU)
+    assert one.stuck == ""
+    assert hops(one) == [*TO_SES, "Validated", "Event published"]
+    assert (service.store.item(YOU) or {})["mail"] == "deleted", "its event is owed"
+
+
+def test_a_test_whose_event_is_not_published_is_stuck(service: Service, stage: Stage) -> None:
+    stage.project.record({"EVENT_BUS": "bienvenue-prod"}, {})
+    service.to_come = [service.claim, service.send, service.validate]
+    assert made(stage, YOU).stuck.startswith("the event is not published: check the bus")
 
 
 def test_a_test_with_the_simulator_says_what_it_did_not_try(service: Service, stage: Stage) -> None:

@@ -99,7 +99,7 @@ def function(name: str, **configuration: Any) -> dict[str, Any]:
             "Role": ROLES[name],
             "Runtime": "python3.11",
             "LastModified": "2026-11-20T10:11:12.000+0000",
-            "CodeSha256": "digest",
+            "CodeSha256": "ZGlnZXN0",
             "State": "Active",
             "LastUpdateStatus": "Successful",
             "LoggingConfig": {**function_logs.FORMAT, "SystemLogLevel": "INFO"},

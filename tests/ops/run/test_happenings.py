@@ -49,6 +49,10 @@ def image(**attributes: str) -> dict[str, Any]:
         ),
         (image(mail="sent", nom="A"), image(mail="sent", nom="B"), []),
         (image(mail="sent"), None, [("deleted", "")]),
+        (image(mail="sent"), image(mail="deleted"), [("deleted", "")]),
+        (image(mail="deleted"), image(mail="deleted", told="x"), []),
+        (image(mail="deleted"), None, []),
+        (image(mail="deleted"), image(mail="owed", lang="en"), [("signed up", "en")]),
     ],
 )
 def test_two_images_tell_what_happened(before: Any, after: Any, told: list[Any]) -> None:

@@ -1,0 +1,163 @@
+"""Events on a running stack: shown as they come, and sent to a webhook."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from tests.e2e.stack import ROOT, Stack, link_in, running, wait_for
+
+SCHEMA = json.loads((ROOT / "docs" / "event.schema.json").read_text(encoding="utf-8"))
+TIME_TO_ARRIVE = 40.0
+
+
+class Receiver(ThreadingHTTPServer):
+    """An operator's webhook. ``answers`` are given in turn: a status, or 0 to hang; then 204."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.answers: list[int] = []
+        self.tried: list[dict[str, Any]] = []
+        self.taken: list[dict[str, Any]] = []
+        self.keys: set[str] = set()
+        self.is_over = threading.Event()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}/hooks/bienvenue"
+
+    def types(self, email: str) -> list[str]:
+        """Return the types of a user's events that were taken, each id once."""
+        by_id = {event["id"]: event["type"] for event in self.taken if event["email"] == email}
+        return list(by_id.values())
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Receiver
+
+    def do_POST(self) -> None:
+        event = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.server.keys.add(self.headers.get("Bienvenue-Key", ""))
+        self.server.tried.append(event)
+        status = self.server.answers.pop(0) if self.server.answers else 204
+        if not status:
+            self.server.is_over.wait(60)
+            return
+        self.send_response(status)
+        self.end_headers()
+        if status == 204:
+            self.server.taken.append(event)
+
+    def log_message(self, *_: object) -> None:
+        """Print nothing."""
+
+
+@pytest.fixture(scope="module")
+def receiver() -> Iterator[Receiver]:
+    with Receiver() as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server
+        server.is_over.set()
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture(scope="module")
+def hooked(receiver: Receiver, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A stack with a webhook."""
+    with running(tmp_path_factory.mktemp("hooked"), "--webhook", receiver.url) as stack:
+        yield stack
+
+
+def validated(stack: Stack, email: str) -> None:
+    stack.post("/users", {"email": email, "prenom": "Alexis", "lang": "en"})
+    (mail,) = stack.wait_for_mails(email)
+    stack.open(link_in(mail))
+
+
+def ops(stack: Stack, *words: str) -> str:
+    where = ["--stage", "local", "--state", str(stack.folder)]
+    done = subprocess.run(
+        [sys.executable, "-m", "ops", *words, *where],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def wait_for_types(receiver: Receiver, email: str, *types: str) -> None:
+    wait_for(
+        lambda: receiver.types(email) == [f"user.{kind}" for kind in types],
+        TIME_TO_ARRIVE,
+        f"{email}: {types}, not {receiver.types(email)}",
+    )
+
+
+def test_a_webhook_is_sent_each_event_with_the_key(hooked: Stack, receiver: Receiver) -> None:
+    email = "alexis@example.org"
+    validated(hooked, email)
+    wait_for_types(receiver, email, "validated")
+    ops(hooked, "users", "delete", email, "--yes")
+    wait_for_types(receiver, email, "validated", "deleted")
+    assert receiver.keys == {ops(hooked, "events", "key").strip()}
+    for event in receiver.taken:
+        Draft202012Validator(SCHEMA).validate(event)
+
+
+def test_a_run_prints_events_as_they_come(hooked: Stack, receiver: Receiver) -> None:
+    email = "shown@example.org"
+    validated(hooked, email)
+    wait_for_types(receiver, email, "validated")
+    output = hooked.folder / "output"
+    line = re.compile(rf"^[\d:]{{8}}  published +{email}  user\.validated$", re.MULTILINE)
+    wait_for(lambda: line.search(output.read_text()), TIME_TO_ARRIVE, "the event is printed")
+
+
+def test_a_webhook_that_fails_and_hangs_gets_all(hooked: Stack, receiver: Receiver) -> None:
+    """It answers 500, then 429, then nothing at all, and recovers."""
+    email = "patient@example.org"
+    before = len(receiver.tried)
+    receiver.answers[:] = [500, 429, 0]
+    validated(hooked, email)
+    wait_for_types(receiver, email, "validated")
+    tries = [event for event in receiver.tried[before:] if event["email"] == email]
+    assert len(tries) >= 4
+    assert len({event["id"] for event in tries}) == 1
+
+
+def test_an_event_that_is_refused_for_good_waits_in_a_queue(
+    hooked: Stack, receiver: Receiver
+) -> None:
+    email = "refused@example.org"
+    receiver.answers[:] = [400]
+    validated(hooked, email)
+    sqs = hooked.client("sqs")
+    (queue,) = (url for url in sqs.list_queues()["QueueUrls"] if "Undelivered" in url)
+    messages = wait_for(
+        lambda: sqs.receive_message(QueueUrl=queue).get("Messages"), TIME_TO_ARRIVE, "dead letter"
+    )
+    assert json.loads(messages[0]["Body"])["email"] == email
+    assert receiver.types(email) == []
+    assert "are published again" in ops(hooked, "events", "replay", "--since", "1h")
+    wait_for_types(receiver, email, "validated")
+
+
+def test_the_doctors_test_shows_the_hop(hooked: Stack) -> None:
+    printed = ops(hooked, "doctor", "--send-test", "hop@example.org")
+    assert "Event published" in printed
+    assert re.search(r"Oldest event +all events are published", printed)
