@@ -8,7 +8,7 @@ INSTALLED := .venv/installed
 # The locks name everything, so pip has nothing to work out.
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps
 
-.PHONY: run preview test check format bench docs deploy lock clean
+.PHONY: run preview test check format bench docs deploy lock release clean
 
 run: .venv/run
 	@exec $(BIN)/python -m ops run --port $(PORT)
@@ -45,6 +45,10 @@ deploy: .venv/deploy
 
 clean:
 	rm -rf .venv .local build .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage
+
+# Checks all, tags the version of pyproject.toml, and puts its files into build/release. Pushes nothing.
+release: check test
+	@$(BIN)/python -m ops.release
 
 # After a change of requirements/*.in. UPGRADE=1 also takes newer versions of what these ask for.
 lock: .venv/lock

@@ -19,7 +19,7 @@ COMMAND_GROUPS = {
         "preview": "ops.preview.command",
     },
     "On AWS": {
-        "deploy": "ops.deployment.deploy_command",
+        "deploy": "ops.deploy.command",
         "destroy": "ops.deployment.destroy_command",
         "record": "ops.deployment.record_command",
         "package": "ops.deployment.package_command",

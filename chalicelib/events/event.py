@@ -62,6 +62,8 @@ def make(image: Item, kind: str, at: str, facts: Mapping[str, str]) -> Event:
     }
     names = (*WORDS, *_VALIDATED) if _is_users_own(image) else ()
     held = {name: _plain(image[name]) for name in names if name in image}
+    if isinstance(held.get("consent"), dict):
+        held["consent"] = {box: _without_sender(given) for box, given in held["consent"].items()}
     text = _text({**detail, **_without_nothing(held), **facts})
     if len(text.encode()) > MAX_DETAIL:
         text = _text({**detail, **facts})
@@ -72,6 +74,13 @@ def identity(email: str, kind: str, at: str) -> str:
     """Return the id of the event of a transition, which is the same each time it is told."""
     transition = f"{kind}\n{at}\n{email}".encode(errors="surrogatepass")
     return hashlib.sha256(transition).hexdigest()[:32]
+
+
+def _without_sender(given: Any) -> Any:
+    """Return a consent without IP address and browser: evidence stays in the operator's table."""
+    if not isinstance(given, dict):
+        return given
+    return {name: value for name, value in given.items() if name not in ("address", "agent")}
 
 
 def _is_users_own(image: Item) -> bool:

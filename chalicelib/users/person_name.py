@@ -28,6 +28,10 @@ class NameRefused(ValueError):
         self.code = code
 
 
+LATIN = re.compile(r"[ -~\u00a1-\u00ac\u00ae-\u02ff]+")
+"""Text that is tidy as it is: printable, visible and in NFC."""
+
+
 class Untidy(ValueError):
     """The text is no single line of bounded length. ``reason``: too_long or control_character."""
 
@@ -69,6 +73,8 @@ def tidy(text: str, max_length: int) -> str:
     name = text.strip()
     if len(name) > TYPED_AS * max_length:
         raise Untidy("too_long")
+    if LATIN.fullmatch(name) and len(name) <= max_length:
+        return name  # a third of the time of what follows, and most names
     name = _compose(_unwrap(name).strip(invisible.EDGES))
     if len(name) > max_length:
         raise Untidy("too_long")

@@ -62,7 +62,7 @@ class Desk:
             acts.VALIDATE: partial(self.users.validate_by_hand, now=now),
             acts.REFUSE: partial(self.users.refuse_by_hand, now=now),
             acts.ALLOW: partial(self.users.allow, now=now),
-            answers.DELETE: partial(self.users.delete, now=now),
+            acts.DELETE: partial(self.users.delete, now=now),
         }
         try:
             with in_plain_words():
@@ -75,11 +75,11 @@ def offers(user: Plain) -> list[str]:
     """Return the acts that make sense for a user, the likeliest first."""
     mail, is_validated = user.get("mail"), "validated_at" in user
     if mail == "refused" and not is_validated:
-        return [acts.ALLOW, answers.DELETE]
+        return [acts.ALLOW, acts.DELETE]
     if is_validated:
-        return [answers.DELETE]
+        return [acts.DELETE]
     first = {"complained": [], "bounced": [answers.RESEND_ALL_THE_SAME]}.get(
         str(mail), [acts.RESEND]
     )
     refuse = [] if mail == "complained" else [acts.REFUSE]
-    return [*first, acts.VALIDATE, *refuse, answers.DELETE]
+    return [*first, acts.VALIDATE, *refuse, acts.DELETE]

@@ -18,17 +18,17 @@ _BUTTONS = {
     acts.VALIDATE: "Validate by hand",
     acts.REFUSE: "Send no more mail …",
     acts.ALLOW: "Allow mail again",
-    answers.DELETE: "Delete …",
+    acts.DELETE: "Delete …",
 }
 _QUESTIONS = {
     acts.REFUSE: "Send no more mail",
-    answers.DELETE: "Delete for good",
+    acts.DELETE: "Delete for good",
 }
 """The acts that a page of its own asks about, and what its button says."""
 _EXPLAINED = {
     acts.REFUSE: "What the sign-up said is erased, and later sign-ups send no mail. Mail can be "
     "allowed again.",
-    answers.DELETE: "All that is held about this user is deleted. It cannot be undone. The address "
+    acts.DELETE: "All that is held about this user is deleted. It cannot be undone. The address "
     "may sign up again.",
 }
 _STATES = {

@@ -22,7 +22,7 @@ HOST = "127.0.0.1"
 LONGEST_FORM = 16 * 1024
 SHOWN = 50
 """The most users that a search shows."""
-CONFIRMED = (acts.REFUSE, answers.DELETE)
+CONFIRMED = (acts.REFUSE, acts.DELETE)
 """The acts that cannot be undone, which a page of its own asks about."""
 _STYLE = Path(__file__).with_name("style.css")
 _HEADERS = {

@@ -8,9 +8,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from botocore.session import Session
 from chalice import cli
 from chalice.cli import factory
 from chalice.config import Config
+from chalice.deploy.deployer import Deployer
+from chalice.utils import UI
 
 from ops.stage import parameter_store
 from ops.stage.project import DEFAULT_STAGE, Project
@@ -24,6 +27,15 @@ class Factory(factory.CLIFactory):
     ) -> Config:
         self._stage = chalice_stage_name
         return super().create_config_obj(chalice_stage_name, *args, **options)
+
+    def create_default_deployer(self, session: Session, config: Config, ui: UI) -> Deployer:
+        _ = config.chalice_app  # now its chalicelib can be imported, wherever the project is
+        from ops.deployment import cors, not_found
+
+        settings = config.environment_variables
+        cors.prepare(session, settings.get("ALLOWED_ORIGINS", "").lower().split())
+        not_found.prepare(session, settings)
+        return super().create_default_deployer(session, config, ui)
 
     def load_project_config(self) -> dict[str, Any]:
         super().load_project_config()  # its errors are what a project's absence looks like

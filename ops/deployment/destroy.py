@@ -44,21 +44,27 @@ def destroy(
         return _destroy(cloud, project, progress, delete_users)
 
 
+def exists(cloud: Cloud, project: Project) -> bool:
+    """Return True if the account or the checkout has anything of the stage."""
+    client = cloud.session.client
+    return bool(
+        _is_remembered(project)
+        or table.exists(client("dynamodb"), project.users_table)
+        or Stack(client("cloudformation"), project.full_name).exists()
+        or chalice_record.find(cloud, project)
+        or _log_groups(client("logs"), project)
+    )
+
+
 def _destroy(cloud: Cloud, project: Project, progress: Progress, delete_users: bool) -> list[str]:
     client = cloud.session.client
     before = project.environment
     preconditions.check_stage(project, cloud)
-    stack = Stack(client("cloudformation"), project.full_name)
-    had_users = table.exists(client("dynamodb"), project.users_table)
-    remembered = bool(project.roles or before.keys() & {*OWN_SETTINGS})
-    if not (
-        remembered
-        or had_users
-        or stack.exists()
-        or chalice_record.find(cloud, project)
-        or _log_groups(client("logs"), project)
-    ):
+    if not exists(cloud, project):
         raise DeployError(_nothing_of(project, cloud))
+    remembered = _is_remembered(project)
+    had_users = table.exists(client("dynamodb"), project.users_table)
+    stack = Stack(client("cloudformation"), project.full_name)
 
     # While the stack is there: it alone says which of them an operator set.
     parameters = stack.parameters()
@@ -113,6 +119,10 @@ def _destroy(cloud: Cloud, project: Project, progress: Progress, delete_users: b
         _identity_left(cloud, sender),
     ]
     return [what for what in left if what]
+
+
+def _is_remembered(project: Project) -> bool:
+    return bool(project.roles or project.environment.keys() & {*OWN_SETTINGS})
 
 
 def _remove_deployed(cloud: Cloud, project: Project, say: Say) -> None:

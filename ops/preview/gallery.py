@@ -186,12 +186,18 @@ def _pages(stage: settings.Settings, templates: Templates, lang: str) -> Iterato
     yield "refuse-done", pages.refuse_done(lang)
     yield "refused", pages.refused(lang)
     yield "problem", pages.problem(lang, "service_unavailable")
+    yield "not-found", pages.problem(lang, "not_found")
+    for name in ("confirm", "expired"):
+        yield f"{name}-long-address", pages.link(name, lang, _LONG_LINK)
 
 
 def _wrong_values(stage: settings.Settings) -> dict[str, str]:
-    """Return a value that is refused for each of the stage's own fields."""
+    """Return a value that is refused for each of the stage's own fields, but for its boxes.
+
+    A box is wrong only if it must be ticked and is not.
+    """
     fields = stage.own_fields.fields if stage.own_fields else ()
-    return {field.name: "x" * (field.max_length + 1) for field in fields}
+    return {field.name: "x" * (field.max_length + 1) for field in fields if not field.is_box}
 
 
 def _problems(

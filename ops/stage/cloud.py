@@ -9,6 +9,7 @@ import boto3
 import botocore.session
 from botocore.exceptions import NoCredentialsError, NoRegionError
 
+from ops.stage import api_gateway_pace
 from ops.stage.aws_errors import in_plain_words
 
 # AWS knows `exists` at the leaves alone, and a typed attribute's leaf is its type.
@@ -53,6 +54,7 @@ def connect() -> Cloud:
     """AWS with the operator's own credentials and region. Raises DeployError without them."""
     with in_plain_words():
         session = boto3.Session()
+        api_gateway_pace.keep(session)
         if not session.get_credentials():
             raise NoCredentialsError
         region = session.region_name
@@ -65,4 +67,6 @@ def connect() -> Cloud:
     def address(api_id: str, api_stage: str) -> str:
         return f"https://{api_id}.execute-api.{region}.{suffix}/{api_stage}"
 
-    return Cloud(session, caller["Account"], region, address, operator=caller["Arn"])
+    return Cloud(
+        session, caller["Account"], region, address, api_gateway_pace.keep, operator=caller["Arn"]
+    )

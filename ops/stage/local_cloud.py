@@ -9,7 +9,7 @@ import boto3
 from botocore.session import Session
 
 from chalicelib.settings import LOOPBACK
-from ops.stage import local_rest_api, local_waiters
+from ops.stage import api_gateway_pace, local_rest_api, local_waiters
 from ops.stage.cloud import Cloud
 
 HOST = "127.0.0.1"
@@ -48,10 +48,13 @@ def connect(endpoint: str, keys: Keys = ANY) -> Cloud:
     def address(api_id: str, api_stage: str) -> str:
         return f"{endpoint}/restapis/{api_id}/{api_stage}/_user_request_"
 
-    return Cloud(boto3.Session(), ACCOUNT, REGION, address, _prepare, endpoint, ABSENT, OPERATOR)
+    session = boto3.Session()
+    api_gateway_pace.keep(session)
+    return Cloud(session, ACCOUNT, REGION, address, _prepare, endpoint, ABSENT, OPERATOR)
 
 
 def _prepare(session: Session) -> None:
+    api_gateway_pace.keep(session)
     local_rest_api.prepare(session)
     local_waiters.prepare(session)
 

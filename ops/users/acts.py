@@ -12,6 +12,8 @@ KEPT = 10
 
 RESEND, VALIDATE, REFUSE, ALLOW, IMPORT = "resend", "validate", "refuse", "allow", "import"
 WITHDRAW = "withdraw"
+DELETE = "delete"
+"""What remains of a deleted user keeps it, where events have still to be published."""
 
 WORDS = {
     RESEND: "another mail asked for",
@@ -19,6 +21,7 @@ WORDS = {
     REFUSE: "mail refused on the user's request",
     ALLOW: "refusal lifted",
     IMPORT: "imported",
+    DELETE: "deleted",
     WITHDRAW: "consent withdrawn on the user's request",
 }
 """Each act in plain words."""

@@ -3,7 +3,6 @@
 from ops.users import acts
 from ops.users.store import Change
 
-DELETE = "delete"
 RESEND_ALL_THE_SAME = "resend-all-the-same"
 """Another mail after a bounce."""
 
@@ -13,7 +12,7 @@ _DONE = {
     acts.VALIDATE: "{} is validated.",
     acts.REFUSE: "{} gets no more mail.",
     acts.ALLOW: "{} may sign up again. No mail is sent until then.",
-    DELETE: "{} is deleted.",
+    acts.DELETE: "{} is deleted.",
 }
 _REFUSED = {
     acts.RESEND: {
@@ -29,7 +28,7 @@ _REFUSED = {
         Change.COMPLAINED: "{} gets no more mail already.",
         Change.NOBODY: "{} is no user. Later sign-ups get no mail.",
     },
-    DELETE: {Change.NOBODY: "{} was deleted by another program meanwhile."},
+    acts.DELETE: {Change.NOBODY: "{} was deleted by another program meanwhile."},
 }
 _REFUSED[RESEND_ALL_THE_SAME] = _REFUSED[acts.RESEND]
 

@@ -351,7 +351,7 @@ def delete(stage: Stage, email: str, yes: bool) -> None:
         click.confirm(f"Delete {printable(key)} from {stage.name}?", abort=True)
     with in_plain_words():
         change = store.delete(key, durations.now())
-    click.echo(answers.answer(answers.DELETE, change, printable(key)))
+    click.echo(answers.answer(acts.DELETE, change, printable(key)))
 
 
 @users.command()

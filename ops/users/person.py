@@ -170,7 +170,7 @@ def next_step(user: Plain, now: datetime) -> str:
             return "A function is handing the mail to SES, or waits for SES's own report."
         return "Its function ended without an answer, and SES is silent. It is sent again soon."
     if mail == "failed" and user.get("mail_error") == mailer.FULL:
-        return "All spellings of it got five mails in 24 hours. For one more: users resend"
+        return "All spellings of it got five mails in 24 hours."
     if mail == "sent" and "mail_error" in user:
         return "The mailbox's server does not take the mail yet. SES tries again for some hours."
     if mail == "sent":

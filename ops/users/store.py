@@ -278,7 +278,7 @@ class OperatorsUsers(Users):
         """Delete a user. A later sign-up of the same address is a new user.
 
         A refusal outlives this. The mailbox has it already, unless a crash came between. In a stage
-        with events, the bare address stays until the event is published.
+        with events, the bare address and this act stay until the event is published.
         """
         if self._has_events:
             return self._leave_only_event(email, now)
@@ -328,6 +328,7 @@ class OperatorsUsers(Users):
                 "event": "owed",
                 "event_at": string(item, "event_at") or iso(now),
                 "owed_events": [*map(Raw, before), entry],
+                "acts": [Raw(acts.entry(acts.DELETE, self._operator, now))],
             }
             request: dict[str, Any] = {"ConditionExpression": f"attribute_exists(email) AND {same}"}
             if before:

@@ -98,6 +98,7 @@ def _mail(user: Plain) -> Iterator[Entry]:
         if mail == "refused" and "refused_by" in user:
             words = "Mail refused on the user's request"
         yield from _entry(user.get("mail_at"), f"{words}: {error}" if error else words)
+    yield from _entry(user.get("reminded_at"), "The user was reminded")
     if mail != "delivered":
         yield from _entry(user.get("delivered_at"), _MAILS["delivered"])
 
@@ -112,6 +113,7 @@ def _confirmation(user: Plain) -> Iterator[Entry]:
     if who:
         words = f"Validated by {'an import' if who == 'import' else f'the {who}'}"
     yield from _entry(user.get("validated_at"), words)
+    yield from _entry(user.get("welcomed_at"), "The welcome was sent")
 
 
 def _ahead(user: Plain, now: datetime) -> Iterator[Entry]:
@@ -119,6 +121,9 @@ def _ahead(user: Plain, now: datetime) -> Iterator[Entry]:
     if bounce_ends and user.get("mail") == "bounced":
         forgotten = "The bounce is forgotten: mail may be asked for again"
         yield Entry(bounce_ends, forgotten if bounce_ends > now else "The bounce was forgotten")
+    reminder = person.moment_of(user.get("remind_at"))
+    if reminder and reminder > now and "validated_at" not in user:
+        yield Entry(reminder, "The user is reminded, unless the address is confirmed")
     ends = person.moment_of(user.get("expires_at"))
     if ends and "validated_at" not in user:
         deleted = "All of this is deleted, unless the address is confirmed"

@@ -3,9 +3,9 @@
 ``python -m tests.e2e.deploying CLOUD ENDPOINT FOLDER COMMAND [OPERATION]``. COMMAND ``ops`` is
 ``python -m ops deploy``, ``destroy`` is ``python -m ops destroy``; either is killed as soon as AWS
 has answered OPERATION. ``destroy-users`` takes the users along, ``record`` makes Chalice's record
-again, ``chalice`` is ``chalice deploy``, and ``doctor`` prints its findings. ``limit`` and
-``no-limit`` are deploys that turn the limit by client on and off. What each asks of AWS stands in
-FOLDER/asked-COMMAND, a permission a line.
+again, ``chalice`` is ``chalice deploy``, ``doctor`` prints its findings, ``trial`` the report of
+``python -m ops deploy --then-destroy``. ``limit`` and ``no-limit`` are deploys that turn the limit
+by client on and off. What each asks of AWS stands in FOLDER/asked-COMMAND, a permission a line.
 
 CLOUD ``local`` is reached as ``make run`` reaches its own, ``moto`` as an account of AWS is.
 """
@@ -18,15 +18,18 @@ import subprocess
 import sys
 from dataclasses import replace
 from datetime import datetime, timezone
-from functools import cache, partial
+from functools import cache, partial, partialmethod
 from pathlib import Path
 
 from botocore.hooks import BaseEventHooks
 from botocore.model import OperationModel
 from botocore.session import Session
+from chalice.awsclient import TypedAWSClient
 from chalice.cli import factory
 
 import ops.stage.cloud
+from ops.deploy import report, trial
+from ops.deploy.trial import Transcript, Trial
 from ops.deployment import chalice_command, chalice_record, shared_settings
 from ops.deployment.deploy import Options, deploy
 from ops.deployment.destroy import destroy
@@ -34,6 +37,7 @@ from ops.doctor import check as doctor
 from ops.doctor.checks import registry
 from ops.doctor.facts import Facts
 from ops.run.local_stack import MAIL_FROM
+from ops.stage import api_gateway_pace
 from ops.stage.cloud import Cloud
 from ops.stage.local_cloud import connect
 from ops.stage.local_stage import STAGE
@@ -144,6 +148,14 @@ def _doctor(cloud: Cloud, folder: str) -> None:
         sys.stdout.write(f"{finding.light.value} {check.group}, {check.name}: {finding.text}\n")
 
 
+def _trial(cloud: Cloud, folder: str) -> None:
+    trial.TO_ANSWER = 0.0
+    options = Options(mail_from=MAIL_FROM)
+    one = Trial(cloud, Project(Path(folder), STAGE), options, tuple, Transcript(sys.stdout))
+    one.run()
+    sys.stdout.write(report.markdown(one))
+
+
 def connect_to_moto(endpoint: str) -> Cloud:
     """Return moto's account, which nothing is mended for; its APIs have no addresses of AWS's."""
     connect(endpoint)
@@ -152,6 +164,10 @@ def connect_to_moto(endpoint: str) -> Cloud:
 
 
 if __name__ == "__main__":
+    # These wait for 5 s at each refusal; the clouds on this machine settle sooner.
+    api_gateway_pace.PAUSE = 0.05
+    _call = TypedAWSClient._call_client_method_with_retries
+    TypedAWSClient._call_client_method_with_retries = partialmethod(_call, delay_time=0.05)
     cloud, endpoint, folder, command, *operation = sys.argv[1:]
     {
         "ops": _ops,
@@ -161,5 +177,6 @@ if __name__ == "__main__":
         "destroy": _destroy,
         "destroy-users": partial(_destroy, delete_users=True),
         "doctor": _doctor,
+        "trial": _trial,
         "chalice": _chalice,
     }[command]({"local": connect, "moto": connect_to_moto}[cloud](endpoint), folder, *operation)

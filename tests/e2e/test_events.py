@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
+from cfnlint.api import lint
 from jsonschema import Draft202012Validator
 
-from tests.e2e.stack import ROOT, Stack, link_in, running, wait_for
+from tests.e2e.stack import HTTP, ROOT, Stack, link_in, running, wait_for
 
 SCHEMA = json.loads((ROOT / "docs" / "event.schema.json").read_text(encoding="utf-8"))
 TIME_TO_ARRIVE = 40.0
@@ -161,3 +164,80 @@ def test_the_doctors_test_shows_the_hop(hooked: Stack) -> None:
     printed = ops(hooked, "doctor", "--send-test", "hop@example.org")
     assert "Event published" in printed
     assert re.search(r"Oldest event +all events are published", printed)
+
+
+# Recipes, as they are printed
+
+
+def snippet(page: str, language: str) -> str:
+    """Return the one block of ``language`` in a page that is about events."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    blocks = re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    (block,) = (one for one in blocks if "Welcome" in one)
+    return str(block)
+
+
+@pytest.fixture(scope="module")
+def awaiting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stack, int]]:
+    """A stack whose webhook is at a port where nothing listens yet."""
+    with Receiver() as placeholder:
+        port = placeholder.server_port
+    address = f"http://127.0.0.1:{port}/hooks/bienvenue"
+    with running(tmp_path_factory.mktemp("awaiting"), "--webhook", address) as stack:
+        yield stack, port
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/events.md"])
+def test_the_recipe_for_fastapi_works_as_printed(
+    awaiting: tuple[Stack, int], tmp_path: Path, page: str
+) -> None:
+    stack, port = awaiting
+    (tmp_path / "main.py").write_text(snippet(page, "python"), encoding="utf-8")
+    environment = {**os.environ, "BIENVENUE_KEY": ops(stack, "events", "key").strip()}
+    email = f"{page.partition('.')[0].replace('/', '-').lower()}@example.org"
+    printed = tmp_path / "output"
+    with printed.open("w+", encoding="utf-8") as output:
+        server = subprocess.Popen(
+            [sys.executable, "-m", "hypercorn", "main:app", "--bind", f"127.0.0.1:{port}"],
+            cwd=tmp_path,
+            env=environment,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            validated(stack, email)
+            wait_for(
+                lambda: f"Welcome {email}" in printed.read_text(encoding="utf-8"),
+                TIME_TO_ARRIVE,
+                "the recipe hears of the user",
+            )
+            url = f"http://127.0.0.1:{port}/hooks/bienvenue"
+            forged = {"type": "user.validated", "id": "1", "email": "x"}
+            assert HTTP.request("POST", url, json=forged).status == 401
+        finally:
+            server.terminate()
+            server.wait(20)
+
+
+def test_the_recipe_for_lambda_works_as_printed(hooked: Stack) -> None:
+    template = snippet("docs/events.md", "yaml")
+    assert lint(template, regions=["eu-west-3"]) == []
+    cloud, logs = hooked.client("cloudformation"), hooked.client("logs")
+    here = template.replace("bienvenue-prod", "bienvenue-local")
+    cloud.create_stack(StackName="welcome", TemplateBody=here, Capabilities=["CAPABILITY_IAM"])
+
+    def is_made() -> bool:
+        (stack,) = cloud.describe_stacks(StackName="welcome")["Stacks"]
+        return bool(stack["StackStatus"] == "CREATE_COMPLETE")
+
+    wait_for(is_made, TIME_TO_ARRIVE, "the recipe's stack")
+    validated(hooked, "lambda@example.org")
+    group = "/aws/lambda/welcome"
+
+    def is_logged() -> bool:
+        if not logs.describe_log_groups(logGroupNamePrefix=group)["logGroups"]:
+            return False
+        lines = logs.filter_log_events(logGroupName=group)["events"]
+        return any("Welcome lambda@example.org Alexis" in line["message"] for line in lines)
+
+    wait_for(is_logged, TIME_TO_ARRIVE, "the function hears of the user")

@@ -19,6 +19,7 @@ from tests.support import moto_server
 
 NOT_GREEN = {
     "red API, Answer": "no function runs in moto",
+    "amber API, Own address": "the APIs of moto have none of AWS's addresses",
     "amber Stack, Drift": "moto compares no stack with what is there",
     "grey Stream, Lag": "nothing is measured",
     "red Mail, Sender": "the domain is new, and nobody adds its DNS records",
@@ -115,3 +116,14 @@ def test_a_stage_that_comes_back_finds_its_users(checkout: Stage) -> None:
     assert checkout.item("faithful@example.org")
     checkout.deploy("destroy-users")
     assert set(left(checkout)) == {"identities"}
+    checkout.client("sesv2").delete_email_identity(EmailIdentity="example.org")
+
+
+def test_a_trial_takes_all_down_that_it_made(checkout: Stage) -> None:
+    """No function runs in moto, so what needs one fails; the rest goes on, and all is removed."""
+    report = checkout.deploy("trial")
+    assert "# A trial of Bienvenue: failed: API, Doctor, Mail\n" in report
+    assert "| Destroy |" in report
+    assert report.count("nothing is left") == 3  # as it happens, in the table and its transcript
+    assert moto_server.ACCOUNT not in report.partition("# A trial")[2]
+    assert left(checkout) == {}

@@ -16,7 +16,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from ops.__main__ import COMMAND_GROUPS, ops
-from ops.deployment import deploy_command as deploy_command
+from ops.deploy import command as deploy_command
 from ops.deployment.deploy import Deployed, Options
 from ops.deployment.rest_api import Throttle
 from ops.run import local_stack
@@ -349,6 +349,7 @@ def test_deploy_prints_the_address_and_what_is_left_to_do(
     assert done.exit_code == 0
     assert "✓ Account: 123456789012, eu-west-3" in done.stdout
     assert "prod is up: https://hello.example.org/\n" in done.stdout
+    assert done.stdout.endswith("\n./bienvenue doctor --stage prod\n")
     assert "Left for you to do: Leave the sandbox.\n" in done.stdout
     assert given == [Options(mail_from="hello@example.org", **options)]
 

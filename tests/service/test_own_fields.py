@@ -31,6 +31,17 @@ def item(service: Service) -> dict[str, Any]:
 # Stages of other settings, before the one that the other tests share
 
 
+def test_a_stage_without_fields_shows_and_stores_nothing_of_them() -> None:
+    with running() as service:
+        page = service.get("/?utm_source=x&company=y", accept=BROWSER).body.decode()
+        assert not re.search("own-|select|utm_|company|hidden.*consent", page)
+        service.post_form("/users", {**ALEXIS, **ANSWERS, **SOURCE}, user_agent="Firefox")
+        service.deliver()
+        service.open(service.link())
+        assert service.calls.count("dynamodb.UpdateItem") == len(service.calls) - 1
+        assert not {"fields", "consent", "validated_from"} & {*item(service)}
+
+
 def test_no_sender_is_kept_unless_the_stage_says_so(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
@@ -127,9 +138,18 @@ def test_problems_stand_beside_their_fields_and_in_the_summary(service: Service)
     page = answer.body.decode()
     assert answer.status_code == 422
     assert 'id="own-company-error"' in page
-    assert '<a href="#own-company">Company</a> \u2013 Shorten this to 40\u00a0characters.' in page
-    assert '<a href="#own-plan">Plan</a> \u2013 Choose one of the answers in the list.' in page
-    assert '<a href="#own-terms">I agree to the terms of use.</a> \u2013 Tick this box' in page
+    assert (
+        '<a href="#own-company"><bdi>Company</bdi></a> \u2013 Shorten this to 40\u00a0characters.'
+        in page
+    )
+    assert (
+        '<a href="#own-plan"><bdi>Plan</bdi></a> \u2013 Choose one of the answers in the list.'
+        in page
+    )
+    assert (
+        '<a href="#own-terms"><bdi>I agree to the terms of use.</bdi></a> \u2013 Tick this box'
+        in page
+    )
     assert 'aria-describedby="own-company-error own-company-hint"' in inputs(page)["company"]
     assert value(inputs(page)["company"]) == "x" * 41
     assert service.calls == []

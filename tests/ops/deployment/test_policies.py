@@ -153,6 +153,14 @@ def test_a_domain_and_a_certificate_of_others_stay() -> None:
         assert allows("domain", "acm:RequestCertificate", "*", **new) is is_allowed
 
 
+def test_github_is_trusted_for_one_environment_alone() -> None:
+    (statement,) = read("github")["Statement"]
+    assert statement["Action"] == ["sts:AssumeRoleWithWebIdentity"]
+    (conditions,) = statement["Condition"].values()
+    assert conditions["token.actions.githubusercontent.com:sub"].startswith("repo:")
+    assert conditions["token.actions.githubusercontent.com:aud"] == "sts.amazonaws.com"
+
+
 def test_users_are_deleted_by_the_policy_for_it_alone() -> None:
     users, limits = arn("dynamodb", "table/bienvenue-prod-users"), "table/bienvenue-prod-limits"
     assert not allows("deploy", "dynamodb:DeleteTable", users)

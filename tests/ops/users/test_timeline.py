@@ -84,6 +84,20 @@ def test_a_life_is_told_in_its_order() -> None:
             {"mail": "bounced", "bounced_until": "2031-05-04T13:00:00Z"},
             ["+60 The bounce is forgotten: mail may be asked for again"],
         ),
+        ({"reminded_at": LATER}, ["-30 The user was reminded"]),
+        (
+            {"remind_at": "2031-05-04T13:00:00Z"},
+            ["+60 The user is reminded, unless the address is confirmed"],
+        ),
+        ({"remind_at": LATER}, []),
+        (
+            {"remind_at": "2031-05-04T13:00:00Z", "validated_at": LATER},
+            ["-30 Confirmed the address"],
+        ),
+        (
+            {"validated_at": CAME, "welcomed_at": LATER},
+            ["-60 Confirmed the address", "-30 The welcome was sent"],
+        ),
         ({"expires_at": epoch(hours=-1)}, ["-60 Too old: counts as deleted"]),
     ],
 )

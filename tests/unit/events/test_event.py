@@ -45,6 +45,12 @@ def test_a_validated_users_event_says_who_and_how() -> None:
     }
 
 
+def test_the_sender_of_a_consent_is_in_no_event() -> None:
+    given = {"text": "hash", "at": NOW_STORED, "address": "192.0.2.1", "agent": "Firefox"}
+    said = detail({**PROVEN, "consent": {"news": given, "old": True}}, **FACTS)
+    assert said["consent"] == {"news": {"text": "hash", "at": NOW_STORED}, "old": True}
+
+
 def test_no_hash_token_or_state_is_in_an_event() -> None:
     words = json.dumps(detail(PROVEN, **FACTS))
     for name in ("links", "codes", "ticket", "mail_link", "validated_link", "mail_count"):

@@ -103,6 +103,16 @@ TRANSITIONS: dict[str, tuple[Plain, Act, Plain]] = {
         lambda store: operators(store).refuse_by_hand(EMAIL, NOW),
         {"kind": "refused", "at": NOW_STORED, "refused_by": "operator"},
     ),
+    "operator withdraws a consent": (
+        {**PROVEN, "consent": {"news": {"at": NOW_STORED}}},
+        lambda store: operators(store).withdraw(EMAIL, "news", NOW),
+        {
+            "kind": "consent_withdrawn",
+            "at": NOW_STORED,
+            "withdrawn": "news",
+            "withdrawn_by": "operator",
+        },
+    ),
     "operator deletes": (
         PROVEN,
         lambda store: operators(store).delete(EMAIL, NOW),
@@ -200,8 +210,9 @@ def test_an_event_owed_meanwhile_stays_owed(store: Store) -> None:
 def test_a_deletion_keeps_the_address_and_what_is_owed(store: Store) -> None:
     put(store, {**PROVEN, "plan": "gold"})
     assert operators(store).delete(EMAIL, NOW) is Change.DONE
-    kept = {"email", "mail", "created_at", "event", "event_at", "owed_events"}
+    kept = {"email", "mail", "created_at", "event", "event_at", "owed_events", "acts"}
     assert set(item(store)) == kept
+    assert [act["act"] for act in item(store)["acts"]] == ["delete"]
     assert operators(store).delete(EMAIL, LATER) is Change.NOBODY
 
 

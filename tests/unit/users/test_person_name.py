@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.users import person_name
+from chalicelib.users import invisible, person_name
 from chalicelib.users.person_name import NameRefused
 
 # Text that is mostly what people type, with enough of what they should not.
@@ -237,3 +237,15 @@ def test_two_halves_of_a_telephone_number_are_refused(prenom: str, nom: str) -> 
     assert (person_name.clean(prenom), person_name.clean(nom)) == (prenom, nom)
     with pytest.raises(NameRefused, match="name_phone_number"):
         person_name.whole(prenom, nom)
+
+
+def test_what_is_taken_for_tidy_latin_is_tidy() -> None:
+    latin = [one for one in map(chr, range(0x400)) if person_name.LATIN.fullmatch(one)]
+    assert "a" in latin
+    assert "Ü" in latin
+    assert "ё" not in latin
+    for one in latin:
+        assert one.isprintable()
+        assert unicodedata.normalize("NFC", one) == one
+        assert not unicodedata.combining(one)
+        assert one == " " or (one not in invisible.EDGES and invisible.is_visible(one)), ascii(one)

@@ -1,11 +1,14 @@
 """`deploy`: a stage in the operator's account."""
 
+import shlex
 import sys
 from datetime import datetime, timezone
 from textwrap import indent
 
 import click
 
+from ops.deploy import report
+from ops.deploy.trial import Transcript, Trial
 from ops.deployment import client_limit, function_logs, readiness
 from ops.deployment import deploy as deployment
 from ops.deployment.deploy import Options
@@ -20,8 +23,10 @@ from ops.deployment.rest_api import (
     Throttle,
 )
 from ops.stage.cloud import Cloud
+from ops.stage.errors import OpsError
 from ops.stage.option import in_account
-from ops.stage.project import Project
+from ops.stage.project import CHECKOUT, Project
+from ops.terminal import interrupts
 from ops.terminal.option_types import PerIpRate, Rate
 from ops.terminal.progress import Progress
 
@@ -102,6 +107,12 @@ from ops.terminal.progress import Progress
     is_flag=True,
     help="Only look whether the account and this checkout are ready, and change nothing.",
 )
+@click.option(
+    "--then-destroy",
+    is_flag=True,
+    help="Try a new stage and take it down again, users and all: deploy, doctor, mails to SES's "
+    "simulator. Takes minutes, costs cents, and writes a report for an issue.",
+)
 def deploy(
     stage: str,
     mail_from: str | None,
@@ -119,11 +130,13 @@ def deploy(
     webhook_rate: int | None,
     per_ip_rate: int | None,
     check: bool,
+    then_destroy: bool,
 ) -> None:
     """Bring a stage in your AWS account to what this checkout says. Safe to run again.
 
     Permissions: docs/policies/deploy.json, and client-limit.json for --per-ip-rate,
-    domain.json for --domain and --mail-from-domain.
+    domain.json for --domain and --mail-from-domain. With --then-destroy also
+    docs/policies/destroy.json, and what doctor and doctor --send-test need.
     """
     progress = Progress(sys.stdout)
     cloud, project = in_account(stage, progress)
@@ -141,17 +154,37 @@ def deploy(
     if check:
         _check(cloud, project, options)
         return
+    if then_destroy:
+        _try_out(cloud, project, options)
+        return
     deployed = deployment.deploy(cloud, project, options, progress)
     click.echo(f"\n{stage} is up: {deployed.base_url}/")
     for name, value in deployed.package.items():
         click.echo(f"Its package: {name} {value or 'unknown'}")
     for task in deployed.left_to_do:
         click.echo(f"\nLeft for you to do: {task}")
+    click.echo(f"\nSee that all is well:\n\n./bienvenue doctor --stage {shlex.quote(stage)}")
 
 
-def _check(cloud: Cloud, project: Project, options: Options) -> None:
-    """Print a line a check. The status is 1 if a deploy would not work."""
-    ready = Readiness(
+def _try_out(cloud: Cloud, project: Project, options: Options) -> None:
+    """Try the stage, and write the report. The status is 1 if any part failed."""
+    look = _readiness(cloud, project, options).findings
+    trial = Trial(cloud, project, options, look, Transcript(sys.stdout))
+    path = CHECKOUT / "build" / f"{project.stage}.md"
+    try:
+        with interrupts.raised():
+            trial.run()
+    finally:
+        if trial.parts:
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(report.markdown(trial), encoding="utf-8")
+            click.echo(f"\nThe report, to paste into an issue: {path}")
+    if trial.failed:
+        raise OpsError(f"These parts failed: {', '.join(trial.failed)}. The report says why.")
+
+
+def _readiness(cloud: Cloud, project: Project, options: Options) -> Readiness:
+    return Readiness(
         cloud,
         project,
         options.mail_from or project.environment.get("MAIL_FROM", ""),
@@ -159,8 +192,12 @@ def _check(cloud: Cloud, project: Project, options: Options) -> None:
         lambda: deployment.settings(cloud, project, options),
         readiness.text_records,
     )
+
+
+def _check(cloud: Cloud, project: Project, options: Options) -> None:
+    """Print a line a check. The status is 1 if a deploy would not work."""
     findings: dict[str, Finding] = {}
-    for name, finding in ready.findings():
+    for name, finding in _readiness(cloud, project, options).findings():
         findings[name] = finding
         click.echo(f"{finding.light.value} {name}: {finding.text}")
         if finding.fix:

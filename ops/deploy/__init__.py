@@ -1,0 +1,1 @@
+"""The command `deploy`: a stage is brought up, checked, or tried and taken down."""

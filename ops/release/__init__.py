@@ -1,0 +1,1 @@
+"""What a maintainer does for a release: `make release`."""

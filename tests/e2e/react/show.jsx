@@ -1,0 +1,5 @@
+import { createRoot } from "react-dom/client";
+
+import { SignUp } from "./recipe.jsx";
+
+createRoot(document.getElementById("root")).render(<SignUp />);
