@@ -99,6 +99,13 @@ class OwnField:
         """Return True if the field is a box to tick."""
         return self.type in (CHECKBOX, CONSENT)
 
+    @property
+    def sample(self) -> str:
+        """A value that the field takes, for examples and tests."""
+        if self.type == TEXT:
+            return "Acme"[: self.max_length]
+        return next(iter(self.choices)) if self.type == CHOICE else "true"
+
     def shown(self, lang: str) -> tuple[str, str]:
         """Return what a reader of ``lang`` agrees to, label and hint, and the label's language."""
         tag, label = self.label.best(lang)
@@ -130,6 +137,11 @@ class OwnFields:
     def consents(self) -> tuple[OwnField, ...]:
         """The boxes of consent."""
         return tuple(one for one in self.fields if one.type == CONSENT)
+
+    @property
+    def required_samples(self) -> dict[str, str]:
+        """The least that a sign-up must say of these fields."""
+        return {one.name: one.sample for one in self.fields if one.is_required}
 
     def find(self, name: str) -> OwnField | None:
         """Return the field of that name; None for sources and unknown names."""

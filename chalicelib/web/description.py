@@ -1,9 +1,9 @@
-"""The OpenAPI description of a stage with own fields.
+"""The OpenAPI description of a stage with fields or languages of its own.
 
 Only such stages load this module.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from chalicelib.own_fields import CHOICE, CONSENT, MAX_SOURCE, TEXT, OwnField, OwnFields, digest
@@ -14,6 +14,12 @@ Schema = dict[str, Any]
 _SIGN_UPS = ("SignUp", "SignUpForm")
 _EXAMPLES = ("alexis", "ada", "plato")
 _NO_CONTROL = r"^[^\u0000-\u001f\u007f-\u009f]*$"
+
+
+def with_languages(document: Schema, languages: Collection[str]) -> Schema:
+    """Return the description with the languages of a stage, which it changes in place."""
+    document["components"]["headers"]["Content-Language"]["schema"]["enum"] = sorted(languages)
+    return document
 
 
 def with_own_fields(document: Schema, own: OwnFields) -> Schema:
@@ -31,8 +37,7 @@ def with_own_fields(document: Schema, own: OwnFields) -> Schema:
     for field in own.fields:
         schemas["Typed"]["properties"][field.name] = {"description": _label(field)}
     for name in _EXAMPLES:
-        samples = {field.name: _sample(field) for field in own.fields if field.is_required}
-        examples[name]["value"] |= samples
+        examples[name]["value"] |= own.required_samples
     return document
 
 
@@ -44,7 +49,7 @@ def _schema(field: OwnField, *, in_json: bool) -> Schema:
             "minLength": int(field.is_required),
             "maxLength": field.max_length,
             "pattern": _NO_CONTROL,
-            "examples": [_sample(field)],
+            "examples": [field.sample],
         }
         return schema
     values: list[Any] = [*field.choices] if field.type == CHOICE else [*_yes(field)]
@@ -92,9 +97,3 @@ def _source() -> Schema:
 
 def _label(field: OwnField) -> str:
     return field.label.best("en")[1]
-
-
-def _sample(field: OwnField) -> Any:
-    if field.type == TEXT:
-        return "Acme"[: field.max_length]
-    return next(iter(field.choices)) if field.type == CHOICE else "true"

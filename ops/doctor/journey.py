@@ -23,7 +23,7 @@ from ops.stage.errors import OpsError
 from ops.stage.lookup import Stage
 from ops.terminal import durations
 from ops.terminal.progress import Progress, Say
-from ops.users import clients
+from ops.users import clients, own
 
 T = TypeVar("T")
 
@@ -162,11 +162,18 @@ class Journey:
             )
 
     def _sign_up(self, say: Say) -> None:
-        fields = {"email": self.email, "prenom": NAME}
-        answer = http.post(f"{self.stage.base_url}/users", fields)
+        answer = http.post(f"{self.stage.base_url}/users", self._fields())
         say(str(answer.status))
         if answer.status != 202:
             raise self._stuck(f"POST {self.stage.base_url}/users answers {answer.status}, not 202")
+
+    def _fields(self) -> dict[str, str]:
+        """Return what a sign-up must say on this stage, and a name if it takes one."""
+        fields = {"email": self.email}
+        if self.stage.project.environment.get("NAMES") != "none":
+            fields["prenom"] = NAME
+        own_fields = own.of(self.stage)
+        return {**fields, **(own_fields.required_samples if own_fields else {})}
 
     def _be_clicked(self) -> None:
         if self.stage.mailbox:

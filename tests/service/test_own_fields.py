@@ -31,6 +31,17 @@ def item(service: Service) -> dict[str, Any]:
 # Stages of other settings, before the one that the other tests share
 
 
+def test_a_stage_without_fields_shows_and_stores_nothing_of_them() -> None:
+    with running() as service:
+        page = service.get("/?utm_source=x&company=y", accept=BROWSER).body.decode()
+        assert not re.search("own-|select|utm_|company|hidden.*consent", page)
+        service.post_form("/users", {**ALEXIS, **ANSWERS, **SOURCE}, user_agent="Firefox")
+        service.deliver()
+        service.open(service.link())
+        assert service.calls.count("dynamodb.UpdateItem") == len(service.calls) - 1
+        assert not {"fields", "consent", "validated_from"} & {*item(service)}
+
+
 def test_no_sender_is_kept_unless_the_stage_says_so(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:

@@ -8,11 +8,13 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
 
+from chalicelib import templates
 from chalicelib.logs import hashed
 from chalicelib.users.event_outbox import EventOutbox
 from chalicelib.users.outbox import Claim
@@ -26,6 +28,7 @@ from ops.stage.errors import OpsError
 from ops.stage.lookup import Stage
 from ops.stage.project import Project
 from ops.terminal.progress import Progress
+from tests.support import own_fields
 from tests.support.stores import Store
 
 BASE_URL = "https://hello.example.org"
@@ -56,7 +59,9 @@ class Service:
             return self._click()
         self.email = fields["email"]
         if self.status == 202:
-            self.store.users.sign_up(SignUp(self.email, fields["prenom"], "", "en"), "", now())
+            self.store.users.sign_up(
+                SignUp(self.email, fields.get("prenom", ""), "", "en"), "", now()
+            )
         return Answer(self.status, b"{}", 0.01)
 
     def get(self, url: str) -> Answer:
@@ -158,6 +163,19 @@ def test_the_test_waits_until_a_person_opens_the_link(service: Service, stage: S
     assert hops(one) == [*TO_SES, "Validated"]
     assert service.posted == [(f"{BASE_URL}/users", {"email": YOU, "prenom": "Doctor"})]
     assert service.people == 0
+
+
+def test_the_test_says_what_the_stage_requires(
+    service: Service, stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own_fields.write(tmp_path)
+    monkeypatch.setattr(templates, "PACKAGE", tmp_path)
+    settings = {"TEMPLATES_FOLDER": own_fields.FOLDER, "NAMES": "none"}
+    stage.project.record({**stage.project.environment, **settings}, {})
+    service.to_come = [service.claim, service.send, service.validate]
+    assert made(stage, YOU).stuck == ""
+    ((_, sent),) = service.posted
+    assert sent == {"email": YOU, "company": "Acme", "terms": "true"}
 
 
 @pytest.mark.parametrize("needs_button", [False, True])
