@@ -83,12 +83,12 @@ class Templates:
 
     def word(self, name: str, lang: str, /, **values: str) -> str:
         """Return one word, filled with ``values``. Raises TemplateError."""
-        return _Scope(self.words(lang), values, str)[name]
+        return _Scope(self.words(lang), {"lang": lang, **values}, str)[name]
 
     def word_html(self, name: str, lang: str, /, **values: str) -> Html:
         """Return one word as markup, filled with ``values``. Raises TemplateError."""
         markup = {key: Html.escaped(value) for key, value in values.items()}
-        return Html(_Scope(self.words(lang), markup, _word_markup)[name])
+        return Html(_Scope(self.words(lang), {"lang": lang, **markup}, _word_markup)[name])
 
     def read(self, name: str) -> str:
         """Return the file ``name`` as it is: the stage's own if there is one, else ours."""
@@ -169,8 +169,22 @@ class _Scope(dict[str, str]):
         self._render = render
 
     def __missing__(self, name: str) -> str:
-        word = self._render(self._words[name])
+        is_counted = f"{name}.other" in self._words
+        word = self._render(self._words[self._counted(name) if is_counted else name])
         return _substitute(Template(word), self._values, name) if "$" in word else word
+
+    def _counted(self, name: str) -> str:
+        """Return the variant of a word for the number in it, such as ``hours_left.few``."""
+        from chalicelib import plurals  # only words with variants need the rules
+
+        placeholders = Template.pattern.finditer(self._words[f"{name}.other"])
+        values = (
+            self._values.get(found["named"] or found["braced"] or "", "") for found in placeholders
+        )
+        number = next((int(value) for value in values if value.isdecimal()), 0)
+        category = plurals.category(self._values.get("lang", ""), number)
+        variant = f"{name}.{category}"
+        return variant if variant in self._words else f"{name}.other"
 
 
 def _substitute(template: Template, values: Mapping[str, str], name: str) -> str:

@@ -37,12 +37,12 @@ class Rule:
 
 
 # RFC 5233, "user+detail": Gmail, Outlook, iCloud, Fastmail, Proton and most servers deliver it to
-# "user". Where a server does not, both only share a limit.
+# "user". Where a server does not, both share a limit, and a refusal.
 _ANY = Rule()
 _GMAIL = Rule(ignores_dots=True, domain="gmail.com")
 RULES: Mapping[str, Rule] = {
     "gmail.com": _GMAIL,  # https://support.google.com/mail/answer/7436150
-    "googlemail.com": _GMAIL,  # https://support.google.com/mail/answer/10313
+    "googlemail.com": _GMAIL,  # https://en.wikipedia.org/wiki/History_of_Gmail#Trademark_disputes
     # Nobody reads it, and each label is a test of its own:
     # https://docs.aws.amazon.com/ses/latest/dg/send-an-email-from-console.html
     "simulator.amazonses.com": Rule(has_tags=False),

@@ -1,9 +1,9 @@
-"""The OpenAPI description of a stage with own fields.
+"""The OpenAPI description of a stage with fields or languages of its own.
 
 Only such stages load this module.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from chalicelib.own_fields import CHOICE, CONSENT, MAX_SOURCE, TEXT, OwnField, OwnFields, digest
@@ -14,6 +14,12 @@ Schema = dict[str, Any]
 _SIGN_UPS = ("SignUp", "SignUpForm")
 _EXAMPLES = ("alexis", "ada", "plato")
 _NO_CONTROL = r"^[^\u0000-\u001f\u007f-\u009f]*$"
+
+
+def with_languages(document: Schema, languages: Collection[str]) -> Schema:
+    """Return the description with the languages of a stage, which it changes in place."""
+    document["components"]["headers"]["Content-Language"]["schema"]["enum"] = sorted(languages)
+    return document
 
 
 def with_own_fields(document: Schema, own: OwnFields) -> Schema:

@@ -152,11 +152,15 @@ class Answers:
     @cached_property
     def _description(self) -> str:
         text = Path(__file__).parents[1].joinpath("openapi.json").read_text(encoding="utf-8")
-        if not self.settings.own_fields:
+        languages, own_fields = self.templates.languages, self.settings.own_fields
+        if not own_fields and languages == Templates().languages:
             return text
-        from chalicelib.web import description  # only stages with own fields load it
+        from chalicelib.web import description  # only stages with something of their own load it
 
-        return _as_json(description.with_own_fields(json.loads(text), self.settings.own_fields))
+        document = description.with_languages(json.loads(text), languages)
+        if own_fields:
+            document = description.with_own_fields(document, own_fields)
+        return _as_json(document)
 
     def content(self, request: Request, content: str) -> Response:
         """Return content that is JSON, whatever the client prefers."""

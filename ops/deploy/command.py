@@ -1,5 +1,6 @@
 """`deploy`: a stage in the operator's account."""
 
+import shlex
 import sys
 from datetime import datetime, timezone
 from textwrap import indent
@@ -162,6 +163,7 @@ def deploy(
         click.echo(f"Its package: {name} {value or 'unknown'}")
     for task in deployed.left_to_do:
         click.echo(f"\nLeft for you to do: {task}")
+    click.echo(f"\nSee that all is well:\n\n./bienvenue doctor --stage {shlex.quote(stage)}")
 
 
 def _try_out(cloud: Cloud, project: Project, options: Options) -> None:

@@ -40,6 +40,11 @@ def preview(
     if recipient:
         read = previews.read(environment)
         mails = [one for one in previews.make(read) if not lang or one.lang == lang]
+        number = sum(one.mail is not None for one in mails)
+        minutes = max(round(number * sending.PAUSE / 60), 1)
+        click.confirm(
+            f"Send {number} mails to {recipient} (about {minutes} min)?", abort=True, err=True
+        )
         ses = lookup.account().session.client("sesv2")
         count = sending.send(ses, read, mails, recipient)
         click.echo(f"{count} mails are on their way to {recipient}.")

@@ -186,6 +186,9 @@ def _pages(stage: settings.Settings, templates: Templates, lang: str) -> Iterato
     yield "refuse-done", pages.refuse_done(lang)
     yield "refused", pages.refused(lang)
     yield "problem", pages.problem(lang, "service_unavailable")
+    yield "not-found", pages.problem(lang, "not_found")
+    for name in ("confirm", "expired"):
+        yield f"{name}-long-address", pages.link(name, lang, _LONG_LINK)
 
 
 def _wrong_values(stage: settings.Settings) -> dict[str, str]:

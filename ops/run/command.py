@@ -79,7 +79,14 @@ def run(
 
 
 def _welcome(stack: local_stack.Stack, state: Path) -> None:
-    """Print where everything is. Lines to copy stand alone: unwrapped, uncoloured, unindented."""
+    """Print where everything is. Lines to copy stand alone: unwrapped, uncoloured, unindented.
+
+    click leaves the colours out where the output is no terminal.
+    """
+    banner = click.style(" Bienvenue ", fg="black", bg="green", bold=True)
+    page, api, mailbox = (
+        click.style(f"{label:<14}", fg="green") for label in ("Sign-up page", "API", "Mailbox")
+    )
     user = {"prenom": "Alexis", "nom": "GÜNST HORN", "email": "alexis@example.org"}
     fields = {**user, "email": "horn@example.org"}
     item = {name: {"S": value} for name, value in fields.items()}
@@ -88,15 +95,17 @@ def _welcome(stack: local_stack.Stack, state: Path) -> None:
         local += f" --state {shlex.quote(str(state))}"
     click.echo(
         f"""
-Sign-up page  {stack.api}/
-API           {stack.api}
-Mailbox       {stack.mailbox}
+{banner} runs on this machine.
 
-Sign someone up:
+{page}{stack.api}/
+{api}{stack.api}
+{mailbox}{stack.mailbox}
+
+{click.style("Sign someone up:", bold=True)}
 
 curl -H 'content-type: application/json' -d {_quoted(user)} {stack.api}/users
 
-Or let another program put an item into the table, by either of these:
+{click.style("Or let another program put an item into the table, by either of these:", bold=True)}
 
 .venv/bin/python -m ops put {local} {_quoted(fields)}
 

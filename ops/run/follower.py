@@ -20,7 +20,7 @@ from ops.run.reload import Reloader
 from ops.stage.cloud import Cloud
 from ops.stage.errors import OpsError
 from ops.stage.project import Project
-from ops.terminal.text import printable
+from ops.terminal.text import isolated, printable
 
 _STYLES = {
     "validated": "green",
@@ -104,7 +104,7 @@ class Follower:
             Text.assemble(
                 (f"{moment:%H:%M:%S}  ", "dim"),
                 (f"{what:<14}", _STYLES.get(what, "")),
-                printable(whom),
+                isolated(printable(whom)),
                 (f"  {first}" if first else "", "dim"),
             )
         )

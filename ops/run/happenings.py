@@ -88,11 +88,23 @@ def compare(before: Image | None, after: Image | None) -> list[tuple[str, str]]:
         happened.append(("not mailed", "SES did not take the mail, which is still owed"))
     elif mail == "delivered" and mail_before == "sending":  # SES's report was first
         happened += [("mailed", ""), ("delivered", "")]
+    elif mail == "owed" and "validated_at" in after:
+        pass  # a welcome: said once it is mailed
     elif mail != mail_before and mail in _MAIL:
-        happened.append((_MAIL[mail], _text(after, "mail_error")))
+        happened.append((_MAIL[mail], _kind(before, after) or _text(after, "mail_error")))
     if "validated_at" in after and "validated_at" not in (before or {}):
         happened.append(("validated", _text(after, "validated_by")))
     return happened
+
+
+def _kind(before: Image, after: Image) -> str:
+    """Return what the mail is that was just sent, if its user did not ask for it."""
+    if _text(before, "mail") != "sending":
+        return ""
+    if "welcomed_at" in after:
+        return "the welcome"
+    reminded = _text(after, "reminded_at")
+    return "the reminder" if reminded and reminded == _text(before, "mail_at") else ""
 
 
 def _text(image: Image, name: str) -> str:

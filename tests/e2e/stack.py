@@ -29,7 +29,7 @@ ROOT = Path(__file__).parents[2]
 TIME_TO_START = 120.0
 TIME_TO_MAIL = 30.0
 PORTS = 2
-FIRST_PORT, LAST_PORT = 10_000, 20_000  # below the ports that Linux gives to connections
+FIRST_PORT, LAST_PORT = 10_100, 20_000  # browsers refuse 10080; Linux takes from 32768 on
 # Patient, since the machine may be busy with many requests at once.
 HTTP = urllib3.PoolManager(timeout=30, maxsize=50)
 

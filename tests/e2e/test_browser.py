@@ -431,7 +431,8 @@ def test_a_chosen_language_follows_into_the_mail(
 @pytest.mark.parametrize(
     ("name", "languages"),
     [
-        ("mail-long-names", LANGUAGES),
+        ("mail-longest-greeting", LANGUAGES),
+        ("mail-long-names", JOURNEYS),
         ("sent-long-address", LANGUAGES),
         ("sign-up-errors", LANGUAGES),
         *((f"mail-{kind}", JOURNEYS) for kind in gallery.NAMES if kind != "long-names"),

@@ -349,6 +349,7 @@ def test_deploy_prints_the_address_and_what_is_left_to_do(
     assert done.exit_code == 0
     assert "✓ Account: 123456789012, eu-west-3" in done.stdout
     assert "prod is up: https://hello.example.org/\n" in done.stdout
+    assert done.stdout.endswith("\n./bienvenue doctor --stage prod\n")
     assert "Left for you to do: Leave the sandbox.\n" in done.stdout
     assert given == [Options(mail_from="hello@example.org", **options)]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 import re
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -154,6 +155,26 @@ def test_a_stage_may_have_templates_of_its_own() -> None:
     with running() as service:
         signed_up(service)
         assert subject(service) == "Bienvenue Alexis GÜNST HORN !"
+
+
+def test_a_stages_own_language_is_in_all_that_it_says(package: Path) -> None:
+    folder = package / "chalicelib/brands/acme"
+    names = {"fr": "Français", "eo": "Esperanto", "de-x-formal": "Deutsch (Sie)"}
+    (folder / "languages.json").write_text(json.dumps(names))
+    (folder / "words/eo.json").write_text(
+        '{"sign_up_title": "Registriĝo", "mail_subject": "Konfirmu"}'
+    )
+    with running(TEMPLATES_FOLDER="chalicelib/brands/acme") as service:
+        description = service.get("/openapi.json").json_body
+        header = description["components"]["headers"]["Content-Language"]
+        assert header["schema"]["enum"] == ["de-x-formal", "eo", "fr"]
+        page = service.get("/", accept=BROWSER, accept_language="eo").body.decode()
+        assert "<h1>Registriĝo</h1>" in page
+        assert re.findall(r'hreflang="(.*?)"', page) == ["fr", "de-x-formal"]
+        signed_up(service, lang="eo")
+        assert subject(service) == "Konfirmu"
+        signed_up(service, email="b@example.org", lang="de-x-formal")
+        assert subject(service) == "Bestätigen Sie Ihre E-Mail-Adresse für Bienvenue"
 
 
 def test_a_stage_whose_templates_cannot_be_used_does_not_start(package: Path) -> None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -204,6 +207,26 @@ def test_nothing_owed_costs_one_query_a_minute(service: Service) -> None:
     service.drain()
     assert service.calls.count("dynamodb.Query") == 16 + 1  # slots of owed mail, and the events
     assert "eventbridge.PutEvents" not in service.calls
+
+
+def test_without_events_a_cold_start_imports_nothing_of_them(service: Service) -> None:
+    code = (
+        "import sys, app; app.service.mailer; app.service.drain; "
+        "print([name for name in sys.modules if 'event' in name and name.startswith('chalicelib')])"
+    )
+    named = ("USERS_STREAM_ARN", "MAIL_FEEDBACK_TOPIC_ARN", "USERS_TABLE", "LIMITS_TABLE")
+    values = {name: os.environ[name] for name in (*named, "MAIL_FROM", "BASE_URL", "SECRET_KEY")}
+    keys = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_DEFAULT_REGION": "x"}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={"PATH": os.environ["PATH"], **values, **keys},
+        cwd=SCHEMA.parents[1],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "[]\n"
+    assert service.app.service.publisher is not None
 
 
 def test_without_events_nothing_of_them_is_there() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from chalicelib import templates
+from chalicelib import language_tag, templates
 from chalicelib.templates import Html, TemplateError, Templates
 
 OURS = Templates()
@@ -112,6 +112,44 @@ def test_a_stage_chooses_its_languages(folder: Path) -> None:
     assert templates.find_problem("chalicelib/acme") == ""
     assert list(stage.language_names) == ["fr", "eo"]
     assert stage.word("sign_up_title", "eo") == "Registriĝo"
+
+
+POLISH = {
+    "problem_name_too_long_detail.one": "Najwyżej $n znak.",
+    "problem_name_too_long_detail.few": "Najwyżej $n znaki.",
+    "problem_name_too_long_detail.many": "Najwyżej $n znaków.",
+    "problem_name_too_long_detail.other": "Najwyżej $n znaku.",
+}
+
+
+@pytest.mark.parametrize(
+    ("number", "said"), [("1", "znak"), ("2", "znaki"), ("5", "znaków"), ("22", "znaki")]
+)
+def test_a_word_may_have_a_variant_for_each_plural(folder: Path, number: str, said: str) -> None:
+    write(folder / "words/pl.json", POLISH)
+    stage = Templates("chalicelib/acme")
+    name = "problem_name_too_long_detail"
+    assert stage.word(name, "pl", n=number) == f"Najwyżej {number} {said}."
+    assert stage.word_html(name, "pl", n=number) == f"Najwyżej {number} {said}."
+
+
+def test_a_missing_plural_is_the_one_for_other(folder: Path) -> None:
+    write(folder / "words/en.json", {"seats.one": "$n seat", "seats.other": "$n seats"})
+    stage = Templates("chalicelib/acme")
+    assert [stage.word("seats", "en", n=n) for n in ("1", "3")] == ["1 seat", "3 seats"]
+
+
+def test_german_may_be_formal_or_not(folder: Path) -> None:
+    languages = {"de": "Deutsch", "de-x-formal": "Deutsch (Sie)"}
+    write(folder / "languages.json", languages)
+    write(folder / "words/de.json", {"sent_title": "Sieh in deinem Postfach nach"})
+    write(folder / "words/de-x-formal.json", {"sent_title": "Sehen Sie in Ihrem Postfach nach"})
+    stage = Templates("chalicelib/acme")
+    assert stage.word("sent_title", "de") == "Sieh in deinem Postfach nach"
+    assert stage.word("sent_title", "de-x-formal") == "Sehen Sie in Ihrem Postfach nach"
+    assert stage.word("not_me", "de-x-formal") == OURS.word("not_me", "de")
+    assert language_tag.match("de-x-formal", stage.languages) == "de-x-formal"
+    assert language_tag.match("de-AT", stage.languages) == "de"
 
 
 def test_a_language_that_lacks_a_word_borrows_the_english_one(folder: Path) -> None:

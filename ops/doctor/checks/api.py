@@ -68,13 +68,14 @@ def _own_address(facts: Facts) -> Finding:
         return red("there is no API", *facts.deploy_again)
     if gateway.get_rest_api(restApiId=api_id).get("disableExecuteApiEndpoint"):
         return green(f"switched off: {host} is the only way in")
+    try:
+        gateway.get_domain_name(domainName=host)
+    except gateway.exceptions.NotFoundException:
+        return green(f"what stands at {host} needs it, unless it has another way to the API")
     return amber(
         f"the API also answers at its execute-api address, past what guards {host}",
-        "Switch it off, once links lead to your own domain for a day.",
-        facts.stage.cloud.aws(
-            f"apigateway update-rest-api --rest-api-id {api_id} "
-            "--patch-operations op=replace,path=/disableExecuteApiEndpoint,value=true"
-        ),
+        "Deploy with the domain. That switches the other address off once the domain answers.",
+        facts.stage.ops(f"deploy --domain {host}"),
     )
 
 

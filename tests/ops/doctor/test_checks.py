@@ -804,7 +804,17 @@ CASES: list[tuple[str, dict[str, Any], Light, str, str]] = [
         {"api-gateway.GetRestApi": {"disableExecuteApiEndpoint": False}},
         AMBER,
         "past what guards hello.example.org",
-        "--rest-api-id ours --patch-operations op=replace,path=/disableExecuteApiEndpoint",
+        "deploy --domain hello.example.org --stage prod",
+    ),
+    (
+        "API/Own address",
+        {
+            "api-gateway.GetRestApi": {},
+            "api-gateway.GetDomainName": Refusal("NotFoundException"),
+        },
+        GREEN,
+        "what stands at hello.example.org needs it",
+        "",
     ),
     *(
         ("API/Limit by client", changes, light, text, mend)

@@ -262,6 +262,7 @@ def well() -> dict[str, Any]:
             ]
         },
         "api-gateway.GetRestApi": {"disableExecuteApiEndpoint": True},
+        "api-gateway.GetDomainName": {"domainName": "hello.example.org"},
         "lambda.GetPolicy": {"Policy": "{}"},
         "http.API": Answer(200, (ROOT / "chalicelib/openapi.json").read_bytes(), 0.034),
         "http.Package": Answer(200, package(), 0.1),

@@ -154,8 +154,12 @@ def test_the_command_sends_the_mails_of_a_language(monkeypatch: pytest.MonkeyPat
     account = SimpleNamespace(session=SimpleNamespace(client=lambda name: name))
     monkeypatch.setattr(lookup, "account", lambda: account)
     monkeypatch.setattr(sending, "send", send)
-    done = CliRunner().invoke(ops, ["preview", "--send", "you@x.org", "--lang", "pt-BR"])
-    assert (done.exit_code, done.output) == (0, "9 mails are on their way to you@x.org.\n")
+    command = ["preview", "--send", "you@x.org", "--lang", "pt-BR"]
+    refused = CliRunner().invoke(ops, command, input="n\n")
+    assert f"Send {MAILS} mails to you@x.org (about 1 min)?" in refused.stderr
+    assert (refused.exit_code, sent) == (1, [])
+    done = CliRunner().invoke(ops, command, input="y\n")
+    assert (done.exit_code, done.stdout) == (0, "9 mails are on their way to you@x.org.\n")
     assert {specimen.lang for specimen in sent} == {"pt-BR"}
 
 

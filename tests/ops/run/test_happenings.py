@@ -48,6 +48,22 @@ def image(**attributes: str) -> dict[str, Any]:
             [("signed up", ""), ("validated", "import")],
         ),
         (image(mail="sent", nom="A"), image(mail="sent", nom="B"), []),
+        (
+            image(mail="sending", mail_at="5", reminded_at="5"),
+            image(mail="sent", mail_at="6", reminded_at="5"),
+            [("mailed", "the reminder")],
+        ),
+        (
+            image(mail="sending", mail_at="7", reminded_at="5"),
+            image(mail="sent", mail_at="8", reminded_at="5"),
+            [("mailed", "")],
+        ),
+        (image(mail="sent"), image(mail="owed", validated_at="5"), [("validated", "")]),
+        (
+            image(mail="sending", validated_at="5", welcomed_at="6"),
+            image(mail="sent", validated_at="5", welcomed_at="6"),
+            [("mailed", "the welcome")],
+        ),
         (image(mail="sent"), None, [("deleted", "")]),
         (image(mail="sent"), image(mail="deleted"), [("deleted", "")]),
         (image(mail="deleted"), image(mail="deleted", told="x"), []),

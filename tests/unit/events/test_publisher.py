@@ -28,6 +28,7 @@ class FakeBus:
 
     def __init__(self) -> None:
         self.taken: list[tuple[str, str]] = []
+        self.ids: list[tuple[str, str]] = []
         self.calls = 0
         self.down: Exception | None = None
         self.refuses: dict[str, str] = {}
@@ -42,8 +43,9 @@ class FakeBus:
         refused = {
             event: self.refuses[event.email] for event in events if event.email in self.refuses
         }
-        taken = (event for event in events if event not in refused)
+        taken = [event for event in events if event not in refused]
         self.taken += [(event.email, event.kind) for event in taken]
+        self.ids += [(json.loads(event.detail)["id"], event.kind) for event in taken]
         return refused
 
 
