@@ -27,11 +27,11 @@ def bench(against: str | None, rounds: int, seconds: int, only: tuple[str, ...])
     others = packages.contestants(SCRATCH / "others")
     results: list[Result] = []
 
-    def take(part: str, found: Iterable[Result]) -> None:
+    def take(part: str, measured: Iterable[Result]) -> None:
         if part in parts:
-            for one in found:
-                results.append(one)
-                click.echo(report.table([one]).splitlines()[-1])
+            for result in measured:
+                results.append(result)
+                click.echo(report.table([result]).splitlines()[-1])
 
     before = None
     if against:
@@ -55,9 +55,11 @@ def bench(against: str | None, rounds: int, seconds: int, only: tuple[str, ...])
 def _write(results: list[Result], against: str | None) -> None:
     text = f"{report.machine()}.{f' Before: commit {against}.' if against else ''}\n\n"
     text += report.table(results)
-    counted = {one.what: one.figures for one in results if one.section == "AWS calls a user"}
+    counted = {
+        result.measure: result.figures for result in results if result.section == "AWS calls a user"
+    }
     if counted:
-        ours = {what: figures[functions.OURS] for what, figures in counted.items()}
+        ours = {measure: figures[functions.OURS] for measure, figures in counted.items()}
         text += f"\n{report.cost_of_a_million(ours['writes'], ours['mails'])}\n"
     (BUILD / "bench.md").write_text(text, encoding="utf-8")
     report.plot(results, BUILD / "bench.png")

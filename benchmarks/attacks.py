@@ -211,7 +211,7 @@ def bounce(stack: Deployed, over: threading.Event) -> None:
         for name in ("sns", "dynamodb")
     }
     topics = clients["sns"].list_topics()["Topics"]
-    (topic,) = [one["TopicArn"] for one in topics if "feedback" in one["TopicArn"]]
+    (topic,) = [topic["TopicArn"] for topic in topics if "feedback" in topic["TopicArn"]]
     reported: set[str] = set()
     while not over.wait(0.5):
         for item in users(stack):

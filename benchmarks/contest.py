@@ -20,7 +20,7 @@ class Result:
     for ours divided by the contestant ``against``, and None where there is none."""
 
     section: str
-    what: str
+    measure: str
     unit: str
     rounds: Mapping[str, Sequence[float]]
     better: str = "less"
@@ -42,7 +42,7 @@ class Result:
             return None
         theirs = self.rounds[self.against]
         return median(
-            one / other for one, other in zip(self.rounds[contestant], theirs, strict=True)
+            figure / other for figure, other in zip(self.rounds[contestant], theirs, strict=True)
         )
 
     @property

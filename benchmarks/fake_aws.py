@@ -57,8 +57,8 @@ class FakeAws:
         """Calls by operation since this was last asked."""
         context = ssl.create_default_context(cafile=str(self.bundle))
         with urllib.request.urlopen(f"{self.endpoint}/counts", context=context) as answer:  # noqa: S310
-            found: dict[str, int] = json.load(answer)
-        return found
+            counts: dict[str, int] = json.load(answer)
+        return counts
 
 
 @contextmanager

@@ -38,10 +38,10 @@ class Field:
 
     def entrants(self, handler: str) -> dict[str, Function]:
         """Ours, and the earlier one if it takes part, by ``handler``."""
-        found = {OURS: Function(self.ours.code, handler)}
+        entrants = {OURS: Function(self.ours.code, handler)}
         if self.before:
-            found[BEFORE] = Function(self.before.code, handler)
-        return found
+            entrants[BEFORE] = Function(self.before.code, handler)
+        return entrants
 
     def other(self, handler: str, package: str = "") -> Function:
         return Function(self.others / (package or handler.partition(".")[0]), handler)
@@ -103,17 +103,19 @@ def cold_starts(field: Field, rounds: int) -> Iterator[Result]:
         ),
     ]
     with fake_aws.running(field.scratch / "aws") as aws:
-        for what, event, handler, others, target in starts:
+        for measure, event, handler, others, target in starts:
 
             def start(function: Function, event: Any = event) -> Callable[[], Run]:
                 return lambda: field.run(function, event, aws)
 
             contestants = {**field.entrants(handler), **others}
-            runs = in_turn(rounds, {name: start(one) for name, one in contestants.items()})
+            runs = in_turn(
+                rounds, {name: start(contestant) for name, contestant in contestants.items()}
+            )
             wall = _each(runs, lambda run: run.whole * 1000)
             cpu = _each(runs, lambda run: run.cpu * 1000)
-            yield Result("Cold start", what, "ms", wall, "less", BARE, target)
-            yield Result("Cold start, processor", what, "ms", cpu, "less", BARE)
+            yield Result("Cold start", measure, "ms", wall, "less", BARE, target)
+            yield Result("Cold start, processor", measure, "ms", cpu, "less", BARE)
 
 
 def _each(
@@ -125,7 +127,7 @@ def _each(
 
 def warm_requests(field: Field, rounds: int) -> Iterator[Result]:
     """Measure a request's own work, with nothing behind it."""
-    for what, event, bare in (
+    for measure, event, bare in (
         ("POST /users", events.post_user(), "bare.post_user"),
         ("GET /validate", events.open_link(), "bare.open_link"),
     ):
@@ -141,8 +143,10 @@ def warm_requests(field: Field, rounds: int) -> Iterator[Result]:
         def measured(function: Function, file: Path = file) -> Callable[[], float]:
             return lambda: _stubbed(function, file, field.libraries)
 
-        figures = in_turn(rounds, {name: measured(one) for name, one in contestants.items()})
-        yield Result("Warm request", what, "µs", figures, "less", CHALICE, 1.5)
+        figures = in_turn(
+            rounds, {name: measured(contestant) for name, contestant in contestants.items()}
+        )
+        yield Result("Warm request", measure, "µs", figures, "less", CHALICE, 1.5)
 
 
 def _stubbed(function: Function, event: Path, libraries: Path) -> float:
@@ -175,7 +179,9 @@ def batches(field: Field, rounds: int) -> Iterator[Result]:
             times = 2 if name == ARTICLE else 6
             return lambda: field.run(function, events.inserted(BATCH), aws, times)
 
-        runs = in_turn(rounds, {name: measured(name, one) for name, one in contestants.items()})
+        runs = in_turn(
+            rounds, {name: measured(name, contestant) for name, contestant in contestants.items()}
+        )
     first = _each(runs, lambda run: BATCH / run.events[0])
     later = _each(runs, lambda run: BATCH / median(run.events[1:]))
     memory = {name: [max(run.megabytes for run in seen)] for name, seen in runs.items()}
@@ -203,14 +209,14 @@ def calls(field: Field) -> Iterator[Result]:
             counted = aws.counts()
             writes, sends = counted.pop("UpdateItem", 0), counted.pop("outbound-emails", 0)
             totals[name] = {"writes": writes, "reads": sum(counted.values()), "mails": sends}
-    for what, target in (("writes", 6), ("reads", 0), ("mails", 1)):
-        figures = {name: found[what] for name, found in totals.items()}
-        yield Result("AWS calls a user", what, "", once(figures), "less", "", target)
+    for kind, target in (("writes", 6), ("reads", 0), ("mails", 1)):
+        figures = {name: counts[kind] for name, counts in totals.items()}
+        yield Result("AWS calls a user", kind, "", once(figures), "less", "", target)
 
 
 def sizes(field: Field) -> Iterator[Result]:
     packages = {OURS: field.ours, **({BEFORE: field.before} if field.before else {})}
     size = {name: package.size / 1e6 for name, package in packages.items()}
-    files = {name: float(one.files) for name, one in packages.items()}
+    files = {name: float(contestant.files) for name, contestant in packages.items()}
     yield Result("Package", "size", "MB", once(size), "less", "", 1.5)
     yield Result("Package", "files", "", once(files))

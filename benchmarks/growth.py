@@ -61,9 +61,9 @@ def growth(stack: Deployed, libraries: Path, folder: Path) -> Iterator[Result]:
         filled = size - added
         for name, measure in measured.items():
             took, held = measure.run(size)
-            told = took / size * 1000 if measure.each else took
+            figure = took / size * 1000 if measure.each else took
             contestant = OURS if size == SIZES[-1] else f"with {size:,}"
-            seconds.setdefault(name, {})[contestant] = told * 1000
+            seconds.setdefault(name, {})[contestant] = figure * 1000
             if held is not None:
                 megabytes.setdefault(name, {})[contestant] = held
         added += REQUESTS + 1 + MORE

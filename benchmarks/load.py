@@ -36,8 +36,8 @@ def under_load(stack: Deployed, folder: Path, seconds: int) -> Iterator[Result]:
     theirs, _ = _locust(bare, folder / "bare", seconds)
     started = time.time()
     ours, accepted = _locust(stack.api, folder / "ours", seconds)
-    for what, column in (("median", "50%"), ("95 of 100", "95%"), ("99 of 100", "99%")):
-        yield Result("Under load", f"answer, {what}", "ms", once(_figures(ours, theirs, column)))
+    for measure, column in (("median", "50%"), ("95 of 100", "95%"), ("99 of 100", "99%")):
+        yield Result("Under load", f"answer, {measure}", "ms", once(_figures(ours, theirs, column)))
     rate = {OURS: float(ours["Requests/s"]), CHALICE: float(theirs["Requests/s"])}
     yield Result("Under load", "sign-ups", "a second", once(rate), "more", CHALICE)
     mailed = _wait_until_mailed(stack, accepted)
@@ -46,9 +46,9 @@ def under_load(stack: Deployed, folder: Path, seconds: int) -> Iterator[Result]:
     waits = sorted(at - signed_up for signed_up, at in mailed.values())
     mails = len(mailed) / (max(at for _, at in mailed.values()) - started)
     yield Result("Under load", "mails", "a second", once({OURS: mails}))
-    for what, part in (("median", 0.5), ("95 of 100", 0.95)):
+    for measure, part in (("median", 0.5), ("95 of 100", 0.95)):
         wait = {OURS: waits[int(len(waits) * part)]}
-        yield Result("Under load", f"sign-up to mail, {what}", "s", once(wait))
+        yield Result("Under load", f"sign-up to mail, {measure}", "s", once(wait))
     lost = len(accepted - mailed.keys())
     yield Result(
         "Under load", f"lost of {len(accepted)}", "mails", once({OURS: lost}), "less", "", 0
@@ -89,14 +89,14 @@ def _wait_until_mailed(stack: Deployed, accepted: set[str]) -> dict[str, tuple[f
     deadline = time.monotonic() + PATIENCE
     mailed: dict[str, tuple[float, float]] = {}
     while len(mailed) < len(accepted) and time.monotonic() < deadline:
-        found = {
+        found_mails = {
             item["email"]["S"]: (_epoch(item["created_at"]["S"]), _epoch(item["mail_at"]["S"]))
             for item in _items(stack)
             if item["mail"]["S"] == "sent" and item["email"]["S"] in accepted
         }
-        if len(found) > len(mailed):
+        if len(found_mails) > len(mailed):
             deadline = time.monotonic() + PATIENCE
-        mailed = found
+        mailed = found_mails
         time.sleep(1)
     return mailed
 

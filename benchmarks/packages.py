@@ -153,12 +153,12 @@ def _is_free(port: int) -> bool:
 
 
 def _unpacked(state: Path) -> Package:
-    (found,) = (state / "project" / ".chalice" / "deployments").glob("*.zip")
+    (zip_file,) = (state / "project" / ".chalice" / "deployments").glob("*.zip")
     code = state / "package"
     shutil.rmtree(code, ignore_errors=True)
-    unpack(found, code)
-    with ZipFile(found) as package:
-        return Package(code, found.stat().st_size, len(package.namelist()))
+    unpack(zip_file, code)
+    with ZipFile(zip_file) as package:
+        return Package(code, zip_file.stat().st_size, len(package.namelist()))
 
 
 def unpack(package: Path, folder: Path) -> None:
@@ -176,9 +176,9 @@ def unpack(package: Path, folder: Path) -> None:
 
 def _tops(distribution: str) -> dict[str, Path]:
     """Return what a distribution has put into site-packages, without what leads out of there."""
-    found = importlib.metadata.distribution(distribution)
-    site = Path(str(found.locate_file("")))
-    tops = {Path(str(file)).parts[0] for file in found.files or ()} - {"..", "__pycache__"}
+    installed = importlib.metadata.distribution(distribution)
+    site = Path(str(installed.locate_file("")))
+    tops = {Path(str(file)).parts[0] for file in installed.files or ()} - {"..", "__pycache__"}
     return {top: site / top for top in tops}
 
 

@@ -85,5 +85,5 @@ def run(
     _, errors = process.communicate()
     if process.returncode or not report:
         raise SystemExit(f"{function.handler} in {function.code} failed:\n{errors}")
-    told = json.loads(report)
-    return Run(whole, told["cpu"], told["events"], told["megabytes"])
+    measured = json.loads(report)
+    return Run(whole, measured["cpu"], measured["events"], measured["megabytes"])

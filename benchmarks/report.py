@@ -44,8 +44,8 @@ def cost_of_a_million(writes: float, mails: float) -> str:
         f"{EVENTS} events": EVENTS * EVENT,
         "4 KB of logs": LOGS * LOGGED_GB,
     }
-    told = " + ".join(f"{what} {part * 1e6:.2f}" for what, part in parts.items())
-    return f"A million users cost ${sum(parts.values()) * 1e6:.2f}: {told}."
+    sum_in_words = " + ".join(f"{part_name} {part * 1e6:.2f}" for part_name, part in parts.items())
+    return f"A million users cost ${sum(parts.values()) * 1e6:.2f}: {sum_in_words}."
 
 
 def table(results: Sequence[Result]) -> str:
@@ -57,32 +57,33 @@ def table(results: Sequence[Result]) -> str:
         "| what | Bienvenue | before | others | ratio | target |",
         "|---|--:|--:|---|--:|---|",
     ]
-    rows += [_row(one) for one in results]
+    rows += [_row(result) for result in results]
     return "\n".join(rows) + "\n"
 
 
-def _row(one: Result) -> str:
-    others = {name: f for name, f in one.figures.items() if name not in (OURS, BEFORE)}
-    ours = _figure(one.figures.get(OURS), one.unit)
-    before = _figure(one.figures.get(BEFORE), one.unit)
-    told = " · ".join(f"{name} {_figure(figure)}" for name, figure in others.items())
-    ratio = _ratio(one, OURS)
-    if BEFORE in one.figures and ratio:
-        ratio += f" (was {_ratio(one, BEFORE)})"
-    return f"| {one.section}: {one.what} | {ours} | {before} | {told} | {ratio} | {_target(one)} |"
+def _row(result: Result) -> str:
+    others = {name: f for name, f in result.figures.items() if name not in (OURS, BEFORE)}
+    ours = _figure(result.figures.get(OURS), result.unit)
+    before = _figure(result.figures.get(BEFORE), result.unit)
+    others_in_words = " · ".join(f"{name} {_figure(figure)}" for name, figure in others.items())
+    ratio = _ratio(result, OURS)
+    if BEFORE in result.figures and ratio:
+        ratio += f" (was {_ratio(result, BEFORE)})"
+    name = f"{result.section}: {result.measure}"
+    return f"| {' | '.join((name, ours, before, others_in_words, ratio, _target(result)))} |"
 
 
-def _ratio(one: Result, contestant: str) -> str:
-    ratio = one.ratio(contestant)
-    return f"{ratio:.2f} of {one.against}" if ratio is not None else ""
+def _ratio(result: Result, contestant: str) -> str:
+    ratio = result.ratio(contestant)
+    return f"{ratio:.2f} of {result.against}" if ratio is not None else ""
 
 
-def _target(one: Result) -> str:
-    if one.target is None:
+def _target(result: Result) -> str:
+    if result.target is None:
         return ""
-    sign = "≤" if one.better == "less" else "≥"
-    verdict = "met" if one.met else "**missed**"
-    return f"{sign} {one.target:g}: {verdict}"
+    sign = "≤" if result.better == "less" else "≥"
+    verdict = "met" if result.met else "**missed**"
+    return f"{sign} {result.target:g}: {verdict}"
 
 
 def _figure(figure: float | None, unit: str = "") -> str:
@@ -113,28 +114,30 @@ def plot(results: Sequence[Result], file: Path) -> None:
     import matplotlib.pyplot as plt
 
     shown = [
-        one
-        for one in results
-        if OURS in one.figures
-        and len(one.figures) > 1
-        and one.section in ("Cold start", "Warm request", "Batch of 100")
-        and "limit" not in one.what
-        and "three calls" not in one.what
+        result
+        for result in results
+        if OURS in result.figures
+        and len(result.figures) > 1
+        and result.section in ("Cold start", "Warm request", "Batch of 100")
+        and "limit" not in result.measure
+        and "three calls" not in result.measure
     ]
     if not shown:
         return
     columns = 2
     rows = -(-len(shown) // columns)
     figure, axes = plt.subplots(rows, columns, figsize=(11, 1.9 * rows), squeeze=False)
-    for axis, one in zip(axes.flat, shown, strict=False):
-        names = list(one.figures)
+    for axis, result in zip(axes.flat, shown, strict=False):
+        names = list(result.figures)
         colours = [{OURS: "#0a5f4d", BEFORE: "#8fb8ad"}.get(name, "#b9b4a6") for name in names]
-        bars = axis.barh(names, list(one.figures.values()), color=colours)
+        bars = axis.barh(names, list(result.figures.values()), color=colours)
         axis.bar_label(bars, fmt="%.0f", padding=3, fontsize=8)
         axis.invert_yaxis()
         axis.margins(x=0.15)
-        arrow = "less is better" if one.better == "less" else "more is better"
-        axis.set_title(f"{one.section}: {one.what} ({one.unit}; {arrow})", fontsize=9, loc="left")
+        arrow = "less is better" if result.better == "less" else "more is better"
+        axis.set_title(
+            f"{result.section}: {result.measure} ({result.unit}; {arrow})", fontsize=9, loc="left"
+        )
         axis.tick_params(labelsize=8)
         axis.spines[["top", "right"]].set_visible(False)
     for axis in axes.flat[len(shown) :]:

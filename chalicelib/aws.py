@@ -90,9 +90,9 @@ def _once(load: Callable[..., None]) -> Callable[..., None]:
     """Return ``load``, made to do nothing for arguments that it had before."""
     loaded: list[Any] = []
 
-    def load_once(*what: object, **named: object) -> None:
-        if (what, named) not in loaded:
-            load(*what, **named)
-            loaded.append((what, named))
+    def load_once(*arguments: object, **named: object) -> None:
+        if (arguments, named) not in loaded:
+            load(*arguments, **named)
+            loaded.append((arguments, named))
 
     return load_once

@@ -131,21 +131,21 @@ class OwnFields:
     @property
     def names(self) -> tuple[str, ...]:
         """The names that a sign-up may send."""
-        return (*(one.name for one in self.fields), *self.sources)
+        return (*(field.name for field in self.fields), *self.sources)
 
     @property
     def consents(self) -> tuple[OwnField, ...]:
         """The boxes of consent."""
-        return tuple(one for one in self.fields if one.type == CONSENT)
+        return tuple(field for field in self.fields if field.type == CONSENT)
 
     @property
     def required_samples(self) -> dict[str, str]:
         """The least that a sign-up must say of these fields."""
-        return {one.name: one.sample for one in self.fields if one.is_required}
+        return {field.name: field.sample for field in self.fields if field.is_required}
 
     def find(self, name: str) -> OwnField | None:
         """Return the field of that name; None for sources and unknown names."""
-        return next((one for one in self.fields if one.name == name), None)
+        return next((field for field in self.fields if field.name == name), None)
 
 
 def page_mistakes(folder: str) -> list[str]:
@@ -170,10 +170,10 @@ def pieces(text: str) -> Iterator[tuple[str, str]]:
     A link is written as in Markdown: ``[terms](https://example.org/terms)``.
     """
     end = 0
-    for found in _LINK.finditer(text):
-        yield text[end : found.start()], ""
-        yield found[1], found[2]
-        end = found.end()
+    for link in _LINK.finditer(text):
+        yield text[end : link.start()], ""
+        yield link[1], link[2]
+        end = link.end()
     yield text[end:], ""
 
 
@@ -185,11 +185,11 @@ def read(
     ``definition`` is the text of its fields.json, or empty. ``sources`` is SOURCE_FIELDS.
     """
     mistakes: list[str] = []
-    found: list[OwnField] = []
+    fields: list[OwnField] = []
     reader = _Reader(languages, default_lang)
     for name, entry in _entries(definition, mistakes).items():
         try:
-            found.append(reader.field(name, entry))
+            fields.append(reader.field(name, entry))
         except _Mistake as mistake:
             mistakes.append(f"{templates.FIELDS}: {name[:32]!r} {mistake}")
     names = tuple(
@@ -199,7 +199,7 @@ def read(
             for name in (_UTM_NAMES if source == _UTM else (source,))
         )
     )
-    used = {one.name for one in found}
+    used = {field.name for field in fields}
     mistakes += [
         f"SOURCE_FIELDS has {name[:32]!r}: use utm_*, or names such as ref, of small letters, "
         "digits and _"
@@ -208,7 +208,7 @@ def read(
     ]
     if len(names) > MAX_SOURCES:
         mistakes.append(f"SOURCE_FIELDS may have at most {MAX_SOURCES} names")
-    return OwnFields(tuple(found), names), mistakes
+    return OwnFields(tuple(fields), names), mistakes
 
 
 def _entries(definition: str, mistakes: list[str]) -> dict[str, Any]:
@@ -272,24 +272,24 @@ class _Reader:
     def _none(self) -> Texts:
         return Texts({}, ())
 
-    def _texts(self, what: str, value: Any, longest: int = MAX_LABEL) -> Texts:
+    def _texts(self, purpose: str, value: Any, longest: int = MAX_LABEL) -> Texts:
         texts = {self._default: value} if isinstance(value, str) else value
         if not isinstance(texts, dict) or not texts:
-            raise _Mistake(f"needs a {what}: a text, or an object with a text for each language")
+            raise _Mistake(f"needs a {purpose}: a text, or an object with a text for each language")
         for tag, text in texts.items():
             if tag not in self._tags:
-                raise _Mistake(f"has a {what} in {tag!r}, which is no language of the stage")
+                raise _Mistake(f"has a {purpose} in {tag!r}, which is no language of the stage")
             if not isinstance(text, str) or not text.strip() or not text.isprintable():
-                raise _Mistake(f"has a {what} in {tag!r} that is not one line of text")
+                raise _Mistake(f"has a {purpose} in {tag!r} that is not one line of text")
             if len(text) > longest:
-                raise _Mistake(f"has a {what} in {tag!r} of more than {longest} characters")
+                raise _Mistake(f"has a {purpose} in {tag!r} of more than {longest} characters")
             for _, href in pieces(text):
                 if href and not _HREF.fullmatch(href):
-                    raise _Mistake(f"has a {what} with a link that does not start with https://")
+                    raise _Mistake(f"has a {purpose} with a link that does not start with https://")
         fallbacks = (templates.LAST_RESORT, self._default)
         general = templates.from_general(self._default)
         if not {*fallbacks, *general} & texts.keys():
-            raise _Mistake(f"needs a {what} in {' or '.join(dict.fromkeys(fallbacks))}")
+            raise _Mistake(f"needs a {purpose} in {' or '.join(dict.fromkeys(fallbacks))}")
         return Texts(texts, (*fallbacks, *reversed([*general])))
 
     def _choices(self, value: Any) -> Mapping[str, Texts]:

@@ -319,11 +319,13 @@ def _is_base_url(text: str) -> bool:
 def _are_origins(text: str) -> bool:
     """Return True for ``*`` alone, or for origins without paths and default ports."""
     origins = text.lower().split()
-    return origins == ["*"] or all(_is_url(one) and one == origin_of(one) for one in origins)
+    return origins == ["*"] or all(
+        _is_url(origin) and origin == origin_of(origin) for origin in origins
+    )
 
 
 def _are_return_urls(text: str) -> bool:
-    return all(return_urls.is_prefix(one) for one in text.split())
+    return all(return_urls.is_prefix(prefix) for prefix in text.split())
 
 
 def _is_url(text: str) -> bool:

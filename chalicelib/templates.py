@@ -102,10 +102,10 @@ class Templates:
             room, _, rest = name.partition("/")
             in_one_language = f"{room}/{lang}/{rest}"
             own = any((folder / in_one_language).is_file() for folder in self._folders[:-1])
-            found = in_one_language if own else name
-            self._files[name, lang] = found, Template(self.read(found))
-        found, template = self._files[name, lang]
-        return _substitute(template, _Scope(self.words(lang), values, render), found)
+            file = in_one_language if own else name
+            self._files[name, lang] = file, Template(self.read(file))
+        file, template = self._files[name, lang]
+        return _substitute(template, _Scope(self.words(lang), values, render), file)
 
     def _read_words(self, lang: str) -> Mapping[str, str]:
         words: dict[str, str] = {}
@@ -179,7 +179,8 @@ class _Scope(dict[str, str]):
 
         placeholders = Template.pattern.finditer(self._words[f"{name}.other"])
         values = (
-            self._values.get(found["named"] or found["braced"] or "", "") for found in placeholders
+            self._values.get(placeholder["named"] or placeholder["braced"] or "", "")
+            for placeholder in placeholders
         )
         number = next((int(value) for value in values if value.isdecimal()), 0)
         category = plurals.category(self._values.get("lang", ""), number)

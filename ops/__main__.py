@@ -70,9 +70,9 @@ class Commands(click.Group):
             with formatter.section(title):
                 formatter.write_dl(
                     [
-                        (name, one.get_short_help_str(limit=80))
-                        for name, one in commands.items()
-                        if one
+                        (name, command.get_short_help_str(limit=80))
+                        for name, command in commands.items()
+                        if command
                     ],
                     col_max=12,
                 )

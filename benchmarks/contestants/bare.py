@@ -52,9 +52,9 @@ def open_link(event, _context):
 def record_mail_feedback(event, _context):
     for record in event["Records"]:
         message = json.loads(record["Sns"]["Message"])
-        for one in message["bounce"]["bouncedRecipients"]:
+        for recipient in message["bounce"]["bouncedRecipients"]:
             update(
-                one["emailAddress"],
+                recipient["emailAddress"],
                 "SET mail = :bounced, mail_at = :now",
                 "attribute_exists(email)",
                 bounced="bounced",

@@ -86,7 +86,7 @@ class Drain:
             still_owed |= {image["email"]["S"] for image in due} - run.settled()
             mailed += run.count(Outcome.SENT)
             seen += len(due)
-            oldest = oldest or next((one.since for one in batch if one.email in still_owed), "")
+            oldest = oldest or next((mail.since for mail in batch if mail.email in still_owed), "")
             if why:  # SES's own account says so
                 break
             if run.why == RATE:  # fresh sign-ups need more of the rate than is kept for them
@@ -100,7 +100,7 @@ class Drain:
             took = (self.clock.now() - begun).total_seconds()
             self.clock.pause(max(0.0, len(due) / pace - took))
             if self.clock.now() - started >= RUN:
-                oldest = oldest or next((one.since for one in waiting), "")
+                oldest = oldest or next((mail.since for mail in waiting), "")
                 break
         since = _moment(oldest)
         age = (self.clock.now() - since).total_seconds() if since else 0.0

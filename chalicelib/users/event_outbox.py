@@ -43,11 +43,11 @@ class EventOutbox:
 
         The item of a deleted user has then served its purpose, and expires.
         """
-        told = {name: Raw(value) for name, value in mapping(image, "told").items()}
+        told_at = {name: Raw(value) for name, value in mapping(image, "told").items()}
         for entry in entries(image):
-            told[string(entry, "kind")] = Raw(entry["at"])
+            told_at[string(entry, "kind")] = Raw(entry["at"])
         change, condition = "SET told = :told", "owed_events = :owed_events"
-        values: dict[str, object] = {":told": told, ":owed_events": Raw(image["owed_events"])}
+        values: dict[str, object] = {":told": told_at, ":owed_events": Raw(image["owed_events"])}
         if string(image, "mail") == DELETED:
             change += ", expires_at = :past"
             condition += " AND mail = :deleted"

@@ -80,8 +80,8 @@ def _is_ticked(value: object) -> bool:
 def _consent(field: OwnField, value: object, lang: str) -> Consent | bool:
     """Return the text that was agreed to: the one that the value names by its hash, if it does."""
     if isinstance(value, str) and len(value) == 64:
-        found = field.by_hash(value)
-        if found is None:  # the text has changed since the page was shown
+        shown = field.by_hash(value)
+        if shown is None:  # the text has changed since the page was shown
             raise ValueRefused("consent_changed")
-        return Consent(*reversed(found))
+        return Consent(*reversed(shown))
     return Consent(*reversed(field.shown(lang))) if _is_ticked(value) else False

@@ -137,17 +137,17 @@ _DOMAIN = re.compile(
 
 def _has_domain(read: str) -> bool:
     return ("." in read or "\u3002" in read) and any(
-        _is_top_level(found["top"]) and not _is_name_as_well(found)
-        for found in _DOMAIN.finditer(read.casefold())
+        _is_top_level(match["top"]) and not _is_name_as_well(match)
+        for match in _DOMAIN.finditer(read.casefold())
     )
 
 
-def _is_name_as_well(found: re.Match[str]) -> bool:
-    if not found["before"]:
+def _is_name_as_well(match: re.Match[str]) -> bool:
+    if not match["before"]:
         return False
-    if found["top"] in _PARTICLES:
-        return found["next"] not in (None, "/", ":")
-    return bool(_NAMES_AS_WELL.fullmatch(found["top"])) and found["next"] not in ("/", ":")
+    if match["top"] in _PARTICLES:
+        return match["next"] not in (None, "/", ":")
+    return bool(_NAMES_AS_WELL.fullmatch(match["top"])) and match["next"] not in ("/", ":")
 
 
 def _is_top_level(label: str) -> bool:

@@ -247,7 +247,7 @@ class Pages:
     @property
     def _seen_names(self) -> tuple[str, ...]:
         """The names of the fields that users see."""
-        return (*TYPED, *(one.name for one in self.own.fields)) if self.own else TYPED
+        return (*TYPED, *(field.name for field in self.own.fields)) if self.own else TYPED
 
     def _kept(self, lang: str, typed: Mapping[str, str]) -> dict[str, str]:
         """Return what the forms of a page carry of what was typed."""

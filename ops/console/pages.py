@@ -116,8 +116,8 @@ def result(frame: Frame, user: Plain, handle: str) -> str:
 
 
 def results_end(count: int, *, is_all: bool, problem: str = "") -> str:
-    found = "No user" if not count else "1 user" if count == 1 else f"{count} users"
-    words = f"{found} found."
+    users = "No user" if not count else "1 user" if count == 1 else f"{count} users"
+    words = f"{users} found."
     if problem:
         words = f"The search broke off: {problem}"
     elif not is_all:
@@ -145,8 +145,8 @@ def person(
 
     ``unsuppress`` is the command that takes the address off SES's suppression list.
     """
-    told = timeline.entries(user, now)
-    past, ahead = [e for e in told if e.at <= now], [e for e in told if e.at > now]
+    entries = timeline.entries(user, now)
+    past, ahead = [e for e in entries if e.at <= now], [e for e in entries if e.at > now]
     buttons = "".join(_button(frame, handle, act) for act in offered)
     step = people.next_step(user, now)
     parts = [
@@ -221,12 +221,12 @@ def _button(frame: Frame, handle: str, act: str) -> str:
     return frame.form(f"user/{handle}/{act}", f"<button>{words}</button>")
 
 
-def _timeline(told: Iterable[Entry], now: datetime) -> str:
+def _timeline(entries: Iterable[Entry], now: datetime) -> str:
     rows = "\n".join(
         f'<li><time datetime="{entry.at:%Y-%m-%dT%H:%M:%SZ}">{entry.at:%Y-%m-%d %H:%M:%S} UTC '
         f"<span>{people.distance(entry.at - now)}</span></time>"
         f"<p>{escape(entry.words)}{_by(entry)}</p></li>"
-        for entry in told
+        for entry in entries
     )
     return f"<ol class=timeline>\n{rows}\n</ol>"
 

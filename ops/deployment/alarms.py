@@ -23,7 +23,7 @@ def find(cloudwatch: Any, project: Project, *, has_webhook: bool = False) -> dic
     """Return the alarms that exist, as CloudWatch describes them, by their names."""
     wanted = names(project, has_webhook=has_webhook)
     described = cloudwatch.describe_alarms(AlarmNames=wanted)["MetricAlarms"]
-    return {one["AlarmName"]: one for one in described}
+    return {alarm["AlarmName"]: alarm for alarm in described}
 
 
 def ensure(cloudwatch: Any, project: Project, outputs: Mapping[str, str], say: Say) -> None:
@@ -53,7 +53,7 @@ def _as_templated(project: Project, values: Mapping[str, str]) -> dict[str, Any]
     about = {"AppName": project.app_name, "Stage": project.stage, "HasEvents": has_events}
     values = {**about, **values}
     alarms = properties("AWS::CloudWatch::Alarm", values).values()
-    return {one["AlarmName"]: one for one in alarms}
+    return {alarm["AlarmName"]: alarm for alarm in alarms}
 
 
 def read_address(email: str) -> str:
@@ -74,10 +74,10 @@ def left_to_do(sns: "SNSClient", topic: str, email: str, aws: Callable[[str], st
         return ["Alarms are mailed to no one. Deploy again with --alarms-to ops@example.org"]
     pages = sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic)
     arns = [
-        one["SubscriptionArn"]
+        subscription["SubscriptionArn"]
         for page in pages
-        for one in page["Subscriptions"]
-        if one["Endpoint"] == email
+        for subscription in page["Subscriptions"]
+        if subscription["Endpoint"] == email
     ]
     if any(arn.startswith("arn:") for arn in arns):
         return []

@@ -58,13 +58,13 @@ def _functions(lambda_: "LambdaClient", project: Project) -> list[Resource]:
     pages = lambda_.get_paginator("list_functions").paginate()
     return [
         {
-            "name": names[one["FunctionName"]],
+            "name": names[function["FunctionName"]],
             "resource_type": "lambda_function",
-            "lambda_arn": one["FunctionArn"],
+            "lambda_arn": function["FunctionArn"],
         }
         for page in pages
-        for one in page["Functions"]
-        if one["FunctionName"] in names
+        for function in page["Functions"]
+        if function["FunctionName"] in names
     ]
 
 
@@ -72,21 +72,21 @@ def _mappings(lambda_: "LambdaClient", project: Project) -> list[Resource]:
     return [
         {
             # Also that of a former table, which may still be there.
-            "name": f"{event_source_mapping.RESOURCE}-{one['UUID']}",
+            "name": f"{event_source_mapping.RESOURCE}-{mapping['UUID']}",
             "resource_type": "dynamodb_event",
-            "stream_arn": one["EventSourceArn"],
-            "event_uuid": one["UUID"],
-            "lambda_arn": one["FunctionArn"],
+            "stream_arn": mapping["EventSourceArn"],
+            "event_uuid": mapping["UUID"],
+            "lambda_arn": mapping["FunctionArn"],
         }
-        for one in event_source_mapping.find(lambda_, project)
-        if f":table/{project.users_table}/stream/" in one["EventSourceArn"]
+        for mapping in event_source_mapping.find(lambda_, project)
+        if f":table/{project.users_table}/stream/" in mapping["EventSourceArn"]
     ]
 
 
 def _subscriptions(sns: "SNSClient", project: Project, topic: str) -> list[Resource]:
     pages = sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic)
     try:
-        found = [one for page in pages for one in page["Subscriptions"]]
+        subscriptions = [subscription for page in pages for subscription in page["Subscriptions"]]
     except sns.exceptions.NotFoundException:  # the topic went with its stack
         return []
     function = f":function:{project.function(event_invoke_config.FEEDBACK)}"
@@ -96,11 +96,11 @@ def _subscriptions(sns: "SNSClient", project: Project, topic: str) -> list[Resou
             "resource_type": "sns_event",
             "topic": topic,
             "topic_arn": topic,
-            "lambda_arn": one["Endpoint"],
-            "subscription_arn": one["SubscriptionArn"],
+            "lambda_arn": subscription["Endpoint"],
+            "subscription_arn": subscription["SubscriptionArn"],
         }
-        for one in found
-        if one["Endpoint"].endswith(function)
+        for subscription in subscriptions
+        if subscription["Endpoint"].endswith(function)
     ]
 
 
@@ -109,13 +109,13 @@ def _rules(events: Any, project: Project) -> list[Resource]:
     pages = events.get_paginator("list_rules").paginate(NamePrefix=project.full_name)
     return [
         {
-            "name": f"{rules[one['Name']]}-event",
+            "name": f"{rules[rule['Name']]}-event",
             "resource_type": "cloudwatch_event",
-            "rule_name": one["Name"],
+            "rule_name": rule["Name"],
         }
         for page in pages
-        for one in page["Rules"]
-        if one["Name"] in rules
+        for rule in page["Rules"]
+        if rule["Name"] in rules
     ]
 
 

@@ -31,12 +31,12 @@ def api_stage_arn(cloud: Cloud, api_id: str, api_stage: str) -> str:
 def find(wafv2: Any, stage_arn: str) -> dict[str, Any] | None:
     """Return the web ACL of an API's stage; None if it has none."""
     try:
-        found: dict[str, Any] | None = wafv2.get_web_acl_for_resource(ResourceArn=stage_arn).get(
+        web_acl: dict[str, Any] | None = wafv2.get_web_acl_for_resource(ResourceArn=stage_arn).get(
             "WebACL"
         )
     except wafv2.exceptions.WAFNonexistentItemException:
         return None
-    return found
+    return web_acl
 
 
 def check(wafv2: Any, project: Project, stage_arn: str) -> None:

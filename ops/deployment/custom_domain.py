@@ -108,8 +108,8 @@ class CustomDomain:
             self._gateway.delete_domain_name(domainName=self.name)  # its mappings go with it
             removed = True
         acm = self._acm
-        for one in self._certificates():
-            arn = one["CertificateArn"]
+        for certificate in self._certificates():
+            arn = certificate["CertificateArn"]
             tags = acm.list_tags_for_certificate(CertificateArn=arn)["Tags"]
             if {"Key": TAG, "Value": self.project.full_name} in tags:
                 acm.delete_certificate(CertificateArn=arn)
@@ -126,24 +126,30 @@ class CustomDomain:
 
     def _certificates(self) -> list[Any]:
         """Return the region's certificates for the domain, issued ones first."""
-        found: list[Any] = []
+        certificates: list[Any] = []
         for status in ("ISSUED", "PENDING_VALIDATION"):
             pages = self._acm.get_paginator("list_certificates").paginate(
                 CertificateStatuses=[status],
                 Includes={"keyTypes": ["RSA_2048", "EC_prime256v1", "EC_secp384r1"]},
             )
-            listed = [one for page in pages for one in page["CertificateSummaryList"]]
+            listed = [
+                certificate for page in pages for certificate in page["CertificateSummaryList"]
+            ]
             own, parent = self.name, f"*.{self.name.partition('.')[2]}"
-            found += [one for one in listed if one["DomainName"] == own]
+            certificates += [
+                certificate for certificate in listed if certificate["DomainName"] == own
+            ]
             if status == "ISSUED":
-                found += [one for one in listed if one["DomainName"] == parent]
-        return found
+                certificates += [
+                    certificate for certificate in listed if certificate["DomainName"] == parent
+                ]
+        return certificates
 
     def _certificate(self) -> Any:
-        found = self._certificates()
+        certificates = self._certificates()
         arn = (
-            found[0]["CertificateArn"]
-            if found
+            certificates[0]["CertificateArn"]
+            if certificates
             else self._acm.request_certificate(
                 DomainName=self.name,
                 ValidationMethod="DNS",

@@ -110,15 +110,15 @@ def _destroy(cloud: Cloud, project: Project, progress: Progress, delete_users: b
             parameter_store.remove(client("ssm"), [project.parameter(name) for name in names])
         else:
             shared_settings.share(client("ssm"), project)
-        what = "the checkout has forgotten what was deployed"
-        say(what if remembered else "there was nothing to forget")
+        forgotten = "the checkout has forgotten what was deployed"
+        say(forgotten if remembered else "there was nothing to forget")
 
     sender = before.get("MAIL_FROM", "")
     left = [
         _users_left(cloud, project, sender, deleted=delete_users) if had_users else "",
         _identity_left(cloud, sender),
     ]
-    return [what for what in left if what]
+    return [resource for resource in left if resource]
 
 
 def _is_remembered(project: Project) -> bool:
@@ -126,21 +126,23 @@ def _is_remembered(project: Project) -> bool:
 
 
 def _remove_deployed(cloud: Cloud, project: Project, say: Say) -> None:
-    found = chalice_record.find(cloud, project)
-    if not found:
+    resources = chalice_record.find(cloud, project)
+    if not resources:
         say("nothing to remove")
         return
-    project.replace(found)
+    project.replace(resources)
     functions.remove(cloud, project, say)
-    names = [one["name"] for one in found if one["resource_type"] == "lambda_function"]
+    names = [
+        resource["name"] for resource in resources if resource["resource_type"] == "lambda_function"
+    ]
     say(f"{', '.join(names) or 'what was left of them'} removed")
 
 
 def _delete_logs(logs: Any, project: Project, say: Say) -> None:
-    found = _log_groups(logs, project)
-    for group in found:
+    groups = _log_groups(logs, project)
+    for group in groups:
         logs.delete_log_group(logGroupName=group)
-    say(f"{len(found)} log groups deleted" if found else "nothing to remove")
+    say(f"{len(groups)} log groups deleted" if groups else "nothing to remove")
 
 
 def _log_groups(logs: Any, project: Project) -> list[str]:

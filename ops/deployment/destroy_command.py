@@ -44,8 +44,8 @@ def destroy(stage: str, yes: bool, delete_users: str | None) -> None:
         )
     left = take_down(cloud, project, progress, delete_users=delete_users is not None)
     click.echo(f"\n{stage} is down.")
-    for what in left:
-        click.echo(f"\n{what}")
+    for resource in left:
+        click.echo(f"\n{resource}")
 
 
 def _confirm(question: str, answer: str) -> None:

@@ -98,10 +98,10 @@ def find(
         FunctionName=project.function(FUNCTION)
     )
     try:
-        found = [mapping for page in pages for mapping in page["EventSourceMappings"]]
+        mappings = [mapping for page in pages for mapping in page["EventSourceMappings"]]
     except lambda_.exceptions.ResourceNotFoundException:  # no such function yet
         return []
-    return [mapping for mapping in found if mapping.get("State") != "Deleting"]
+    return [mapping for mapping in mappings if mapping.get("State") != "Deleting"]
 
 
 def _wanted(dead_letters: str, absent: Any) -> dict[str, Any]:

@@ -38,13 +38,13 @@ def ensure(
     ``called`` says what the stack calls its resources: a filter that is put back under that name is
     still the stack's, and nothing is counted twice.
     """
-    found = find(logs, project)
+    retentions = find(logs, project)
     changed = False
     for name in project.functions():
         group = group_of(project, name)
-        if group not in found:  # by name, or retention is set of one that is not there
+        if group not in retentions:  # by name, or retention is set of one that is not there
             logs.create_log_group(logGroupName=group)
-        if found.get(group) != days:
+        if retentions.get(group) != days:
             logs.put_retention_policy(logGroupName=group, retentionInDays=days)
             changed = True
         changed |= _write_json(lambda_, project.function(name))
@@ -60,11 +60,11 @@ def differences(logs: Any, project: Project, functions: Iterable[str]) -> dict[s
     """Return the metric filters that the groups of ``functions`` lack, by their names in the
     template."""
     groups = {group_of(project, name) for name in functions}
-    found = [one for group in sorted(groups) for one in _filters(logs, group)]
+    filters = [wanted for group in sorted(groups) for wanted in _filters(logs, group)]
     return {
-        name: one
-        for name, one in wanted_filters(project).items()
-        if one["logGroupName"] in groups and not any(holds(other, one) for other in found)
+        name: wanted
+        for name, wanted in wanted_filters(project).items()
+        if wanted["logGroupName"] in groups and not any(holds(other, wanted) for other in filters)
     }
 
 
@@ -74,9 +74,9 @@ def find(logs: Any, project: Project) -> dict[str, int | None]:
         logGroupNamePrefix=group_of(project, "api_handler")
     )
     return {
-        one["logGroupName"]: one.get("retentionInDays")
+        group["logGroupName"]: group.get("retentionInDays")
         for page in pages
-        for one in page["logGroups"]
+        for group in page["logGroups"]
     }
 
 
@@ -89,7 +89,7 @@ def _filters(logs: Any, group: str) -> list[Any]:
     """Return the metric filters of ``group``; none if it is gone."""
     pages = logs.get_paginator("describe_metric_filters").paginate(logGroupName=group)
     try:
-        return [one for page in pages for one in page["metricFilters"]]
+        return [metric_filter for page in pages for metric_filter in page["metricFilters"]]
     except logs.exceptions.ResourceNotFoundException:
         return []
 
@@ -99,9 +99,9 @@ def wanted_filters(project: Project) -> dict[str, Any]:
     values = {"AppName": project.app_name, "Stage": project.stage}
     values["HasEvents"] = project.environment.get("EVENT_BUS", "")
     groups = properties("AWS::Logs::LogGroup", values)
-    values |= {name: one["LogGroupName"] for name, one in groups.items()}
+    values |= {name: resource["LogGroupName"] for name, resource in groups.items()}
     filters = properties("AWS::Logs::MetricFilter", values)
-    return {name: _as_asked(one) for name, one in filters.items()}
+    return {name: _as_asked(resource) for name, resource in filters.items()}
 
 
 def _as_asked(value: Any) -> Any:
@@ -109,9 +109,9 @@ def _as_asked(value: Any) -> Any:
     if isinstance(value, list) and all(_is_dimension(member) for member in value):
         return {member["Key"]: member["Value"] for member in value}
     if isinstance(value, list):
-        return [_as_asked(one) for one in value]
+        return [_as_asked(item) for item in value]
     if isinstance(value, dict):
-        return {name[0].lower() + name[1:]: _as_asked(one) for name, one in value.items()}
+        return {name[0].lower() + name[1:]: _as_asked(item) for name, item in value.items()}
     return value
 
 

@@ -37,9 +37,9 @@ def choose(ses: "SESV2Client", mail_from: str, made_before: str) -> MailIdentity
 
 def find(ses: "SESV2Client", mail_from: str) -> str:
     """Return the account's identity for ``mail_from``, a verified one first; empty for none."""
-    found = {name: state for name in _covering(mail_from) if (state := _look(ses, name))}
-    verified = [name for name, state in found.items() if state == "verified"]
-    return next(iter(verified or found), "")
+    states = {name: state for name in _covering(mail_from) if (state := _look(ses, name))}
+    verified = [name for name, state in states.items() if state == "verified"]
+    return next(iter(verified or states), "")
 
 
 def left_to_do(

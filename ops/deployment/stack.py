@@ -55,7 +55,7 @@ class Stack:
         """Return the parameters of the last deploy; none if there is no stack."""
         described = self.describe()
         parameters = described.get("Parameters", []) if described else []
-        return {one["ParameterKey"]: one["ParameterValue"] for one in parameters}
+        return {parameter["ParameterKey"]: parameter["ParameterValue"] for parameter in parameters}
 
     def made(self, parameter: str) -> str:
         """Return ``parameter`` of the stack; empty unless the stack was complete once.
@@ -71,8 +71,11 @@ class Stack:
         """Return the physical ids of the stack's resources, by their names in the template.
 
         A resource that was deleted by hand keeps its id."""
-        found = self._client.describe_stack_resources(StackName=self.name)["StackResources"]
-        return {one["LogicalResourceId"]: one.get("PhysicalResourceId", "") for one in found}
+        resources = self._client.describe_stack_resources(StackName=self.name)["StackResources"]
+        return {
+            resource["LogicalResourceId"]: resource.get("PhysicalResourceId", "")
+            for resource in resources
+        }
 
     def ensure(self, parameters: Mapping[str, str], say: Say) -> dict[str, str]:
         """Make the stack what resources.json says it is, and return its outputs.
@@ -171,7 +174,7 @@ class Stack:
     def _review(self, change_set: str) -> dict[str, str]:
         """Return what would happen to each resource. Raises DeployError if users would be lost."""
         pages = self._client.get_paginator("describe_change_set").paginate(ChangeSetName=change_set)
-        changes = dict(_change(one) for page in pages for one in page["Changes"])
+        changes = dict(_change(change) for page in pages for change in page["Changes"])
         if changes.get("Users") in ("removed", "replaced"):
             self._client.delete_change_set(ChangeSetName=change_set)
             raise DeployError(
@@ -184,7 +187,9 @@ class Stack:
         """Return the changes that were made: the local cloud announces more of them."""
         present = self.resources()
         return {
-            name: what for name, what in changes.items() if name in present or what == "removed"
+            name: change
+            for name, change in changes.items()
+            if name in present or change == "removed"
         }
 
     def _execute(self, change_set: str) -> None:
@@ -209,7 +214,7 @@ class Stack:
     def _outputs(self) -> dict[str, str]:
         described = self.describe()
         outputs = described.get("Outputs", []) if described else []
-        return {one["OutputKey"]: one["OutputValue"] for one in outputs}
+        return {output["OutputKey"]: output["OutputValue"] for output in outputs}
 
     def _reason(self) -> str:
         """Return what failed first in the latest operation, in CloudFormation's words."""
@@ -265,28 +270,29 @@ def properties(kind: str, values: Mapping[str, str]) -> dict[str, Any]:
     """
     resources = json.loads(TEMPLATE.read_text(encoding="utf-8"))["Resources"]
     return {
-        name: _filled(one["Properties"], values)
-        for name, one in resources.items()
-        if one["Type"] == kind and ("Condition" not in one or values.get(one["Condition"]))
+        name: _filled(resource["Properties"], values)
+        for name, resource in resources.items()
+        if resource["Type"] == kind
+        and ("Condition" not in resource or values.get(resource["Condition"]))
     }
 
 
 def _filled(value: Any, values: Mapping[str, str]) -> Any:
     if isinstance(value, list):
-        filled = (_filled(one, values) for one in value)
-        return [one for one in filled if one != _NO_VALUE]
+        filled = (_filled(part, values) for part in value)
+        return [part for part in filled if part != _NO_VALUE]
     if not isinstance(value, dict):
         return value
     if "Fn::If" in value:
         condition, if_true, if_false = value["Fn::If"]
         return _filled(if_true if values.get(condition) else if_false, values)
     if "Fn::Sub" in value:
-        return re.sub(r"\$\{(.+?)\}", lambda one: values.get(one[1], one[0]), value["Fn::Sub"])
+        return re.sub(r"\$\{(.+?)\}", lambda part: values.get(part[1], part[0]), value["Fn::Sub"])
     if "Ref" in value:
         return values.get(value["Ref"], value)
     if "Fn::GetAtt" in value:
         return values.get(".".join(value["Fn::GetAtt"]), value)
-    return {name: _filled(one, values) for name, one in value.items()}
+    return {name: _filled(part, values) for name, part in value.items()}
 
 
 def _spelled_out(text: str, parameters: Mapping[str, str]) -> str:
@@ -304,16 +310,16 @@ def _change(change: "ChangeTypeDef") -> tuple[str, str]:
     """Return the name of a resource, and what happens to it."""
     resource = change["ResourceChange"]
     replaced = resource.get("Replacement") in ("True", "Conditional")
-    what = "replaced" if replaced else _ACTIONS.get(resource["Action"], resource["Action"])
-    return resource["LogicalResourceId"], what
+    effect = "replaced" if replaced else _ACTIONS.get(resource["Action"], resource["Action"])
+    return resource["LogicalResourceId"], effect
 
 
 def _words(changes: Mapping[str, str]) -> str:
     """Return the changes as a line: ``Users made; ApiHandlerRole changed``."""
     by_kind: dict[str, list[str]] = {}
-    for name, what in changes.items():
-        by_kind.setdefault(what, []).append(name)
-    return "; ".join(f"{_listed(names)} {what}" for what, names in by_kind.items())
+    for name, change in changes.items():
+        by_kind.setdefault(change, []).append(name)
+    return "; ".join(f"{_listed(names)} {change}" for change, names in by_kind.items())
 
 
 def _listed(names: list[str]) -> str:

@@ -109,12 +109,12 @@ def _see_index(dynamodb: "DynamoDBClient", table: str, name: str) -> bool | None
 def _add_index(dynamodb: "DynamoDBClient", table: str, name: str) -> None:
     """Add the template's index in place. The users stay as they are and are served meanwhile."""
     users = properties("AWS::DynamoDB::Table", {"HasEvents": "true"})["Users"]
-    (index,) = (one for one in users["GlobalSecondaryIndexes"] if one["IndexName"] == name)
+    (index,) = (entry for entry in users["GlobalSecondaryIndexes"] if entry["IndexName"] == name)
     keys = {key["AttributeName"] for key in index["KeySchema"]} | {"email"}
     dynamodb.update_table(
         TableName=table,
         AttributeDefinitions=[
-            one for one in users["AttributeDefinitions"] if one["AttributeName"] in keys
+            entry for entry in users["AttributeDefinitions"] if entry["AttributeName"] in keys
         ],
         GlobalSecondaryIndexUpdates=[{"Create": index}],
     )

@@ -328,8 +328,8 @@ def _status(answer: http.Answer) -> str:
 
 def _told(item: Mapping[str, Any] | None) -> Mapping[str, Any]:
     """Return when events of a user were published, by their kinds."""
-    told: Mapping[str, Any] = (item or {}).get("told", {}).get("M", {})
-    return told
+    kinds: Mapping[str, Any] = (item or {}).get("told", {}).get("M", {})
+    return kinds
 
 
 def _with_error(text: str, item: Mapping[str, Any]) -> str:

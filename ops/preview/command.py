@@ -39,8 +39,8 @@ def preview(
     environment = {**Project(CHECKOUT, stage).environment, **dict(settings)}
     if recipient:
         read = previews.read(environment)
-        mails = [one for one in previews.make(read) if not lang or one.lang == lang]
-        number = sum(one.mail is not None for one in mails)
+        mails = [mail for mail in previews.make(read) if not lang or mail.lang == lang]
+        number = sum(mail.mail is not None for mail in mails)
         minutes = max(round(number * sending.PAUSE / 60), 1)
         click.confirm(
             f"Send {number} mails to {recipient} (about {minutes} min)?", abort=True, err=True

@@ -98,14 +98,14 @@ def build(folder: Path, environment: Mapping[str, str]) -> Path:
     made = make(stage)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    found: dict[str, list[Specimen]] = {}
+    versions_by_name: dict[str, list[Specimen]] = {}
     for specimen in made:
-        found.setdefault(specimen.name, []).append(specimen)
+        versions_by_name.setdefault(specimen.name, []).append(specimen)
         for scheme in SCHEMES:
             html = _in_scheme(specimen.html, scheme)
             (folder / _file(specimen, scheme)).write_text(html, encoding="utf-8")
     index = folder / "index.html"
-    index.write_text(_index(stage.brand.product, found), encoding="utf-8")
+    index.write_text(_index(stage.brand.product, versions_by_name), encoding="utf-8")
     return index
 
 
@@ -223,12 +223,12 @@ def _in_scheme(html: str, scheme: str) -> str:
     return html.replace("light dark", scheme)
 
 
-def _index(product: str, found: Mapping[str, list[Specimen]]) -> str:
-    languages = [specimen.lang for specimen in next(iter(found.values()))]
+def _index(product: str, versions_by_name: Mapping[str, list[Specimen]]) -> str:
+    languages = [specimen.lang for specimen in next(iter(versions_by_name.values()))]
     filters = "".join(
         _filter(name, label, options)
         for name, label, options in (
-            ("name", "Page or mail", found),
+            ("name", "Page or mail", versions_by_name),
             ("lang", "Language", languages),
             ("scheme", "Scheme", SCHEMES),
             ("device", "Width", DEVICES),
@@ -236,7 +236,7 @@ def _index(product: str, found: Mapping[str, list[Specimen]]) -> str:
     )
     shown = languages[0]  # all frames at once would keep a browser busy for minutes
     filters = filters.replace(f"<option>{shown}<", f"<option selected>{shown}<")
-    sections = "".join(_section(name, versions) for name, versions in found.items())
+    sections = "".join(_section(name, versions) for name, versions in versions_by_name.items())
     return _INDEX.format(product=escape(product), filters=filters, sections=sections)
 
 

@@ -25,7 +25,7 @@ def make(
     Each is as it is in the zip. Raises ValueError if the zip and the lock differ.
     """
     packed = dict(_packed(package))
-    wanted = {one.name: one.version for one in locked}
+    wanted = {library.name: library.version for library in locked}
     if packed != {
         name: (version, packed.get(name, ("", ""))[1]) for name, version in wanted.items()
     }:
@@ -49,10 +49,10 @@ def make(
                 "properties": [{"name": "bienvenue:commit", "value": commit}],
             },
         },
-        "components": [_component(one, packed[one.name][1]) for one in locked],
+        "components": [_component(library, packed[library.name][1]) for library in locked],
         "dependencies": [
-            {"ref": "bienvenue", "dependsOn": [_purl(one) for one in locked]},
-            *({"ref": _purl(one)} for one in locked),
+            {"ref": "bienvenue", "dependsOn": [_purl(library) for library in locked]},
+            *({"ref": _purl(library)} for library in locked),
         ],
     }
 
@@ -67,23 +67,23 @@ def _packed(package: Path) -> Iterator[tuple[str, tuple[str, str]]]:
                 yield _normal(str(headers["Name"])), (str(headers["Version"]), str(licence))
 
 
-def _component(one: Locked, licence: str) -> dict[str, Any]:
+def _component(library: Locked, licence: str) -> dict[str, Any]:
     component: dict[str, Any] = {
         "type": "library",
-        "bom-ref": _purl(one),
-        "name": one.name,
-        "version": one.version,
-        "purl": _purl(one),
+        "bom-ref": _purl(library),
+        "name": library.name,
+        "version": library.version,
+        "purl": _purl(library),
         # What was downloaded is one of these.
-        "hashes": [{"alg": "SHA-256", "content": digest} for digest in one.hashes],
+        "hashes": [{"alg": "SHA-256", "content": digest} for digest in library.hashes],
     }
     if licence and "\n" not in licence:
         component["licenses"] = [{"license": {"name": licence}}]
     return component
 
 
-def _purl(one: Locked) -> str:
-    return f"pkg:pypi/{one.name}@{one.version}"
+def _purl(library: Locked) -> str:
+    return f"pkg:pypi/{library.name}@{library.version}"
 
 
 def _normal(name: str) -> str:

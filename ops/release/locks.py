@@ -20,6 +20,6 @@ class Locked:
 def read(lock: str) -> list[Locked]:
     """Return the packages that the text of a ``lock`` names."""
     return [
-        Locked(one[1], one[2], tuple(re.findall(r"sha256:([0-9a-f]{64})", one[3])))
-        for one in _ENTRY.finditer(lock)
+        Locked(entry[1], entry[2], tuple(re.findall(r"sha256:([0-9a-f]{64})", entry[3])))
+        for entry in _ENTRY.finditer(lock)
     ]

@@ -22,12 +22,12 @@ class ReleaseError(Exception):
 
 def version_of(checkout: Path) -> str:
     """Return the version of the project."""
-    found = re.search(
+    match = re.search(
         r'^version = "(.+)"$', (checkout / "pyproject.toml").read_text("utf-8"), re.MULTILINE
     )
-    if not found:
+    if not match:
         raise ReleaseError("pyproject.toml has no version.")
-    return found[1]
+    return match[1]
 
 
 def check(checkout: Path, version: str) -> str:
@@ -41,17 +41,17 @@ def check(checkout: Path, version: str) -> str:
     if (checkout / "stages" / f"{STAGE}.json").exists():
         raise ReleaseError(f"stages/{STAGE}.json would get into the template: use a fresh clone.")
     changes = (checkout / "CHANGELOG.md").read_text(encoding="utf-8")
-    found = re.search(
+    match = re.search(
         rf"^## \[{re.escape(version)}\] - \d{{4}}-\d\d-\d\d\n(.*?)(?=^## |\Z)",
         changes,
         re.MULTILINE | re.DOTALL,
     )
-    if not found or not found[1].strip():
+    if not match or not match[1].strip():
         raise ReleaseError(
             f"CHANGELOG.md says nothing of {version}: it needs a heading such as "
             f"## [{version}] - 2026-11-26"
         )
-    return found[1].strip()
+    return match[1].strip()
 
 
 def release(checkout: Path, now: datetime) -> str:
@@ -74,8 +74,8 @@ def release(checkout: Path, now: datetime) -> str:
         checkout, "tag", "--annotate", f"v{version}", "--message", f"Bienvenue {version}\n\n{notes}"
     )
     publish = f"git push origin v{version}"
-    told = f"v{version} is tagged, and {FOLDER} holds its files. To publish the tag: {publish}"
-    return "\n".join([*sums, "", told])
+    summary = f"v{version} is tagged, and {FOLDER} holds its files. To publish the tag: {publish}"
+    return "\n".join([*sums, "", summary])
 
 
 def git(checkout: Path, *words: str) -> str:

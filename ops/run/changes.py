@@ -26,14 +26,14 @@ class Changes:
         return sorted(differing)
 
     def _snapshot(self) -> Snapshot:
-        found: Snapshot = {}
+        snapshot: Snapshot = {}
         for path in files(self._checkout):
             try:
                 status = path.stat()
             except FileNotFoundError:  # an editor is just replacing it
                 continue
-            found[path.relative_to(self._checkout)] = (status.st_mtime_ns, status.st_size)
-        return found
+            snapshot[path.relative_to(self._checkout)] = (status.st_mtime_ns, status.st_size)
+        return snapshot
 
 
 def files(folder: Path, names: Iterable[str] = PACKAGED) -> Iterator[Path]:

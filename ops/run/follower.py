@@ -74,7 +74,7 @@ class Follower:
             with contextlib.suppress(BotoCoreError, ClientError):
                 published = self._published.read() if self._published else ()
                 for happening in (*self._stream.read(), *published):
-                    self._say(happening.what, happening.email, happening.detail, happening.at)
+                    self._say(happening.event, happening.email, happening.detail, happening.at)
 
     def _reload(self, changed: list[Path]) -> None:
         started = time.monotonic()
@@ -97,13 +97,13 @@ class Follower:
                 if entry.level in _STYLES:
                     self._say(entry.level, entry.function, entry.message, entry.moment)
 
-    def _say(self, what: str, whom: str, detail: str = "", at: datetime | None = None) -> None:
+    def _say(self, event: str, whom: str, detail: str = "", at: datetime | None = None) -> None:
         moment = (at or datetime.now(timezone.utc)).astimezone()
         first, *more = printable(detail, lines=True).split("\n")
         self._console.print(
             Text.assemble(
                 (f"{moment:%H:%M:%S}  ", "dim"),
-                (f"{what:<14}", _STYLES.get(what, "")),
+                (f"{event:<14}", _STYLES.get(event, "")),
                 isolated(printable(whom)),
                 (f"  {first}" if first else "", "dim"),
             )

@@ -26,7 +26,7 @@ class Happening:
     """One thing that happened to a user, in a word or two."""
 
     at: datetime
-    what: str
+    event: str
     email: str
     detail: str = ""
 
@@ -65,8 +65,8 @@ class Stream:
         if after:
             self._known[email] = after
         at = change["ApproximateCreationDateTime"]
-        for what, detail in compare(before, after):
-            yield Happening(at, what, email, detail)
+        for event, detail in compare(before, after):
+            yield Happening(at, event, email, detail)
 
 
 def compare(before: Image | None, after: Image | None) -> list[tuple[str, str]]:

@@ -175,10 +175,10 @@ class Pages:
         if path in ("/style.css", "/script.js"):
             file = _FILES / path[1:]
             return HTTPStatus.OK, _TYPES[file.suffix], file.read_text(encoding="utf-8"), ""
-        found = _MAIL.fullmatch(path)
-        mail = self._mailbox.get(int(found[1])) if found else None
-        if found and mail:
-            return _show(mail, found[2])
+        match = _MAIL.fullmatch(path)
+        mail = self._mailbox.get(int(match[1])) if match else None
+        if match and mail:
+            return _show(mail, match[2])
         return HTTPStatus.NOT_FOUND, "text/plain", "There is no such mail.\n", ""
 
     def _front(self, chosen: str) -> str:

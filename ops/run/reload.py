@@ -84,8 +84,8 @@ def _run(arguments: list[str], environment: dict[str, str]) -> None:
         check=False,
     )
     if done.returncode:
-        told = (done.stdout.strip() or done.stderr.strip()).splitlines()
-        raise RunError(told[-1] if told else f"Python ended with status {done.returncode}.")
+        lines = (done.stdout.strip() or done.stderr.strip()).splitlines()
+        raise RunError(lines[-1] if lines else f"Python ended with status {done.returncode}.")
 
 
 def repack(made: bytes, folder: Path) -> bytes:

@@ -34,16 +34,16 @@ class Request:
     @property
     def access_key(self) -> str:
         """The access key that the request is signed with; empty if it is not signed."""
-        found = _AUTHORIZATION.fullmatch(self.headers.get("authorization", ""))
-        return found[1] if found else ""
+        match = _AUTHORIZATION.fullmatch(self.headers.get("authorization", ""))
+        return match[1] if match else ""
 
     def is_signed_with(self, secret_key: str) -> bool:
         """Return True if the signature of everything, body included, is by ``secret_key``."""
-        found = _AUTHORIZATION.fullmatch(self.headers.get("authorization", ""))
+        match = _AUTHORIZATION.fullmatch(self.headers.get("authorization", ""))
         date = self.headers.get("x-amz-date", "")
-        if not found or not date:
+        if not match or not date:
             return False
-        access_key, region, service, names, signature = found.groups()
+        access_key, region, service, names, signature = match.groups()
         signed = {name: self.headers.get(name, "") for name in names.split(";")}
         digest = hashlib.sha256(self.body).hexdigest()
         if "host" not in signed or signed.get("x-amz-content-sha256", digest) != digest:

@@ -27,31 +27,31 @@ def prepare(session: Session) -> None:
 def _replay(client: Any, api_id: str, swagger: dict[str, Any]) -> None:
     """Make the API's resources and methods those of ``swagger``, and no others."""
     pages = client.get_paginator("get_resources").paginate(restApiId=api_id, embed=["methods"])
-    existing = {one["path"]: one for page in pages for one in page["items"]}
-    ids = {path: one["id"] for path, one in existing.items()}
+    existing = {route["path"]: route for page in pages for route in page["items"]}
+    ids = {path: route["id"] for path, route in existing.items()}
     paths = swagger["paths"]
     for path in sorted(set(paths)):
         resource_id = _resource(client, api_id, path, ids)
         for method, operation in paths[path].items():
             integration = operation["x-amazon-apigateway-integration"]
-            one = {"restApiId": api_id, "resourceId": resource_id, "httpMethod": method.upper()}
-            client.put_method(**one, authorizationType="NONE")
+            route = {"restApiId": api_id, "resourceId": resource_id, "httpMethod": method.upper()}
+            client.put_method(**route, authorizationType="NONE")
             if integration["type"] == "mock":
-                _put_mock(client, one, integration)
+                _put_mock(client, route, integration)
                 continue
             client.put_integration(
-                **one,
+                **route,
                 type=integration["type"].upper(),
                 integrationHttpMethod=integration["httpMethod"],
                 uri=integration["uri"],
             )
     for path, resource in sorted(existing.items(), reverse=True):  # children before their parents
-        one = {"restApiId": api_id, "resourceId": resource["id"]}
+        route = {"restApiId": api_id, "resourceId": resource["id"]}
         wanted = {method.upper() for method in paths.get(path, {})}
         for method in set(resource.get("resourceMethods", {})) - wanted:
-            client.delete_method(**one, httpMethod=method)
+            client.delete_method(**route, httpMethod=method)
         if path != "/" and not any(f"{other}/".startswith(f"{path}/") for other in paths):
-            client.delete_resource(**one)
+            client.delete_resource(**route)
     _put_gateway_responses(client, api_id, swagger)
 
 

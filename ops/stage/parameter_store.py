@@ -47,7 +47,7 @@ def read(ssm: Any, names: list[str]) -> dict[str, str]:
     values: dict[str, str] = {}
     for start in range(0, len(names), AT_ONCE):
         answer = ssm.get_parameters(Names=names[start : start + AT_ONCE], WithDecryption=True)
-        values |= {one["Name"]: one["Value"] for one in answer["Parameters"]}
+        values |= {parameter["Name"]: parameter["Value"] for parameter in answer["Parameters"]}
     return values
 
 

@@ -54,7 +54,9 @@ class Project:
     def known_stages(self) -> list[str]:
         """Return the stages that have settings in this checkout."""
         own = {path.stem for path in (self.folder / STAGES).glob("*.json")}
-        return sorted(own | {name for name, one in self._shared().get("stages", {}).items() if one})
+        return sorted(
+            own | {name for name, settings in self._shared().get("stages", {}).items() if settings}
+        )
 
     @property
     def app_name(self) -> str:
@@ -214,31 +216,33 @@ class Project:
         """Return the functions that config.json or Chalice's record names, deployed or not."""
         config = self.config()
         named = (config, self._stage_of(config))
-        configured = [name for one in named for name in one.get("lambda_functions", {})]
+        configured = [name for stage in named for name in stage.get("lambda_functions", {})]
         return list(dict.fromkeys([*configured, *self.functions()]))
 
     def functions(self) -> list[str]:
         """Return the functions that are deployed, by their names in app.py."""
         kind = "lambda_function"
-        return [one["name"] for one in self._resources() if one["resource_type"] == kind]
+        return [
+            resource["name"] for resource in self._resources() if resource["resource_type"] == kind
+        ]
 
     def resource(self, name: str) -> dict[str, Any] | None:
         """Return the resource ``name`` as Chalice recorded it; None if it did not."""
-        return next((one for one in self._resources() if one["name"] == name), None)
+        return next((resource for resource in self._resources() if resource["name"] == name), None)
 
     def keep(self, resource: Mapping[str, Any]) -> None:
         """Record ``resource``, so that Chalice takes it for its own."""
-        others = [one for one in self._resources() if one["name"] != resource["name"]]
+        others = [other for other in self._resources() if other["name"] != resource["name"]]
         self._write_resources([*others, dict(resource)])
 
     def replace(self, resources: Iterable[Mapping[str, Any]]) -> None:
         """Record these resources and no others as deployed by Chalice."""
-        self._write_resources([dict(one) for one in resources])
+        self._write_resources([dict(resource) for resource in resources])
 
     def forget(self, name: str) -> None:
         """Remove ``name`` from Chalice's record."""
         resources = self._resources()
-        others = [one for one in resources if one["name"] != name]
+        others = [resource for resource in resources if resource["name"] != name]
         if others != resources:
             self._write_resources(others)
 
@@ -268,7 +272,9 @@ class Project:
             json_files.write(self.own, stage)
         config = self._shared()
         if self._stage_of(config):  # its own file says it by now
-            stages = {name: one for name, one in config["stages"].items() if name != self.stage}
+            stages = {
+                name: settings for name, settings in config["stages"].items() if name != self.stage
+            }
             if self.stage == DEFAULT_STAGE:
                 stages = {self.stage: {}, **stages}
             json_files.write(self._config, {**config, "stages": stages})
@@ -284,10 +290,10 @@ class Project:
         # Chalice writes this file in place, so a killed deploy may leave half of it. Nothing is
         # lost with it: all that it says can be looked up again.
         try:
-            found: list[dict[str, Any]] = json_files.read(self._deployed).get("resources", [])
+            resources: list[dict[str, Any]] = json_files.read(self._deployed).get("resources", [])
         except (FileNotFoundError, OpsError):
             return []
-        return found
+        return resources
 
     def _write_resources(self, resources: list[dict[str, Any]]) -> None:
         # The versions that Chalice 1.34 writes and expects (chalice/deploy/deployer.py).

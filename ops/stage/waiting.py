@@ -14,9 +14,9 @@ def until(look: Callable[[], T | None], seconds: float, gave_up: Callable[[], Ex
     """Return the first result of ``look``. Raises what ``gave_up`` makes after ``seconds``."""
     deadline = time.monotonic() + seconds
     pause = FIRST_PAUSE
-    while (found := look()) is None:
+    while (seen := look()) is None:
         if time.monotonic() > deadline:
             raise gave_up()
         time.sleep(pause)
         pause = min(pause * 1.5, LONGEST_PAUSE)
-    return found
+    return seen

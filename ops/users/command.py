@@ -164,9 +164,9 @@ def find(stage: Stage, text: str) -> None:
 
     Permissions: dynamodb:Scan on the table.
     """
-    found = lookup.matching(listing.people(clients.users(stage), Selection()), text)
+    matching = lookup.matching(listing.people(clients.users(stage), Selection()), text)
     with in_plain_words():
-        _print_table(found)
+        _print_table(matching)
 
 
 @users.command()
@@ -383,18 +383,18 @@ def _write(stage: Stage, selection: Selection, columns: tuple[str, ...], shape: 
         shape = "table" if out.isatty() else "csv"
     if shape == "table":
         columns = listing.ATTRIBUTES
-    found = listing.people(clients.users(stage), selection, columns)
+    people = listing.people(clients.users(stage), selection, columns)
     with in_plain_words():
         if shape == "jsonl":
-            listing.write_jsonl(found, out)
+            listing.write_jsonl(people, out)
         elif shape == "csv":
-            listing.write_csv(found, out, columns)
+            listing.write_csv(people, out, columns)
         else:
-            _print_table(found)
+            _print_table(people)
 
 
-def _print_table(found: Iterable[person.Plain]) -> None:
-    count = listing.write_table(found, click.echo, shutil.get_terminal_size().columns)
+def _print_table(people: Iterable[person.Plain]) -> None:
+    count = listing.write_table(people, click.echo, shutil.get_terminal_size().columns)
     words = "No users" if not count else "1 user" if count == 1 else f"{count:,} users"
     click.echo(click.style(f"{words}.", dim=True), err=True)
 

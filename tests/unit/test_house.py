@@ -45,6 +45,13 @@ def test_a_modules_first_line_has_at_most_80_characters(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", [path for path in PYTHON if path not in TESTS], ids=str)
+def test_a_variable_says_what_it_holds(path: Path) -> None:
+    tree = ast.walk(ast.parse((ROOT / path).read_text(encoding="utf-8")))
+    names = [getattr(node, "id", getattr(node, "arg", "")) for node in tree]
+    assert {"one", "found", "told", "what"}.isdisjoint(names)
+
+
+@pytest.mark.parametrize("path", [path for path in PYTHON if path not in TESTS], ids=str)
 def test_a_functions_docstring_starts_with_a_verb(path: Path) -> None:
     docstrings = [
         ast.get_docstring(function) or ""

@@ -110,14 +110,14 @@ def _links(facts: Facts) -> Finding:
     )
 
 
-def are_aligned(one: str, other: str, *, strict: bool = False) -> bool:
+def are_aligned(domain: str, other: str, *, strict: bool = False) -> bool:
     """Return True if two domains count as one (RFC 7489, section 3.1).
 
     Of the list of public suffixes this knows the usual ones alone.
     """
     if strict:
-        return one.lower() == other.lower()
-    return _organisation(one) == _organisation(other)
+        return domain.lower() == other.lower()
+    return _organisation(domain) == _organisation(other)
 
 
 def _organisation(domain: str) -> list[str]:

@@ -151,7 +151,9 @@ def _feedback(facts: Facts) -> Finding:
     function = facts.project.function(event_invoke_config.FEEDBACK)
     pages = facts.client("sns").get_paginator("list_subscriptions_by_topic")
     listening = [
-        one["Endpoint"] for page in pages.paginate(TopicArn=topic) for one in page["Subscriptions"]
+        subscription["Endpoint"]
+        for page in pages.paginate(TopicArn=topic)
+        for subscription in page["Subscriptions"]
     ]
     if not any(endpoint.endswith(f":function:{function}") for endpoint in listening):
         return red("nothing listens to the topic of SES's reports", *facts.deploy_again)
@@ -166,7 +168,7 @@ def _suppressed(facts: Facts) -> Finding:
     those = f"{len(addresses):,}" if is_all else f"{MAX_SUPPRESSED:,} that were checked"
     if not waiting:
         return green(f"no user who waits for a mail is on the list of {those}")
-    hashes = listed(sorted(hashed(one) for one in waiting))
+    hashes = listed(sorted(hashed(address) for address in waiting))
     return amber(
         f"SES suppresses mail to these users: {hashes}",
         "If an address is there by mistake, remove it, then resend the mail.",
@@ -181,7 +183,7 @@ def _suppressed_addresses(facts: Facts) -> Iterator[str]:
     more: dict[str, str] = {}
     while True:
         page = ses.list_suppressed_destinations(PageSize=1000, **more)
-        yield from (one["EmailAddress"] for one in page["SuppressedDestinationSummaries"])
+        yield from (summary["EmailAddress"] for summary in page["SuppressedDestinationSummaries"])
         if not page.get("NextToken"):
             return
         more = {"NextToken": page["NextToken"]}
@@ -190,7 +192,7 @@ def _suppressed_addresses(facts: Facts) -> Iterator[str]:
 def _waiting(facts: Facts, addresses: list[str]) -> Iterator[str]:
     """Yield those of ``addresses`` whose users wait for a mail."""
     table, dynamodb = facts.stage.users_table, facts.client("dynamodb")
-    mailed = {key: one for one in addresses for key in email_address.keys(one)}
+    mailed = {key: address for address in addresses for key in email_address.keys(address)}
     keys = iter(mailed)
     while some := list(islice(keys, _AT_A_TIME)):
         asked = {

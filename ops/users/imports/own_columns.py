@@ -56,20 +56,20 @@ def without_requirements(own: OwnFields | None) -> OwnFields | None:
     """Return the fields as an import asks for them: none is required, and consents are apart."""
     if own is None:
         return None
-    fields = (replace(one, is_required=False) for one in own.fields if one.type != CONSENT)
+    fields = (replace(field, is_required=False) for field in own.fields if field.type != CONSENT)
     return OwnFields(tuple(fields), own.sources)
 
 
 def values(cells: Mapping[str, str], own: OwnFields | None) -> dict[str, str]:
     """Return the values of the fields in a row, as a form sends them."""
-    found = {
+    fields = {
         name.removeprefix(FIELDS): cell for name, cell in cells.items() if name.startswith(FIELDS)
     }
     for field in own.fields if own else ():
-        if field.type == CHECKBOX and field.name in found:
-            plain = found[field.name].strip().lower()
-            found[field.name] = _TICKS.get(plain, plain)
-    return found
+        if field.type == CHECKBOX and field.name in fields:
+            plain = fields[field.name].strip().lower()
+            fields[field.name] = _TICKS.get(plain, plain)
+    return fields
 
 
 def consents(
@@ -80,15 +80,15 @@ def consents(
     ``moment`` returns when a cell says that it was given: ``now`` for a plain yes. Raises
     ValueError.
     """
-    found: dict[str, dict[str, str]] = {}
+    given: dict[str, dict[str, str]] = {}
     for column, cell in cells.items():
         if column.startswith(GIVEN) and (record := _record(cell, moment, now)):
-            found[column.removeprefix(GIVEN)] = record
+            given[column.removeprefix(GIVEN)] = record
     for column, cell in cells.items():
         name = column.removeprefix(WITHDRAWN)
-        if column.startswith(WITHDRAWN) and name in found and (at := moment(cell)):
-            found[name] |= {"withdrawn_at": iso(at), "withdrawn_by": BY_IMPORT}
-    return found
+        if column.startswith(WITHDRAWN) and name in given and (at := moment(cell)):
+            given[name] |= {"withdrawn_at": iso(at), "withdrawn_by": BY_IMPORT}
+    return given
 
 
 def _record(

@@ -85,8 +85,8 @@ def read(file: TextIO, chosen: Mapping[str, str], own: OwnFields | None = None) 
     for delimiter, (header, line_count) in zip(delimiters, readings, strict=True):
         if columns.has_email(header, chosen):
             lines.put_back(head[line_count:])
-            found = columns.find(header, chosen, OURS, own_columns.headers(own))
-            return Sheet(header, delimiter, found, lines, own)
+            known = columns.find(header, chosen, OURS, own_columns.headers(own))
+            return Sheet(header, delimiter, known, lines, own)
     raise _no_addresses(max((header for header, _ in readings), key=len), start)
 
 

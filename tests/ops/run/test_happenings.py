@@ -81,10 +81,10 @@ def test_a_stream_is_read_once_and_in_order(moto_store: Store, monkeypatch: Any)
     stream = Stream(boto3.client("dynamodbstreams"), moto_store.stream_arn)
     moto_store.put("a@example.org", mail="owed")
     moto_store.put("a@example.org", mail="sent")
-    assert [(one.what, one.email) for one in stream.read()] == [
+    assert [(one.event, one.email) for one in stream.read()] == [
         ("signed up", "a@example.org"),
         ("mailed", "a@example.org"),
     ]
     moto_store.delete("a@example.org")
-    assert [one.what for one in stream.read()] == ["deleted"]
+    assert [one.event for one in stream.read()] == ["deleted"]
     assert list(stream.read()) == []
