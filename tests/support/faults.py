@@ -62,12 +62,10 @@ class Fault:
 
 
 def step_of(update: Mapping[str, Any]) -> str:
-    """Return which step of a mail an UpdateItem is; empty if it is none."""
+    """Return which step of the mailer an UpdateItem is; empty if it is none."""
     change, condition = update["UpdateExpression"], update["ConditionExpression"]
     if update["TableName"] == LIMITS:
         return "lock" if "holder" in change else "budget"
-    if condition.startswith("mail_link = :link"):
-        return "report"
     for step, part in {
         "claim": "mail_link = :link",
         "sent": "mail = :sent,",
@@ -107,6 +105,7 @@ class Aws:
         self._lock, self._time = threading.Lock(), threading.RLock()
         self._events: list[tuple[datetime, int, int, Any]] = []
         self._turn = numbers()
+        self._reporting = threading.local()  # its ``event`` is there in a thread that records one
         events = service.app.session.get_component("event_emitter")
         # moto listens to the same event: all listeners are asked, and the first answer counts.
         events.register_first("before-send.sesv2.SendEmail", self._send_email)
@@ -133,11 +132,14 @@ class Aws:
             while self._events and self._events[0][0] <= end:
                 due, _, tries, event = heappop(self._events)
                 clock.moment = max(clock.moment, due)
+                self._reporting.event = event
                 try:
                     self._service.report(event)
                 except (ClientError, BotoCoreError, Killed):
                     if tries < 3:  # as Lambda does with an event of SNS
                         self._publish(event, timedelta(minutes=tries), tries + 1)
+                finally:
+                    del self._reporting.event
             clock.moment = max(clock.moment, end)
 
     def _publish(self, event: Any, after: timedelta, tries: int = 1) -> None:
@@ -168,7 +170,8 @@ class Aws:
                 self.dynamodb.update_item(**asked)
             return None
 
-        return self._ask(step_of(asked), asked["Key"].get("email", {}).get("S"), request, update)
+        step = "report" if hasattr(self._reporting, "event") else step_of(asked)
+        return self._ask(step, asked["Key"].get("email", {}).get("S"), request, update)
 
     def _ask(
         self, step: str, email: str | None, request: Any, arrive: Callable[[], Answer]

@@ -91,7 +91,7 @@ def test_there_is_every_page_and_mail_in_every_language() -> None:
         assert {(specimen.name, specimen.lang) for specimen in kind} == {
             (name, lang) for name in names for lang in languages
         }
-    assert len(PAGES) == 15 * len(languages)
+    assert len(PAGES) == 28 * len(languages)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
