@@ -9,6 +9,7 @@ import json
 import shutil
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import time
@@ -155,9 +156,22 @@ def _unpacked(state: Path) -> Package:
     (found,) = (state / "project" / ".chalice" / "deployments").glob("*.zip")
     code = state / "package"
     shutil.rmtree(code, ignore_errors=True)
+    unpack(found, code)
     with ZipFile(found) as package:
-        package.extractall(code)
         return Package(code, found.stat().st_size, len(package.namelist()))
+
+
+def unpack(package: Path, folder: Path) -> None:
+    """Unpack a zip as Lambda's user finds it: read-only, and closed where its modes say so.
+
+    Python's own zipfile forgets the modes.
+    """
+    with ZipFile(package) as archive:
+        archive.extractall(folder)
+        for entry in archive.infolist():
+            is_readable = entry.external_attr >> 16 & stat.S_IROTH
+            if not entry.is_dir():
+                (folder / entry.filename).chmod(0o444 if is_readable else 0)
 
 
 def _tops(distribution: str) -> dict[str, Path]:

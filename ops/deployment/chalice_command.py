@@ -30,11 +30,12 @@ class Factory(factory.CLIFactory):
 
     def create_default_deployer(self, session: Session, config: Config, ui: UI) -> Deployer:
         _ = config.chalice_app  # now its chalicelib can be imported, wherever the project is
-        from ops.deployment import cors, not_found
+        from ops.deployment import cors, not_found, package
 
         settings = config.environment_variables
         cors.prepare(session, settings.get("ALLOWED_ORIGINS", "").lower().split())
         not_found.prepare(session, settings)
+        package.make(config, ui)  # with modes that Lambda can read, and bytecode
         return super().create_default_deployer(session, config, ui)
 
     def load_project_config(self) -> dict[str, Any]:
@@ -49,6 +50,7 @@ class Factory(factory.CLIFactory):
 
 def main() -> int:
     """Run Chalice's command line. Return its exit status."""
+    sys.dont_write_bytecode = True  # Chalice would package it
     setattr(cli, "CLIFactory", Factory)  # noqa: B010 - no public way leads there
     status: int = cli.main()
     return status

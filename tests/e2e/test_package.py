@@ -13,6 +13,8 @@ from zipfile import ZipFile
 
 import pytest
 
+from benchmarks.packages import unpack
+from benchmarks.processes import obey_modes
 from chalicelib.users.item import SLOTS
 from tests.e2e.stack import Stack
 from tests.support.fakes import bounce
@@ -133,10 +135,31 @@ NOTIFICATION = {
 }
 
 
+COMPILED = """
+import importlib.machinery, json
+compiled = []
+compile_ = importlib.machinery.SourceFileLoader.source_to_code
+
+def note(self, data, path, **more):
+    compiled.append(path)
+    return compile_(self, data, path, **more)
+
+importlib.machinery.SourceFileLoader.source_to_code = note
+import app
+_ = app.service.users, app.service.outbox, app.service.drain
+print(json.dumps(compiled))
+"""
+
+
 @pytest.fixture(scope="module")
-def package(stack: Stack) -> ZipFile:
+def path(stack: Stack) -> Path:
     (found,) = (stack.folder / "project" / ".chalice" / "deployments").glob("*.zip")
-    return ZipFile(found)
+    return found
+
+
+@pytest.fixture(scope="module")
+def package(path: Path) -> ZipFile:
+    return ZipFile(path)
 
 
 def test_the_package_holds_what_lambda_needs_and_nothing_else(package: ZipFile) -> None:
@@ -173,11 +196,11 @@ def test_all_loaded_code_has_its_own_bytecode(package: ZipFile) -> None:
 
 
 @pytest.fixture(scope="module")
-def beside(package: ZipFile, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+def beside(path: Path, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """Return where Lambda finds what a function imports: the package and its own libraries."""
     folder = tmp_path_factory.mktemp("lambda")
     code, runtime = folder / "code", folder / "runtime"
-    package.extractall(code)
+    unpack(path, code)
     runtime.mkdir()
     for name in LAMBDA_HAS:
         distribution = importlib.metadata.distribution(name)
@@ -188,7 +211,8 @@ def beside(package: ZipFile, tmp_path_factory: pytest.TempPathFactory) -> list[s
 
 
 def run(script: str, beside: list[str], **environment: str) -> str:
-    """Return what ``script`` prints in a process that has nothing but what Lambda has."""
+    """Return what ``script`` prints in a process that has nothing but what Lambda has, and may read
+    what another user than the files' own may."""
     # -I and -S: no environment, no site-packages; all there is stands in sys.path.
     script = f"import sys; sys.path[:0] = {beside!r}\n{script}"
     done = subprocess.run(
@@ -197,6 +221,7 @@ def run(script: str, beside: list[str], **environment: str) -> str:
         capture_output=True,
         text=True,
         check=False,
+        preexec_fn=obey_modes,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -204,6 +229,24 @@ def run(script: str, beside: list[str], **environment: str) -> str:
 
 def test_the_package_runs_with_nothing_beside_it_but_boto3(beside: list[str]) -> None:
     assert run(USE_EVERYTHING, beside) == "ready\n"
+
+
+def test_another_user_compiles_nothing_at_a_cold_start(beside: list[str]) -> None:
+    assert json.loads(run(COMPILED, beside)) == []
+
+
+def test_bytecode_for_its_owner_alone_is_lost(
+    path: Path, tmp_path: Path, beside: list[str]
+) -> None:
+    """So were all our packages once, and those of a plain `chalice deploy` have none."""
+    closed = tmp_path / "closed.zip"
+    with ZipFile(path) as package, ZipFile(closed, "w") as archive:
+        for entry in package.infolist():
+            content = package.read(entry)
+            entry.external_attr = (0o100600 if entry.filename.endswith(".pyc") else 0o100644) << 16
+            archive.writestr(entry, content)
+    unpack(closed, tmp_path / "code")
+    assert len(json.loads(run(COMPILED, [str(tmp_path / "code"), beside[1]]))) > 20
 
 
 def test_all_that_loads_beside_chalice_and_botocore_is_small(

@@ -6,20 +6,26 @@ import shutil
 import signal
 from collections.abc import Iterator
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 
 from ops.run import local_stack
 from ops.stage import local_stage
 from tests.e2e import deploying
-from tests.e2e.stack import ROOT
+from tests.e2e.stack import HTTP, ROOT
 from tests.e2e.test_deploy import SETTINGS, Stage, add_double, left
 from tests.support import moto_server
 
 NOT_GREEN = {
     "red API, Answer": "no function runs in moto",
     "amber API, Own address": "the APIs of moto have none of AWS's addresses",
+    "grey Delivery, MAIL FROM": "nobody delivers mail of a run on this machine",
+    "grey Delivery, SPF": "the same",
+    "grey Delivery, DMARC": "the same",
+    "grey Delivery, Links' domain": "the same",
     "amber Stack, Drift": "moto compares no stack with what is there",
     "grey Stream, Lag": "nothing is measured",
     "red Mail, Sender": "the domain is new, and nobody adds its DNS records",
@@ -58,6 +64,12 @@ def not_green(stage: Stage) -> set[str]:
     return {line for line in lines if not line.startswith("green")}
 
 
+def shipped_package(stage: Stage) -> ZipFile:
+    """The package that the stage's functions run."""
+    function = stage.client("lambda").get_function(FunctionName=stage.project.full_name)
+    return ZipFile(BytesIO(HTTP.request("GET", function["Code"]["Location"]).data))
+
+
 def count(stage: Stage) -> tuple[int, int, int, int]:
     """The functions, mappings, rules and APIs that there are."""
     return (
@@ -93,11 +105,16 @@ def test_another_checkout_ships_its_code_by_plain_chalice(stage: Stage, checkout
     functions = stage.client("lambda").list_functions()["Functions"]
     assert "4 functions" in checkout.deploy("record")
     checkout.add_route("/elsewhere")
+    for path in checkout.folder.rglob("*.py"):
+        path.chmod(0o600)  # as under `umask 077`
     checkout.deploy("chalice")
     shipped = stage.client("lambda").list_functions()["Functions"]
     assert {one["CodeSha256"] for one in shipped}.isdisjoint(one["CodeSha256"] for one in functions)
     assert stage.beyond_chalice() == before
     assert not_green(checkout) == set(NOT_GREEN)
+    package = shipped_package(checkout)
+    assert {entry.external_attr >> 16 for entry in package.infolist()} == {0o100644}
+    assert any(name.endswith(".pyc") for name in package.namelist())
 
 
 def test_a_second_api_is_seen_and_taken_down_with_the_rest(checkout: Stage) -> None:

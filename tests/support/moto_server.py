@@ -213,7 +213,7 @@ def _fill_cloudformation(patch: pytest.MonkeyPatch) -> None:
     name_of = parsing.get_name_type_map()
     patch.setattr(parsing, "get_model_map", lambda: known)
     patch.setattr(parsing, "resource_name_property_from_type", name_of.get)
-    parse = parsing.parse_condition
+    parse, clean = parsing.parse_condition, parsing.clean_json
     delete, execute = ResourceMap.delete, CloudFormationBackend.execute_change_set
 
     def delete_but_retain(self: Any) -> None:
@@ -256,6 +256,13 @@ def _fill_cloudformation(patch: pytest.MonkeyPatch) -> None:
             return values[0] == values[1]  # a number and its text are equal
         return parse(condition, resources, conditions)
 
+    def without_no_value(value: Any, resources: Any) -> Any:
+        cleaned = clean(value, resources)
+        if isinstance(cleaned, list):
+            return [one for one in cleaned if one is not None]
+        return cleaned
+
+    patch.setattr(parsing, "clean_json", without_no_value)
     patch.setattr(parsing, "parse_condition", is_met)
     patch.setattr(parsing.LazyDict, "get", decided, raising=False)
     patch.setattr(Stack, "stack_resources", property(made))
