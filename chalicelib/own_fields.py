@@ -152,7 +152,8 @@ def page_mistakes(folder: str) -> list[str]:
     """Return a sentence for each sign-up page in ``folder`` that has no place for fields."""
     pages = (templates.PACKAGE / folder / "pages").rglob("sign_up.html")
     return [
-        f"has pages without $own_fields, where the fields of {templates.FIELDS} stand: {page.name}"
+        f"TEMPLATES_FOLDER has a {page.name} without $own_fields: there, the fields of "
+        f"{templates.FIELDS} stand"
         for page in pages
         if "$own_fields" not in page.read_text(encoding="utf-8")
     ]
@@ -253,7 +254,7 @@ class _Reader:
             raise _Mistake(f"has {strange[0]!r}, which a {kind} does not have")
         longest = MAX_CONSENT if kind == CONSENT else MAX_LABEL
         autocomplete = entry.get("autocomplete", "")
-        if autocomplete and autocomplete not in _AUTOCOMPLETE:
+        if autocomplete != "" and str(autocomplete) not in _AUTOCOMPLETE:
             raise _Mistake(f"has an autocomplete that browsers do not know: {autocomplete!r}")
         return OwnField(
             name=name,

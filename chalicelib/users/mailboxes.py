@@ -6,7 +6,7 @@ a mailbox that got mail expires a day later. The item of one whose owner refused
 
 import hashlib
 import hmac
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -77,9 +77,11 @@ class Room(Enum):
 class Mailboxes:
     """The mailboxes in a table of limits. DynamoDB's own errors pass through."""
 
-    def __init__(self, client: "DynamoDBClient", table: str, secret_key: str) -> None:
+    def __init__(
+        self, client: "DynamoDBClient", table: str, secret_key: str | Callable[[], str]
+    ) -> None:
         self.table = Table(client, table, "name")
-        self._secret_key = secret_key.encode()
+        self._secret_key = secret_key
 
     def count(self, email: str, owed_at: str, now: datetime, *, is_owners: bool = False) -> Room:
         """Count a mail to ``email``; return FULL or REFUSED if the mailbox takes no more.
@@ -150,4 +152,6 @@ class Mailboxes:
 
     def _hash(self, text: str) -> str:
         message = text.encode(errors="surrogatepass")
-        return hmac.new(self._secret_key, message, hashlib.sha256).hexdigest()
+        if callable(self._secret_key):
+            self._secret_key = self._secret_key()
+        return hmac.new(self._secret_key.encode(), message, hashlib.sha256).hexdigest()

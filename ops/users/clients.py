@@ -6,6 +6,7 @@ from botocore.config import Config
 
 from chalicelib.users.consent_texts import ConsentTexts
 from chalicelib.users.mailboxes import Mailboxes
+from ops.stage import parameter_store
 from ops.stage.lookup import Stage
 from ops.users.store import OperatorsUsers
 
@@ -40,7 +41,13 @@ def users(stage: Stage) -> OperatorsUsers:
 def mailboxes(stage: Stage, client: "DynamoDBClient") -> Mailboxes:
     """Return the stage's mailboxes."""
     settings = stage.project.environment
-    return Mailboxes(client, settings.get("LIMITS_TABLE", ""), settings.get("SECRET_KEY", ""))
+    return Mailboxes(client, settings.get("LIMITS_TABLE", ""), lambda: _secret_key(stage))
+
+
+def _secret_key(stage: Stage) -> str:
+    """Return the key itself, to which the setting may refer."""
+    settings = {"SECRET_KEY": stage.project.environment.get("SECRET_KEY", "")}
+    return parameter_store.resolve(stage.cloud.session.client("ssm"), settings)["SECRET_KEY"]
 
 
 def consent_texts(stage: Stage) -> ConsentTexts:

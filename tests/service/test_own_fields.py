@@ -73,7 +73,9 @@ def test_a_page_without_a_place_for_the_fields_is_refused(
     page.parent.mkdir()
     page.write_text("<form></form>")
     monkeypatch.setattr("chalicelib.templates.PACKAGE", package)
-    with pytest.raises(SettingsError, match=r"without \$own_fields"):
+    with pytest.raises(
+        SettingsError, match=r"TEMPLATES_FOLDER has a sign_up.html without \$own_fields"
+    ):
         running(TEMPLATES_FOLDER=own_fields.FOLDER).__enter__()
 
 

@@ -59,6 +59,8 @@ def test_fields_are_in_the_order_of_the_file() -> None:
         ({"a": {**TEXT, "max": True}}, "must be a whole number"),
         ({"a": {**TEXT, "required": "yes"}}, "'required', which must be true or false"),
         ({"a": {**TEXT, "autocomplete": "firm"}}, "an autocomplete that browsers do not know"),
+        ({"a": {**TEXT, "autocomplete": ["off"]}}, "an autocomplete that browsers do not know"),
+        ({"a": {"type": ["text"]}}, "'a' needs a type"),
         ({"a": {"type": "choice", "label": LABEL}}, "needs choices: an object of 2 to 50"),
         ({"a": {"type": "choice", "label": LABEL, "choices": {"b": "B"}}}, "needs choices"),
         (

@@ -21,7 +21,7 @@ STAGE = "arn:aws:apigateway:eu-west-3::/restapis/one/stages/api"
 
 
 def as_sent() -> dict[str, Any]:
-    values = {"AppName": "bienvenue", "Stage": "prod"}
+    values = {"AppName": "bienvenue", "Stage": "prod", "LimitsClients": "true"}
     (sent,) = stack.properties("AWS::WAFv2::WebACL", values).values()
     sent["Rules"][0]["Statement"]["RateBasedStatement"]["Limit"] = 30
     return dict(sent)
