@@ -142,7 +142,10 @@ def test_a_user_is_found_helped_and_deleted(stack: Stack, page: Page) -> None:
     page.get_by_role("link", name="Delete").click()
     page.get_by_role("button", name="Delete for good").click()
     expect(page.get_by_role("status")).to_have_text(f"{EMAIL} is deleted.")
-    assert stack.item(EMAIL) == {}
+    # An event is owed under make run, so the bare item stays until it is published.
+    assert {"prenom", "nom"}.isdisjoint(stack.item(EMAIL))
+    find(page, EMAIL)
+    expect(page.get_by_role("status")).to_have_text("No user found.")
     assert "zoe" not in page.url
 
 

@@ -21,7 +21,6 @@ from tests.support import moto_server
 
 NOT_GREEN = {
     "red API, Answer": "no function runs in moto",
-    "amber API, Own address": "the APIs of moto have none of AWS's addresses",
     "grey Delivery, MAIL FROM": "nobody delivers mail of a run on this machine",
     "grey Delivery, SPF": "the same",
     "grey Delivery, DMARC": "the same",
@@ -122,7 +121,7 @@ def test_a_second_api_is_seen_and_taken_down_with_the_rest(checkout: Stage) -> N
     assert not_green(checkout) - set(NOT_GREEN) == {"amber API, Only one"}
     (checkout.folder / ".chalice" / "deployed" / f"{local_stage.STAGE}.json").unlink()
     checkout.deploy("destroy")
-    assert set(left(checkout)) == {"tables", "identities"}
+    assert set(left(checkout)) == {"tables", "identities", "parameters"}
 
 
 def test_a_stage_that_comes_back_finds_its_users(checkout: Stage) -> None:

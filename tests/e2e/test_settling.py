@@ -56,4 +56,4 @@ def test_a_stage_is_taken_down_while_calls_are_throttled(deployed: tuple[Stage, 
     account.seen.clear()
     stage.deploy("destroy")
     assert account.seen["throttled"] > settling.DELETIONS
-    assert set(left(stage)) == {"tables", "identities"}
+    assert set(left(stage)) == {"tables", "identities", "parameters"}

@@ -78,7 +78,14 @@ class Store:
 
 
 def create(client: DynamoDBClient, table: str) -> Store:
-    """Make a table with the keys, index and stream that the template gives the real one."""
+    """Make a table of users and one of their limits, as the template has them."""
+    create_users(client, table)
+    create_limits(client, f"{table}-limits")
+    return Store(client, table)
+
+
+def create_users(client: DynamoDBClient, table: str) -> None:
+    """Make a table with the keys, index and stream that the template gives the users' table."""
     users = properties("AWS::DynamoDB::Table", {"HasEvents": "true"})["Users"]
     client.create_table(
         TableName=table,
@@ -88,8 +95,6 @@ def create(client: DynamoDBClient, table: str) -> Store:
         BillingMode="PAY_PER_REQUEST",
         StreamSpecification={"StreamEnabled": True, **users["StreamSpecification"]},
     )
-    create_limits(client, f"{table}-limits")
-    return Store(client, table)
 
 
 def create_limits(client: DynamoDBClient, table: str) -> None:
