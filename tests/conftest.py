@@ -40,9 +40,9 @@ def nobodys_account() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def moto_numbers_records_in_turn() -> Iterator[None]:
+def moto_is_atomic() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        moto_stream.number_records_in_turn(patch)
+        moto_stream.make_atomic(patch)
         yield
 
 

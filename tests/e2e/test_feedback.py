@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from itertools import count
 from typing import Any
 
 import pytest
 
 from ops.run.mail_events import SIMULATOR
-from tests.e2e.stack import TIME_TO_MAIL, Stack, link_in, wait_for
+from tests.e2e.stack import TIME_TO_MAIL, Stack, link_in, running, wait_for
 from tests.support.fakes import bounce, complaint, sent
 from tests.support.service import EVERY_MINUTE
 
 LONG_AGO = {"S": "2020-01-01T00:00:00.000000Z"}
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A stack with few mails: one complaint in a hundred mails would stop the others' stage."""
+    with running(tmp_path_factory.mktemp("feedback")) as stack:
+        yield stack
 
 
 def signed_up(stack: Stack, email: str) -> str:

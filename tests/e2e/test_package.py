@@ -67,6 +67,7 @@ print(json.dumps(sorted(set(sys.modules) - theirs)))
 OPTIONAL = (
     "chalicelib.events",
     "chalicelib.own_fields",
+    "chalicelib.plurals",
     "chalicelib.users.consent_texts",
     "chalicelib.users.event_outbox",
     "chalicelib.users.field_values",
@@ -74,7 +75,7 @@ OPTIONAL = (
     "chalicelib.web.description",
     "chalicelib.web.own_",
 )
-"""What only a setting loads: EVENT_BUS, FIELDS, CONSENT or CHALLENGE."""
+"""Modules that only EVENT_BUS, FIELDS, CONSENT, CHALLENGE or a stage's own words load."""
 
 COLD_START = """
 import io, json, os, sys

@@ -16,31 +16,28 @@ from moto.dynamodb.models import DynamoDBBackend
 from moto.dynamodb.models.table import StreamShard
 
 
-def number_records_in_turn(patch: pytest.MonkeyPatch) -> None:
-    """Add one record of a stream at a time."""
-    add, turn = StreamShard.add, threading.Lock()
+def make_atomic(patch: pytest.MonkeyPatch) -> None:
+    """Make one update, and add one record of a stream, at a time."""
+    add, update, lock = StreamShard.add, DynamoDBBackend.update_item, threading.RLock()
 
-    def add_in_turn(shard: StreamShard, old: Any, new: Any) -> None:
-        with turn:
+    def add_alone(shard: StreamShard, old: Any, new: Any) -> None:
+        with lock:
             add(shard, old, new)
-
-    patch.setattr(StreamShard, "add", add_in_turn)
-
-
-def keep_records(patch: pytest.MonkeyPatch, keep: Callable[[dict[str, Any]], None]) -> None:
-    """Call ``keep`` with each record as it is written: reading the stream is slow.
-
-    Make updates one at a time.
-    """
-    add, update, lock = StreamShard.add, DynamoDBBackend.update_item, threading.Lock()
-
-    def add_and_keep(shard: StreamShard, old: Any, new: Any) -> None:
-        add(shard, old, new)
-        keep(shard.items[-1].to_json())
 
     def update_alone(*arguments: Any, **named: Any) -> Any:
         with lock:
             return update(*arguments, **named)
 
-    patch.setattr(StreamShard, "add", add_and_keep)
+    patch.setattr(StreamShard, "add", add_alone)
     patch.setattr(DynamoDBBackend, "update_item", update_alone)
+
+
+def keep_records(patch: pytest.MonkeyPatch, keep: Callable[[dict[str, Any]], None]) -> None:
+    """Call ``keep`` with each record as it is written: reading the stream is slow."""
+    add = StreamShard.add
+
+    def add_and_keep(shard: StreamShard, old: Any, new: Any) -> None:
+        add(shard, old, new)
+        keep(shard.items[-1].to_json())
+
+    patch.setattr(StreamShard, "add", add_and_keep)
