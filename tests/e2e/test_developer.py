@@ -51,13 +51,14 @@ def test_a_journey_is_printed_line_by_line(stack: Stack) -> None:
     (mail,) = stack.wait_for_mails(email)
     stack.wait_for_item(email, "delivered")
     stack.open(link_in(mail))
-    wait_for(lambda: printed(stack, rf"validated +{email}"), PATIENCE, "validated")
+    wait_for(lambda: printed(stack, rf"published +{email}.*"), PATIENCE, "published")
     told = [line.split(maxsplit=1)[1] for line in printed(stack, rf".*{email}.*")]
     assert [re.split("  +", line)[0] for line in told] == [
         "signed up",
         "mailed",
         "delivered",
         "validated",
+        "published",
     ]
 
 

@@ -244,6 +244,22 @@ def test_the_local_cloud_reports_no_delivery(service: Service, stage: Stage) -> 
 
 
 @pytest.mark.parametrize(
+    ("email", "report", "last"),
+    [
+        (journey.SUCCESS, "deliver", "Delivered"),
+        ("bounce@simulator.amazonses.com", "bounce", "Recorded as bounced"),
+    ],
+)
+def test_a_run_on_this_machine_makes_sess_reports(
+    service: Service, stage: Stage, email: str, report: str, last: str
+) -> None:
+    service.to_come = [service.claim, service.send, getattr(service, report)]
+    cloud = replace(stage.cloud, endpoint="http://127.0.0.1:8400")
+    one = made(replace(stage, cloud=cloud, mailbox=MAILBOX), email)
+    assert (one.stuck, hops(one)) == ("", [*TO_SES, last])
+
+
+@pytest.mark.parametrize(
     ("kind", "verdict"),
     [("bounce", "bounced"), ("complaint", "complained"), ("suppressionlist", "bounced")],
 )
