@@ -17,7 +17,7 @@ def match(tag: str, languages: Collection[str]) -> str:
     """
     if tag in languages:
         return tag
-    if len(tag) > MAX_LENGTH:
+    if not tag or len(tag) > MAX_LENGTH:
         return ""
     wanted = _AFTER_THE_TAG.split(tag.strip().lower().replace("_", "-"), maxsplit=1)[0]
     known = {language.lower(): language for language in sorted(languages)}
