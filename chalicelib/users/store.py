@@ -66,6 +66,7 @@ _WITHIN_BUDGET = (
     "(attribute_not_exists(mail_count) OR mail_count < :max_mails"
     " OR attribute_not_exists(mail_window_at) OR mail_window_at <= :window_ended)"
 )
+_IN_TIME = "(attribute_not_exists(expires_at) OR expires_at > :epoch)"
 _OWE = "SET mail = :owed, mail_at = :now, owed = :slot, owed_at = :now"
 
 
@@ -153,15 +154,17 @@ class Users:
 
         The new link carries what the sign-up of ``token_hash``'s link, or else of ``ticket_hash``,
         said. A token that is the item's proves that its sender reads the mailbox, so such requests
-        have a budget of their own, which strangers cannot use up.
+        have a budget of their own, which strangers cannot use up. An item past its time counts as
+        absent: DynamoDB may delete it before the new link is followed.
         """
         limits = _limits(now)
-        values = {**_owing(email, now), **limits, ":asked": token_hash or ticket_hash}
+        values = {**_owing(email, now), **limits, ":epoch": epoch(now)}
+        values[":asked"] = token_hash or ticket_hash
         change = f"{_OWE}, resend_of = :asked"
         outcome = self._try(
             email,
             change,
-            f"attribute_exists(email) AND NOT mail = :deleted"
+            f"attribute_exists(email) AND NOT mail = :deleted AND {_IN_TIME}"
             f" AND {MAY_BE_MAILED} AND {_WITHIN_BUDGET}",
             {**values, ":deleted": DELETED},
         )
@@ -171,7 +174,7 @@ class Users:
             outcome = self._try(
                 email,
                 f"{change}, links.#link.resends = if_not_exists(links.#link.resends, :none) + :one",
-                f"attribute_exists(links.#link) AND {MAY_BE_MAILED}"
+                f"attribute_exists(links.#link) AND {_IN_TIME} AND {MAY_BE_MAILED}"
                 " AND (attribute_not_exists(links.#link.resends) OR links.#link.resends < :own)",
                 {**values, ":none": 0, ":one": 1, ":own": MAX_OWN_RESENDS},
                 {"#link": token_hash},

@@ -336,6 +336,14 @@ def test_a_resend_changes_only_that_a_mail_is_owed(store: Store) -> None:
     }
 
 
+@pytest.mark.parametrize("token_hash", ["", LINK], ids=["address", "own token"])
+def test_an_item_past_its_time_gets_no_other_link(store: Store, token_hash: str) -> None:
+    past = put(store, {**STATES["sent"], "expires_at": epoch(NOW)})
+    assert not store.users.resend(EMAIL, NOW, token_hash=token_hash)
+    assert store.item(EMAIL) == past
+    assert store.users.resend(EMAIL, NOW - timedelta(seconds=1), token_hash=token_hash)
+
+
 SPENT: Plain = {"mail_count": 5, "mail_window_at": EARLIER_STORED}
 
 
