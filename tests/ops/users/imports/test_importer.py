@@ -286,4 +286,6 @@ def test_an_import_remembers_only_the_rows_under_way() -> None:
             tracemalloc.stop()
 
     peak(100)
-    assert peak(4_000) < peak(500) + 200_000
+    few = peak(500)
+    # Other threads of this process are traced as well: they only ever add.
+    assert min(peak(4_000) for _ in range(3)) < few + 200_000
