@@ -18,6 +18,7 @@ from chalicelib.events.bus import MAX_ENTRIES, Bus
 from chalicelib.events.event import Event
 from chalicelib.logs import hashed, kind, report_events
 from chalicelib.users.event_outbox import EventOutbox
+from chalicelib.users.moments import moment
 from chalicelib.users.table import Item, string
 
 log = logging.getLogger(__name__)
@@ -84,7 +85,8 @@ class Publisher:
             if self.now() - started >= RUN or time_left() < TIME_FOR_A_CALL:
                 oldest = oldest or next((each.since for each in waiting), "")
                 break
-        age = (self.now() - _moment(oldest)).total_seconds() if oldest else 0.0
+        since = moment(oldest)
+        age = (self.now() - since).total_seconds() if since else 0.0
         report_events(log, age, users, why)
         return users
 
@@ -153,7 +155,3 @@ def owing(records: Iterable[Mapping[str, Any]]) -> list[Item]:
 def _batches(images: Sequence[Item]) -> Iterator[Sequence[Item]]:
     for start in range(0, len(images), MAX_ENTRIES):
         yield images[start : start + MAX_ENTRIES]
-
-
-def _moment(text: str) -> datetime:
-    return datetime.fromisoformat(text.replace("Z", "+00:00"))

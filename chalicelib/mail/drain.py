@@ -15,7 +15,7 @@ from chalicelib.mail.limits import Limits
 from chalicelib.mail.mailer import Mailer, Outcome, Run
 from chalicelib.mail.ses import PAUSED, QUOTA, RATE, UNREACHABLE, Account, why_refused
 from chalicelib.users.item import is_being_sent, is_fresh
-from chalicelib.users.moments import iso
+from chalicelib.users.moments import iso, moment
 from chalicelib.users.outbox import Outbox, Owed
 from chalicelib.users.table import Item, ItemFull, string
 
@@ -102,7 +102,7 @@ class Drain:
             if self.clock.now() - started >= RUN:
                 oldest = oldest or next((mail.since for mail in waiting), "")
                 break
-        since = _moment(oldest)
+        since = moment(oldest)
         age = (self.clock.now() - since).total_seconds() if since else 0.0
         report_drain(log, age, mailed, seen - mailed, why or "none")
         return mailed
@@ -168,7 +168,7 @@ def _is_due(image: Item, now: datetime) -> bool:
         return True
     if why_refused(string(image, "mail_error")):
         return True
-    last, first = (_moment(string(image, name)) for name in ("mail_at", "owed_at"))
+    last, first = (moment(string(image, name)) for name in ("mail_at", "owed_at"))
     return not last or not first or now - last >= min(last - first, LONGEST_WAIT)
 
 
@@ -179,10 +179,3 @@ def _why_not(account: Account) -> str:
     if account.left_today < 1:
         return QUOTA
     return RATE if account.rate <= 0 else ""
-
-
-def _moment(text: str) -> datetime | None:
-    try:
-        return datetime.fromisoformat(text.replace("Z", "+00:00"))
-    except ValueError:
-        return None

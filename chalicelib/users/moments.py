@@ -12,6 +12,15 @@ def iso(moment: datetime) -> str:
     return utc.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
+def moment(text: str) -> datetime | None:
+    """Return the moment that ``iso`` wrote; None for another program's text that is none."""
+    try:
+        read = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    except ValueError:
+        return None
+    return read if read.tzinfo else None
+
+
 def epoch(moment: datetime) -> int:
     """Return ``moment`` in whole seconds since 1970, as DynamoDB's time to live wants it."""
     return int(moment.timestamp())

@@ -241,7 +241,7 @@ class Outbox:
         is_anothers = is_put_by_another(image)
         return self._settle(
             image,
-            change + ("owed, owed_at" if is_anothers else ", ".join([*erased, "links"])),
+            change + (_NOT_OWED if is_anothers else ", ".join([*erased, "links"])),
             {":refused": "refused"},
             now,
             {} if is_anothers else RESERVED,

@@ -37,7 +37,8 @@ class SignUpRate:
 
     def count(self, records: Sequence[Any], now: datetime) -> None:
         """Count the sign-ups in a stream's ``records``. A fault costs the count, never a mail."""
-        sign_ups = sum(_is_sign_up(record["dynamodb"].get("NewImage", {})) for record in records)
+        images = (record.get("dynamodb", {}).get("NewImage") or {} for record in records)
+        sign_ups = sum(map(_is_sign_up, images))
         if not sign_ups:
             return
         try:

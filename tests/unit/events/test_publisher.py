@@ -117,6 +117,29 @@ def test_a_record_that_cannot_be_read_is_skipped(broken: dict[str, Any]) -> None
     assert owing([broken]) == []
 
 
+def test_what_is_published_before_it_is_read_ends_no_run(world: World) -> None:
+    for name in ("a", "b"):
+        world.owe(name, "validated", since=NOW - 2 * PATIENCE)
+    read = world.outbox.read
+
+    def read_late(email: str) -> Any:
+        if email.startswith("a"):
+            world.store.put(email)
+        return read(email)
+
+    world.outbox.read = read_late  # type: ignore[method-assign]
+    world.drain()
+    assert (world.taken("a"), world.taken("b")) == ([], ["validated"])
+
+
+@pytest.mark.parametrize("moment", ["1 o'clock", "2020-01-01T00:00:00"])
+def test_another_programs_moment_ends_no_run(world: World, moment: str) -> None:
+    world.owe("b", "validated", since=NOW - 2 * PATIENCE)
+    world.store.put("a@example.org", event="owed", event_at=moment)
+    world.bus.down = DOWN
+    assert world.drain() == 0
+
+
 def test_several_events_of_a_user_go_in_their_order(world: World) -> None:
     world.publish(world.owe("a", "validated", "bounced", "deleted"), world.owe("b", "refused"))
     assert world.taken("a") == ["validated", "bounced", "deleted"]

@@ -45,6 +45,12 @@ def test_the_rate_is_high_from_one_more_than_the_limit(client: Any) -> None:
     assert rate(client).is_high(NOW)
 
 
+@pytest.mark.parametrize("broken", [{}, {"dynamodb": {}}, {"dynamodb": {"NewImage": None}}])
+def test_a_record_that_cannot_be_read_is_no_sign_up(client: Any, broken: dict[str, Any]) -> None:
+    rate(client).count([broken, *sign_ups(4)], NOW)
+    assert rate(client).is_high(NOW)
+
+
 def test_the_rate_is_high_until_the_next_minute_ends(client: Any) -> None:
     rate(client).count(sign_ups(4), NOW)
     assert rate(client).is_high(NOW + timedelta(minutes=1))
