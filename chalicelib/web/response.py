@@ -73,14 +73,15 @@ class Answers:
 
     def signed_up(self, request: Request, sign_up: SignUp, ticket: str) -> Response:
         """Return the same answer to every sign-up, with the ticket that its browser keeps."""
-        response = self.accepted(replace(request, ticket=ticket), sign_up.email)
-        if request.wants_page and request.is_form and sign_up.return_to:
-            _redirect(response, return_urls.with_result(sign_up.return_to, "sent"))
-        if not request.wants_page:
+        if request.wants_page:
+            response = self.accepted(replace(request, ticket=ticket), sign_up.email)
+            if request.is_form and sign_up.return_to:
+                _redirect(response, return_urls.with_result(sign_up.return_to, "sent"))
+        else:
             content = {**self._content(request.lang, "accepted"), "ticket": ticket}
             if meant := domain_typo.suggest(sign_up.email):
                 content["did_you_mean"] = meant
-            response.body = _as_json(content)
+            response = self._json(request, 202, _as_json(content), "application/json")
         response.headers["Set-Cookie"] = self._cookie(ticket)
         return response
 
