@@ -70,9 +70,9 @@ def release(checkout: Path, now: datetime) -> str:
     (folder / f"bienvenue-{version}.cdx.json").write_text(json.dumps(content, indent=2) + "\n")
     sums = [f"{package.digest(path)}  {path.name}" for path in sorted(folder.iterdir())]
     (folder / "SHA256SUMS").write_text("\n".join(sums) + "\n")
-    git(
-        checkout, "tag", "--annotate", f"v{version}", "--message", f"Bienvenue {version}\n\n{notes}"
-    )
+    message = f"Bienvenue {version}\n\n{notes}"
+    # By default, git takes the headings of the notes for comments and drops them.
+    git(checkout, "tag", "--annotate", "--cleanup=whitespace", f"v{version}", "--message", message)
     publish = f"git push origin v{version}"
     summary = f"v{version} is tagged, and {FOLDER} holds its files. To publish the tag: {publish}"
     return "\n".join([*sums, "", summary])

@@ -19,7 +19,9 @@ NOW = datetime(2026, 11, 26, 12, tzinfo=timezone.utc)
 LOCK = "# inputs: x\nidna==3.20 \\\n    --hash=sha256:{} \\\n    --hash=sha256:{}\n".format(
     "a" * 64, "b" * 64
 )
-CHANGES = "# Changelog\n\n## [Unreleased]\n\n## [1.2.3] - 2026-11-26\n\n- All is new.\n"
+CHANGES = (
+    "# Changelog\n\n## [Unreleased]\n\n## [1.2.3] - 2026-11-26\n\n### Added\n\n- All is new.\n"
+)
 
 
 def git(folder: Path, *words: str) -> str:
@@ -78,7 +80,8 @@ def test_a_release_has_its_files_their_hashes_and_a_tag(checkout: Path) -> None:
         digest, name = line.split("  ")
         assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest
         assert line in told
-    assert "All is new." in git(checkout, "tag", "--list", "v1.2.3", "--format=%(contents)")
+    tagged = git(checkout, "tag", "--list", "v1.2.3", "--format=%(contents)")
+    assert "### Added\n\n- All is new." in tagged
     assert "git push origin v1.2.3" in told
     assert git(checkout, "status", "--porcelain") == ""
 
