@@ -2,11 +2,11 @@
 
 import platform
 import re
-import subprocess
 from collections.abc import Mapping
 
 from ops.deploy.trial import Trial
 from ops.doctor.journey import SIMULATOR
+from ops.stage import commit
 from ops.stage.project import CHECKOUT
 
 # In this order: an ARN and a URL may hold what the later ones stand for.
@@ -27,7 +27,7 @@ def markdown(trial: Trial) -> str:
         f"# A trial of Bienvenue: {result}",
         "",
         f"- {'The local cloud' if trial.cloud.endpoint else 'AWS'}, {trial.cloud.region}",
-        f"- Commit {_commit()}, Python {platform.python_version()}",
+        f"- Commit {commit.describe(CHECKOUT) or 'unknown'}, Python {platform.python_version()}",
         f"- {seconds / 60:.1f} minutes",
         "",
         "| part | seconds | result |",
@@ -71,14 +71,3 @@ def _secrets(trial: Trial) -> dict[str, str]:
 def _cell(problem: str, text: str) -> str:
     words = f"**failed**: {problem}" if problem else text
     return " ".join(words.split()).replace("|", "\\|")
-
-
-def _commit() -> str:
-    asked = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"],
-        cwd=CHECKOUT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return asked.stdout.strip() or "unknown"

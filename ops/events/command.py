@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from datetime import datetime
 from itertools import islice
-from pathlib import Path
 
 import click
 
@@ -15,18 +14,14 @@ from ops.events import replay as replays
 from ops.stage.aws_errors import in_plain_words
 from ops.stage.errors import OpsError
 from ops.stage.lookup import Stage
-from ops.stage.option import on_stage
+from ops.stage.option import on_group, on_stage
 from ops.terminal.option_types import Moment
 
 
 @click.group(subcommand_metavar="COMMAND …")
-@click.option("--stage", "name", help="The Chalice stage; it may also follow the command.")
-@click.option("--state", type=click.Path(path_type=Path, file_okay=False), hidden=True)
-@click.pass_context
-def events(ctx: click.Context, /, **options: object) -> None:
+@on_group
+def events() -> None:
     """Send events again, and show the key of the webhook."""
-    stage = {option: value for option, value in options.items() if value is not None}
-    ctx.default_map = dict.fromkeys(events.commands, stage)
 
 
 @events.command()

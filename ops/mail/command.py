@@ -1,24 +1,18 @@
 """The command `mail`: the limits of a stage's mail."""
 
-from pathlib import Path
-
 import click
 
 from ops.stage.aws_errors import in_plain_words
 from ops.stage.lookup import Stage
-from ops.stage.option import on_stage
+from ops.stage.option import on_group, on_stage
 from ops.terminal import durations
 from ops.users import limits
 
 
 @click.group(subcommand_metavar="COMMAND …")
-@click.option("--stage", "name", help="The Chalice stage; it may also follow the command.")
-@click.option("--state", type=click.Path(path_type=Path, file_okay=False), hidden=True)
-@click.pass_context
-def mail(ctx: click.Context, /, **options: object) -> None:
+@on_group
+def mail() -> None:
     """Let a stage send mail again after its brake has stopped it."""
-    stage = {option: value for option, value in options.items() if value is not None}
-    ctx.default_map = dict.fromkeys(mail.commands, stage)
 
 
 @mail.command()

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import click
 
@@ -36,6 +36,23 @@ def on_stage(command: Callable[..., R]) -> Callable[..., R]:
         return command(lookup.find(CHECKOUT, name, state), **options)
 
     return with_stage
+
+
+def on_group(group: Callable[[], None]) -> Callable[..., None]:
+    """Let the options that say which stage stand before the command, too.
+
+    They become its defaults, so that ``users list --help`` needs no stage.
+    """
+
+    @click.option("--stage", "name", help="The Chalice stage; it may also follow the command.")
+    @click.option("--state", type=click.Path(path_type=Path, file_okay=False), hidden=True)
+    @click.pass_context
+    @wraps(group)
+    def with_defaults(ctx: click.Context, /, **options: object) -> None:
+        stage = {option: value for option, value in options.items() if value is not None}
+        ctx.default_map = dict.fromkeys(cast(click.Group, ctx.command).commands, stage)
+
+    return with_defaults
 
 
 def in_account(name: str, progress: Progress) -> tuple[Cloud, Project]:

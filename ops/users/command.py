@@ -17,7 +17,7 @@ from ops.stage import json_files
 from ops.stage.aws_errors import in_plain_words
 from ops.stage.errors import OpsError
 from ops.stage.lookup import Stage
-from ops.stage.option import on_stage
+from ops.stage.option import on_group, on_stage
 from ops.terminal import durations, progress_bar
 from ops.terminal.interrupts import on_request
 from ops.terminal.option_types import Moment
@@ -52,17 +52,12 @@ class InTheirOrder(click.Group):
 
 
 @click.group(cls=InTheirOrder, subcommand_metavar="COMMAND …")
-@click.option("--stage", "name", help="The Chalice stage; it may also follow the command.")
-@click.option("--state", type=click.Path(path_type=Path, file_okay=False), hidden=True)
-@click.pass_context
-def users(ctx: click.Context, /, **options: object) -> None:
+@on_group
+def users() -> None:
     """Look up, help, import and export the users of a stage.
 
     All commands are safe while the service runs: each change is one conditional write.
     """
-    # Options before a command become its defaults, so that `users list --help` needs no stage.
-    stage = {option: value for option, value in options.items() if value is not None}
-    ctx.default_map = dict.fromkeys(users.commands, stage)
 
 
 def _where(_ctx: click.Context, _param: click.Parameter, value: tuple[str, ...]) -> dict[str, str]:

@@ -1,12 +1,11 @@
 """The users' table: its settings, and the users whose mail went wrong."""
 
 from datetime import datetime, timedelta
-from typing import Any
 
-from chalicelib.users import event_outbox
 from chalicelib.users.event_outbox import EventOutbox
-from chalicelib.users.outbox import INDEX, Outbox
+from chalicelib.users.outbox import Outbox
 from ops.deployment import table
+from ops.deployment.event_invoke_config import DRAIN
 from ops.doctor.check import Check, Finding, amber, green, red
 from ops.doctor.facts import Facts, NotThere
 from ops.metrics.funnel import Funnel, moment, share, text
@@ -15,7 +14,6 @@ from ops.terminal import durations
 LONG = timedelta(hours=1)
 SLOW = timedelta(minutes=2)
 VERY_SLOW = timedelta(minutes=15)  # the alarm of old mail rings from here on
-DRAIN = "resend_owed_mail"
 
 # The percentages at which SES reviews an account, and at which it may pause it.
 # https://docs.aws.amazon.com/ses/latest/dg/faqs-enforcement.html
@@ -77,63 +75,46 @@ def _owed(facts: Facts) -> Finding:
 
 
 def _index(facts: Facts) -> Finding:
-    index = _owed_index(facts)
-    if index is None:
+    status = table.index_status(facts.table())
+    if status is None:
         return red("there is no index of owed mail", *facts.deploy_again)
-    status = str(index.get("IndexStatus", "ACTIVE"))  # the local cloud gives none
     if status != "ACTIVE":
         return amber(f"the index of owed mail is {status.lower()}", "Run doctor again in an hour.")
     return green("of owed mail, active")
 
 
 def _oldest(facts: Facts) -> Finding:
-    if _owed_index(facts) is None:
+    if table.index_status(facts.table()) is None:
         raise NotThere("not seen: there is no index of owed mail")
     outbox = Outbox(facts.client("dynamodb"), facts.stage.users_table)
     oldest = next(outbox.owed(facts.now()), None)
     if oldest is None:
         return green("no mail is owed")
-    waited = _waited(oldest.since, facts.now())
-    line = f"the oldest owed mail has waited {durations.words(waited.total_seconds())}"
-    if waited < SLOW:
-        return green(line)
-    finding = red if waited >= VERY_SLOW else amber
-    command = f"logs --function {DRAIN} --since 1h"
-    return finding(
-        line,
-        "The log of the drain says why: rate, quota, budget or brake.",
-        facts.stage.ops(command),
-    )
+    reason = "The log of the drain says why: rate, quota, budget or brake."
+    return _by_age(facts, "the oldest owed mail", oldest.since, reason)
 
 
 def _oldest_event(facts: Facts) -> Finding:
     if not facts.stage.has_events:
         return green("events are off: deploy --events turns them on")
-    if _index_named(facts, event_outbox.INDEX) is None:
+    if table.index_status(facts.table(), table.EVENT_INDEX) is None:
         return red("there is no index of owed events", *facts.deploy_again)
     outbox = EventOutbox(facts.client("dynamodb"), facts.stage.users_table)
     oldest = next(outbox.owed(facts.now()), None)
     if oldest is None:
         return green("all events are published")
-    waited = _waited(oldest.since, facts.now())
-    line = f"the oldest event not published has waited {durations.words(waited.total_seconds())}"
+    reason = 'The log of the drain ends its line "events: oldest owed" with EventBridge\'s error.'
+    return _by_age(facts, "the oldest event not published", oldest.since, reason)
+
+
+def _by_age(facts: Facts, subject: str, since: str, reason: str) -> Finding:
+    """Return the finding on something that the drain has had to do since then."""
+    waited = _waited(since, facts.now())
+    line = f"{subject} has waited {durations.words(waited.total_seconds())}"
     if waited < SLOW:
         return green(line)
     finding = red if waited >= VERY_SLOW else amber
-    return finding(
-        line,
-        'The log of the drain ends its line "events: oldest owed" with EventBridge\'s error.',
-        facts.stage.ops(f"logs --function {DRAIN} --since 1h"),
-    )
-
-
-def _owed_index(facts: Facts) -> Any:
-    return _index_named(facts, INDEX)
-
-
-def _index_named(facts: Facts, name: str) -> Any:
-    indexes = facts.table().get("GlobalSecondaryIndexes", [])
-    return next((index for index in indexes if index["IndexName"] == name), None)
+    return finding(line, reason, facts.stage.ops(f"logs --function {DRAIN} --since 1h"))
 
 
 def _waited(since: str, now: datetime) -> timedelta:
