@@ -107,9 +107,7 @@ class Stage:
 
     def mails(self, to: str) -> list[str]:
         """Return the texts of the mails to an address."""
-        listed = HTTP.request("GET", f"{self.endpoint}/_ministack/ses/messages").json()
-        mails = [mail for account in listed["messages"].values() for mail in account]
-        return [mail["BodyText"] for mail in mails if mail["To"] == [to]]
+        return local_cloud.mails(self.endpoint, to)
 
     def journey(self, email: str) -> None:
         """Sign up, read the one mail, click."""

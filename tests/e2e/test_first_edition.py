@@ -87,9 +87,7 @@ class Stage:
 
     def mails(self, name: str) -> list[str]:
         """Return the texts of a user's mails, the oldest first."""
-        listed = HTTP.request("GET", f"{self.endpoint}/_ministack/ses/messages").json()
-        mails = [mail for account in listed["messages"].values() for mail in account]
-        return [mail["BodyText"] for mail in mails if mail["To"] == [email(name)]]
+        return local_cloud.mails(self.endpoint, email(name))
 
     def wait_for_mails(self, name: str, number: int) -> None:
         wait_for(lambda: len(self.mails(name)) == number, TIME_TO_MAIL, f"mail {number} to {name}")

@@ -160,12 +160,7 @@ def test_a_templates_stage_makes_a_whole_journey(world: World) -> None:
     answer = HTTP.request("POST", f"{api}/users", json={"email": email, "lang": "en"})
     assert answer.status == 202, answer.data
 
-    def mails() -> list[str]:
-        listed = HTTP.request("GET", f"{world.endpoint}/_ministack/ses/messages").json()
-        found = [mail for account in listed["messages"].values() for mail in account]
-        return [mail["BodyText"] for mail in found if mail["To"] == [email]]
-
-    (text,) = wait_for(mails, 20, "the mail")
+    (text,) = wait_for(lambda: local_cloud.mails(world.endpoint, email), 20, "the mail")
     link = re.search(r"https://\S+(/validate\S+)", text)
     assert link
     clicked = HTTP.request("GET", api + link[1], headers={"Accept": "application/json"})

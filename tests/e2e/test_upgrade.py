@@ -1,4 +1,8 @@
-"""An upgrade by `git pull && make deploy`, from the version before."""
+"""An upgrade by `git pull && make deploy`, from the last commit of 0.1.
+
+That commit's code is an archive, since a clone for CI may lack the history. To make it:
+git archive d20c077 app.py chalicelib ops .chalice requirements.txt .gitignore | xz -9e
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,8 +25,8 @@ from ops.stage.local_cloud import REGION
 from tests.e2e.stack import HTTP, ROOT, wait_for
 from tests.support import local_cloud
 
-FORMER = "d20c07713b7a93767fc6a9d169e5f846a993c020"
-"""The last commit of 0.1: its deploy writes the stage's settings into .chalice/config.json."""
+FORMER = Path(__file__).parent / "former" / "d20c077.tar.xz"
+"""Its deploy writes the stage's settings into .chalice/config.json."""
 STAGE = "prod"
 SENDER = "hello@example.org"
 FUNCTION = "bienvenue-prod"
@@ -73,13 +78,9 @@ class Checkout:
 
     def code(self, email: str) -> str:
         """The code of the mail to an address, once it is there."""
-
-        def look() -> list[str]:
-            listed = HTTP.request("GET", f"{self.endpoint}/_ministack/ses/messages").json()
-            mails = [mail for account in listed["messages"].values() for mail in account]
-            return [mail["BodyText"] for mail in mails if mail["To"] == [email]]
-
-        (text,) = wait_for(look, 20, f"a mail to {email}")
+        (text,) = wait_for(
+            lambda: local_cloud.mails(self.endpoint, email), 20, f"a mail to {email}"
+        )
         (code,) = re.findall(r"\b\d{6}$", text, re.MULTILINE)
         return str(code)
 
@@ -102,25 +103,22 @@ def copy_working_tree(folder: Path) -> None:
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
     """A clone of the version before, whose stage is deployed, and a newer version to pull."""
-    if subprocess.run(
-        ["git", "cat-file", "-e", FORMER], cwd=ROOT, capture_output=True, check=False
-    ).returncode:
-        pytest.skip("this clone has no history: fetch it, to test an upgrade")
     tmp_path = tmp_path_factory.mktemp("upgrade")
     with local_cloud.running(tmp_path / "cloud.log") as endpoint:
         upstream = Checkout(tmp_path / "upstream", endpoint)
-        subprocess.run(
-            ["git", "clone", "-q", "--no-local", str(ROOT), str(upstream.folder)], check=True
-        )
-        upstream.git("switch", "-q", "-C", "release")
-        copy_working_tree(upstream.folder)
+        with tarfile.open(FORMER) as archive:
+            archive.extractall(upstream.folder, filter="data")
+        upstream.git("init", "-q")
         upstream.git("add", "--all")
-        upstream.git("commit", "-q", "--allow-empty", "-m", "The newer version")
+        upstream.git("commit", "-q", "-m", "The version before")
         checkout = Checkout(tmp_path / "checkout", endpoint)
         subprocess.run(
             ["git", "clone", "-q", str(upstream.folder), str(checkout.folder)], check=True
         )
-        checkout.git("reset", "-q", "--hard", FORMER)
+        upstream.git("rm", "-rq", ".")
+        copy_working_tree(upstream.folder)
+        upstream.git("add", "--all")
+        upstream.git("commit", "-q", "-m", "The newer version")
         checkout.client("sesv2").create_email_identity(EmailIdentity=SENDER)
         checkout.ops("deploy", "--stage", STAGE, "--mail-from", SENDER)
         yield checkout

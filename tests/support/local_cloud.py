@@ -1,11 +1,13 @@
 """The local cloud in its own process, for tests that must not trust moto alone."""
 
 import http.client
+import json
 import os
 import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -43,6 +45,13 @@ def running(log: Path) -> Iterator[str]:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+
+
+def mails(endpoint: str, to: str) -> list[str]:
+    """Return the texts of the mails to an address that SES took, the oldest first."""
+    with urllib.request.urlopen(f"{endpoint}/_ministack/ses/messages") as answer:  # noqa: S310
+        accounts = json.load(answer)["messages"].values()
+    return [mail["BodyText"] for account in accounts for mail in account if mail["To"] == [to]]
 
 
 def _free_port() -> int:

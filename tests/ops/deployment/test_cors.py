@@ -7,9 +7,9 @@ from typing import Any
 
 import botocore.session
 import pytest
-from botocore.awsrequest import AWSResponse
 
 from ops.deployment import cors
+from tests.support.swagger import sent_document
 
 SHOP, BLOG = "https://shop.example", "https://blog.example"
 PATHS = ("/", "/users", "/resend", "/validate", "/openapi.json")
@@ -67,20 +67,5 @@ def test_any_origin_may_send_no_cookies() -> None:
 def test_chalices_document_is_completed_on_its_way(origins: tuple[str, ...]) -> None:
     session = botocore.session.Session()
     cors.prepare(session, origins)
-    sent = []
-
-    def answer(request: Any, **_: Any) -> AWSResponse:
-        sent.append(json.loads(request.body))
-
-        class Raw:
-            def stream(self) -> Any:
-                yield b"{}"
-
-        return AWSResponse(request.url, 200, {}, Raw())
-
-    session.register("before-send.apigateway.PutRestApi", answer)
-    client = session.create_client(
-        "apigateway", "eu-west-3", aws_access_key_id="a", aws_secret_access_key="b"
-    )
-    client.put_rest_api(restApiId="a", mode="overwrite", body=json.dumps({"paths": {"/users": {}}}))
-    assert ("options" in sent[0]["paths"]["/users"]) == bool(origins)
+    document = sent_document(session)
+    assert ("options" in document["paths"]["/users"]) == bool(origins)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import botocore.session
-from botocore.awsrequest import AWSResponse
 
 from ops.deployment import cors, not_found
 from ops.preview import gallery
+from tests.support.swagger import sent_document
 
 STAGE = {
     **gallery._TO_COME,
@@ -46,23 +45,7 @@ def test_the_page_and_the_origins_of_others_go_together() -> None:
     session = botocore.session.Session()
     cors.prepare(session, ["https://shop.example"])
     not_found.prepare(session, STAGE)
-    sent = []
-
-    def answer(request: Any, **_: Any) -> AWSResponse:
-        sent.append(json.loads(request.body))
-
-        class Raw:
-            def stream(self) -> Any:
-                yield b"{}"
-
-        return AWSResponse(request.url, 200, {}, Raw())
-
-    session.register("before-send.apigateway.PutRestApi", answer)
-    client = session.create_client(
-        "apigateway", "eu-west-3", aws_access_key_id="a", aws_secret_access_key="b"
-    )
-    client.put_rest_api(restApiId="a", mode="overwrite", body=json.dumps({"paths": {"/users": {}}}))
-    responses = sent[0][GATEWAY_RESPONSES]
+    responses = sent_document(session)[GATEWAY_RESPONSES]
     assert set(responses) == {"DEFAULT_4XX", "DEFAULT_5XX", "MISSING_AUTHENTICATION_TOKEN"}
     origin = "gatewayresponse.header.Access-Control-Allow-Origin"
     assert origin in responses["MISSING_AUTHENTICATION_TOKEN"]["responseParameters"]
