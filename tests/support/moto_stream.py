@@ -1,7 +1,8 @@
 """The only reaches into moto's private parts: its stream, and its updates.
 
 moto numbers a record by how many there are, and adds it later. Two records of two threads then get
-one number, and a reader of the stream reads the second for ever. Its UpdateItem is not atomic.
+one number, and a reader of the stream reads the second for ever. Its PutItem and UpdateItem are not
+atomic.
 Safe to delete once https://github.com/getmoto/moto makes both atomic.
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 import pytest
@@ -17,19 +19,20 @@ from moto.dynamodb.models.table import StreamShard
 
 
 def make_atomic(patch: pytest.MonkeyPatch) -> None:
-    """Make one update, and add one record of a stream, at a time."""
-    add, update, lock = StreamShard.add, DynamoDBBackend.update_item, threading.RLock()
+    """Make one conditional write, and add one record of a stream, at a time."""
+    lock = threading.RLock()
 
-    def add_alone(shard: StreamShard, old: Any, new: Any) -> None:
-        with lock:
-            add(shard, old, new)
+    def alone(act: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(act)
+        def act_alone(*arguments: Any, **named: Any) -> Any:
+            with lock:
+                return act(*arguments, **named)
 
-    def update_alone(*arguments: Any, **named: Any) -> Any:
-        with lock:
-            return update(*arguments, **named)
+        return act_alone
 
-    patch.setattr(StreamShard, "add", add_alone)
-    patch.setattr(DynamoDBBackend, "update_item", update_alone)
+    patch.setattr(StreamShard, "add", alone(StreamShard.add))
+    patch.setattr(DynamoDBBackend, "put_item", alone(DynamoDBBackend.put_item))
+    patch.setattr(DynamoDBBackend, "update_item", alone(DynamoDBBackend.update_item))
 
 
 def keep_records(patch: pytest.MonkeyPatch, keep: Callable[[dict[str, Any]], None]) -> None:
