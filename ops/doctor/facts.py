@@ -114,9 +114,7 @@ class Facts:
     @_once
     def mappings(self) -> list[Any]:
         """Return the event source mappings of a stream of this table, or of an earlier one."""
-        mappings = event_source_mapping.find(self.client("lambda"), self.project)
-        stream = f":table/{self.stage.users_table}/stream/"
-        return [mapping for mapping in mappings if stream in mapping["EventSourceArn"]]
+        return list(event_source_mapping.find(self.client("lambda"), self.project))
 
     def mapping(self) -> Any:
         """Return the mapping from the table's stream to the mailer. Raises NotThere."""
