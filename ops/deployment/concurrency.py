@@ -70,7 +70,7 @@ def read(lambda_: Any, project: Project) -> Room:
 
 
 def choose(room: Room, recorded: int | None) -> int | None:
-    """Return the mailer's reserve: as ``recorded``, or MAILERS; None if the account is too small."""
+    """Return the mailer's reserve: the one ``recorded``, or MAILERS. None if Lambda refuses it."""
     wanted = recorded or MAILERS
     return wanted if room.may_reserve(wanted) else None
 
@@ -85,12 +85,12 @@ def words(room: Room, reserve: int | None) -> str:
 
 def how_to_raise() -> tuple[str, str]:
     """Return what an operator of a small account should do, and what ``aws`` does of it."""
-    return (
+    how = (
         "Ask for 1,000, and deploy again once AWS grants it: the mailer then has a bound, so that "
-        "pages always answer.",
-        "service-quotas request-service-quota-increase --service-code lambda "
-        f"--quota-code {_QUOTA} --desired-value 1000",
+        "pages always answer."
     )
+    words = "service-quotas request-service-quota-increase --service-code lambda "
+    return how, f"{words}--quota-code {_QUOTA} --desired-value 1000"
 
 
 def left_to_do(cloud: Cloud) -> list[str]:

@@ -218,8 +218,8 @@ class Project:
         return self._own()
 
     def erase(self, settings: Collection[str]) -> None:
-        """Take back what a deploy wrote, these ``settings``, all roles and reserves, and what Chalice
-        recorded. What a person wrote stays; a file with nothing left in it goes."""
+        """Take back what a deploy wrote: these ``settings``, all roles and reserves, and Chalice's
+        record. What a person wrote stays; a file with nothing left in it goes."""
         stage = self._of_this_stage()
         _pop(stage.get("environment_variables", {}), settings)
         for function in stage.get("lambda_functions", {}).values():

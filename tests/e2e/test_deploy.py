@@ -398,7 +398,7 @@ def test_users_that_are_to_go_go_too(stage: Stage) -> None:
         ),
         ("ship-code", ["record", "chalice"], {"lambda:UpdateFunctionCode", "apigateway:POST"}),
         (
-            "destroy client-limit",
+            "destroy",
             ["destroy", "destroy-users"],
             {"dynamodb:DeleteTable", "apigateway:DELETE", "wafv2:DisassociateWebACL"},
         ),

@@ -1,4 +1,4 @@
-"""The mailer's bound: reserved where the account allows it, counted where it does not."""
+"""The bound of the mailer: a reserve if the account allows one, else a sum."""
 
 from __future__ import annotations
 
