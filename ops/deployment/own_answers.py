@@ -1,4 +1,4 @@
-"""Answers that API Gateway gives itself, without a function: preflights and errors.
+"""Answers that API Gateway gives itself: preflights and errors.
 
 Chalice knows few of them. So this completes the Swagger document that Chalice sends to API Gateway,
 by botocore's public events.
