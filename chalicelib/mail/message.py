@@ -19,6 +19,8 @@ class Mail(NamedTuple):
     html: str
     unsubscribe_url: str = ""
     """Where the mailbox's own unsubscribe button posts to. Empty: the mail has no such header."""
+    key: str = ""
+    """The user's key, if ``to`` does not lead to it: another program's, with additions."""
 
 
 def compose(
@@ -94,8 +96,10 @@ def compose(
     for part, file in parts.items():
         in_html[part] = templates.html(f"{file}.html", lang, **in_html) if file else Html()
     in_html["content"] = templates.html(f"mail/{kind.value}.html", lang, **in_html)
+    to = email_address.deliverable(user.email)
     return Mail(
-        to=email_address.deliverable(user.email),
+        to=to,
+        key="" if user.email in email_address.keys(to) else user.email,
         subject=subject,
         text=templates.text(f"mail/{kind.value}.txt", lang, **in_text).strip() + "\n",
         html=templates.html("mail/layout.html", lang, **in_html),

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
 
+from chalicelib.users import email_address
 from chalicelib.users.moments import epoch, iso
 from chalicelib.users.table import Table, mapping, string
 
@@ -50,7 +51,7 @@ RULES: Mapping[str, Rule] = {
 
 def mailbox(address: str) -> str:
     """Return the one spelling that stands for all spellings of the mailbox of ``address``."""
-    local, _, domain = address.lower().rpartition("@")
+    local, _, domain = email_address.without_additions(address).lower().rpartition("@")
     if not domain.isascii():  # as another program may have stored it
         import idna
 

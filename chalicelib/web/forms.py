@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from chalicelib import language_tag, return_urls
 from chalicelib.settings import Settings
-from chalicelib.users import email_address, person_name, tokens
+from chalicelib.users import email_address, links, person_name, tokens
 from chalicelib.users.domain_rules import ANYBODY, DomainRules
 from chalicelib.users.people import NOTHING, SignUp
 from chalicelib.web.body import REPEATED
@@ -170,7 +170,7 @@ def read_resend(fields: Mapping[str, object], *, is_form: bool = False) -> Resen
     reader.take("lang", str)
     token = reader.take("token", str)
     email = reader.take(
-        "email", email_address.stored if token else email_address.canonical, required=True
+        "email", links.read_key if token else email_address.canonical, required=True
     )
     reader.finish()
     return Resend(email, tokens.digest(token) if tokens.well_formed(token) else "")

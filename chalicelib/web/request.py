@@ -51,6 +51,8 @@ class Request(NamedTuple):
     """A browser asks for a page before its user does."""
     is_foreign: bool
     """A browser sends this for a page of another origin, which is not allowed to."""
+    is_cross_site: bool
+    """A browser sends this for a page of another site, whose origin the operator names."""
     sent_from: Mapping[str, str]
     """What the stage keeps of its sender beside a consent: ``address``, ``agent`` or nothing."""
 
@@ -104,6 +106,7 @@ def read_request(
         moment=proof[1],
         is_prefetch=_is_prefetch(headers),
         is_foreign=_is_foreign(headers, stage.origins),
+        is_cross_site=_is_cross_site(headers, stage.allowed_origins),
         sent_from=_sender(received, stage) if stage.own_fields else NOTHING,
     )
 
@@ -192,3 +195,9 @@ def _is_foreign(headers: Mapping[str, str], origins: Collection[str]) -> bool:
         return False
     site = headers.get("sec-fetch-site", "")
     return site not in ("same-origin", "none") if site else origin != "null"
+
+
+def _is_cross_site(headers: Mapping[str, str], named: Collection[str]) -> bool:
+    """Return True if the page that sends this is of another site, and its origin is ``named``."""
+    cross_site = headers.get("sec-fetch-site", "") == "cross-site"
+    return cross_site and headers.get("origin", "").lower() in named

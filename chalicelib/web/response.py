@@ -81,7 +81,7 @@ class Answers:
             if meant := domain_typo.suggest(sign_up.email):
                 content["did_you_mean"] = meant
             response = self._json(request, 202, _as_json(content), "application/json")
-        response.headers["Set-Cookie"] = self._cookie(ticket)
+        response.headers["Set-Cookie"] = self._cookie(ticket, request)
         return response
 
     def accepted(self, request: Request, email: str) -> Response:
@@ -275,11 +275,15 @@ class Answers:
         mailed = language_tag.match(click.lang, self.templates.languages)
         return request._replace(lang=mailed) if mailed and not request.lang_is_chosen else request
 
-    def _cookie(self, ticket: str) -> str:
-        # Lax, not Strict: the click in a mailbox's page must bring the cookie.
-        secure = "; Secure" if self.settings.is_secure else ""
+    def _cookie(self, ticket: str, request: Request) -> str:
+        # Lax, not Strict: the click in a mailbox's page must bring the cookie. A script of another
+        # site keeps and sends no Lax cookie. None is safe: the pages of other origins are refused.
+        # https://datatracker.ietf.org/doc/html/draft-ietf-httpbis-rfc6265bis#section-5.7
+        site = "None" if request.is_cross_site else "Lax"
+        # Browsers take None with Secure only, also over plain http from this machine.
+        secure = "; Secure" if self.settings.is_secure or request.is_cross_site else ""
         name, life = cookie_name(self.settings), int(TICKET_LIFE.total_seconds())
-        return f"{name}={ticket}; Max-Age={life}; Path=/; HttpOnly; SameSite=Lax{secure}"
+        return f"{name}={ticket}; Max-Age={life}; Path=/; HttpOnly; SameSite={site}{secure}"
 
     def _message(self, request: Request, status: int, name: str) -> Response:
         text = self._message_text(request.lang, name)

@@ -39,7 +39,6 @@ from tests.support.states import (
     STATES,
     TICK,
     TICKET,
-    VALIDATED,
     epoch,
     item,
     put,
@@ -691,12 +690,40 @@ def test_a_refusal_needs_a_link_of_the_item(store: Store, state: str) -> None:
     assert store.item(EMAIL) == before
 
 
-@pytest.mark.parametrize("state", sorted({"refused", "complained", "validated"}))
+@pytest.mark.parametrize("state", ["refused", "complained"])
 def test_a_refusal_that_is_not_needed_changes_nothing(store: Store, state: str) -> None:
     before = put(store, STATES[state])
-    outcome = store.users.refuse(EMAIL, LINK, NOW).outcome
-    expected = Validation.ALREADY_VALIDATED if state in VALIDATED else Validation.REFUSED
-    assert outcome is expected
+    assert store.users.refuse(EMAIL, LINK, NOW).outcome is Validation.REFUSED
+    assert store.item(EMAIL) == before
+
+
+@pytest.mark.parametrize("mail", ["sent", "delivered", "owed", "sending", "complained"])
+def test_a_refusal_undoes_a_validation(store: Store, mail: str) -> None:
+    """A stranger with access to the mailbox, or a mail scanner, validated."""
+    before = put(store, {**PROVEN, "mail": mail, "validated_from": {"agent": "x"}}) or {}
+    assert store.users.refuse(EMAIL, LINK, NOW).outcome is Validation.REFUSED
+    proof = ("validated_at", "validated_with", "validated_link", "validated_from")
+    assert store.item(EMAIL) == {
+        **without(before, "prenom", "nom", "lang", *proof),
+        "mail": "refused",
+        "mail_at": NOW_STORED,
+        "links": {LINK: {"expires": 0}},
+    }
+    assert not store.users.sign_up(MALLORY, OTHER_TICKET, NOW + timedelta(days=400))
+    assert store.users.refuse(EMAIL, LINK, NOW).outcome is Validation.REFUSED
+
+
+def test_a_refusal_undoes_the_validation_of_anothers_item(store: Store) -> None:
+    put(store, {**STATES["put and mailed"], "validated_at": EARLIER_STORED})
+    assert store.users.refuse(EMAIL, LINK, NOW).outcome is Validation.REFUSED
+    assert "validated_at" not in item(store)
+    assert ANOTHERS.items() <= item(store).items()
+
+
+def test_an_unsubscribe_button_undoes_no_validation(store: Store) -> None:
+    before = put(store, PROVEN)
+    click = store.users.refuse(EMAIL, LINK, NOW, if_pending=True)
+    assert click.outcome is Validation.ALREADY_VALIDATED
     assert store.item(EMAIL) == before
 
 
