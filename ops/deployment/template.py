@@ -14,11 +14,10 @@ from chalice.app import Chalice
 from chalice.deploy.swagger import CFNSwaggerGenerator
 
 from ops.deployment import (
-    cors,
     event_invoke_config,
     event_source_mapping,
     function_logs,
-    not_found,
+    own_answers,
     stack,
 )
 from ops.deployment.rest_api import (
@@ -252,10 +251,7 @@ def _api(config: Mapping[str, Any], app: Chalice, own: Mapping[str, str]) -> Tem
                 "/functions/arn:${AWS::Partition}:lambda:${AWS::Region}:${AWS::AccountId}:function:"
                 "${AppName}-${Stage}/invocations"
             }
-    origins = own.get("ALLOWED_ORIGINS", "").lower().split()
-    if origins:
-        cors.allow(swagger, origins)
-    not_found.add(swagger, not_found.page(own))
+    own_answers.complete(swagger, own)
     # A deployment never changes, so each body has one of its own.
     digest = hashlib.sha256(json.dumps(swagger, sort_keys=True).encode()).hexdigest()[:10]
     deployment = f"Deployment{digest}"

@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from html import escape
+from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -63,15 +65,44 @@ def running() -> Iterator[Browser]:
 
 def launch(chromium: BrowserType, *arguments: str) -> Browser:
     """Start the browser of this machine, with further ``arguments`` of its own."""
+    return chromium.launch(executable_path=_executable(), args=[*_arguments(), *arguments])
+
+
+@contextmanager
+def visiting(
+    chromium: BrowserType, folder: Path, *, keeps_third_party_cookies: bool
+) -> Iterator[Page]:
+    """Yield a tab of a visitor whose settings, in ``folder``, say which cookies are kept.
+
+    Chrome keeps those of third parties by default; Safari, incognito tabs and Debian's Chromium do
+    not. Windows of a running browser are incognito, so this starts a browser.
+    """
+    controls = {
+        "cookie_controls_mode": 0 if keeps_third_party_cookies else 1,
+        "block_third_party_cookies": not keeps_third_party_cookies,
+    }
+    profile = folder / "Default"
+    profile.mkdir(parents=True)
+    (profile / "Preferences").write_text(json.dumps({"profile": controls}), encoding="utf-8")
+    with chromium.launch_persistent_context(
+        folder, executable_path=_executable(), args=_arguments(), locale="en"
+    ) as context:
+        yield context.pages[0]
+
+
+def _executable() -> str:
     found = shutil.which("chromium") or shutil.which("chromium-browser")
     found = found or shutil.which("google-chrome")
     if not found:
         if os.environ.get("REQUIRE_BROWSER") == "1":
             pytest.fail(HOW_TO_GET_ONE)
         pytest.skip(HOW_TO_GET_ONE)
+    return found
+
+
+def _arguments() -> list[str]:
     # Chromium's sandbox needs a user to fall back to, and root has none.
-    sandbox = [] if os.geteuid() else ["--no-sandbox"]
-    return chromium.launch(executable_path=found, args=[*ARGUMENTS, *sandbox, *arguments])
+    return ARGUMENTS if os.geteuid() else [*ARGUMENTS, "--no-sandbox"]
 
 
 def look(page: Page, name: str, *, is_mail: bool = False) -> None:
