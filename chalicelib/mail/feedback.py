@@ -3,10 +3,9 @@
 import json
 import logging
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
-from typing import Any
+from typing import Any, NamedTuple
 
 from chalicelib.mail.limits import Limits
 from chalicelib.mail.ses import KEY_TAG, LINK_TAG, key_of
@@ -37,8 +36,7 @@ _NO_COMPLAINTS = ("auth-failure", "not-spam")
 _SUPPRESSED = ("Suppressed", "OnAccountSuppressionList")
 
 
-@dataclass(frozen=True)
-class Report:
+class Report(NamedTuple):
     """What SES says of one mail.
 
     ``emails`` are the keys under which the user that SES was asked to mail may be stored.

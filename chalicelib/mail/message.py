@@ -1,6 +1,6 @@
 """The mails: a user and a link made into a subject, a text and an HTML part."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from chalicelib import colours, language_tag
 from chalicelib.settings import UNBRANDED, Brand
@@ -10,8 +10,7 @@ from chalicelib.users.links import Link
 from chalicelib.users.people import MailKind, User
 
 
-@dataclass(frozen=True)
-class Mail:
+class Mail(NamedTuple):
     """A mail ready to be sent to one deliverable address."""
 
     to: str

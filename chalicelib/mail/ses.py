@@ -1,10 +1,9 @@
 """SES: what it is asked to send, and what each of its errors means for the mail."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from dataclasses import dataclass
 from email.header import Header
 from email.utils import formataddr
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from botocore.exceptions import (
     BotoCoreError,
@@ -69,8 +68,7 @@ class Undelivered(Exception):
         self.why = why
 
 
-@dataclass(frozen=True)
-class Account:
+class Account(NamedTuple):
     """What SES lets the account send: mails a second, and mails left of the last 24 hours."""
 
     rate: float

@@ -2,14 +2,13 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import quote, unquote, urlencode
 
 from chalicelib.users import email_address, tokens
 
 
-@dataclass(frozen=True)
-class Link:
+class Link(NamedTuple):
     """The parts of a link: the key of a user, as it is stored, and a token."""
 
     email: str

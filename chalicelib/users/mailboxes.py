@@ -8,10 +8,9 @@ import hashlib
 import hmac
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from chalicelib.users import email_address
 from chalicelib.users.moments import epoch, iso
@@ -28,8 +27,7 @@ _MAILS = tuple(f"mail_{n}" for n in range(1, MAX_MAILS + 1))
 """The attributes of the latest mails, the newest first."""
 
 
-@dataclass(frozen=True)
-class Rule:
+class Rule(NamedTuple):
     """How a provider reads the part before the @, and the domain that its domain stands for."""
 
     has_tags: bool = True

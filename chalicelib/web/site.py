@@ -42,6 +42,7 @@ class Site:
         self._app = app
         self._answers = answers
         app.middleware("http")(self.finish)
+        app.api.binary_types = []  # all is text: Chalice needs to look for nothing else
 
     def get(self, path: str) -> Callable[[View], View]:
         """Return a decorator that answers GET and HEAD of ``path``."""

@@ -31,15 +31,20 @@ OWN = {
 
 def loaded(**settings: str) -> set[str]:
     """Return the modules that a function of the API has loaded before its first request."""
+    return set(started("import sys, app; print(*sys.modules)", **settings))
+
+
+def started(script: str, **settings: str) -> list[str]:
+    """Return the words that ``script`` prints in a new process with a function's settings."""
     done = subprocess.run(
-        [sys.executable, "-c", "import sys, app; print(*sys.modules)"],
+        [sys.executable, "-c", script],
         cwd=ROOT,
         env={**os.environ, **SETTINGS, **settings},
         check=True,
         capture_output=True,
         text=True,
     )
-    return set(done.stdout.split())
+    return done.stdout.split()
 
 
 def test_a_stage_without_own_fields_loads_nothing_of_them() -> None:
@@ -48,3 +53,13 @@ def test_a_stage_without_own_fields_loads_nothing_of_them() -> None:
 
 def test_a_stage_with_own_fields_loads_their_definition() -> None:
     assert "chalicelib.own_fields" in loaded(SOURCE_FIELDS="ref")
+
+
+def test_a_function_collects_garbage_of_its_requests_only() -> None:
+    script = "import gc, app; print(gc.isenabled(), gc.get_freeze_count() > 50_000)"
+    assert started(script) == ["True", "True"]
+
+
+def test_a_process_that_is_no_function_keeps_its_garbage_rules() -> None:
+    script = "import gc, app; print(gc.isenabled(), gc.get_freeze_count())"
+    assert started(script, _HANDLER="") == ["True", "0"]
