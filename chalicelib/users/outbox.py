@@ -6,10 +6,9 @@ index. Each transition is one conditional UpdateItem, as in store.py.
 
 import logging
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from heapq import merge
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from chalicelib.logs import hashed
 from chalicelib.users.item import (
@@ -71,8 +70,7 @@ def overdue(before: datetime, now: datetime) -> dict[str, str]:
     }
 
 
-@dataclass(frozen=True)
-class Claim:
+class Claim(NamedTuple):
     """A mail that this process alone may send until the lease ends.
 
     ``link_hash`` names the claim. ``takes_code`` is False if no browser waits for the code: for
@@ -85,8 +83,7 @@ class Claim:
     kind: MailKind = MailKind.LINK
 
 
-@dataclass(frozen=True)
-class Owed:
+class Owed(NamedTuple):
     """What is in an index: whose mail or events, and since when they are owed (ISO 8601)."""
 
     since: str

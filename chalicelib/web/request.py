@@ -1,27 +1,25 @@
 """One HTTP request, read once: a frozen value whose facts have no order."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
-from typing import cast
+from typing import NamedTuple, cast
 
 import chalice.app
 
 from chalicelib import language_tag
 from chalicelib.settings import Settings
 from chalicelib.users import tokens
+from chalicelib.users.people import NOTHING
 from chalicelib.web import body, negotiation
 from chalicelib.web.body import REPEATED, BodyError
 from chalicelib.web.cors import ANY_ORIGIN
 from chalicelib.web.forms import MOMENT, SOLUTION, TRAP
 
 MAX_AGENT = 256
-NOTHING: Mapping[str, str] = {}
 
 _EARLY = ("prefetch", "prerender", "preview")
 
 
-@dataclass(frozen=True)
-class Request:
+class Request(NamedTuple):
     """What a client sent.
 
     ``fields`` are the body's. They are empty if the body cannot be read; ``body_error`` is then

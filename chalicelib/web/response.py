@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from datetime import timedelta
 from functools import cache, cached_property
 from pathlib import Path
@@ -74,7 +73,7 @@ class Answers:
     def signed_up(self, request: Request, sign_up: SignUp, ticket: str) -> Response:
         """Return the same answer to every sign-up, with the ticket that its browser keeps."""
         if request.wants_page:
-            response = self.accepted(replace(request, ticket=ticket), sign_up.email)
+            response = self.accepted(request._replace(ticket=ticket), sign_up.email)
             if request.is_form and sign_up.return_to:
                 _redirect(response, return_urls.with_result(sign_up.return_to, "sent"))
         else:
@@ -190,7 +189,7 @@ class Answers:
 
     def invalid(self, request: Request, problems: Sequence[Problem]) -> Response:
         """Return everything that is wrong with the fields, where the form came from."""
-        problems = [replace(problem, field=text_of(problem.field)) for problem in problems]
+        problems = [problem._replace(field=text_of(problem.field)) for problem in problems]
         response = self._invalid(request, problems)
         return_to = text_of(request.fields.get("return_to"))
         may_return = return_urls.is_allowed(return_to, self.settings.return_urls)
@@ -274,7 +273,7 @@ class Answers:
     def _in_language_of(self, click: Click, request: Request) -> Request:
         """Return the request, in the mail's language unless it chooses another."""
         mailed = language_tag.match(click.lang, self.templates.languages)
-        return replace(request, lang=mailed) if mailed and not request.lang_is_chosen else request
+        return request._replace(lang=mailed) if mailed and not request.lang_is_chosen else request
 
     def _cookie(self, ticket: str, request: Request) -> str:
         # Lax, not Strict: the click in a mailbox's page must bring the cookie. A script of another
