@@ -1,4 +1,4 @@
-"""A stage with a limit by client, deployed as on AWS, behind the web ACL that it ships."""
+"""A stage with a limit by client, behind the web ACL that it ships."""
 
 from __future__ import annotations
 

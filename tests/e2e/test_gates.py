@@ -1,4 +1,4 @@
-"""The gates on the deployed stack, also under attack: domains, DNS, the throttle, AWS WAF.
+"""The gates on the deployed stack, under attack: domains, DNS, throttle, WAF.
 
 The attacks are small here. ``ATTACKS=full`` has them at the size of docs/gates.md.
 """

@@ -1,6 +1,6 @@
-"""AWS WAF for the local cloud, which keeps web ACLs and enforces none: a proxy before an API.
+"""AWS WAF for the local cloud, as a proxy before a deployed API.
 
-It reads the web ACL of the API's stage, as it was deployed, and does what AWS documents. It raises
+The local cloud keeps web ACLs and enforces none. This reads the web ACL of the API's stage, as it was deployed, and does what AWS documents. It raises
 ValueError for anything that no stage of ours has, rather than let a request through.
 https://docs.aws.amazon.com/waf/latest/developerguide/waf-rule-statement-type-rate-based.html
 """
