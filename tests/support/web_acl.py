@@ -1,7 +1,8 @@
 """AWS WAF for the local cloud, as a proxy before a deployed API.
 
-The local cloud keeps web ACLs and enforces none. This reads the web ACL of the API's stage, as it was deployed, and does what AWS documents. It raises
-ValueError for anything that no stage of ours has, rather than let a request through.
+The local cloud keeps web ACLs and enforces none. This reads the web ACL of the API's stage, as it
+was deployed, and does what AWS documents. It raises ValueError for anything that no stage of ours
+has, rather than let a request through.
 https://docs.aws.amazon.com/waf/latest/developerguide/waf-rule-statement-type-rate-based.html
 """
 
