@@ -1,5 +1,8 @@
 """Bienvenue's routes and event handlers."""
 
+from chalicelib import cold_start  # noqa: F401  # first, as it is about what follows
+
+# isort: split
 import os
 from datetime import datetime, timezone
 
@@ -18,11 +21,9 @@ from chalicelib.web.site import Site
 from chalicelib.wiring import seconds_left
 
 app = Chalice("bienvenue", configure_logs=False)
-logs.configure(app.log)
 stage = settings.read(os.environ)
-logs.use_key(stage.secret_key)
+logs.configure(app.log, stage.secret_key)
 templates = Templates(stage.templates_folder)
-app.api.binary_types = []  # all requests and answers are text, so none needs to be looked at
 session = wiring.make_session()
 service = wiring.Service(session, stage, templates, lambda: now())
 answers = Answers(stage, templates)

@@ -120,7 +120,7 @@ class _Connection(asyncio.Protocol):
         if operation == "outbound-emails":
             loop = asyncio.get_running_loop()
             loop.call_later(self.mail_seconds, self._write, {"MessageId": "0100"})
-        elif operation == "Scan":
+        elif operation in ("Query", "Scan"):
             self._write({"Items": [], "Count": 0, "ScannedCount": 0})
         else:
             self._write({"Attributes": {**PERSON, **json.loads(body).get("Key", {})}})

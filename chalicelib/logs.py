@@ -73,8 +73,12 @@ def report_events(log: logging.Logger, oldest_event: float, users: int, reason: 
     )
 
 
-def configure(chalice_log: logging.Logger) -> None:
-    """Let our own loggers be heard, and keep Chalice's from repeating what an exception says."""
+def configure(chalice_log: logging.Logger, secret_key: str) -> None:
+    """Let our own loggers be heard, and keep Chalice's from repeating what an exception says.
+
+    ``secret_key`` keys the hashes of users.
+    """
+    use_key(secret_key)
     # Does nothing on AWS, whose runtime has set logging up; the local cloud's has not.
     logging.basicConfig(stream=sys.stdout, format="[%(levelname)s] %(message)s")
     logging.getLogger("chalicelib").setLevel(logging.INFO)

@@ -6,9 +6,8 @@ Only stages that have some load this module. docs/fields.md describes the file.
 import json
 import re
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple
 
 from chalicelib import templates
 
@@ -62,8 +61,7 @@ class _Mistake(ValueError):
     """One mistake in the file. The message is the end of a sentence about a field."""
 
 
-@dataclass(frozen=True)
-class Texts:
+class Texts(NamedTuple):
     """One text in some languages. ``fallbacks`` are tried after the language that is asked for."""
 
     by_language: Mapping[str, str]
@@ -80,8 +78,10 @@ class Texts:
         return "", ""
 
 
-@dataclass(frozen=True)
-class OwnField:
+NO_CHOICES: Mapping[str, Texts] = {}
+
+
+class OwnField(NamedTuple):
     """One field. ``choices`` are the texts of a choice's values, and ``max_length`` is a text's."""
 
     name: str
@@ -92,7 +92,7 @@ class OwnField:
     max_length: int = USUAL_LENGTH
     takes_links: bool = False
     autocomplete: str = ""
-    choices: Mapping[str, Texts] = field(default_factory=dict)
+    choices: Mapping[str, Texts] = NO_CHOICES
 
     @property
     def is_box(self) -> bool:
@@ -121,8 +121,7 @@ class OwnField:
         return None
 
 
-@dataclass(frozen=True)
-class OwnFields:
+class OwnFields(NamedTuple):
     """All fields of a stage, and the names of its hidden ``sources``, such as ``utm_source``."""
 
     fields: tuple[OwnField, ...] = ()

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote, urlsplit
 
 from chalicelib import return_urls, templates
@@ -38,8 +38,7 @@ class SettingsError(Exception):
     """The stage cannot start; the message names each setting that is missing or wrong."""
 
 
-@dataclass(frozen=True)
-class Brand:
+class Brand(NamedTuple):
     """Whose service people see on pages and in mails. What is empty is not shown.
 
     ``accent`` is a colour such as ``#0a5f4d``; empty, it is Bienvenue's own.
@@ -169,7 +168,7 @@ def read(env: Mapping[str, str]) -> Settings:
         default_lang=env.get("DEFAULT_LANG", "fr").strip(),
         validate_on_get=env.get("VALIDATE_ON_GET", "same-browser").strip(),
         mail_configuration_set=optional("MAIL_CONFIGURATION_SET"),
-        mail_from_name=optional("MAIL_FROM_NAME") or optional("PRODUCT_NAME") or Brand.product,
+        mail_from_name=optional("MAIL_FROM_NAME") or optional("PRODUCT_NAME") or UNBRANDED.product,
         mail_reply_to=optional("MAIL_REPLY_TO"),
         after_validation_url=optional("AFTER_VALIDATION_URL"),
         templates_folder=optional("TEMPLATES_FOLDER"),
@@ -186,7 +185,7 @@ def read(env: Mapping[str, str]) -> Settings:
         challenge=optional("CHALLENGE") or "off",
         challenge_above=_number(optional("CHALLENGE_ABOVE") or "30") or 0,
         brand=Brand(
-            product=optional("PRODUCT_NAME") or Brand.product,
+            product=optional("PRODUCT_NAME") or UNBRANDED.product,
             accent=optional("ACCENT_COLOUR").lower(),
             logo_url=optional("LOGO_URL"),
             support_address=optional("SUPPORT_ADDRESS"),

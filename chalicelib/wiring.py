@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.config import Config
 
-from chalicelib import aws
+from chalicelib import aws, cold_start
 from chalicelib.logs import kind
 from chalicelib.mail import message
 from chalicelib.mail.clock import Clock
@@ -257,10 +257,14 @@ def _compose_if_delivered(
 
 
 def warm_up(env: Mapping[str, str], service: Service) -> None:
-    """Make the clients while Lambda loads the function: it then has a whole processor."""
+    """Make the clients while Lambda loads the function: it then has a whole processor.
+
+    The cold start's own settings end here.
+    """
     if function := env.get("_HANDLER"):
         sends = function.endswith(("send_validation_mail", "resend_owed_mail"))
         _ = (service.mailer, service.publisher) if sends else service.users
+    cold_start.end(env)
 
 
 def seconds_left(event: Any) -> Callable[[], float]:

@@ -6,8 +6,7 @@ docs/events.md describes it, and docs/event.schema.json is its schema.
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from chalicelib.users.event_outbox import entries
 from chalicelib.users.item import WORDS, is_put_by_another
@@ -20,8 +19,7 @@ _VALIDATED = ("validated_at", "validated_by", "validated_with")
 _NO_FACTS = ("kind", "at")
 
 
-@dataclass(frozen=True)
-class Event:
+class Event(NamedTuple):
     """An event about the user ``email``. ``detail`` is what its receivers get, in JSON."""
 
     email: str

@@ -3,13 +3,12 @@
 import json
 import logging
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
-from typing import Any
+from typing import Any, NamedTuple
 
 from chalicelib.mail.limits import Limits
-from chalicelib.mail.ses import LINK_TAG
+from chalicelib.mail.ses import KEY_TAG, LINK_TAG, key_of
 from chalicelib.users import email_address
 from chalicelib.users.item import BOUNCE_LIFE
 from chalicelib.users.outbox import SUPPRESSED_LIFE, Outbox
@@ -37,8 +36,7 @@ _NO_COMPLAINTS = ("auth-failure", "not-spam")
 _SUPPRESSED = ("Suppressed", "OnAccountSuppressionList")
 
 
-@dataclass(frozen=True)
-class Report:
+class Report(NamedTuple):
     """What SES says of one mail.
 
     ``emails`` are the keys under which the user that SES was asked to mail may be stored.
@@ -104,7 +102,8 @@ def _record(report: Report, email: str, outbox: Outbox, now: datetime) -> bool:
 def _report(message: Mapping[str, Any]) -> Report | None:
     """Return what ``message`` reports of our mail; None if there is nothing to record."""
     mail = message.get("mail") or {}
-    tags = (mail.get("tags") or {}).get(LINK_TAG) or []
+    all_tags = mail.get("tags") or {}
+    tags = all_tags.get(LINK_TAG) or []
     kind = message.get("eventType")
     if len(tags) != 1 or kind not in {each.value for each in Kind}:
         return None
@@ -116,11 +115,17 @@ def _report(message: Mapping[str, Any]) -> Report | None:
         return None
     return Report(
         Kind(kind),
-        tuple(email_address.keys(destinations[0])),
+        (*email_address.keys(destinations[0]), *_tagged_keys(all_tags, destinations[0])),
         str(tags[0]),
         str(mail.get("messageId", "")),
         **details,
     )
+
+
+def _tagged_keys(tags: Mapping[str, Any], mailed: str) -> list[str]:
+    """Return the key that a tag names, if its mail does go to the address ``mailed``."""
+    keys = [key_of(tag) for tag in tags.get(KEY_TAG) or []]
+    return [key for key in keys if email_address.deliverable(key) == mailed]
 
 
 def _of_delivery(message: Mapping[str, Any]) -> dict[str, Any] | None:

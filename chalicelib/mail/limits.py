@@ -7,9 +7,8 @@ Mailboxes are there as well: chalicelib/users/mailboxes.py.
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from chalicelib.users.moments import iso
 from chalicelib.users.people import Verdict
@@ -33,8 +32,7 @@ _ZERO = {"mails": 0, "bounced": 0, "complained": 0}
 _MAIL, _DRAIN = "mail", "drain"
 
 
-@dataclass(frozen=True)
-class Grant:
+class Grant(NamedTuple):
     """How many mails may go out, and why no more: BUDGET, BRAKE or empty."""
 
     mails: int

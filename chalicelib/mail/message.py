@@ -1,6 +1,6 @@
 """The mails: a user and a link made into a subject, a text and an HTML part."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from chalicelib import colours, language_tag
 from chalicelib.settings import UNBRANDED, Brand
@@ -10,8 +10,7 @@ from chalicelib.users.links import Link
 from chalicelib.users.people import MailKind, User
 
 
-@dataclass(frozen=True)
-class Mail:
+class Mail(NamedTuple):
     """A mail ready to be sent to one deliverable address."""
 
     to: str
@@ -20,6 +19,8 @@ class Mail:
     html: str
     unsubscribe_url: str = ""
     """Where the mailbox's own unsubscribe button posts to. Empty: the mail has no such header."""
+    key: str = ""
+    """The user's key, if ``to`` does not lead to it: another program's, with additions."""
 
 
 def compose(
@@ -95,8 +96,10 @@ def compose(
     for part, file in parts.items():
         in_html[part] = templates.html(f"{file}.html", lang, **in_html) if file else Html()
     in_html["content"] = templates.html(f"mail/{kind.value}.html", lang, **in_html)
+    to = email_address.deliverable(user.email)
     return Mail(
-        to=email_address.deliverable(user.email),
+        to=to,
+        key="" if user.email in email_address.keys(to) else user.email,
         subject=subject,
         text=templates.text(f"mail/{kind.value}.txt", lang, **in_text).strip() + "\n",
         html=templates.html("mail/layout.html", lang, **in_html),

@@ -1,9 +1,9 @@
 """SES: what it is asked to send, and what each of its errors means for the mail."""
 
-from dataclasses import dataclass
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from email.header import Header
 from email.utils import formataddr
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from botocore.exceptions import (
     BotoCoreError,
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 LINK_TAG = "link"
 """The tag that carries the hash of a mail's link into SES's events."""
+KEY_TAG = "key"
+"""The tag that carries a user's key into SES's events, if the address does not lead to it."""
 
 TRIES = 3
 """How often a connection is tried. Once SES may have the mail, it is never tried again."""
@@ -27,6 +29,8 @@ _NEVER_CONNECTED = (EndpointConnectionError, ConnectTimeoutError)
 _MAX_ENCODED_WORD = 75  # RFC 2047 §2
 # https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_MessageHeader.html
 _MAX_HEADER = 870
+# https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_MessageTag.html
+_MAX_TAG = 256
 
 # SES says these with MessageRejected, which also stands for a bad message.
 # https://docs.aws.amazon.com/ses/latest/dg/troubleshoot-error-messages.html
@@ -64,8 +68,7 @@ class Undelivered(Exception):
         self.why = why
 
 
-@dataclass(frozen=True)
-class Account:
+class Account(NamedTuple):
     """What SES lets the account send: mails a second, and mails left of the last 24 hours."""
 
     rate: float
@@ -109,7 +112,9 @@ class Ses:
                     "Headers": _headers(mail),
                 }
             },
-            "EmailTags": [{"Name": LINK_TAG, "Value": link_hash}],
+            "EmailTags": [
+                {"Name": name, "Value": value} for name, value in _tags(mail, link_hash).items()
+            ],
         }
         for tries_left in reversed(range(TRIES)):
             try:
@@ -142,6 +147,16 @@ class Ses:
         )
 
 
+def tag_of(key: str) -> str:
+    """Return the tag that carries ``key``: SES takes ASCII letters, digits, ``_`` and ``-``."""
+    return urlsafe_b64encode(key.encode()).decode().rstrip("=")
+
+
+def key_of(tag: str) -> str:
+    """Return the key that ``tag`` carries. Raises ValueError."""
+    return urlsafe_b64decode(tag + "=" * (-len(tag) % 4)).decode()
+
+
 def why_refused(reason: str) -> str:
     """Return why SES, which gave ``reason``, would refuse other mails as well; empty if not."""
     code, _, words = reason.partition(":")
@@ -162,6 +177,13 @@ def _meaning(error: ClientError) -> Refused | Undelivered:
     if code in _ONE_MAILS_FAULT and not why and _SANDBOX_WORDS not in reason.lower():
         return Refused(reason)
     return Undelivered(reason, may_have_left=False, why=why)
+
+
+def _tags(mail: Mail, link_hash: str) -> dict[str, str]:
+    tags = {LINK_TAG: link_hash}
+    if mail.key and len(tag := tag_of(mail.key)) <= _MAX_TAG:
+        tags[KEY_TAG] = tag
+    return tags
 
 
 def _headers(mail: Mail) -> list[Any]:

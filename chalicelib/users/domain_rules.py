@@ -1,13 +1,11 @@
 """Who may sign up, by the domain of their address: the operator's rules."""
 
-from dataclasses import dataclass
-from functools import cached_property
+from typing import NamedTuple
 
 from chalicelib.settings import Settings
 
 
-@dataclass(frozen=True)
-class DomainRules:
+class DomainRules(NamedTuple):
     """The domains that may and may not sign up. A domain stands for its subdomains, too.
 
     ``allowed``: only these may; empty, all may. ``refused``: these may not. With
@@ -32,17 +30,17 @@ class DomainRules:
             return False
         if not self.refused.isdisjoint(domains):
             return False
-        return not self.refuse_disposable or self._disposable.isdisjoint(domains)
-
-    @cached_property
-    def _disposable(self) -> frozenset[str]:
-        # Not at the top: 10,000 domains take 10 ms, and only some stages ask.
-        from disposable_email_domains import blocklist
-
-        return frozenset(blocklist)
+        return not (self.refuse_disposable and _is_disposable(domains))
 
 
 ANYBODY = DomainRules()
+
+
+def _is_disposable(domains: list[str]) -> bool:
+    # Not at the top: 10,000 domains take 10 ms, and only some stages ask.
+    from disposable_email_domains import blocklist
+
+    return not blocklist.isdisjoint(domains)
 
 
 def _with_parents(domain: str) -> list[str]:

@@ -1,5 +1,9 @@
 """Typos in the domains of big mail providers: which domain was probably meant."""
 
+from functools import lru_cache
+
+REMEMBERED = 256  # domains: a few have most addresses
+
 # Some 40 domains that most addresses end in, and the endings of each provider.
 _PROVIDERS = {
     "gmail": "com",
@@ -55,6 +59,7 @@ def suggest(email: str) -> str:
     return f"{local}@{meant}" if meant else ""
 
 
+@lru_cache(REMEMBERED)
 def _nearest(domain: str) -> str:
     name, _, end = domain.partition(".")
     return next(

@@ -36,28 +36,40 @@ class AddressError(ValueError):
 def canonical(text: str) -> str:
     """Return the stored spelling of a typed address: lower case, the domain in punycode.
 
-    What copying and keyboards add is taken off: spaces and invisible characters around the
-    address, ``mailto:`` before it, full-width forms. The part before the @ is lower-cased too: RFC
-    5321 lets a host tell cases apart, but none that people use does. Raise AddressError.
+    The part before the @ is lower-cased too: RFC 5321 lets a host tell cases apart, but none that
+    people use does. Raise AddressError.
     """
-    return _checked(_without_additions(text)).lower()
+    return _checked(without_additions(text)).lower()
 
 
 def deliverable(key: str) -> str:
-    """Return the address to mail for a key that another program chose: its own spelling, the
-    domain in punycode. Raise AddressError."""
+    """Return the address to mail for a key that another program chose: its own spelling without
+    additions, the domain in punycode. Raise AddressError."""
     if len(key) <= MAX_LENGTH and (plain := _PLAIN.fullmatch(key)):
         if "." in plain["domain"] and not _has_top_level_domain(plain["domain"]):
             raise AddressError("address_domain_unknown")
         return key
-    return _checked(key)
+    return _checked(without_additions(key))
+
+
+def without_additions(text: str) -> str:
+    """Return an address without what copying and keyboards add to it: spaces and invisible
+    characters around it, ``mailto:`` before it, full-width forms."""
+    text = text.strip()
+    if len(text) > MAX_TYPED or _PLAIN.fullmatch(text):
+        return text
+    text = _folded(text)
+    if text[: len(_MAILTO)].lower() == _MAILTO:
+        address, _, _ = text[len(_MAILTO) :].partition("?")  # RFC 6068: a subject may follow
+        return _folded(unquote(address))
+    return text
 
 
 def keys(mailed: str) -> list[str]:
     """Return the keys whose mail goes to the address ``mailed``. Empty if it is no address.
 
     These are its own spelling, and the one with the domain in Unicode: another program may have
-    stored that.
+    stored that. Keys with additions are not among them: see ``tag_of`` in mail/ses.py.
     """
     local, _, domain = mailed.rpartition("@")
     if not local or "xn--" not in domain:
@@ -83,16 +95,8 @@ def stored(text: str) -> str:
     raise AddressError("address_invalid")
 
 
-def _without_additions(text: str) -> str:
-    text = text.strip()
-    if len(text) > MAX_TYPED:
-        raise AddressError("address_too_long")
-    if not text.isascii():
-        text = text.strip(_EDGES).translate(_FULL_WIDTH)
-    if text[: len(_MAILTO)].lower() == _MAILTO:
-        address, _, _ = text[len(_MAILTO) :].partition("?")  # RFC 6068: a subject may follow
-        return unquote(address).strip(_EDGES)
-    return text
+def _folded(text: str) -> str:
+    return text.strip(_EDGES).translate(_FULL_WIDTH)
 
 
 def _checked(text: str) -> str:

@@ -2,18 +2,27 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import quote, unquote, urlencode
 
 from chalicelib.users import email_address, tokens
 
 
-@dataclass(frozen=True)
-class Link:
-    """What a link says: the key of a user, as it is stored, and a token."""
+class Link(NamedTuple):
+    """The parts of a link: the key of a user, as it is stored, and a token."""
 
     email: str
     token: str
+
+    @property
+    def address(self) -> str:
+        """The key as links and forms carry it.
+
+        A key that reading would take for a damaged address is percent-encoded: only other programs
+        put keys such as ``mailto:ada@example.org``.
+        """
+        is_plain = _without_damage(self.email) == self.email
+        return self.email if is_plain else quote(self.email, safe="")
 
     @property
     def token_hash(self) -> str:
@@ -30,7 +39,7 @@ class Link:
         A ``+`` is percent-encoded: it would arrive as a space. So is ``@``: programs that look for
         addresses in plain text would cut the link there.
         """
-        query = urlencode({"email": self.email, "token": self.token}, quote_via=quote, safe="")
+        query = urlencode({"email": self.address, "token": self.token}, quote_via=quote, safe="")
         return f"{page}?{query}"
 
 
@@ -39,18 +48,24 @@ def read(fields: Mapping[str, object]) -> Link | None:
 
     Mail programs and people damage links, and only the token's 256 bits decide. So these are read:
     punctuation after the token, line breaks, ``&amp;`` for ``&``, and an address that was encoded
-    twice or whose ``+`` was lost.
+    twice, whose ``+`` was lost, or that has additions.
     """
     email, token = _find(fields, "email"), _find(fields, "token")
     shape = _TOKEN.match(_LINE_BREAK.sub("", token[:_MAX_TOKEN]).strip())
     if shape is None:
         return None
     try:
-        return Link(email_address.stored(_without_damage(email)), shape[0])
+        return Link(read_key(email), shape[0])
     except email_address.AddressError:
         return None
 
 
+def read_key(email: str) -> str:
+    """Return the key that a link or a form carries as ``email``. Raise AddressError."""
+    return email_address.stored(_without_damage(email))
+
+
+_MAX_EMAIL = 3 * email_address.MAX_KEY_BYTES  # percent-encoded
 _MAX_TOKEN = 256  # characters are looked at: the token, and what was added to it
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}(?![A-Za-z0-9])")
 _LINE_BREAK = re.compile(r"=?\s*[\r\n]\s*")  # quoted-printable writes "=" before it
@@ -62,10 +77,12 @@ def _find(fields: Mapping[str, object], name: str) -> str:
 
 
 def _without_damage(email: str) -> str:
-    """Return the key that ``email`` was. No key that can be mailed has a space or a line break."""
-    if len(email) > email_address.MAX_KEY_BYTES:
+    """Return the key that ``email`` was."""
+    if len(email) > _MAX_EMAIL:
         return email
-    email = _LINE_BREAK.sub("", email).strip()
-    if "@" not in email and "%40" in email:
-        email = unquote(email)
-    return email.replace(" ", "+")
+    *broken, last = email.splitlines() or [""]
+    broken = [line.strip().removesuffix("=") for line in broken]  # as in _LINE_BREAK
+    email = "".join([*broken, last.strip()]).replace(" ", "+")
+    if "@" not in email and "%" in email:
+        return unquote(email)
+    return email_address.without_additions(email)

@@ -8,11 +8,11 @@ import hashlib
 import hmac
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from chalicelib.users import email_address
 from chalicelib.users.moments import epoch, iso
 from chalicelib.users.table import Table, mapping, string
 
@@ -27,8 +27,7 @@ _MAILS = tuple(f"mail_{n}" for n in range(1, MAX_MAILS + 1))
 """The attributes of the latest mails, the newest first."""
 
 
-@dataclass(frozen=True)
-class Rule:
+class Rule(NamedTuple):
     """How a provider reads the part before the @, and the domain that its domain stands for."""
 
     has_tags: bool = True
@@ -52,7 +51,7 @@ RULES: Mapping[str, Rule] = {
 
 def mailbox(address: str) -> str:
     """Return the one spelling that stands for all spellings of the mailbox of ``address``."""
-    local, _, domain = address.lower().rpartition("@")
+    local, _, domain = email_address.without_additions(address).lower().rpartition("@")
     if not domain.isascii():  # as another program may have stored it
         import idna
 

@@ -6,7 +6,6 @@ index. Each transition is one conditional UpdateItem, as in store.py.
 
 import logging
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from heapq import merge
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -75,8 +74,7 @@ def overdue(before: datetime, now: datetime) -> dict[str, str]:
     }
 
 
-@dataclass(frozen=True)
-class Claim:
+class Claim(NamedTuple):
     """A mail that this process alone may send until the lease ends.
 
     ``link_hash`` names the claim. ``takes_code`` is False if no browser waits for the code: for
@@ -115,8 +113,7 @@ class _Seen(NamedTuple):
         return f"{same} AND {_MAY_EXPIRE}" if self.expires else f"{same} AND NOT ({_MAY_EXPIRE})"
 
 
-@dataclass(frozen=True)
-class Owed:
+class Owed(NamedTuple):
     """What is in an index: whose mail or events, and since when they are owed (ISO 8601)."""
 
     since: str

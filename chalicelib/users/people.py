@@ -1,21 +1,20 @@
 """People: what a sign-up says, what a mail needs, and how a click ends."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any
+from typing import Any, NamedTuple
+
+NOTHING: Mapping[str, Any] = {}
 
 
-@dataclass(frozen=True)
-class Consent:
+class Consent(NamedTuple):
     """What a user agreed to: the text that was shown, and its language."""
 
     text: str
     lang: str
 
 
-@dataclass(frozen=True)
-class SignUp:
+class SignUp(NamedTuple):
     """What one sign-up says. ``email`` is canonical; each name may be empty.
 
     ``fields`` are the values of the stage's own fields, and ``consent`` is what was agreed to, by
@@ -27,15 +26,14 @@ class SignUp:
     prenom: str
     nom: str
     lang: str
-    fields: Mapping[str, Any] = field(default_factory=dict)
-    consent: Mapping[str, Consent] = field(default_factory=dict)
+    fields: Mapping[str, Any] = NOTHING
+    consent: Mapping[str, Consent] = NOTHING
     return_to: str = ""
-    sent_from: Mapping[str, str] = field(default_factory=dict)
+    sent_from: Mapping[str, str] = NOTHING
     """What is kept of the request beside a consent: ``address`` and ``agent``, by the settings."""
 
 
-@dataclass(frozen=True)
-class User:
+class User(NamedTuple):
     """The recipient of a mail. Names and language are what the item says, however strange."""
 
     email: str
@@ -67,8 +65,7 @@ class Validation(Enum):
     REFUSED = "refused"
 
 
-@dataclass(frozen=True)
-class Click:
+class Click(NamedTuple):
     """The result of a click.
 
     ``lang`` is the language of the link's sign-up, and ``return_to`` its return address. Both are

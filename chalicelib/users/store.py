@@ -19,6 +19,7 @@ from chalicelib.users.item import (
     LOSES_NO_LIFE,
     MAX_MAILS,
     PENDING,
+    PROOF,
     RESERVED,
     WINDOW,
     WORDS,
@@ -53,6 +54,8 @@ log = logging.getLogger(__name__)
 
 COOLDOWN = timedelta(seconds=60)
 NOT_KEPT: Mapping[str, str] = {}
+UNDO_LIFE = timedelta(days=7)
+"""How long a refusal undoes a validation. Links leak; an old one must not close an account."""
 MAX_OWN_RESENDS = 5
 MAX_GUESSES = 5
 
@@ -227,19 +230,23 @@ class Users:
             return Click(Validation.INVALID)
         return self._validate(email, link_hash, now, None, "code", sent_from)
 
-    def refuse(self, email: str, link_hash: str, now: datetime) -> Click:
+    def refuse(
+        self, email: str, link_hash: str, now: datetime, *, if_pending: bool = False
+    ) -> Click:
         """Record that the mailbox's owner did not sign up; no mail goes there any more.
 
         What strangers said is erased. What another program put stays, except that it is not mailed.
-        The item comes first, since it knows the link. It then refuses by itself and never expires,
-        so a refusal holds even if the mailbox cannot be written; a second press writes it again.
+        A validation of the last UNDO_LIFE is undone: a stranger, or a mail scanner, made it. With
+        ``if_pending`` it is not. The item comes first, since it knows the link. It then refuses by
+        itself and never expires, so a refusal holds even if the mailbox cannot be written; a second
+        press writes it again.
         """
-        click = self._refuse(email, link_hash, now)
+        click = self._refuse(email, link_hash, now, if_pending)
         if click.outcome is Validation.REFUSED:
             self.mailboxes.refuse(email, now)
         return click
 
-    def _refuse(self, email: str, link_hash: str, now: datetime) -> Click:
+    def _refuse(self, email: str, link_hash: str, now: datetime, if_pending: bool) -> Click:
         values: dict[str, Any] = {
             ":refused": "refused",
             ":complained": "complained",
@@ -249,14 +256,15 @@ class Users:
         event, owed = self._event_owed("refused", now)
         values |= owed
         change = f"SET mail = :refused, mail_at = :now, links = :bare{event}"
-        condition = (
-            "attribute_exists(links.#link) AND attribute_not_exists(validated_at)"
-            " AND NOT mail IN (:refused, :complained)"
-        )
+        may_refuse = "attribute_not_exists(validated_at) AND NOT mail IN (:refused, :complained)"
+        if not if_pending:
+            may_refuse = f"({may_refuse} OR validated_at > :undoable)"
+            values[":undoable"] = iso(now - UNDO_LIFE)
+        condition = f"attribute_exists(links.#link) AND {may_refuse}"
         names = {"#link": link_hash}
         outcome = self._try(
             email,
-            f"{change} REMOVE {', '.join(ERASED)}",
+            f"{change} REMOVE {', '.join((*ERASED, *PROOF))}",
             f"{condition} AND attribute_exists(created_at)",
             values,
             {**names, **RESERVED},
@@ -264,7 +272,11 @@ class Users:
         link = link_of(outcome.item, link_hash)
         if not outcome.done and link is not None and is_put_by_another(outcome.item):
             outcome = self._try(
-                email, f"{change} REMOVE {', '.join(INDEXED)}", condition, values, names
+                email,
+                f"{change} REMOVE {', '.join((*INDEXED, *PROOF))}",
+                condition,
+                values,
+                names,
             )
         if outcome.done:
             log.info("refused user=%s", hashed(email))

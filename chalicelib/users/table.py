@@ -1,8 +1,7 @@
 """One DynamoDB table: conditional updates, and values in DynamoDB's JSON."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from botocore.exceptions import ClientError
 
@@ -19,8 +18,7 @@ class ItemFull(Exception):
     """The item has the largest size that DynamoDB allows, so nothing can be added to it."""
 
 
-@dataclass(frozen=True)
-class Outcome:
+class Outcome(NamedTuple):
     """The result of a conditional update.
 
     ``item`` is the item after the update if it was made; else the item that refused it, which is
@@ -124,8 +122,7 @@ def typed(value: object) -> dict[str, Any]:
     raise TypeError(f"no DynamoDB type for {type(value).__name__}")
 
 
-@dataclass(frozen=True)
-class Raw:
+class Raw(NamedTuple):
     """A value in DynamoDB's JSON, whatever its type: another program may have chosen it."""
 
     json: Mapping[str, Any]

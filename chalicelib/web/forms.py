@@ -2,14 +2,13 @@
 
 import re
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from chalicelib import language_tag, return_urls
 from chalicelib.settings import Settings
-from chalicelib.users import email_address, person_name, tokens
+from chalicelib.users import email_address, links, person_name, tokens
 from chalicelib.users.domain_rules import ANYBODY, DomainRules
-from chalicelib.users.people import SignUp
+from chalicelib.users.people import NOTHING, SignUp
 from chalicelib.web.body import REPEATED
 
 if TYPE_CHECKING:
@@ -34,11 +33,9 @@ MAX_CODE_LENGTH = 32  # six digits, and blanks or hyphens between them
 MAX_PROBLEMS = 20  # an answer must not become much longer than its question
 
 _CODE = re.compile("[0-9]{6}")
-NOTHING: Mapping[str, str] = {}
 
 
-@dataclass(frozen=True)
-class Problem:
+class Problem(NamedTuple):
     """One error: its ``code``, which names a text, and its ``field`` as the sender spelled it.
 
     ``limit`` is the greatest length that the text names.
@@ -49,16 +46,14 @@ class Problem:
     limit: int = 0
 
 
-@dataclass(frozen=True)
-class Resend:
+class Resend(NamedTuple):
     """A request for another link. ``token_hash`` is of a link that the user has, if any."""
 
     email: str
     token_hash: str
 
 
-@dataclass(frozen=True)
-class TypedCode:
+class TypedCode(NamedTuple):
     """The code that a user typed, and the user's address."""
 
     email: str
@@ -73,8 +68,7 @@ class Invalid(ValueError):
         self.problems = problems
 
 
-@dataclass(frozen=True)
-class SignUpForm:
+class SignUpForm(NamedTuple):
     """The sign-up form of a stage: what a sign-up may say there.
 
     ``names`` is the stage's setting: ``optional``, ``required`` or ``none``. ``return_prefixes``
@@ -176,7 +170,7 @@ def read_resend(fields: Mapping[str, object], *, is_form: bool = False) -> Resen
     reader.take("lang", str)
     token = reader.take("token", str)
     email = reader.take(
-        "email", email_address.stored if token else email_address.canonical, required=True
+        "email", links.read_key if token else email_address.canonical, required=True
     )
     reader.finish()
     return Resend(email, tokens.digest(token) if tokens.well_formed(token) else "")

@@ -11,7 +11,7 @@ from urllib.parse import quote, urlencode, urlsplit
 from chalicelib import colours
 from chalicelib.settings import UNBRANDED, Brand
 from chalicelib.templates import Html, Templates
-from chalicelib.users import domain_typo
+from chalicelib.users import domain_typo, email_address
 from chalicelib.users.links import Link
 from chalicelib.web import webmail
 from chalicelib.web.forms import FIELDS, SOLUTION, TRAP, Problem
@@ -179,7 +179,8 @@ class Pages:
             lang,
             here=link.url(self.base_url) + "&" if in_other_languages else None,
             validate_action=self._url("validate"),
-            email=link.email,
+            email=email_address.without_additions(link.email),
+            key=link.address,
             token=link.token,
             not_me_link=not_me,
             continue_part=self._continue(lang),
@@ -190,7 +191,13 @@ class Pages:
         action = self._url("refuse")
         here = link.url_on(action) + "&"
         return self._page(
-            "refuse", lang, here=here, refuse_action=action, email=link.email, token=link.token
+            "refuse",
+            lang,
+            here=here,
+            refuse_action=action,
+            email=email_address.without_additions(link.email),
+            key=link.address,
+            token=link.token,
         )
 
     def refuse_done(self, lang: str) -> Html:

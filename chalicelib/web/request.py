@@ -1,27 +1,25 @@
 """One HTTP request, read once: a frozen value whose facts have no order."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
-from typing import cast
+from typing import NamedTuple, cast
 
 import chalice.app
 
 from chalicelib import language_tag
 from chalicelib.settings import Settings
 from chalicelib.users import tokens
+from chalicelib.users.people import NOTHING
 from chalicelib.web import body, negotiation
 from chalicelib.web.body import REPEATED, BodyError
 from chalicelib.web.cors import ANY_ORIGIN
 from chalicelib.web.forms import MOMENT, SOLUTION, TRAP
 
 MAX_AGENT = 256
-NOTHING: Mapping[str, str] = {}
 
 _EARLY = ("prefetch", "prerender", "preview")
 
 
-@dataclass(frozen=True)
-class Request:
+class Request(NamedTuple):
     """What a client sent.
 
     ``fields`` are the body's. They are empty if the body cannot be read; ``body_error`` is then
@@ -53,6 +51,8 @@ class Request:
     """A browser asks for a page before its user does."""
     is_foreign: bool
     """A browser sends this for a page of another origin, which is not allowed to."""
+    is_cross_site: bool
+    """A browser sends this for a page of another site, whose origin the operator names."""
     sent_from: Mapping[str, str]
     """What the stage keeps of its sender beside a consent: ``address``, ``agent`` or nothing."""
 
@@ -106,6 +106,7 @@ def read_request(
         moment=proof[1],
         is_prefetch=_is_prefetch(headers),
         is_foreign=_is_foreign(headers, stage.origins),
+        is_cross_site=_is_cross_site(headers, stage.allowed_origins),
         sent_from=_sender(received, stage) if stage.own_fields else NOTHING,
     )
 
@@ -194,3 +195,9 @@ def _is_foreign(headers: Mapping[str, str], origins: Collection[str]) -> bool:
         return False
     site = headers.get("sec-fetch-site", "")
     return site not in ("same-origin", "none") if site else origin != "null"
+
+
+def _is_cross_site(headers: Mapping[str, str], named: Collection[str]) -> bool:
+    """Return True if the page that sends this is of another site, and its origin is ``named``."""
+    cross_site = headers.get("sec-fetch-site", "") == "cross-site"
+    return cross_site and headers.get("origin", "").lower() in named

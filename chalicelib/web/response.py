@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from datetime import timedelta
 from functools import cache, cached_property
 from pathlib import Path
@@ -74,7 +73,7 @@ class Answers:
     def signed_up(self, request: Request, sign_up: SignUp, ticket: str) -> Response:
         """Return the same answer to every sign-up, with the ticket that its browser keeps."""
         if request.wants_page:
-            response = self.accepted(replace(request, ticket=ticket), sign_up.email)
+            response = self.accepted(request._replace(ticket=ticket), sign_up.email)
             if request.is_form and sign_up.return_to:
                 _redirect(response, return_urls.with_result(sign_up.return_to, "sent"))
         else:
@@ -82,7 +81,7 @@ class Answers:
             if meant := domain_typo.suggest(sign_up.email):
                 content["did_you_mean"] = meant
             response = self._json(request, 202, _as_json(content), "application/json")
-        response.headers["Set-Cookie"] = self._cookie(ticket)
+        response.headers["Set-Cookie"] = self._cookie(ticket, request)
         return response
 
     def accepted(self, request: Request, email: str) -> Response:
@@ -190,7 +189,7 @@ class Answers:
 
     def invalid(self, request: Request, problems: Sequence[Problem]) -> Response:
         """Return everything that is wrong with the fields, where the form came from."""
-        problems = [replace(problem, field=text_of(problem.field)) for problem in problems]
+        problems = [problem._replace(field=text_of(problem.field)) for problem in problems]
         response = self._invalid(request, problems)
         return_to = text_of(request.fields.get("return_to"))
         may_return = return_urls.is_allowed(return_to, self.settings.return_urls)
@@ -274,13 +273,17 @@ class Answers:
     def _in_language_of(self, click: Click, request: Request) -> Request:
         """Return the request, in the mail's language unless it chooses another."""
         mailed = language_tag.match(click.lang, self.templates.languages)
-        return replace(request, lang=mailed) if mailed and not request.lang_is_chosen else request
+        return request._replace(lang=mailed) if mailed and not request.lang_is_chosen else request
 
-    def _cookie(self, ticket: str) -> str:
-        # Lax, not Strict: the click in a mailbox's page must bring the cookie.
-        secure = "; Secure" if self.settings.is_secure else ""
+    def _cookie(self, ticket: str, request: Request) -> str:
+        # Lax, not Strict: the click in a mailbox's page must bring the cookie. A script of another
+        # site keeps and sends no Lax cookie. None is safe: the pages of other origins are refused.
+        # https://datatracker.ietf.org/doc/html/draft-ietf-httpbis-rfc6265bis#section-5.7
+        site = "None" if request.is_cross_site else "Lax"
+        # Browsers take None with Secure only, also over plain http from this machine.
+        secure = "; Secure" if self.settings.is_secure or request.is_cross_site else ""
         name, life = cookie_name(self.settings), int(TICKET_LIFE.total_seconds())
-        return f"{name}={ticket}; Max-Age={life}; Path=/; HttpOnly; SameSite=Lax{secure}"
+        return f"{name}={ticket}; Max-Age={life}; Path=/; HttpOnly; SameSite={site}{secure}"
 
     def _message(self, request: Request, status: int, name: str) -> Response:
         text = self._message_text(request.lang, name)

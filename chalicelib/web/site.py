@@ -18,13 +18,14 @@ log = logging.getLogger(__name__)
 
 View = Callable[[Request], Response]
 
-_HEADERS = {
+SECURITY_HEADERS = {
     "Cache-Control": "no-store",
     "Referrer-Policy": "no-referrer",
     "Strict-Transport-Security": f"max-age={365 * 24 * 60 * 60}",
-    "Vary": "Accept, Accept-Language, Cookie, Origin",
     "X-Content-Type-Options": "nosniff",
 }
+"""The headers of every answer, those that API Gateway gives itself included."""
+_HEADERS = {**SECURITY_HEADERS, "Vary": "Accept, Accept-Language, Cookie, Origin"}
 # The problems that Chalice itself answers, by their status.
 _CHALICE_CODES = {
     400: "body_malformed",
@@ -41,6 +42,7 @@ class Site:
         self._app = app
         self._answers = answers
         app.middleware("http")(self.finish)
+        app.api.binary_types = []  # all is text: Chalice needs to look for nothing else
 
     def get(self, path: str) -> Callable[[View], View]:
         """Return a decorator that answers GET and HEAD of ``path``."""

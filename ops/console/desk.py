@@ -49,7 +49,9 @@ class Desk:
 
     def unsuppress(self, key: str) -> str:
         """Return the command that takes an address off SES's suppression list."""
-        return self.aws(f"sesv2 delete-suppressed-destination --email-address {quote(key)}")
+        return self.aws(
+            f"sesv2 delete-suppressed-destination --email-address {quote(lookup.mailed(key))}"
+        )
 
     def act(self, name: str, key: str) -> Change:
         """Do what the act ``name`` says, and return the result."""

@@ -30,11 +30,9 @@ class Factory(factory.CLIFactory):
 
     def create_default_deployer(self, session: Session, config: Config, ui: UI) -> Deployer:
         _ = config.chalice_app  # now its chalicelib can be imported, wherever the project is
-        from ops.deployment import cors, not_found, package
+        from ops.deployment import own_answers, package
 
-        settings = config.environment_variables
-        cors.prepare(session, settings.get("ALLOWED_ORIGINS", "").lower().split())
-        not_found.prepare(session, settings)
+        own_answers.prepare(session, config.environment_variables)
         package.make(config, ui)  # with modes that Lambda can read, and bytecode
         return super().create_default_deployer(session, config, ui)
 

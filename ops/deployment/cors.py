@@ -1,32 +1,16 @@
 """Cross-origin requests as API Gateway answers them itself, without a function.
 
-Chalice's own CORS settings know one origin and no gateway responses. So this completes the Swagger
-document that Chalice sends to API Gateway, by botocore's public events.
+Chalice's own CORS settings know one origin and no gateway responses.
 """
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
-from botocore.session import Session
-
 from chalicelib.web import cors
+from chalicelib.web.site import SECURITY_HEADERS
 
 Swagger = dict[str, Any]
 GATEWAY_RESPONSES = "x-amazon-apigateway-gateway-responses"
-
-
-def prepare(session: Session, origins: Sequence[str]) -> None:
-    """Have each document that ``session`` sends to API Gateway allow ``origins``."""
-
-    def complete(**event: Any) -> None:
-        params = event["params"]
-        swagger = json.loads(params["body"])
-        allow(swagger, origins)
-        params["body"] = json.dumps(swagger)
-
-    if origins:
-        session.register("provide-client-params.apigateway.PutRestApi", complete)
 
 
 def allow(swagger: Swagger, origins: Sequence[str]) -> None:
@@ -44,11 +28,12 @@ def allow(swagger: Swagger, origins: Sequence[str]) -> None:
         headers["Access-Control-Allow-Credentials"] = "'true'"
     parameters = {f"gatewayresponse.header.{name}": value for name, value in headers.items()}
     for kind in ("DEFAULT_4XX", "DEFAULT_5XX"):
-        swagger.setdefault(GATEWAY_RESPONSES, {})[kind] = {"responseParameters": dict(parameters)}
+        response = swagger.setdefault(GATEWAY_RESPONSES, {}).setdefault(kind, {})
+        response.setdefault("responseParameters", {}).update(parameters)
 
 
 def _preflight(path: str, origins: Sequence[str]) -> Swagger:
-    headers = cors.preflight_headers(path, origins[0])
+    headers = {**SECURITY_HEADERS, **cors.preflight_headers(path, origins[0])}
     response: Swagger = {
         "statusCode": "200",
         "responseParameters": {

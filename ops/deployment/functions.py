@@ -31,7 +31,7 @@ from chalice.deploy.deployer import (
 )
 from chalice.utils import UI
 
-from ops.deployment import chalice_record, cors, not_found, package
+from ops.deployment import chalice_record, own_answers, package
 from ops.deployment.function_settings import settled
 from ops.preview import gallery
 from ops.stage import parameter_store
@@ -102,8 +102,7 @@ def deploy(cloud: Cloud, project: Project, stream: str, say: Say) -> str:
         runtime = package.own_runtime() if cloud.endpoint else package.runtime()
         config = _config(runtime, project, settings, _load(project.folder))
         session = botocore.session.Session()
-        cors.prepare(session, settings.get("ALLOWED_ORIGINS", "").lower().split())
-        not_found.prepare(session, settings)
+        own_answers.prepare(session, settings)
         cloud.prepare(session)
         output = _Output(say)
         ui = UI(output, output)

@@ -14,11 +14,10 @@ from chalice.app import Chalice
 from chalice.deploy.swagger import CFNSwaggerGenerator
 
 from ops.deployment import (
-    cors,
     event_invoke_config,
     event_source_mapping,
     function_logs,
-    not_found,
+    own_answers,
     stack,
 )
 from ops.deployment.rest_api import (
@@ -47,6 +46,11 @@ _PARAMETERS: Template = {
         "NoEcho": True,
         "MinLength": 32,
         "Description": "At least 32 random characters. Keep them: hashes depend on them.",
+    },
+    "MailersAtOnce": {
+        "Type": "Number",
+        "Default": 0,
+        "Description": "How many functions are reserved for the mailer, and bound it; 0 for none.",
     },
     "BaseUrl": {
         "Type": "String",
@@ -93,11 +97,20 @@ def make(config: Mapping[str, Any], app: Chalice, runtime: str, own: Mapping[str
         parameters[name] = {"Type": "Number", "Default": value, "Description": "See settings.md."}
     parameters |= _PARAMETERS
     parameters["AppName"]["Default"] = config["app_name"]
-    template["Conditions"]["HasBaseUrl"] = {"Fn::Not": [{"Fn::Equals": [{"Ref": "BaseUrl"}, ""]}]}
+    for condition, parameter, none in (
+        ("HasBaseUrl", "BaseUrl", ""),
+        ("BoundsMailer", "MailersAtOnce", "0"),
+    ):
+        template["Conditions"][condition] = {
+            "Fn::Not": [{"Fn::Equals": [{"Ref": parameter}, none]}]
+        }
     environment = {name: value for name, value in own.items() if name not in _COMPUTED}
     resources = template["Resources"]
     for name in config["lambda_functions"]:
         resources[logical(name)] = _function(config, name, runtime, {**environment, **_COMPUTED})
+    resources[logical(event_source_mapping.FUNCTION)]["Properties"][
+        "ReservedConcurrentExecutions"
+    ] = {"Fn::If": ["BoundsMailer", {"Ref": "MailersAtOnce"}, {"Ref": "AWS::NoValue"}]}
     for source in app.event_sources:
         resources |= _SOURCES[type(source).__name__](source)
     resources |= _calls()
@@ -238,10 +251,7 @@ def _api(config: Mapping[str, Any], app: Chalice, own: Mapping[str, str]) -> Tem
                 "/functions/arn:${AWS::Partition}:lambda:${AWS::Region}:${AWS::AccountId}:function:"
                 "${AppName}-${Stage}/invocations"
             }
-    origins = own.get("ALLOWED_ORIGINS", "").lower().split()
-    if origins:
-        cors.allow(swagger, origins)
-    not_found.add(swagger, not_found.page(own))
+    own_answers.complete(swagger, own)
     # A deployment never changes, so each body has one of its own.
     digest = hashlib.sha256(json.dumps(swagger, sort_keys=True).encode()).hexdigest()[:10]
     deployment = f"Deployment{digest}"

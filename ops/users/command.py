@@ -411,7 +411,8 @@ def _resend_to(stage: Stage, email: str, even_bounced: bool) -> None:
             "from SES's suppression list, and let them sign up again."
         )
     if change is Change.BOUNCED:
-        command = f"sesv2 delete-suppressed-destination --email-address {quote(shown)}"
+        mailed = quote(printable(lookup.mailed(key)))
+        command = f"sesv2 delete-suppressed-destination --email-address {mailed}"
         raise OpsError(
             f"{words} If the mailbox works again, run this, then use --even-bounced:\n"
             f"{stage.cloud.aws(command)}"

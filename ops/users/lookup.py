@@ -3,6 +3,7 @@
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
+from urllib.parse import unquote
 
 from chalicelib.users import email_address
 from ops.stage.errors import OpsError
@@ -14,12 +15,15 @@ T = TypeVar("T")
 def spellings(typed: str) -> list[str]:
     """Return the keys that ``typed`` may mean, the likeliest first. Raises OpsError.
 
-    Keys of other programs are kept verbatim, so an exact match comes first.
+    Keys of other programs are kept verbatim, so an exact match comes first. One that no keyboard
+    has may be copied from a link, where it is percent-encoded.
     """
     try:
         keys = [email_address.stored(typed)]
     except email_address.AddressError as error:
         raise OpsError("Type an address, such as name@example.org.") from error
+    if "@" not in typed and "%" in typed:
+        keys.append(unquote(typed))
     try:
         canonical = email_address.canonical(typed)
         keys += [canonical, *email_address.keys(canonical)]
@@ -42,6 +46,14 @@ def first(typed: str, look: Callable[[str], T | None]) -> tuple[str, T]:
 def unknown(typed: str) -> OpsError:
     """Return the error of an address that no user has."""
     return OpsError(f"There is no user with the address {typed}.")
+
+
+def mailed(key: str) -> str:
+    """Return the address that SES is asked to mail for ``key``; the key itself if there is none."""
+    try:
+        return email_address.deliverable(key)
+    except email_address.AddressError:
+        return key
 
 
 def matching(users: Iterable[Plain], text: str) -> Iterator[Plain]:

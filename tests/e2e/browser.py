@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from html import escape
+from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -32,9 +34,20 @@ README_PICTURES = ("sign-up", "mail")
 README_SIZE = ViewportSize(width=600, height=620)
 SHEET = (  # seven languages a row, at half their size
     "<style>body { margin: 4px; width: 1302px; display: grid; gap: 6px;"
-    " grid-template-columns: repeat(7, 180px) } iframe { width: 360px; height: 760px; border: 0;"
-    " transform: scale(.5); transform-origin: 0 0; margin: 0 -180px -380px 0 }</style>"
+    " grid-template-columns: repeat(7, 180px) }"
+    " iframe { width: 360px; height: 100px; border: 0; zoom: .5 }</style>"
 )
+SHOW_WHOLE = """() => {
+  const frames = [...document.querySelectorAll("iframe")];
+  const heights = frames.map(frame => frame.contentDocument.documentElement.scrollHeight);
+  frames.forEach((frame, number) => {
+    const row = number - number % 7;
+    frame.style.height = `${Math.max(...heights.slice(row, row + 7))}px`;
+  });
+  return frames.every(frame =>
+    frame.contentDocument.documentElement.scrollHeight <= frame.contentWindow.innerHeight);
+}"""
+"""Makes every frame of the sheet as high as the highest in its row; true if all can be seen."""
 CONSOLE_SIZE = ViewportSize(width=860, height=720)
 SCHEMES = ("light", "dark")
 ARGUMENTS = [
@@ -63,15 +76,44 @@ def running() -> Iterator[Browser]:
 
 def launch(chromium: BrowserType, *arguments: str) -> Browser:
     """Start the browser of this machine, with further ``arguments`` of its own."""
+    return chromium.launch(executable_path=_executable(), args=[*_arguments(), *arguments])
+
+
+@contextmanager
+def visiting(
+    chromium: BrowserType, folder: Path, *, keeps_third_party_cookies: bool
+) -> Iterator[Page]:
+    """Yield a tab of a visitor whose settings, in ``folder``, say which cookies are kept.
+
+    Chrome keeps those of third parties by default; Safari, incognito tabs and Debian's Chromium do
+    not. Windows of a running browser are incognito, so this starts a browser.
+    """
+    controls = {
+        "cookie_controls_mode": 0 if keeps_third_party_cookies else 1,
+        "block_third_party_cookies": not keeps_third_party_cookies,
+    }
+    profile = folder / "Default"
+    profile.mkdir(parents=True)
+    (profile / "Preferences").write_text(json.dumps({"profile": controls}), encoding="utf-8")
+    with chromium.launch_persistent_context(
+        folder, executable_path=_executable(), args=_arguments(), locale="en"
+    ) as context:
+        yield context.pages[0]
+
+
+def _executable() -> str:
     found = shutil.which("chromium") or shutil.which("chromium-browser")
     found = found or shutil.which("google-chrome")
     if not found:
         if os.environ.get("REQUIRE_BROWSER") == "1":
             pytest.fail(HOW_TO_GET_ONE)
         pytest.skip(HOW_TO_GET_ONE)
+    return found
+
+
+def _arguments() -> list[str]:
     # Chromium's sandbox needs a user to fall back to, and root has none.
-    sandbox = [] if os.geteuid() else ["--no-sandbox"]
-    return chromium.launch(executable_path=found, args=[*ARGUMENTS, *sandbox, *arguments])
+    return ARGUMENTS if os.geteuid() else [*ARGUMENTS, "--no-sandbox"]
 
 
 def look(page: Page, name: str, *, is_mail: bool = False) -> None:
@@ -111,6 +153,7 @@ def _picture_the_docs() -> None:
         )
         page.set_viewport_size(ViewportSize(width=1310, height=700))
         page.set_content(f"{SHEET}{frames}", wait_until="load")
+        assert page.evaluate(SHOW_WHOLE), "a page is cut off"
         page.screenshot(path=folder / "languages.png", full_page=True)
         page.set_viewport_size(CONSOLE_SIZE)
         page.set_content(_console())

@@ -1,4 +1,4 @@
-"""A page of another origin, in a real browser: what its scripts and forms can do."""
+"""A page of another site, in a real browser: what its scripts and forms can do."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Browser, Page, expect
 
-from tests.e2e.stack import HTTP, Stack, running
+from tests.e2e import browser as browsers
+from tests.e2e.stack import HTTP, Stack, code_in, link_in, running
 from tests.support import website
 
 POST = """async ([url, fields]) => {
@@ -42,11 +43,21 @@ def open_stack(tmp_path_factory: pytest.TempPathFactory, shop: str) -> Iterator[
         yield stack
 
 
+@pytest.fixture(scope="module")
+def visitor(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+    """A tab that keeps the cookies of other sites, as Chrome does by default."""
+    folder = tmp_path_factory.mktemp("visitor")
+    chromium = browser.browser_type
+    with browsers.visiting(chromium, folder, keeps_third_party_cookies=True) as page:
+        yield page
+
+
 @pytest.fixture
-def shop_page(page: Page, shop: str) -> Page:
-    """A tab that shows the shop."""
-    page.goto(shop)
-    return page
+def shop_page(visitor: Page, shop: str) -> Page:
+    """A tab that shows the shop, without a cookie."""
+    visitor.context.clear_cookies()
+    visitor.goto(shop)
+    return visitor
 
 
 def test_an_allowed_page_signs_people_up_and_sees_errors(
@@ -61,6 +72,53 @@ def test_an_allowed_page_signs_people_up_and_sees_errors(
 
     again = shop_page.evaluate(POST, [url, {"email": "shopper@example.org", "nom": "Horn"}])
     assert again["ticket"] == done["ticket"], "the browser keeps its cookie"
+
+
+def test_the_code_is_typed_on_the_allowed_page(shop_page: Page, open_stack: Stack) -> None:
+    """The browser's cookie alone proves that the sign-up was made there."""
+    email = "coder@example.org"
+    shop_page.evaluate(POST, [f"{open_stack.api}/users", {"email": email}])
+    (mail,) = open_stack.wait_for_mails(email)
+    url = f"{open_stack.api}/validate"
+    wrong = shop_page.evaluate(POST, [url, {"email": email, "code": "000000"}])
+    assert (wrong["status"], wrong["type"]) == (400, "urn:bienvenue:problem:code_invalid")
+    done = shop_page.evaluate(POST, [url, {"email": email, "code": code_in(mail)}])
+    assert done["status"] == 200
+    assert "validated_at" in open_stack.item(email)
+
+
+def test_a_click_validates_who_signed_up_on_the_allowed_page(
+    shop_page: Page, open_stack: Stack
+) -> None:
+    email = "clicker@example.org"
+    shop_page.evaluate(POST, [f"{open_stack.api}/users", {"email": email}])
+    (mail,) = open_stack.wait_for_mails(email)
+    shop_page.goto(link_in(mail))
+    assert "validated_at" in open_stack.item(email)
+    expect(shop_page.get_by_role("button")).to_have_count(0)
+
+
+def test_a_browser_without_others_cookies_keeps_the_ticket(
+    browser: Browser, tmp_path: Path, open_stack: Stack, shop: str
+) -> None:
+    """Safari, Firefox and incognito tabs keep no cookie for a script of another site."""
+    emails = ("safari@example.org", "firefox@example.org")
+    chromium = browser.browser_type
+    with browsers.visiting(chromium, tmp_path / "new", keeps_third_party_cookies=False) as page:
+        page.goto(shop)
+        done = [page.evaluate(POST, [f"{open_stack.api}/users", {"email": to}]) for to in emails]
+        assert done[0]["ticket"] != done[1]["ticket"]
+        mails = [open_stack.wait_for_mails(email)[0] for email in emails]
+        typed = {"email": emails[0], "code": code_in(mails[0]), "ticket": done[0]["ticket"]}
+        answer = page.evaluate(POST, [f"{open_stack.api}/validate", typed])
+        assert answer["status"] == 200
+        assert "validated_at" in open_stack.item(emails[0])
+
+        page.goto(link_in(mails[1]))
+        assert "validated_at" not in open_stack.item(emails[1])
+        page.get_by_role("button", name="Confirm my address").click()
+        expect(page.get_by_role("button")).to_have_count(0)
+        assert "validated_at" in open_stack.item(emails[1])
 
 
 def test_a_page_that_is_not_allowed_reaches_nothing(shop_page: Page, stack: Stack) -> None:

@@ -298,11 +298,27 @@ def test_a_foreign_page_refuses_only_by_one_click(service: Service) -> None:
     assert service.item(EMAIL)["mail"] == {"S": "sent"}
 
 
-def test_a_validated_user_stays_validated_after_a_refusal(service: Service) -> None:
+def test_a_refusal_undoes_a_validation_for_a_week(service: Service) -> None:
+    """A stranger or a mail scanner may have validated. Later, a link that leaked closes nothing."""
     browser = Browser(service)
     browser.sign_up()
     browser.open(service.link())
+    service.clock.go_by(days=7)
     assert refuse(service).json_body["status"] == "already_validated"
+    assert is_validated(service)
+    service.clock.go_by(seconds=-1)
+    assert refuse(service).json_body["status"] == "refuse_done"
+    assert not is_validated(service)
+    service.clock.go_by(days=8)
+    assert refuse(service).json_body["status"] == "refuse_done"
+
+
+def test_an_unsubscribe_button_undoes_no_validation(service: Service) -> None:
+    browser = Browser(service)
+    browser.sign_up()
+    browser.open(service.link())
+    answer = service.request("POST", refuse_path(service), ONE_CLICK, FORM)
+    assert answer.json_body["status"] == "already_validated"
     assert is_validated(service)
 
 

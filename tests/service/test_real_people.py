@@ -1,10 +1,12 @@
 """Input of real people and programs, by request, form, query and item."""
 
+import re
 from typing import Any
 
 import pytest
 
-from tests.support.service import BROWSER, JSON, Service
+from tests.support import fakes
+from tests.support.service import BASE_URL, BROWSER, FORM, JSON, Browser, Service
 
 SENT_AND_STORED = pytest.mark.parametrize(
     ("sent", "stored"),
@@ -79,6 +81,90 @@ def test_no_mail_goes_to_an_item_without_an_address(
     service.deliver()
     assert service.mails == []
     assert service.item(email)["mail_error"] == {"S": error}
+
+
+ADDED = pytest.mark.parametrize(
+    "key",
+    [
+        "mailto:Zoe.Q@example.org",
+        "\u2060\u202aZoe.Q@example.org\u202c",
+        "\uff3aoe.Q\uff20example\uff0eorg",
+        "\u3000Zoe.Q@example.org\r\n",
+        "Zoe.Q@example.org \t",
+        "MAILTO:Zoe%2EQ%40example.org",
+    ],
+)
+"""Keys of another program, all for Zoe.Q@example.org."""
+
+
+def put_and_deliver(service: Service, key: str) -> str:
+    service.put({"email": {"S": key}, "lang": {"S": "en"}})
+    service.deliver()
+    assert service.item(key)["mail"] == {"S": "sent"}
+    return service.link()
+
+
+@ADDED
+def test_an_item_is_mailed_at_the_address_in_its_key(service: Service, key: str) -> None:
+    link = put_and_deliver(service, key)
+    assert service.mails[-1]["Destination"]["ToAddresses"] == ["Zoe.Q@example.org"]
+    assert service.open(link).json_body["status"] == "validated"
+    assert "validated_at" in service.item(key)
+
+
+@ADDED
+@pytest.mark.parametrize("press", ["validate", "refuse", "resend"])
+def test_a_button_finds_an_item_whose_key_has_more(service: Service, key: str, press: str) -> None:
+    link = put_and_deliver(service, key)
+    browser = Browser(service)
+    if press == "resend":
+        service.clock.go_by(hours=25)
+    page = browser.open(link.replace("/validate", "/refuse") if press == "refuse" else link)
+    assert ">Zoe.Q@example.org<" in page.body.decode()
+    browser.press(page)
+    done = {"validate": "validated_at", "refuse": "mail", "resend": "owed"}[press]
+    assert done in service.item(key)
+    assert service.item(key)["mail"]["S"] == {"refuse": "refused", "resend": "owed"}.get(
+        press, "sent"
+    )
+
+
+@ADDED
+@pytest.mark.parametrize("report", ["bounce", "complaint", "delivery"])
+def test_a_report_finds_an_item_whose_key_has_more(service: Service, key: str, report: str) -> None:
+    put_and_deliver(service, key)
+    mail = service.mails[-1]
+    tags = {tag["Name"]: [tag["Value"]] for tag in mail["EmailTags"]}
+    assert all(re.fullmatch(r"[A-Za-z0-9_-]{1,256}", value) for (value,) in tags.values())
+    message = getattr(fakes, report)(*mail["Destination"]["ToAddresses"])
+    message["mail"]["tags"] = tags
+    service.report(message)
+    states = {"bounce": "bounced", "complaint": "complained", "delivery": "delivered"}
+    assert service.item(key)["mail"] == {"S": states[report]}
+
+
+@ADDED
+def test_a_refusal_covers_keys_with_additions(service: Service, key: str) -> None:
+    put_and_deliver(service, "zoe.q@example.org")
+    link = service.link().removeprefix(BASE_URL)
+    query = link.partition("?")[2]
+    service.request("POST", f"/refuse?{query}", b"List-Unsubscribe=One-Click", FORM)
+    service.put({"email": {"S": key}})
+    service.deliver()
+    assert service.item(key)["mail"] == {"S": "refused"}
+    assert len(service.mails) == 1
+
+
+@pytest.mark.parametrize("tag", ["Zm9v", "!", "_", "gA"])
+def test_a_report_with_a_strange_key_touches_nobody(service: Service, tag: str) -> None:
+    put_and_deliver(service, "mailto:zoe@example.org")
+    message = fakes.bounce("other@example.org")
+    message["mail"]["tags"] = {"link": [service.link_hash], "key": [tag]}
+    service.report(message)
+    tags = {tag["Name"]: [tag["Value"]] for tag in service.mails[-1]["EmailTags"]}
+    message["mail"]["tags"] = tags  # the right key, but SES mailed another address
+    service.report(message)
+    assert service.item("mailto:zoe@example.org")["mail"] == {"S": "sent"}
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -216,10 +217,56 @@ def test_a_click_is_answered_by_a_welcome(service: Service) -> None:
     assert subject(service) == "Welcome to Bienvenue"
     assert "Welcome, Alexis GÜNST HORN!" in text(service)
     assert "/validate" not in text(service)
-    assert "/refuse" not in text(service)
     item = service.item(EMAIL)
     assert item["mail"] == {"S": "sent"}
     assert not {"owed", "owed_at", "ticket", "codes"} & set(item)
+
+
+def test_every_mail_has_a_way_to_say_no(service: Service) -> None:
+    """In its text and in its HTML: the first mail, the reminder and the welcome."""
+    signed_up(service)
+    service.clock.go_by(hours=49)
+    service.drain()
+    service.open(service.link())
+    service.deliver()
+    assert len(service.mails) == 3
+    pattern = r"https://hello\.example\.org/api/refuse\?email=alexis%40example\.org&(?:amp;)?token="
+    for mail in service.mails:
+        body = mail["Content"]["Simple"]["Body"]
+        assert [len(re.findall(pattern, body[part]["Data"])) for part in ("Text", "Html")] == [1, 1]
+
+
+def test_a_welcomed_stranger_is_refused(service: Service) -> None:
+    """The owner of the mailbox says "not me" to a sign-up that somebody else confirmed."""
+    first = signed_up(service)
+    service.open(first)
+    service.deliver()
+    browser = Browser(service)
+    page = browser.open(service.link())
+    assert "/refuse" in service.link()
+    assert "validated_at" in service.item(EMAIL)
+    assert browser.press(page).status_code == 200
+    item = service.item(EMAIL)
+    assert item["mail"] == {"S": "refused"}
+    said = {"prenom", "nom", "lang", "fields", "consent", "owed", "expires_at"}
+    assert not {name for name in item if name in said or name.startswith("validated")}
+    assert service.open(first).status_code != 200
+    service.clock.go_by(days=400)
+    service.post_json("/users", {**ALEXIS, "email": "Alexis+again@example.org"})
+    service.deliver()
+    assert len(service.mails) == 2
+
+
+def test_a_refusal_beats_the_welcome_on_its_way(service: Service) -> None:
+    link = signed_up(service)
+    service.open(link)
+    browser = Browser(service)
+    browser.press(browser.open(link.replace("/validate", "/refuse")))
+    service.deliver()
+    service.clock.go_by(minutes=2)
+    service.drain()
+    assert len(service.mails) == 1
+    assert service.item(EMAIL)["mail"] == {"S": "refused"}
 
 
 def test_a_code_is_answered_by_a_welcome_too(service: Service) -> None:

@@ -15,7 +15,7 @@ from chalicelib.mail.mailer import PAUSE, RATE_TRIES, TIME_FOR_A_MAIL
 from chalicelib.mail.ses import TRIES
 from chalicelib.settings import SettingsError
 from tests.e2e.stack import ROOT
-from tests.support.service import ALEXIS, BROWSER, running, signed_up, subject
+from tests.support.service import ALEXIS, BROWSER, code_in_mail, running, signed_up, subject
 
 
 def test_a_stage_may_speak_another_language_by_default() -> None:
@@ -200,9 +200,57 @@ def test_an_origin_that_is_not_allowed_can_read_and_do_nothing() -> None:
             assert "Access-Control-Allow-Origin" not in answer.headers
 
 
+@pytest.mark.parametrize(
+    ("origin", "site", "attributes"),
+    [
+        pytest.param(SHOP, "cross-site", "SameSite=None; Secure", id="another site"),
+        pytest.param(SHOP.upper(), "cross-site", "SameSite=None; Secure", id="in capitals"),
+        pytest.param(SHOP, "same-site", "SameSite=Lax; Secure", id="the same site"),
+        pytest.param("null", "same-origin", "SameSite=Lax; Secure", id="our own page"),
+        pytest.param("", "", "SameSite=Lax; Secure", id="no browser"),
+        pytest.param("https://form.example", "cross-site", "SameSite=Lax; Secure", id="a form's"),
+    ],
+)
+def test_a_named_origin_of_another_site_keeps_the_ticket(
+    origin: str, site: str, attributes: str
+) -> None:
+    """Such a browser sends the cookie back, also to a stage on this machine."""
+    returns = "https://form.example/"
+    with running(ALLOWED_ORIGINS=SHOP, RETURN_URLS=returns) as service:
+        answer = service.post_json("/users", ALEXIS, origin=origin, sec_fetch_site=site)
+        assert answer.headers["Set-Cookie"].endswith(f"; Path=/; HttpOnly; {attributes}")
+    local = "http://127.0.0.1:8400/api"
+    with running(ALLOWED_ORIGINS=SHOP, RETURN_URLS=returns, BASE_URL=local) as service:
+        answer = service.post_json("/users", ALEXIS, origin=origin, sec_fetch_site=site)
+        here = attributes.replace("Lax; Secure", "Lax")
+        assert answer.headers["Set-Cookie"].endswith(f"; Path=/; HttpOnly; {here}")
+
+
+def test_a_page_that_is_not_named_cannot_use_the_cookie() -> None:
+    """Another site's page makes the browser send it, since it is SameSite=None."""
+    with running(ALLOWED_ORIGINS=SHOP) as service:
+        email = ALEXIS["email"]
+        answer = service.post_json("/users", ALEXIS, origin=SHOP, sec_fetch_site="cross-site")
+        cookie = answer.headers["Set-Cookie"].partition(";")[0]
+        service.deliver()
+        link = service.link().removeprefix(service.app.stage.base_url)
+        evil = {"cookie": cookie, "origin": "https://evil.example", "sec_fetch_site": "cross-site"}
+        code = {"email": email, "code": code_in_mail(service)}
+        answers = [
+            service.post_json("/validate", code, **evil),
+            service.post_form("/validate", code, **evil),
+            service.post_json("/users", ALEXIS, **evil),
+            service.post_json("/resend", {"email": email}, **evil),
+        ]
+        assert {answer.status_code for answer in answers} == {403}
+        assert service.get(link, **evil, accept=BROWSER, sec_purpose="prefetch").status_code == 200
+        assert "validated_at" not in service.item(email)
+
+
 def test_a_stage_may_allow_any_origin_but_never_its_cookies() -> None:
     with running(ALLOWED_ORIGINS="*") as service:
         answer = service.post_json("/users", ALEXIS, origin=SHOP, sec_fetch_site="cross-site")
         assert answer.status_code == 202
         assert answer.headers["Access-Control-Allow-Origin"] == "*"
         assert "Access-Control-Allow-Credentials" not in answer.headers
+        assert "SameSite=Lax" in answer.headers["Set-Cookie"]

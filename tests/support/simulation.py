@@ -250,8 +250,8 @@ class MemoryOutbox:
         is_same = self._is_same(image)
         return is_same and self._set(self._items[string(image, "email")], _OUT_OF_INDEX)
 
-    def expire(self, now: datetime) -> int:
-        """Delete what has expired, as DynamoDB does; return how many items."""
+    def expire(self, now: datetime) -> list[str]:
+        """Delete what has expired, as DynamoDB does; return the addresses."""
         expired = [
             email
             for email, item in self._items.items()
@@ -260,7 +260,7 @@ class MemoryOutbox:
         for email in expired:
             del self._items[email]
             self._owed.pop(email, None)
-        return len(expired)
+        return expired
 
     def owed(self, before: datetime, *, only_welcomes: bool = False) -> Iterator[Owed]:
         self._wait()
@@ -375,7 +375,6 @@ class Stage:
     time: Time = field(default_factory=Time)
     signed_up: dict[str, float] = field(default_factory=dict)
     errors: Counter[str] = field(default_factory=Counter)
-    expired: int = 0
 
     def __post_init__(self) -> None:
         self.patch.setattr(mailer, "ThreadPoolExecutor", self.time.pool)
@@ -410,7 +409,8 @@ class Stage:
         """Have DynamoDB delete what has expired, until nobody is owed a mail."""
         while self.owed():
             self.time.pause(TTL_SECONDS)
-            self.expired += self.outbox.expire(self.time.now())
+            expired = self.outbox.expire(self.time.now())
+            assert set(expired) <= set(self.ses.mailed), "who was not mailed is gone"
 
     def run(self) -> None:
         self.time.start(self.tick)

@@ -25,13 +25,16 @@ class _Pages(SimpleHTTPRequestHandler):
 
 @contextmanager
 def serving(folder: Path) -> Iterator[str]:
-    """Yield the origin at which the files of ``folder`` are served. It ends with the block."""
+    """Yield the origin at which the files of ``folder`` are served. It ends with the block.
+
+    Its host is ``localhost``: to a browser, that is another site than the stage's 127.0.0.1.
+    """
     handler = partial(_Pages, directory=str(folder))
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         try:
-            yield f"http://127.0.0.1:{server.server_port}"
+            yield f"http://localhost:{server.server_port}"
         finally:
             server.shutdown()
             thread.join()

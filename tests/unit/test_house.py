@@ -60,3 +60,15 @@ def test_a_functions_docstring_starts_with_a_verb(path: Path) -> None:
     ]
     not_verbs = {"What", "Who", "Whether", "How", "The", "A", "An", "Where", "Which", "All"}
     assert [text for text in docstrings if text and text.split()[0] in not_verbs] == []
+
+
+def test_values_are_named_tuples() -> None:
+    frozen = {
+        node.name
+        for path in PYTHON
+        if path.parts[0] == "chalicelib"
+        for node in ast.walk(ast.parse((ROOT / path).read_text(encoding="utf-8")))
+        if isinstance(node, ast.ClassDef) and "frozen" in ast.dump(ast.List(node.decorator_list))
+    }
+    # Settings hides its key from a repr, and both keep what they have worked out.
+    assert frozen == {"Settings", "Pages"}

@@ -66,7 +66,7 @@ def test_a_file_is_read_as_it_is() -> None:
     assert OURS.read("mail/refuse.txt") == "\n$not_me\n$refuse_link\n"
 
 
-_PAGE = {"product": "A&B", "refuse_action": "", "token": ""}
+_PAGE = {"product": "A&B", "refuse_action": "", "key": "", "token": ""}
 
 
 # A stage's own folder

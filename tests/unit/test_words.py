@@ -92,6 +92,20 @@ def test_french_words_have_no_break_spaces_before_marks() -> None:
             assert not re.search(rf"[^{NO_BREAK}][!?;:]", plain), name
 
 
+# What the mail promised those who ignore it. With REMIND_AFTER a reminder follows.
+NOTHING_HAPPENS = re.compile(
+    "nothing will|passiert nichts|no pasará nada|passera rien|non succederà|gebeurt niets"
+    "|nic się nie|nada vai acontecer|não vai acontecer|ingenting händer|hiçbir şey olmaz"
+    "|لن يحدث شيء|任何影响"
+)
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_a_mail_promises_no_silence(lang: str) -> None:
+    mails = {name: word for name, word in read(lang).items() if name.startswith("mail_")}
+    assert not [name for name, word in mails.items() if NOTHING_HAPPENS.search(word)]
+
+
 def test_the_articles_words_are_the_articles() -> None:
     french = OURS.words("fr")
     assert french["mail_greeting"] == "Bienvenue $name !"

@@ -1,7 +1,6 @@
 """A row of a file as a user to import, by the rules of a sign-up."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime
 from functools import partial
 
@@ -70,7 +69,7 @@ def check(fields: Mapping[str, str], now: datetime, own: OwnFields | None = None
     if any("\ud800" <= c <= "\udfff" for value in fields.values() for c in value):
         raise Rejected("This row has bytes that are not in the file's encoding: name --encoding.")
     try:
-        form = replace(FORM, own=own_columns.without_requirements(own)) if own else FORM
+        form = FORM._replace(own=own_columns.without_requirements(own)) if own else FORM
         person = form.read(signing_up, "")
     except forms.Invalid as invalid:
         reasons = [f"{problem.field}: {_detail(problem)}" for problem in invalid.problems]

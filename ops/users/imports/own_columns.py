@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -56,7 +55,7 @@ def without_requirements(own: OwnFields | None) -> OwnFields | None:
     """Return the fields as an import asks for them: none is required, and consents are apart."""
     if own is None:
         return None
-    fields = (replace(field, is_required=False) for field in own.fields if field.type != CONSENT)
+    fields = (field._replace(is_required=False) for field in own.fields if field.type != CONSENT)
     return OwnFields(tuple(fields), own.sources)
 
 

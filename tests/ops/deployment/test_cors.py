@@ -5,11 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import botocore.session
-import pytest
-
 from ops.deployment import cors
-from tests.support.swagger import sent_document
 
 SHOP, BLOG = "https://shop.example", "https://blog.example"
 PATHS = ("/", "/users", "/resend", "/validate", "/openapi.json")
@@ -61,11 +57,3 @@ def test_any_origin_may_send_no_cookies() -> None:
     swagger = allowed("*")
     assert "Credentials" not in json.dumps(swagger)
     assert "'*'" in json.dumps(swagger)
-
-
-@pytest.mark.parametrize("origins", [(), (SHOP,)], ids=["none", "one"])
-def test_chalices_document_is_completed_on_its_way(origins: tuple[str, ...]) -> None:
-    session = botocore.session.Session()
-    cors.prepare(session, origins)
-    document = sent_document(session)
-    assert ("options" in document["paths"]["/users"]) == bool(origins)

@@ -226,6 +226,8 @@ def test_every_attribute_of_the_app_has_a_meaning() -> None:
                 "zoe@bücher.example",
             ],
         ),
+        (f" mailto:{EMAIL}", [f" mailto:{EMAIL}", EMAIL]),
+        ("mailto%3AZ%40a.org", ["mailto%3AZ%40a.org", "mailto:Z@a.org"]),
         ("no address at all", ["no address at all"]),
     ],
 )

@@ -139,7 +139,8 @@ def test_the_whole_mail_in_french() -> None:
         "\n"
         "Vous recevez cet e-mail car quelqu\u2019un, sans doute vous, a utilisé cette adresse "
         "pour s\u2019inscrire à Bienvenue.\n"
-        "Si ce n\u2019était pas vous, ignorez cet e-mail\xa0: il ne se passera rien.\n"
+        "Si ce n\u2019était pas vous, ignorez cet e-mail\xa0: l\u2019inscription ne sera pas "
+        "terminée.\n"
         "\n"
         "Ce n\u2019était pas moi\n"
         f"{REFUSAL}\n"
@@ -161,7 +162,8 @@ def test_the_whole_mail_in_french() -> None:
         (
             "Vous recevez cet e\u2011mail car quelqu\u2019un, sans doute vous, a utilisé cette "
             "adresse pour s\u2019inscrire à Bienvenue."
-            "Si ce n\u2019était pas vous, ignorez cet e\u2011mail : il ne se passera rien."
+            "Si ce n\u2019était pas vous, ignorez cet e\u2011mail : l\u2019inscription ne sera pas "
+            "terminée."
         ),
         "Ce n\u2019était pas moi",
     ]
@@ -181,7 +183,7 @@ def test_the_whole_mail_in_english() -> None:
         "\n"
         "You get this email because someone, hopefully you, signed up for Bienvenue "
         "with this address.\n"
-        "If it was not you, ignore this email: nothing will happen.\n"
+        "If it was not you, ignore this email: the sign-up will not be completed.\n"
     )
     page = Page(composed.html)
     assert page.lang == "en"
@@ -197,7 +199,8 @@ def test_the_whole_mail_in_english() -> None:
         "The link works for 24 hours.",
         (
             "You get this email because someone, hopefully you, signed up for Bienvenue "
-            "with this address.If it was not you, ignore this email: nothing will happen."
+            "with this address."
+            "If it was not you, ignore this email: the sign\u2011up will not be completed."
         ),
     ]
     assert page.links == [LINK, LINK]
@@ -412,27 +415,28 @@ def test_a_reminder_has_its_link_and_a_way_to_say_no() -> None:
         f" {LINK}\n\n"
         "The link works for 24\xa0hours. We will not remind you again.\n\n"
         "You get this email because someone, hopefully you, signed up for Bienvenue with this"
-        " address.\nIf it was not you, ignore this email: nothing will happen.\n\n"
+        " address.\nIf it was not you, ignore this email: the sign-up will not be completed.\n\n"
         f"This was not me\n{REFUSAL}\n"
     )
     assert Page(mail.html).links == [LINK, LINK, REFUSAL]
 
 
-def test_a_welcome_has_no_link_of_ours() -> None:
+def test_a_welcome_has_a_way_to_say_no_and_nothing_else() -> None:
     mail = composed_as(MailKind.WELCOME)
     assert mail.subject == "Welcome to Bienvenue"
     assert mail.text == (
         "Welcome, Alexis!\n\n"
         "Your email address is confirmed and your sign-up for Bienvenue is complete.\n\n"
-        "You get this email because you confirmed this address for Bienvenue.\n"
+        "You get this email because you confirmed this address for Bienvenue.\n\n"
+        f"This was not me\n{REFUSAL}\n"
     )
-    assert Page(mail.html).links == []
+    assert Page(mail.html).links == [REFUSAL]
 
 
 def test_a_welcome_leads_to_the_product() -> None:
     mail = composed_as(MailKind.WELCOME, Brand(product="Acme", continue_url="https://acme.example"))
     assert "\n\nGo to Acme\nhttps://acme.example\n\n" in mail.text
-    assert Page(mail.html).links == ["https://acme.example"]
+    assert Page(mail.html).links == ["https://acme.example", REFUSAL]
 
 
 @pytest.mark.parametrize("kind", MailKind)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import replace
 from email.header import decode_header, make_header
 from email.utils import parseaddr
 from types import SimpleNamespace
@@ -115,7 +114,7 @@ def test_a_mail_is_a_subject_a_text_and_a_page_in_utf_8(client: SESV2Client) -> 
 def test_a_mail_may_carry_a_one_click_refusal(client: SESV2Client) -> None:
     url = "https://example.org/refuse?email=alexis%40example.org&token=" + "x" * 43
     with Wire(client, "SendEmail", then=TAKEN) as wire:
-        Ses(client, "hello@example.org").send(replace(MAIL, unsubscribe_url=url), LINK_HASH)
+        Ses(client, "hello@example.org").send(MAIL._replace(unsubscribe_url=url), LINK_HASH)
     headers = wire.requests[0]["Content"]["Simple"]["Headers"]
     assert {header["Name"]: header["Value"] for header in headers} == {
         "Auto-Submitted": "auto-generated",
@@ -126,7 +125,7 @@ def test_a_mail_may_carry_a_one_click_refusal(client: SESV2Client) -> None:
 
 def test_a_mail_goes_without_a_header_that_ses_would_refuse(client: SESV2Client) -> None:
     """SES takes 870 characters. A key in another script is long when it is encoded."""
-    mail = replace(MAIL, unsubscribe_url="https://example.org/" + "x" * 870)
+    mail = MAIL._replace(unsubscribe_url="https://example.org/" + "x" * 870)
     with Wire(client, "SendEmail", then=TAKEN) as wire:
         Ses(client, "hello@example.org").send(mail, LINK_HASH)
     headers = wire.requests[0]["Content"]["Simple"]["Headers"]

@@ -1,9 +1,10 @@
 """Links: what is in one when it is mailed is there when it is opened."""
 
+from timeit import repeat
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from chalicelib.users import links, tokens
@@ -12,7 +13,7 @@ from chalicelib.users.links import Link
 TOKEN = "-" * 21 + "_" * 22
 BASE_URL = "https://example.org/api"
 
-# No mail can go to a key with a space in it, so none is ever in a link.
+# Keys of ordinary characters stand in a link as they are.
 keys = st.builds(
     "{}@{}".format, *[st.text(st.characters(exclude_categories=["Cs", "Z", "C"]), max_size=50)] * 2
 )
@@ -45,6 +46,22 @@ def test_any_key_survives_the_way_through_a_mail(email: str) -> None:
     fields = parse_qs(opened.query, keep_blank_values=True, strict_parsing=True)
     assert fields == {"email": [email], "token": [TOKEN]}
     assert links.read({name: values[0] for name, values in fields.items()}) == link
+
+
+@given(st.one_of(st.text(st.characters(exclude_categories=["Cs"]), min_size=1), keys))
+@example("mailto:ada@example.org")
+@example("mailto:ada%40example.org")
+@example("\u200bada\uff20example.org\n")
+@example("%40")
+@example("a b@example.org")
+def test_any_key_comes_back_from_a_link_and_a_form(email: str) -> None:
+    link = Link(email, TOKEN)
+    assert links.read({"email": link.address, "token": TOKEN}) == link
+
+
+def test_the_longest_key_comes_back_from_a_link() -> None:
+    link = Link("\u3000" * 682 + "@", TOKEN)
+    assert links.read({"email": link.address, "token": TOKEN}) == link
 
 
 @given(keys)
@@ -81,6 +98,16 @@ def test_what_is_no_link_is_not_read(fields: dict[str, object]) -> None:
     assert links.read(fields) is None
 
 
+@pytest.mark.parametrize("filler", [" ", "a", "%", "=", "\r", "\u200b", "\uff20", "mailto:"])
+def test_a_long_address_is_read_in_a_millisecond(filler: str) -> None:
+    email = (filler * 6144)[:6143] + "."
+
+    def read() -> None:
+        links.read({"email": email, "token": TOKEN})
+
+    assert min(repeat(read, number=1, repeat=5)) < 0.005
+
+
 def test_parameters_that_mail_programs_add_are_ignored() -> None:
     fields = {"email": "a@example.org", "token": TOKEN, "utm_source": "mail"}
     assert links.read(fields) == Link("a@example.org", TOKEN)
@@ -104,6 +131,10 @@ def test_parameters_that_mail_programs_add_are_ignored() -> None:
         pytest.param(f"email=ada%2Bx%40example.org&token={TOKEN[:9]}%0D%0A{TOKEN[9:]}", id="lines"),
         pytest.param(f"email=ada%2Bx%40example.org&token={TOKEN[:9]}%3D%0A{TOKEN[9:]}", id="MIME"),
         pytest.param(f"email=ada%2Bx%40exam%0A%20ple.org&token={TOKEN}", id="a broken address"),
+        pytest.param(f"email=ada%2Bx%40exam%3D%0Aple.org&token={TOKEN}", id="MIME in an address"),
+        pytest.param(f"email=mailto:ada%2Bx%40example.org&token={TOKEN}", id="mailto:"),
+        pytest.param(f"email=ada%2Bx%EF%BC%A0example.org&token={TOKEN}", id="a full-width @"),
+        pytest.param(f"email=%E2%80%8Bada%2Bx%40example.org%E2%80%8F&token={TOKEN}", id="unseen"),
     ],
 )
 def test_a_damaged_link_is_read(query: str) -> None:

@@ -53,6 +53,8 @@ def spellings(number: int) -> list[str]:
         ("success+1@simulator.amazonses.com", "success+1@simulator.amazonses.com"),
         ("+tag@example.org", "+tag@example.org"),
         ("...@gmail.com", "...@gmail.com"),
+        ("mailto:Alexis@example.org", "alexis@example.org"),
+        ("\u200balexis\uff20example.org\n", "alexis@example.org"),
         ("no address", "@no address"),
         ("", "@"),
     ],
