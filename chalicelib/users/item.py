@@ -6,6 +6,7 @@ any type: what is not as expected counts as absent.
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any
 from zlib import crc32
 
@@ -16,6 +17,7 @@ from chalicelib.users.table import Item, Raw, attribute, mapping, number, string
 LINK_LIFE = timedelta(hours=24)  # NIST SP 800-63A-4: at most 24 h; WCAG 2.2.1 exempts over 20 h
 CODE_LIFE = timedelta(minutes=15)
 UNVALIDATED_LIFE = timedelta(days=7)
+"""How long a sign-up that is not confirmed is kept once its mail has been tried."""
 BOUNCE_LIFE = timedelta(days=90)
 LEASE = timedelta(minutes=5)
 """How long a claim is left alone. SES reports what it took within seconds."""
@@ -23,6 +25,12 @@ WINDOW = timedelta(hours=24)
 """The time in which MAX_MAILS are counted."""
 MAX_MAILS = 5
 MAX_LINKS = 5
+MAX_COUNT = 1_000_000
+MAX_ENTRIES = 64
+"""A map of ours never has more. A larger one is another program's, and counts as absent."""
+MAX_SAID = 1024
+"""What a sign-up says is never longer, but for its own fields and consents."""
+MAX_SAID_IN_MAPS = 100_000
 SLOTS = 16
 
 WORDS = ("prenom", "nom", "lang", "fields", "consent")
@@ -65,9 +73,44 @@ def event_owed(kind: str, now: datetime, **facts: str) -> tuple[str, dict[str, A
     return change, {":event": "owed", ":no_events": [], ":owed_events": [entry]}
 
 
-def slot(email: str) -> str:
+def slots(*, of_welcomes: bool = False) -> list[str]:
+    """Return the parts of the index of owed mail. Welcomes have their own: no brake stops them."""
+    return [f"{'w' if of_welcomes else ''}{number:02}" for number in range(SLOTS)]
+
+
+def slot(email: str, *, is_welcome: bool = False) -> str:
     """Return the part of the index of owed mail that an item belongs to."""
-    return f"{crc32(email.encode(errors='surrogatepass')) % SLOTS:02}"
+    return slots(of_welcomes=is_welcome)[crc32(email.encode(errors="surrogatepass")) % SLOTS]
+
+
+def owing(
+    email: str, now: datetime, *, since: str = "", is_welcome: bool = False
+) -> tuple[str, dict[str, Any]]:
+    """Return what a transition sets so that a mail is owed, and the values.
+
+    It is owed ``since`` a moment in ISO 8601, if not since ``now``.
+    """
+    values = {
+        ":owed": "owed",
+        ":now": iso(now),
+        ":slot": slot(email, is_welcome=is_welcome),
+        ":owed_at": since or iso(now),
+    }
+    return "mail = :owed, mail_at = :now, owed = :slot, owed_at = :owed_at", values
+
+
+LOSES_NO_LIFE = "(attribute_exists(created_at) OR attribute_not_exists(expires_at))"
+"""The condition that a transition may remove ``expires_at``: another program has not set it."""
+
+
+def has_life_of_another(item: Item) -> bool:
+    """Return True if the item has a time to live that another program gave it."""
+    return is_put_by_another(item) and "expires_at" in item
+
+
+def may_expire(item: Item) -> bool:
+    """Return True if the item is a sign-up's that has not been confirmed."""
+    return "created_at" in item and "validated_at" not in item
 
 
 def is_put_by_another(item: Item) -> bool:
@@ -115,7 +158,7 @@ def is_being_sent(item: Item) -> bool:
 
 def may_be_reminded(item: Item) -> bool:
     """Return True if the item is a sign-up's whose user was never reminded."""
-    return "created_at" in item and "validated_at" not in item and "reminded_at" not in item
+    return may_expire(item) and "reminded_at" not in item
 
 
 def kind_of(item: Item) -> MailKind:
@@ -133,7 +176,7 @@ def kind_of(item: Item) -> MailKind:
 
 def is_owners(item: Item) -> bool:
     """Return True if the mail was asked for with a mailed token, which the mailbox's reader has."""
-    return string(item, "resend_of") in mapping(item, "links")
+    return string(item, "resend_of") in (attribute(item, "links", "M") or {})
 
 
 def is_fresh(item: Item) -> bool:
@@ -161,17 +204,21 @@ def is_live(link: Item | None, now: datetime) -> bool:
     return link is not None and number(link, "expires") > epoch(now)
 
 
-def live_links(item: Item, now: datetime) -> dict[str, Raw]:
-    """Return the item's live links, the newest MAX_LINKS - 1 of them: one more is to come."""
-    links = {key: entry.get("M", {}) for key, entry in mapping(item, "links").items()}
-    live = [key for key in links if is_live(links[key], now)]
-    newest = sorted(live, key=lambda key: number(links[key], "expires"))[1 - MAX_LINKS :]
-    return {key: Raw({"M": links[key]}) for key in newest}
+def kept_links(item: Item, now: datetime) -> dict[str, Raw]:
+    """Return the item's live links, and the one that expired last: its click is answered so.
+
+    These are MAX_LINKS - 1 at most, as one more is to come. Links that were never mailed go.
+    """
+    links = _entries(item, "links")
+    mailed = [key for key in links if number(links[key], "expires") > 0]
+    newest = sorted(mailed, key=lambda key: number(links[key], "expires"))[1 - MAX_LINKS :]
+    expired = [key for key in newest if not is_live(links[key], now)]
+    return {key: Raw({"M": links[key]}) for key in newest if key not in expired[:-1]}
 
 
 def all_links(item: Item) -> dict[str, Raw]:
     """Return the item's links, expired ones too."""
-    return {key: Raw(entry) for key, entry in mapping(item, "links").items()}
+    return {key: Raw({"M": entry}) for key, entry in _entries(item, "links").items()}
 
 
 def sign_up_of(item: Item) -> tuple[Item | None, str]:
@@ -183,14 +230,17 @@ def sign_up_of(item: Item) -> tuple[Item | None, str]:
     if is_put_by_another(item):
         return None, ""
     asked = string(item, "resend_of")
-    links = {key: entry.get("M", {}) for key, entry in mapping(item, "links").items()}
     named = [
-        entry for key, entry in links.items() if asked and asked in (key, string(entry, "ticket"))
+        entry
+        for key, entry in _entries(item, "links").items()
+        if asked and asked in (key, string(entry, "ticket"))
     ]
     if named:
         newest = max(named, key=lambda entry: string(mapping(entry, "said"), "said_at"))
         return mapping(newest, "said"), string(newest, "ticket")
-    return {name: item[name] for name in SAID if name in item}, string(item, "ticket")
+    said = {name: item[name] for name in SAID if name in item and _is_bounded(item[name])}
+    ticket = string(item, "ticket")
+    return said, ticket if len(ticket) <= MAX_SAID else ""
 
 
 def counted(item: Item, now: datetime) -> tuple[int, str]:
@@ -198,16 +248,17 @@ def counted(item: Item, now: datetime) -> tuple[int, str]:
     began = string(item, "mail_window_at")
     if not iso(now - WINDOW) < began <= iso(now):
         return 1, iso(now)
-    count = int(number(item, "mail_count"))
+    count = int(min(number(item, "mail_count"), MAX_COUNT))
     if string(item, "mail") == "sending":  # the mail in doubt did not go out, and is this one
         return max(count, 1), began
     return count + 1, began
 
 
 def dead_codes(item: Item, now: datetime) -> list[str]:
-    """Return the tickets whose codes have expired."""
-    entries = mapping(item, "codes").items()
-    return [key for key, entry in entries if number(entry.get("M", {}), "expires") <= epoch(now)]
+    """Return the tickets whose codes have expired, MAX_ENTRIES at the most."""
+    entries = (attribute(item, "codes", "M") or {}).items()
+    dead = (key for key, entry in entries if number(entry.get("M", {}), "expires") <= epoch(now))
+    return list(islice(dead, MAX_ENTRIES))
 
 
 def version(item: Item) -> tuple[str, dict[str, Any]]:
@@ -220,3 +271,18 @@ def version(item: Item) -> tuple[str, dict[str, Any]]:
     same = [f"{name} = :seen_{name}" for name in seen]
     values: Mapping[str, Any] = {f":seen_{name}": Raw(value) for name, value in seen.items()}
     return " AND ".join(same + absent), dict(values)
+
+
+def _entries(item: Item, name: str) -> dict[str, Item]:
+    """Return the maps in a map of ours by their keys."""
+    entries = attribute(item, name, "M") or {}
+    if len(entries) > MAX_ENTRIES:
+        return {}
+    return {key: entry.get("M", {}) for key, entry in entries.items()}
+
+
+def _is_bounded(value: Mapping[str, Any]) -> bool:
+    """Return True if a sign-up may have said ``value``: links carry nothing larger."""
+    if isinstance(value, Mapping) and isinstance(text := value.get("S"), str):
+        return len(text) <= MAX_SAID
+    return len(repr(value)) <= MAX_SAID_IN_MAPS
