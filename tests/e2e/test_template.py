@@ -270,7 +270,7 @@ def test_a_templates_stage_is_what_deploy_makes(world: World, part: str) -> None
     assert differences(made, plain(PARTS[part](world, OTHER), OTHER)) == {}
 
 
-def test_what_the_local_cloud_does_not_make_of_a_template_is_in_it(world: World) -> None:
+def test_what_the_local_cloud_does_not_make_is_in_the_template(world: World) -> None:
     """Its CloudFormation drops what becomes of failed calls, the API's endpoint and a reserve."""
     content = json_files.read(world.folder / "out" / "template.json")["Resources"]
     lambda_ = world.client("lambda")
