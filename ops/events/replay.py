@@ -19,9 +19,12 @@ def of(items: Iterable[Item], since: datetime) -> Iterator[list[Event]]:
     """
     moment = iso(since)
     for item in items:
-        told = {kind: at.get("S", "") for kind, at in mapping(item, "told").items()}
-        earlier = (at for at in _withdrawals(item) if at < told.get(WITHDRAWN, ""))
-        moments = {*((at, kind) for kind, at in told.items()), *((at, WITHDRAWN) for at in earlier)}
+        latest = {kind: at.get("S", "") for kind, at in mapping(item, "told").items()}
+        earlier = (at for at in _withdrawals(item) if at < latest.get(WITHDRAWN, ""))
+        moments = {
+            *((at, kind) for kind, at in latest.items()),
+            *((at, WITHDRAWN) for at in earlier),
+        }
         in_order = sorted((at, kind) for at, kind in moments if at >= moment)
         if in_order:
             yield [event.make(item, kind, at, _facts(item, kind, at)) for at, kind in in_order]
