@@ -20,8 +20,8 @@ from chalicelib.mail.message import Mail
 from chalicelib.mail.ses import RATE, UNREACHABLE, Refused, Ses, Undelivered
 from chalicelib.users import codes, tokens
 from chalicelib.users.email_address import AddressError
-from chalicelib.users.item import is_claimable, is_fresh, is_owners, kind_of
-from chalicelib.users.mailboxes import MAX_MAILS, Mailboxes, Room
+from chalicelib.users.item import MAX_MAILS, is_claimable, is_fresh, is_owners, kind_of
+from chalicelib.users.mailboxes import Mailboxes, Room
 from chalicelib.users.moments import iso
 from chalicelib.users.outbox import Claim, Outbox
 from chalicelib.users.people import MailKind
