@@ -46,9 +46,12 @@ def with_result(address: str, result: str, **details: str) -> str:
     return f"{address}?{urlencode([*kept, *ours.items()], safe=',')}{hash_sign}{fragment}"
 
 
-def origin(prefix: str) -> str:
-    """Return what a Content-Security-Policy calls the place of ``prefix``."""
-    parts = urlsplit(prefix)
+def origin(address: str) -> str:
+    """Return the origin of a web address as browsers spell it: no path and no default port.
+
+    Of an app's own address, return its scheme, as a Content-Security-Policy has it.
+    """
+    parts = urlsplit(address)
     web = parts.scheme in _PORTS
     return f"{parts.scheme}://{_netloc(parts)}" if web else f"{parts.scheme}:"
 

@@ -22,7 +22,7 @@ BOUNCE_LIFE = timedelta(days=90)
 LEASE = timedelta(minutes=5)
 """How long a claim is left alone. SES reports what it took within seconds."""
 WINDOW = timedelta(hours=24)
-"""The time in which MAX_MAILS are counted."""
+"""The time in which mails are counted: MAX_MAILS of an address, and of a mailbox. It rolls."""
 MAX_MAILS = 5
 MAX_LINKS = 5
 MAX_COUNT = 1_000_000

@@ -82,6 +82,13 @@ def test_a_stage_without_own_fields_loads_nothing_of_them() -> None:
     assert loaded() & OWN == set()
 
 
+def test_only_the_api_loads_the_challenge() -> None:
+    challenge = {"altcha", "chalicelib.web.challenge"}
+    assert challenge <= loaded(CHALLENGE="altcha")
+    for function in ("send_validation_mail", "resend_owed_mail", "record_mail_feedback"):
+        assert not challenge & loaded(CHALLENGE="altcha", _HANDLER=f"app.{function}")
+
+
 def test_a_stage_with_own_fields_loads_their_definition() -> None:
     assert "chalicelib.own_fields" in loaded(SOURCE_FIELDS="ref")
 
