@@ -83,10 +83,8 @@ def _warnings() -> list[str]:
     runtime = package.runtime()
     if package.interpreter(runtime):
         return []
-    return [
-        f"There is no {runtime} here, so the package has no bytecode and starts slower: install "
-        "it, delete the tag, and release again."
-    ]
+    slower = f"There is no {runtime} here, so the package has no bytecode, and starts slower:"
+    return [f"{slower} install it, delete the tag, and release again."]
 
 
 def git(checkout: Path, *words: str) -> str:
