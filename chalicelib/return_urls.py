@@ -76,8 +76,11 @@ def _web_address(text: str) -> SplitResult | None:
     host = netloc.rpartition(":")[0] if re.search(r":\d+$", netloc) else netloc
     if parts.scheme == "http" and host not in LOOPBACK:
         return None
-    segments = unquote(parts.path).replace("\\", "/").split("/")
-    return None if {".", ".."} & set(segments) or "//" in parts.path else parts
+    # Servers in Java take "..;x" for "..".
+    segments = {
+        segment.partition(";")[0] for segment in unquote(parts.path).replace("\\", "/").split("/")
+    }
+    return None if {".", ".."} & segments or "//" in parts.path else parts
 
 
 def _is_under(wanted: SplitResult, prefix: str) -> bool:

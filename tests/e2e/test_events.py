@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -17,6 +18,9 @@ import pytest
 from cfnlint.api import lint
 from jsonschema import Draft202012Validator
 
+from chalicelib.events.bus import MAX_ENTRIES
+from ops.deployment.event_bus import FIRST_RATE
+from ops.stage.local_cloud import ACCOUNT
 from tests.e2e.stack import HTTP, ROOT, Stack, link_in, running, wait_for
 
 SCHEMA = json.loads((ROOT / "docs" / "event.schema.json").read_text(encoding="utf-8"))
@@ -120,6 +124,34 @@ def test_a_webhook_is_sent_each_event_with_the_key(hooked: Stack, receiver: Rece
     assert receiver.keys == {ops(hooked, "events", "key").strip()}
     for event in receiver.taken:
         Draft202012Validator(SCHEMA).validate(event)
+
+
+def test_a_webhook_gets_no_more_events_a_second_than_its_rate(
+    hooked: Stack, receiver: Receiver
+) -> None:
+    bus = hooked.client("events")
+    destination = bus.describe_api_destination(Name="bienvenue-local-webhook")
+    rate = int(destination["InvocationRateLimitPerSecond"])
+    assert rate == FIRST_RATE
+    ids = [f"burst{number}" for number in range(2 * rate)]
+    table = f"arn:aws:dynamodb:{hooked.region}:{ACCOUNT}:table/{hooked.table}"
+    entries = [
+        {
+            "EventBusName": "bienvenue-local",
+            "Source": "bienvenue",
+            "DetailType": "user.validated",
+            "Detail": json.dumps({"id": name, "type": "user.validated", "email": "burst"}),
+            "Resources": [table],
+        }
+        for name in ids
+    ]
+    started = time.monotonic()
+    for first in range(0, len(entries), MAX_ENTRIES):
+        bus.put_events(Entries=entries[first : first + MAX_ENTRIES])
+    wait_for(
+        lambda: set(ids) <= {event["id"] for event in receiver.taken}, TIME_TO_ARRIVE, "the burst"
+    )
+    assert time.monotonic() - started >= (len(ids) - 1) / rate
 
 
 def test_a_run_prints_events_as_they_come(hooked: Stack, receiver: Receiver) -> None:

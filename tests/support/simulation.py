@@ -329,7 +329,7 @@ class NoLimits:
         self._wait = wait
         self._lock: dict[str, str] = {}
 
-    def reserve(self, mails: int, now: datetime) -> Grant:  # noqa: ARG002 - as Limits has it
+    def reserve(self, mails: int, *_: object, **__: object) -> Grant:
         self._wait()
         return Grant(mails)
 

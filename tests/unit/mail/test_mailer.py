@@ -24,6 +24,8 @@ from chalicelib.mail.mailer import (
     RATE_TRIES,
     TIME_FOR_A_MAIL,
     Mailer,
+    Outcome,
+    Run,
     StillOwed,
 )
 from chalicelib.mail.message import Mail
@@ -464,6 +466,30 @@ def test_a_mail_that_may_have_left_is_left_alone(
     assert ses.tried == [ALEXIS]
     assert item(store)["mail"] == "sending"
     assert click(store, composed[0]) is Validation.VALIDATED
+
+
+def test_a_mistake_once_ses_has_the_mail_leaves_it_in_doubt(
+    store: Store, ses: FakeSes, handler: Handler
+) -> None:
+    """Released, it would go out twice."""
+    ses.faults = {ALEXIS: [TypeError("an answer of another shape")]}
+    handler(*signed_up(store, ALEXIS))
+    assert (item(store)["mail"], handler.reserved) == ("sending", 1)
+
+
+def test_a_mail_in_doubt_uses_up_one_mail_of_the_day(
+    store: Store, ses: FakeSes, handler: Handler
+) -> None:
+    """Else an outage would keep the user from asking for another link."""
+    ses.faults = {ALEXIS: [cut_off()] * 6}
+    handler(*signed_up(store, ALEXIS))
+    for attempt in range(1, 6):
+        handler.now = NOW + attempt * LEASE
+        run = Run(lambda: PLENTY)
+        handler.mailer.send([store.outbox.read(ALEXIS)], run)
+        assert run.count(Outcome.IN_DOUBT) == 1
+    assert item(store)["mail_count"] == 1
+    assert store.users.resend(ALEXIS, handler.now + LEASE)
 
 
 # What other programs put
@@ -954,6 +980,20 @@ def test_the_brake_stops_mail_without_an_error(
     handler.limits.resume(NOW)
     handler(*[modified(store, ALEXIS)])
     assert ses.addresses == [ALEXIS]
+
+
+def test_the_brake_lets_welcomes_through(store: Store, ses: FakeSes, handler: Handler) -> None:
+    """It is for addresses that were never validated."""
+    handler(*signed_up(store, ALEXIS))
+    users = store.users_with("", welcomes=True)
+    token_hash = tokens.digest(ses.mails[0].text)
+    assert users.validate(ALEXIS, token_hash, NOW).outcome is Validation.VALIDATED
+    apply_brake(handler.limits)
+    reserved = handler.reserved
+    handler(modified(store, ALEXIS), *signed_up(store, BOB))
+    assert ses.tried == [ALEXIS, ALEXIS]
+    assert states(store, [ALEXIS, BOB]) == ["sent", "owed"]
+    assert handler.reserved == reserved + 1
 
 
 def test_mail_does_not_wait_for_a_failing_limits_table(
