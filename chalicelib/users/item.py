@@ -6,6 +6,7 @@ any type: what is not as expected counts as absent.
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any
 from zlib import crc32
 
@@ -23,6 +24,12 @@ WINDOW = timedelta(hours=24)
 """The time in which MAX_MAILS are counted."""
 MAX_MAILS = 5
 MAX_LINKS = 5
+MAX_COUNT = 1_000_000
+MAX_ENTRIES = 64
+"""A map of ours never has more. A larger one is another program's, and counts as absent."""
+MAX_SAID = 1024
+"""What a sign-up says is never longer, but for its own fields and consents."""
+MAX_SAID_IN_MAPS = 100_000
 SLOTS = 16
 
 WORDS = ("prenom", "nom", "lang", "fields", "consent")
@@ -133,7 +140,7 @@ def kind_of(item: Item) -> MailKind:
 
 def is_owners(item: Item) -> bool:
     """Return True if the mail was asked for with a mailed token, which the mailbox's reader has."""
-    return string(item, "resend_of") in mapping(item, "links")
+    return string(item, "resend_of") in (attribute(item, "links", "M") or {})
 
 
 def is_fresh(item: Item) -> bool:
@@ -163,7 +170,7 @@ def is_live(link: Item | None, now: datetime) -> bool:
 
 def live_links(item: Item, now: datetime) -> dict[str, Raw]:
     """Return the item's live links, the newest MAX_LINKS - 1 of them: one more is to come."""
-    links = {key: entry.get("M", {}) for key, entry in mapping(item, "links").items()}
+    links = _entries(item, "links")
     live = [key for key in links if is_live(links[key], now)]
     newest = sorted(live, key=lambda key: number(links[key], "expires"))[1 - MAX_LINKS :]
     return {key: Raw({"M": links[key]}) for key in newest}
@@ -171,7 +178,7 @@ def live_links(item: Item, now: datetime) -> dict[str, Raw]:
 
 def all_links(item: Item) -> dict[str, Raw]:
     """Return the item's links, expired ones too."""
-    return {key: Raw(entry) for key, entry in mapping(item, "links").items()}
+    return {key: Raw({"M": entry}) for key, entry in _entries(item, "links").items()}
 
 
 def sign_up_of(item: Item) -> tuple[Item | None, str]:
@@ -183,14 +190,17 @@ def sign_up_of(item: Item) -> tuple[Item | None, str]:
     if is_put_by_another(item):
         return None, ""
     asked = string(item, "resend_of")
-    links = {key: entry.get("M", {}) for key, entry in mapping(item, "links").items()}
     named = [
-        entry for key, entry in links.items() if asked and asked in (key, string(entry, "ticket"))
+        entry
+        for key, entry in _entries(item, "links").items()
+        if asked and asked in (key, string(entry, "ticket"))
     ]
     if named:
         newest = max(named, key=lambda entry: string(mapping(entry, "said"), "said_at"))
         return mapping(newest, "said"), string(newest, "ticket")
-    return {name: item[name] for name in SAID if name in item}, string(item, "ticket")
+    said = {name: item[name] for name in SAID if name in item and _is_bounded(item[name])}
+    ticket = string(item, "ticket")
+    return said, ticket if len(ticket) <= MAX_SAID else ""
 
 
 def counted(item: Item, now: datetime) -> tuple[int, str]:
@@ -198,16 +208,17 @@ def counted(item: Item, now: datetime) -> tuple[int, str]:
     began = string(item, "mail_window_at")
     if not iso(now - WINDOW) < began <= iso(now):
         return 1, iso(now)
-    count = int(number(item, "mail_count"))
+    count = int(min(number(item, "mail_count"), MAX_COUNT))
     if string(item, "mail") == "sending":  # the mail in doubt did not go out, and is this one
         return max(count, 1), began
     return count + 1, began
 
 
 def dead_codes(item: Item, now: datetime) -> list[str]:
-    """Return the tickets whose codes have expired."""
-    entries = mapping(item, "codes").items()
-    return [key for key, entry in entries if number(entry.get("M", {}), "expires") <= epoch(now)]
+    """Return the tickets whose codes have expired, MAX_ENTRIES at the most."""
+    entries = (attribute(item, "codes", "M") or {}).items()
+    dead = (key for key, entry in entries if number(entry.get("M", {}), "expires") <= epoch(now))
+    return list(islice(dead, MAX_ENTRIES))
 
 
 def version(item: Item) -> tuple[str, dict[str, Any]]:
@@ -220,3 +231,18 @@ def version(item: Item) -> tuple[str, dict[str, Any]]:
     same = [f"{name} = :seen_{name}" for name in seen]
     values: Mapping[str, Any] = {f":seen_{name}": Raw(value) for name, value in seen.items()}
     return " AND ".join(same + absent), dict(values)
+
+
+def _entries(item: Item, name: str) -> dict[str, Item]:
+    """Return the maps in a map of ours by their keys."""
+    entries = attribute(item, name, "M") or {}
+    if len(entries) > MAX_ENTRIES:
+        return {}
+    return {key: entry.get("M", {}) for key, entry in entries.items()}
+
+
+def _is_bounded(value: Mapping[str, Any]) -> bool:
+    """Return True if a sign-up may have said ``value``: links carry nothing larger."""
+    if isinstance(value, Mapping) and isinstance(text := value.get("S"), str):
+        return len(text) <= MAX_SAID
+    return len(repr(value)) <= MAX_SAID_IN_MAPS

@@ -8,13 +8,14 @@ from textwrap import indent
 import click
 
 from ops.deploy import report
+from ops.deploy.readiness import Readiness
 from ops.deploy.trial import Transcript, Trial
-from ops.deployment import client_limit, function_logs, readiness
+from ops.deployment import client_limit, function_logs
 from ops.deployment import deploy as deployment
 from ops.deployment.deploy import Options
 from ops.deployment.event_bus import FIRST_RATE as FIRST_EVENT_RATE
 from ops.deployment.event_bus import MAX_RATE, Wish
-from ops.deployment.readiness import Finding, Light, Readiness
+from ops.deployment.event_bus import SETTING as EVENT_BUS
 from ops.deployment.rest_api import (
     FIRST_BURST,
     FIRST_RATE,
@@ -22,6 +23,9 @@ from ops.deployment.rest_api import (
     FIRST_SIGN_UP_RATE,
     Throttle,
 )
+from ops.doctor import check as checks
+from ops.doctor.check import Finding, Light
+from ops.doctor.command import GLYPHS
 from ops.stage.cloud import Cloud
 from ops.stage.errors import OpsError
 from ops.stage.option import in_account
@@ -135,8 +139,8 @@ def deploy(
     """Bring a stage in your AWS account to what this checkout says. Safe to run again.
 
     Permissions: docs/policies/deploy.json, and client-limit.json for --per-ip-rate,
-    domain.json for --domain and --mail-from-domain. With --then-destroy also
-    docs/policies/destroy.json, and what doctor and doctor --send-test need.
+    deploy-events.json for events, domain.json for --domain and --mail-from-domain. With
+    --then-destroy also docs/policies/destroy.json, and what doctor and doctor --send-test need.
     """
     progress = Progress(sys.stdout)
     cloud, project = in_account(stage, progress)
@@ -190,19 +194,30 @@ def _readiness(cloud: Cloud, project: Project, options: Options) -> Readiness:
         options.mail_from or project.environment.get("MAIL_FROM", ""),
         datetime.now(timezone.utc),
         lambda: deployment.settings(cloud, project, options),
-        readiness.text_records,
+        _policies(project, options),
     )
+
+
+def _policies(project: Project, options: Options) -> list[str]:
+    """Return the names of the policies in docs/policies that a deploy with ``options`` needs."""
+    wish = options.events
+    has_events = (
+        wish.is_on or wish.webhook or (project.environment.get(EVENT_BUS) and wish.is_on is None)
+    )
+    has_domain = options.domain or options.mail_from_domain or project.domain
+    more = {"deploy-events": has_events, "client-limit": options.per_ip_rate, "domain": has_domain}
+    return ["deploy", *(name for name, is_needed in more.items() if is_needed)]
 
 
 def _check(cloud: Cloud, project: Project, options: Options) -> None:
     """Print a line a check. The status is 1 if a deploy would not work."""
-    findings: dict[str, Finding] = {}
+    findings: list[Finding] = []
     for name, finding in _readiness(cloud, project, options).findings():
-        findings[name] = finding
-        click.echo(f"{finding.light.value} {name}: {finding.text}")
-        if finding.fix:
-            click.echo(indent(finding.fix, "    "))
-    light = readiness.worst(findings)
+        findings.append(finding)
+        click.echo(f"{GLYPHS[finding.light][0]} {name}: {finding.text}")
+        for more in filter(None, (finding.fix, finding.command)):
+            click.echo(indent(more, "    "))
+    light = checks.worst(findings)
     if light is Light.RED:
         click.echo("\nNot ready. Nothing was changed.")
         sys.exit(1)

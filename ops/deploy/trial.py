@@ -9,10 +9,10 @@ from functools import partial
 from typing import IO, Any
 
 from ops.deployment import deploy as deployment
-from ops.deployment import destroy, mail_identity, readiness
+from ops.deployment import destroy, mail_identity
 from ops.deployment.deploy import Options
 from ops.doctor import check, http, journey
-from ops.doctor.check import Light
+from ops.doctor.check import Finding, Light
 from ops.doctor.checks import registry
 from ops.doctor.facts import Facts
 from ops.stage.aws_errors import in_plain_words
@@ -76,7 +76,7 @@ class Trial:
     cloud: Cloud
     project: Project
     options: Options
-    look: Callable[[], Iterable[tuple[str, readiness.Finding]]]
+    look: Callable[[], Iterable[tuple[str, Finding]]]
     transcript: Transcript
     parts: list[Part] = field(default_factory=list)
 
@@ -140,11 +140,11 @@ class Trial:
         findings = dict(self.look())
         lines = {
             light: [name for name, finding in findings.items() if finding.light is light]
-            for light in readiness.Light
+            for light in Light
         }
-        if red := lines[readiness.Light.RED]:
+        if red := lines[Light.RED]:
             raise OpsError("; ".join(f"{name}: {findings[name].text}" for name in red))
-        return _counted(len(findings), lines[readiness.Light.AMBER])
+        return _counted(len(findings), lines[Light.AMBER])
 
     def _deploy(self) -> str:
         deployed = deployment.deploy(

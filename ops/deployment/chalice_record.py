@@ -79,7 +79,6 @@ def _mappings(lambda_: "LambdaClient", project: Project) -> list[Resource]:
             "lambda_arn": mapping["FunctionArn"],
         }
         for mapping in event_source_mapping.find(lambda_, project)
-        if f":table/{project.users_table}/stream/" in mapping["EventSourceArn"]
     ]
 
 

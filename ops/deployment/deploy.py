@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from ops.deployment import (
     alarms,
     client_limit,
+    concurrency,
     custom_domain,
     event_bus,
     event_invoke_config,
@@ -228,10 +229,14 @@ def _deploy(
         project.record(environment, _roles(outputs))
         say(f"links lead to {environment['BASE_URL']}")
 
+    with progress.step("Concurrency") as say:
+        room = concurrency.read(client("lambda"), project)
+        reserve = concurrency.choose(room, project.reserve_of(event_source_mapping.FUNCTION))
+        project.note_reserve(event_source_mapping.FUNCTION, reserve)
+        say(concurrency.words(room, reserve))
+
     with progress.step("Functions") as say:
-        event_source_mapping.remove_former(
-            client("lambda"), project, project.users_table, stream, say
-        )
+        event_source_mapping.remove_former(client("lambda"), project, stream, say)
         digest = functions.deploy(cloud, project, stream, say)
         project.note_package({"sha256": digest, "commit": commit.describe(project.folder)})
         shared_settings.share(client("ssm"), project)
@@ -288,6 +293,7 @@ def _deploy(
             *mail_from_domain.left_to_do(client("sesv2"), cloud, identity.name),
             *alarms.left_to_do(client("sns"), outputs["AlarmsArn"], recipient, cloud.aws),
             *event_bus.left_to_do(bus, f"{OPS} events key --stage {project.stage}"),
+            *([] if reserve else concurrency.left_to_do(cloud)),
             *([] if cloud.endpoint else package.left_to_do(project.stage)),
         ],
     )

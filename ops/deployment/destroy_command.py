@@ -27,8 +27,7 @@ def destroy(stage: str, yes: bool, delete_users: str | None) -> None:
     """Take a stage in your AWS account down: page, API, functions, logs and alarms. Its users stay,
     unless you say otherwise. Safe to run again.
 
-    Permissions: docs/policies/destroy.json, client-limit.json where there is such a limit, and
-    domain.json where there is a domain.
+    Permissions: docs/policies/destroy.json.
     """
     progress = Progress(sys.stdout)
     cloud, project = in_account(stage, progress)

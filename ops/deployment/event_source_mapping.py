@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 FUNCTION = "send_validation_mail"
 RESOURCE = f"{FUNCTION}-dynamodb-event-source"  # what Chalice records the mapping under
 
+LANES = 1
+"""The mailers that one shard has at once: each mails 500 a second (see concurrency.py)."""
+
 SETTINGS: dict[str, Any] = {
     # A batch is tried for an hour: longer, and a recipient whom SES refuses for the account's sake
     # would hold up a lane for a day. What is given up is asked for again by the hourly sweep.
@@ -27,19 +30,14 @@ SETTINGS: dict[str, Any] = {
     "MaximumRecordAgeInSeconds": 3600,
     # A record that kills the function is soon alone. The drain mails what it holds up.
     "BisectBatchOnFunctionError": True,
-    # A new table has 4 shards. A new account has 10 concurrent functions in all, and can reserve
-    # none: with more mailers a shard, pages would not be answered. One mails 500 a second.
-    "ParallelizationFactor": 1,
+    "ParallelizationFactor": LANES,
 }
 
 
-def remove_former(
-    lambda_: "LambdaClient", project: Project, table: str, stream: str, say: Say
-) -> None:
-    """Remove the mappings of other streams of the ``table``: it was made again since."""
+def remove_former(lambda_: "LambdaClient", project: Project, stream: str, say: Say) -> None:
+    """Remove the mappings of other streams than ``stream``: the table was made again since."""
     for mapping in find(lambda_, project):
-        source = mapping["EventSourceArn"]
-        if f":table/{table}/stream/" in source and source != stream:
+        if mapping["EventSourceArn"] != stream:
             say("the table was made again; unsubscribing from its former stream")
             settled(lambda_.delete_event_source_mapping, UUID=mapping["UUID"])
 
@@ -93,7 +91,9 @@ def differences(mapping: Any, dead_letters: str, absent: Any) -> list[str]:
 def find(
     lambda_: "LambdaClient", project: Project
 ) -> "list[EventSourceMappingConfigurationTypeDef]":
-    """Return the mappings that bring records to the mailer; none if there is no such function."""
+    """Return the mappings that bring records of the users' table, or of a former one, to the
+    mailer; none if there is no such function."""
+    stream = f":table/{project.users_table}/stream/"
     pages = lambda_.get_paginator("list_event_source_mappings").paginate(
         FunctionName=project.function(FUNCTION)
     )
@@ -101,7 +101,11 @@ def find(
         mappings = [mapping for page in pages for mapping in page["EventSourceMappings"]]
     except lambda_.exceptions.ResourceNotFoundException:  # no such function yet
         return []
-    return [mapping for mapping in mappings if mapping.get("State") != "Deleting"]
+    return [
+        mapping
+        for mapping in mappings
+        if mapping.get("State") != "Deleting" and stream in mapping["EventSourceArn"]
+    ]
 
 
 def _wanted(dead_letters: str, absent: Any) -> dict[str, Any]:

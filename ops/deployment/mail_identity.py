@@ -1,6 +1,6 @@
 """The sender's identity in SES, and what its owner has to do before SES delivers."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from shlex import quote
 from typing import TYPE_CHECKING, Any
@@ -77,18 +77,39 @@ def how_to_verify(mail_from: str, identity: str, dkim: Any) -> tuple[str, str]:
 
 def dkim_records(domain: str, dkim: Any) -> str:
     """Return the records by which mailboxes know SES's signatures for ``domain``, a line each."""
+    return alias_records(dkim_aliases(domain, dkim))
+
+
+def alias_records(aliases: Mapping[str, str]) -> str:
+    """Return the records that make each name a CNAME of its target, a line each."""
+    return "".join(f"\n  {name}  CNAME  {target}" for name, target in aliases.items())
+
+
+def dkim_aliases(domain: str, dkim: Any) -> dict[str, str]:
+    """Return what each name under ``domain`` must be a CNAME of, for SES to sign.
+
+    There is none for keys that an operator brought: a TXT record has the public one.
+    """
+    if dkim.get("SigningAttributesOrigin") == "EXTERNAL":
+        return {}
     # Regions since 2020, such as Milan, have zones of their own.
     zone = dkim.get("SigningHostedZone") or _DKIM_ZONE
-    return "".join(
-        f"\n  {token}._domainkey.{domain}  CNAME  {token}.{zone}"
-        for token in dkim.get("Tokens") or []
-    )
+    return {f"{token}._domainkey.{domain}": f"{token}.{zone}" for token in dkim.get("Tokens") or []}
 
 
 def mail_from_records(name: str, region: str) -> str:
     """Return the records that let bounces come to the MAIL FROM domain ``name``, a line each."""
-    server = f"feedback-smtp.{region}.amazonses.com"
-    return f"\n  {name}  MX   10 {server}{spf_record(name)}"
+    return f"{mail_server_record(name, region)}{spf_record(name)}"
+
+
+def mail_server_record(name: str, region: str) -> str:
+    """Return the record that brings bounces of ``name`` to SES, on a line of its own."""
+    return f"\n  {name}  MX   10 {feedback_server(region)}"
+
+
+def feedback_server(region: str) -> str:
+    """Return the name of the server that takes bounces for SES."""
+    return f"feedback-smtp.{region}.amazonses.com"
 
 
 def spf_record(name: str) -> str:

@@ -70,12 +70,7 @@ def find(gateway: "APIGatewayClient", project: Project) -> str | None:
     The API with the stage's tag wins: mailed links lead to it. Chalice tags none, so an API that a
     `chalice deploy` made is the stage's only if there is no other.
     """
-    apis = _apis(gateway)
-    tagged = [api_id for api_id, api in apis.items() if _is_tagged(api, project)]
-    recorded = _recorded_id(project)
-    if recorded in tagged or (recorded in apis and not tagged):
-        return recorded
-    return next(iter(tagged), None)
+    return _own(_apis(gateway), project)
 
 
 def find_doubles(
@@ -90,13 +85,22 @@ def find_doubles(
     except lambda_.exceptions.ResourceNotFoundException:
         policy = ""
     called_by = set(_CALLER.findall(policy))
-    own = find(gateway, project)
+    apis = _apis(gateway)
+    own = _own(apis, project)
     return [
         api_id
-        for api_id, api in _apis(gateway).items()
+        for api_id, api in apis.items()
         if api_id != own
         and (_is_tagged(api, project) or (api_id in called_by and api["name"] == project.app_name))
     ]
+
+
+def _own(apis: Mapping[str, Any], project: Project) -> str | None:
+    tagged = [api_id for api_id, api in apis.items() if _is_tagged(api, project)]
+    recorded = _recorded_id(project)
+    if recorded in tagged or (recorded in apis and not tagged):
+        return recorded
+    return next(iter(tagged), None)
 
 
 def _apis(gateway: "APIGatewayClient") -> dict[str, Any]:
@@ -106,11 +110,6 @@ def _apis(gateway: "APIGatewayClient") -> dict[str, Any]:
 
 def _is_tagged(api: Any, project: Project) -> bool:
     return bool(api.get("tags", {}).get(TAG) == project.full_name)
-
-
-def record(project: Project, api_id: str, address: str) -> None:
-    """Record the API, so that Chalice fills it and makes no other."""
-    project.keep(recorded(api_id, address))
 
 
 def recorded(api_id: str, address: str) -> dict[str, str]:

@@ -54,8 +54,7 @@ class Stack:
     def parameters(self) -> dict[str, str]:
         """Return the parameters of the last deploy; none if there is no stack."""
         described = self.describe()
-        parameters = described.get("Parameters", []) if described else []
-        return {parameter["ParameterKey"]: parameter["ParameterValue"] for parameter in parameters}
+        return _parameters(described) if described else {}
 
     def made(self, parameter: str) -> str:
         """Return ``parameter`` of the stack; empty unless the stack was complete once.
@@ -65,7 +64,7 @@ class Stack:
         described = self.describe()
         if described is None or described["StackStatus"] in _NEVER_COMPLETE:
             return ""
-        return self.parameters().get(parameter, "")
+        return _parameters(described).get(parameter, "")
 
     def resources(self) -> dict[str, str]:
         """Return the physical ids of the stack's resources, by their names in the template.
@@ -275,6 +274,11 @@ def properties(kind: str, values: Mapping[str, str]) -> dict[str, Any]:
         if resource["Type"] == kind
         and ("Condition" not in resource or values.get(resource["Condition"]))
     }
+
+
+def _parameters(described: "StackTypeDef") -> dict[str, str]:
+    parameters = described.get("Parameters", [])
+    return {parameter["ParameterKey"]: parameter["ParameterValue"] for parameter in parameters}
 
 
 def _filled(value: Any, values: Mapping[str, str]) -> Any:

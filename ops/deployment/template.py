@@ -47,6 +47,11 @@ _PARAMETERS: Template = {
         "MinLength": 32,
         "Description": "At least 32 random characters. Keep them: hashes depend on them.",
     },
+    "MailersAtOnce": {
+        "Type": "Number",
+        "Default": 0,
+        "Description": "How many functions are reserved for the mailer, and bound it; 0 for none.",
+    },
     "BaseUrl": {
         "Type": "String",
         "Default": "",
@@ -92,11 +97,20 @@ def make(config: Mapping[str, Any], app: Chalice, runtime: str, own: Mapping[str
         parameters[name] = {"Type": "Number", "Default": value, "Description": "See settings.md."}
     parameters |= _PARAMETERS
     parameters["AppName"]["Default"] = config["app_name"]
-    template["Conditions"]["HasBaseUrl"] = {"Fn::Not": [{"Fn::Equals": [{"Ref": "BaseUrl"}, ""]}]}
+    for condition, parameter, none in (
+        ("HasBaseUrl", "BaseUrl", ""),
+        ("BoundsMailer", "MailersAtOnce", "0"),
+    ):
+        template["Conditions"][condition] = {
+            "Fn::Not": [{"Fn::Equals": [{"Ref": parameter}, none]}]
+        }
     environment = {name: value for name, value in own.items() if name not in _COMPUTED}
     resources = template["Resources"]
     for name in config["lambda_functions"]:
         resources[logical(name)] = _function(config, name, runtime, {**environment, **_COMPUTED})
+    resources[logical(event_source_mapping.FUNCTION)]["Properties"][
+        "ReservedConcurrentExecutions"
+    ] = {"Fn::If": ["BoundsMailer", {"Ref": "MailersAtOnce"}, {"Ref": "AWS::NoValue"}]}
     for source in app.event_sources:
         resources |= _SOURCES[type(source).__name__](source)
     resources |= _calls()

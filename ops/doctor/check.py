@@ -76,18 +76,12 @@ def listed(names: Sequence[str]) -> str:
 def run(checks: Sequence[Check], facts: Facts) -> Iterator[tuple[Check, Finding]]:
     """Run all checks, several at a time, and yield each as soon as it is done."""
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        running = {pool.submit(_run, check, facts): check for check in checks}
+        running = {pool.submit(look, check, facts): check for check in checks}
         for future in as_completed(running):
             yield running[future], future.result()
 
 
-def worst(findings: Sequence[Finding]) -> Light:
-    """Return red if any finding is red, else amber if any is, else green."""
-    lights = [finding.light for finding in findings]
-    return next((light for light in (Light.RED, Light.AMBER) if light in lights), Light.GREEN)
-
-
-def _run(check: Check, facts: Facts) -> Finding:
+def look(check: Check, facts: Facts) -> Finding:
     """Return what the check finds, or why it could not look.
 
     That is red only where AWS does not answer at all: a program that reads the exit status must not
@@ -114,6 +108,12 @@ def _run(check: Check, facts: Facts) -> Finding:
             f"not seen: {type(error).__name__} ({error})",
             "This is a bug in the doctor: please report it.",
         )
+
+
+def worst(findings: Sequence[Finding]) -> Light:
+    """Return red if any finding is red, else amber if any is, else green."""
+    lights = [finding.light for finding in findings]
+    return next((light for light in (Light.RED, Light.AMBER) if light in lights), Light.GREEN)
 
 
 def _permission(error: ClientError, permissions: Sequence[str]) -> str:

@@ -51,15 +51,18 @@ def _once(look: Callable[["Facts"], T]) -> Callable[["Facts"], T]:
 class Facts:
     """The facts about ``stage`` that checks share.
 
-    ``checkout`` holds the code to compare with, and ``now`` is the clock. Errors of botocore pass
-    through.
+    ``checkout`` holds the code to compare with, and ``now`` is the clock. ``sender`` is whom mail
+    is from, if not as the stage's settings say. Errors of botocore pass through.
     """
 
-    def __init__(self, stage: Stage, checkout: Path, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self, stage: Stage, checkout: Path, now: Callable[[], datetime], sender: str = ""
+    ) -> None:
         self.stage = stage
         self.project = stage.project
         self.checkout = checkout
         self.now = now
+        self.sender = sender or self.project.environment.get("MAIL_FROM", "")
         self._lock = threading.Lock()
         self._known: dict[str, Future[Any]] = {}
         self._clients: dict[str, Any] = {}
@@ -114,9 +117,7 @@ class Facts:
     @_once
     def mappings(self) -> list[Any]:
         """Return the event source mappings of a stream of this table, or of an earlier one."""
-        mappings = event_source_mapping.find(self.client("lambda"), self.project)
-        stream = f":table/{self.stage.users_table}/stream/"
-        return [mapping for mapping in mappings if stream in mapping["EventSourceArn"]]
+        return list(event_source_mapping.find(self.client("lambda"), self.project))
 
     def mapping(self) -> Any:
         """Return the mapping from the table's stream to the mailer. Raises NotThere."""
@@ -167,10 +168,6 @@ class Facts:
     def settings(self) -> dict[str, str]:
         """Return the stage's settings, with those that are in Parameter Store."""
         return parameter_store.resolve(self.client("ssm"), self.project.environment)
-
-    @property
-    def sender(self) -> str:
-        return self.project.environment.get("MAIL_FROM", "")
 
     @_once
     def people(self) -> tuple[list[Item], bool]:

@@ -187,6 +187,28 @@ class Project:
             functions.setdefault(name, {})["iam_role_arn"] = role
         self._write_own(stage)
 
+    def reserve_of(self, function: str) -> int | None:
+        """Return how many of ``function`` Chalice is to reserve concurrency for; None for no
+        reserve."""
+        config = self.config()
+        for part in (self._stage_of(config), config):
+            reserve: int | None = (
+                part.get("lambda_functions", {}).get(function, {}).get("reserved_concurrency")
+            )
+            if reserve is not None:
+                return reserve
+        return None
+
+    def note_reserve(self, function: str, reserve: int | None) -> None:
+        """Record the reserve of ``function`` where Chalice reads it, or that it has none."""
+        stage = self._of_this_stage()
+        functions = stage.setdefault("lambda_functions", {})
+        own = functions.setdefault(function, {})
+        _pop(own, ["reserved_concurrency"])
+        if reserve is not None:
+            own["reserved_concurrency"] = reserve
+        self._write_own(_without_nothing(stage))
+
     def take_over(self, own: Mapping[str, Any]) -> None:
         """Add to the stage's own file what another checkout's says."""
         self._write_own(_merged(own, self._of_this_stage()))
@@ -196,12 +218,12 @@ class Project:
         return self._own()
 
     def erase(self, settings: Collection[str]) -> None:
-        """Take back what ``record`` wrote, these ``settings`` and all roles, and what Chalice
-        recorded. What a person wrote stays; a file with nothing left in it goes."""
+        """Take back what a deploy wrote: these ``settings``, all roles and reserves, and Chalice's
+        record. What a person wrote stays; a file with nothing left in it goes."""
         stage = self._of_this_stage()
         _pop(stage.get("environment_variables", {}), settings)
         for function in stage.get("lambda_functions", {}).values():
-            _pop(function, ["iam_role_arn"])
+            _pop(function, ["iam_role_arn", "reserved_concurrency"])
         _pop(stage, ["domain", "package"])
         self._write_own(_without_nothing(stage))
         self._deployed.unlink(missing_ok=True)
@@ -230,21 +252,15 @@ class Project:
         """Return the resource ``name`` as Chalice recorded it; None if it did not."""
         return next((resource for resource in self._resources() if resource["name"] == name), None)
 
-    def keep(self, resource: Mapping[str, Any]) -> None:
-        """Record ``resource``, so that Chalice takes it for its own."""
-        others = [other for other in self._resources() if other["name"] != resource["name"]]
-        self._write_resources([*others, dict(resource)])
-
     def replace(self, resources: Iterable[Mapping[str, Any]]) -> None:
         """Record these resources and no others as deployed by Chalice."""
-        self._write_resources([dict(resource) for resource in resources])
-
-    def forget(self, name: str) -> None:
-        """Remove ``name`` from Chalice's record."""
-        resources = self._resources()
-        others = [resource for resource in resources if resource["name"] != name]
-        if others != resources:
-            self._write_resources(others)
+        # The versions that Chalice 1.34 writes and expects (chalice/deploy/deployer.py).
+        content = {
+            "resources": [dict(resource) for resource in resources],
+            "schema_version": "2.0",
+            "backend": "api",
+        }
+        json_files.write(self._deployed, content)
 
     def _shared(self) -> dict[str, Any]:
         try:
@@ -294,11 +310,6 @@ class Project:
         except (FileNotFoundError, OpsError):
             return []
         return resources
-
-    def _write_resources(self, resources: list[dict[str, Any]]) -> None:
-        # The versions that Chalice 1.34 writes and expects (chalice/deploy/deployer.py).
-        content = {"resources": resources, "schema_version": "2.0", "backend": "api"}
-        json_files.write(self._deployed, content)
 
 
 def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:

@@ -34,9 +34,20 @@ README_PICTURES = ("sign-up", "mail")
 README_SIZE = ViewportSize(width=600, height=620)
 SHEET = (  # seven languages a row, at half their size
     "<style>body { margin: 4px; width: 1302px; display: grid; gap: 6px;"
-    " grid-template-columns: repeat(7, 180px) } iframe { width: 360px; height: 760px; border: 0;"
-    " transform: scale(.5); transform-origin: 0 0; margin: 0 -180px -380px 0 }</style>"
+    " grid-template-columns: repeat(7, 180px) }"
+    " iframe { width: 360px; height: 100px; border: 0; zoom: .5 }</style>"
 )
+SHOW_WHOLE = """() => {
+  const frames = [...document.querySelectorAll("iframe")];
+  const heights = frames.map(frame => frame.contentDocument.documentElement.scrollHeight);
+  frames.forEach((frame, number) => {
+    const row = number - number % 7;
+    frame.style.height = `${Math.max(...heights.slice(row, row + 7))}px`;
+  });
+  return frames.every(frame =>
+    frame.contentDocument.documentElement.scrollHeight <= frame.contentWindow.innerHeight);
+}"""
+"""Makes every frame of the sheet as high as the highest in its row; true if all can be seen."""
 CONSOLE_SIZE = ViewportSize(width=860, height=720)
 SCHEMES = ("light", "dark")
 ARGUMENTS = [
@@ -142,6 +153,7 @@ def _picture_the_docs() -> None:
         )
         page.set_viewport_size(ViewportSize(width=1310, height=700))
         page.set_content(f"{SHEET}{frames}", wait_until="load")
+        assert page.evaluate(SHOW_WHOLE), "a page is cut off"
         page.screenshot(path=folder / "languages.png", full_page=True)
         page.set_viewport_size(CONSOLE_SIZE)
         page.set_content(_console())

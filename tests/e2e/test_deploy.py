@@ -17,7 +17,13 @@ from typing import Any
 import boto3
 import pytest
 
-from ops.deployment import client_limit, event_invoke_config, event_source_mapping, function_logs
+from ops.deployment import (
+    client_limit,
+    concurrency,
+    event_invoke_config,
+    event_source_mapping,
+    function_logs,
+)
 from ops.run import local_stack
 from ops.stage import local_stage, parameter_store
 from ops.stage.local_cloud import ABSENT, ACCOUNT, REGION
@@ -93,12 +99,19 @@ class Stage:
         on_failure = self.client("lambda").get_function_event_invoke_config(FunctionName=function)
         functions = self.client("lambda").list_functions()["Functions"]
         return {
+            "reserved": self.reserved(),
             "logging": {one["FunctionName"]: one["LoggingConfig"] for one in functions},
             "retention": self.retention(),
             "mappings": self.mappings(),
             "on failure": stable(on_failure),
             "methods": stage["methodSettings"],
         }
+
+    def reserved(self) -> int:
+        """Return how many functions are reserved for the mailer; 0 for none."""
+        function = self.project.function(event_source_mapping.FUNCTION)
+        answer = self.client("lambda").get_function_concurrency(FunctionName=function)
+        return int(answer.get("ReservedConcurrentExecutions") or 0)
 
     def retention(self) -> dict[str, int]:
         """Return the log groups, and the days that each keeps its logs."""
@@ -161,6 +174,7 @@ def test_a_deploy_goes_on_where_others_were_interrupted(
     assert mapping["State"] == "Enabled"
     assert mapping["EventSourceArn"] == stage.project.environment["USERS_STREAM_ARN"]
     assert event_source_mapping.holds(mapping, SETTINGS)
+    assert stage.reserved() == concurrency.MAILERS
     stage.journey("interrupted@example.org")
 
 
@@ -398,7 +412,7 @@ def test_users_that_are_to_go_go_too(stage: Stage) -> None:
         ),
         ("ship-code", ["record", "chalice"], {"lambda:UpdateFunctionCode", "apigateway:POST"}),
         (
-            "destroy client-limit",
+            "destroy",
             ["destroy", "destroy-users"],
             {"dynamodb:DeleteTable", "apigateway:DELETE", "wafv2:DisassociateWebACL"},
         ),

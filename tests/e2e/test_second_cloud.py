@@ -25,6 +25,7 @@ NOT_GREEN = {
     "grey Delivery, SPF": "the same",
     "grey Delivery, DMARC": "the same",
     "grey Delivery, Links' domain": "the same",
+    "amber Functions, Concurrency": "the account is new, and has 10 in all",
     "amber Stack, Drift": "moto compares no stack with what is there",
     "grey Stream, Lag": "nothing is measured",
     "red Mail, Sender": "the domain is new, and nobody adds its DNS records",
@@ -97,6 +98,21 @@ def test_a_second_deploy_finds_all_that_the_first_made(stage: Stage) -> None:
 
 def test_the_doctor_finds_nothing_that_a_deploy_left_out(stage: Stage) -> None:
     assert not_green(stage) == set(NOT_GREEN)
+
+
+def test_an_account_that_grew_bounds_the_mailer(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "10 functions at once in the account, too few" in stage.deploy()
+    limit = {"ConcurrentExecutions": 1000, "UnreservedConcurrentExecutions": 1000}
+    with monkeypatch.context() as patch:
+        patch.setitem(moto_server.ANSWERS, moto_server.ACCOUNT_SETTINGS, {"AccountLimit": limit})
+        assert "of which the mailer takes 20 at most" in stage.deploy()
+        stage.deploy("chalice")
+        assert stage.reserved() == 20
+        assert not_green(stage) == set(NOT_GREEN) - {"amber Functions, Concurrency"}
+    stage.deploy()
+    assert stage.reserved() == 0
 
 
 def test_another_checkout_ships_its_code_by_plain_chalice(stage: Stage, checkout: Stage) -> None:

@@ -27,6 +27,7 @@ def running(log: Path) -> Iterator[str]:
             # A clean environment: nothing of the developer's account, ports or proxies.
             env={
                 "PATH": os.environ["PATH"],
+                "LAMBDA_ACCOUNT_CONCURRENCY": "1000",  # as an account's, whatever this machine has
                 "BIND_HOST": HOST,
                 "GATEWAY_PORT": str(port),
                 "IOT_MTLS_ENABLED": "0",

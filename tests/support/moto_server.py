@@ -369,6 +369,7 @@ def _fill_functions(patch: pytest.MonkeyPatch) -> None:
 
 # Whole operations that moto has not got, as a new account's answers.
 
+ACCOUNT_SETTINGS = "/2016-08-19/account-settings"
 ANSWERS: dict[str, Json] = {
     "/v2/email/account": {
         "ProductionAccessEnabled": False,
@@ -378,7 +379,7 @@ ANSWERS: dict[str, Json] = {
         "SuppressionAttributes": {"SuppressedReasons": ["BOUNCE", "COMPLAINT"]},
     },
     "/v2/email/suppression/addresses": {"SuppressedDestinationSummaries": []},
-    "/2016-08-19/account-settings": {"AccountLimit": {"ConcurrentExecutions": 10}},
+    ACCOUNT_SETTINGS: {"AccountLimit": {"ConcurrentExecutions": 10}},
 }
 
 

@@ -28,13 +28,23 @@ def _mail_from(facts: Facts) -> Finding:
             f"Take a subdomain of {domain}. DKIM alone satisfies DMARC, so this is no hurry.",
             facts.stage.ops(f"deploy --mail-from-domain bounce.{domain}"),
         )
-    if state.get("MailFromDomainStatus") == "SUCCESS":
-        return green(name)
-    records = mail_identity.mail_from_records(name, facts.stage.cloud.region)
+    region = facts.stage.cloud.region
+    server = mail_identity.feedback_server(region)
+    servers = name_server.mail_servers(name)
+    if servers != [server]:
+        seen = f"leads to {', '.join(servers)}" if servers else "has no MX record"
+        return amber(
+            f"{name} {seen}, so SES takes its own",
+            f"Let the DNS of {domain} have this MX record of {name}, and no other:"
+            + mail_identity.mail_server_record(name, region),
+        )
     status = state.get("MailFromDomainStatus", "unknown").lower().replace("_", " ")
+    if status == "success":
+        return green(f"{name}, whose MX record leads to SES")
     return amber(
-        f"{name} ({status}); until then SES takes its own",
-        f"Add these records to the DNS of {domain}:{records}",
+        f"{name} ({status}), though its MX record leads to SES; until then SES takes its own",
+        "Wait for SES, up to three days, once the DNS has both records:"
+        + mail_identity.mail_from_records(name, region),
     )
 
 
@@ -70,8 +80,11 @@ def _dmarc(facts: Facts) -> Finding:
             f"{domain} has no DMARC policy: Gmail and Yahoo ask for one",
             f"Add this record to the DNS of {domain}:{_dmarc_record(domain, 'none')}",
         )
-    signing = facts.identity()["Name"].rpartition("@")[2]
-    mail_from = _mail_from_state(facts).get("MailFromDomain", "")
+    try:
+        signing = facts.identity()["Name"].rpartition("@")[2]
+        mail_from = _mail_from_state(facts).get("MailFromDomain", "")
+    except NotThere:  # before a first deploy, which has SES sign for the sender's domain
+        signing, mail_from = domain, ""
     aligned = [
         words
         for words, other, mode in (
@@ -161,9 +174,9 @@ def _mail_from_state(facts: Facts) -> Any:
 
 _IDENTITY = ("ses:GetEmailIdentity",)
 
-CHECKS = (
+DNS = (
     Check("Delivery", "MAIL FROM", _IDENTITY, _mail_from),
     Check("Delivery", "SPF", _IDENTITY, _spf),
     Check("Delivery", "DMARC", _IDENTITY, _dmarc),
-    Check("Delivery", "Links' domain", (), _links),
 )
+CHECKS = (*DNS, Check("Delivery", "Links' domain", (), _links))

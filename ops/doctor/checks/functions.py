@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from ops.deployment import function_logs
+from ops.deployment import concurrency, event_source_mapping, function_logs
 from ops.deployment import package as package_of
 from ops.deployment.function_settings import holds
 from ops.doctor import http
-from ops.doctor.check import Check, Finding, amber, green, listed, red
+from ops.doctor.check import Check, Finding, amber, green, grey, listed, red
 from ops.doctor.facts import Facts, NotThere
 from ops.stage import commit
 
@@ -133,6 +133,31 @@ def _origin(facts: Facts, digest: str) -> str:
     return f"commit {here}, as in this checkout" + ("" if by_deploy else ", not by deploy")
 
 
+def _concurrency(facts: Facts) -> Finding:
+    """Look if pages are answered while the mailer runs as often as its stream lets it."""
+    room = concurrency.read(facts.client("lambda"), facts.project)
+    if room.reserved:
+        return green(concurrency.words(room, room.reserved))
+    if facts.stage.cloud.endpoint:
+        return grey("the local cloud runs no other functions")
+    if concurrency.choose(room, facts.project.reserve_of(event_source_mapping.FUNCTION)):
+        return amber(
+            f"nothing bounds the mailer, of {room.in_all:,} functions at once in the account",
+            *facts.deploy_again,
+        )
+    stream = facts.table()["LatestStreamArn"]
+    shards = concurrency.open_shards(facts.client("dynamodbstreams"), stream)
+    left = room.for_pages(shards, facts.account()["SendQuota"]["MaxSendRate"])
+    how, words = concurrency.how_to_raise()
+    finding = amber if left > 0 else red
+    return finding(
+        f"{concurrency.words(room, None)}: {max(left, 0)} are left for pages while each of the "
+        f"stream's {shards} shards has its mailer",
+        how,
+        facts.stage.cloud.aws(words),
+    )
+
+
 def _present(facts: Facts) -> dict[str, Any]:
     functions = {name: function for name, function in facts.functions().items() if function}
     if not functions:
@@ -188,5 +213,17 @@ CHECKS = (
     Check("Functions", "Roles", (*_FUNCTION, "iam:GetRole"), _roles),
     Check("Functions", "Settings", (*_FUNCTION, "ssm:GetParameters"), _settings),
     Check("Functions", "Logs", (*_FUNCTION, "logs:DescribeMetricFilters"), _logs),
+    Check(
+        "Functions",
+        "Concurrency",
+        (
+            "lambda:GetAccountSettings",
+            "lambda:GetFunctionConcurrency",
+            "dynamodb:DescribeStream",
+            "dynamodb:DescribeTable",
+            "ses:GetAccount",
+        ),
+        _concurrency,
+    ),
     Check("Functions", "Code", _FUNCTION, _code),
 )

@@ -8,9 +8,11 @@ from typing import Any
 from chalicelib.logs import hashed
 from chalicelib.users import email_address
 from ops.deployment import event_invoke_config, mail_identity
+from ops.doctor import name_server
 from ops.doctor.check import Check, Finding, amber, green, listed, red
 from ops.doctor.facts import Facts, NotThere
 from ops.metrics.funnel import text
+from ops.stage import local_stage
 
 LITTLE_LEFT = 0.2  # 20 % of a day's quota
 MAX_SUPPRESSED = 3000
@@ -39,10 +41,12 @@ def _identity(facts: Facts) -> Finding:
 def _dkim(facts: Facts) -> Finding:
     identity = facts.identity()
     name, dkim = identity["Name"], identity.get("DkimAttributes", {})
-    if not identity.get("VerifiedForSendingStatus"):
+    is_verified = identity.get("VerifiedForSendingStatus")
+    if not is_verified and ("@" in name or facts.stage.name == local_stage.STAGE):
         raise NotThere("not seen: the sender is not verified")
-    if "@" in name and not _signs(dkim):  # then its domain may
-        name = name.rpartition("@")[2]
+    is_address = "@" in name
+    name = name.rpartition("@")[2]
+    if is_address and not _signs(dkim):  # then its domain may
         of_domain = _dkim_of(facts, name)
         if of_domain is None:
             return amber(
@@ -51,7 +55,13 @@ def _dkim(facts: Facts) -> Finding:
                 facts.stage.cloud.aws(f"sesv2 create-email-identity --email-identity {name}"),
             )
         dkim = of_domain
+    wrong = _wrong_aliases(name, dkim)
     if _signs(dkim):
+        if wrong:
+            return amber(
+                f"mails are signed for {name}, but its DNS lost {_counted(wrong)}: SES will stop",
+                f"Put back into the DNS of {name}:{mail_identity.alias_records(wrong)}",
+            )
         return green(f"mails are signed for {name}")
     if dkim.get("Status") == "SUCCESS":
         return amber(
@@ -65,8 +75,27 @@ def _dkim(facts: Facts) -> Finding:
     line = f"mails are not signed ({dkim.get('Status', 'unknown').lower().replace('_', ' ')})"
     if not dkim.get("Tokens"):
         return amber(line, f"Put its records into the DNS of {name}: {_DKIM}")
-    records = mail_identity.dkim_records(name, dkim)
-    return amber(line, f"Add these records to the DNS of {name}:{records}")
+    if wrong:
+        return amber(
+            f"{line}: the DNS lacks {_counted(wrong)}",
+            f"Add to the DNS of {name}:{mail_identity.alias_records(wrong)}",
+        )
+    return amber(
+        f"{line}, though the DNS has all records",
+        "Wait for SES, which looks for them for three days.",
+    )
+
+
+def _wrong_aliases(domain: str, dkim: Mapping[str, Any]) -> dict[str, str]:
+    """Return the records that SES's signatures need and the DNS does not have."""
+    wanted = mail_identity.dkim_aliases(domain, dkim)
+    return {
+        name: target for name, target in wanted.items() if name_server.alias(name) != target.lower()
+    }
+
+
+def _counted(records: Mapping[str, str]) -> str:
+    return "1 DKIM record" if len(records) == 1 else f"{len(records)} DKIM records"
 
 
 def _signs(dkim: Mapping[str, Any]) -> bool:
@@ -217,9 +246,10 @@ _FEEDBACK_SETTINGS = ("MAIL_CONFIGURATION_SET", "MAIL_FEEDBACK_TOPIC_ARN")
 _ACCOUNT = ("ses:GetAccount",)
 _IDENTITY = ("ses:GetEmailIdentity",)
 
+DKIM = Check("Mail", "DKIM", _IDENTITY, _dkim)
 CHECKS = (
     Check("Mail", "Sender", _IDENTITY, _identity),
-    Check("Mail", "DKIM", _IDENTITY, _dkim),
+    DKIM,
     Check("Mail", "Sandbox", _ACCOUNT, _sandbox),
     Check("Mail", "Quota today", _ACCOUNT, _quota),
     Check("Mail", "Standing", _ACCOUNT, _standing),

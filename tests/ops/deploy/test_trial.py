@@ -12,7 +12,7 @@ import pytest
 from ops.deploy import report, trial
 from ops.deploy.trial import Transcript, Trial
 from ops.deployment.deploy import Options
-from ops.deployment.readiness import Finding, amber, green, red
+from ops.doctor.check import Finding, amber, green, red
 from ops.stage.cloud import Cloud
 from ops.stage.errors import DeployError, OpsError
 from ops.stage.project import Project
@@ -122,7 +122,10 @@ def test_a_stage_that_is_there_is_left_alone(world: World) -> None:
 
 
 def test_what_is_not_ready_is_a_part_that_failed(world: World) -> None:
-    world.findings = [("Clock", red("an hour late")), ("SES", amber("in its sandbox"))]
+    world.findings = [
+        ("Clock", red("an hour late", "Set it.")),
+        ("SES", amber("in its sandbox", "Leave it.")),
+    ]
     world.trial.run()
     assert world.problem("Check") == "Clock: an hour late"
 

@@ -115,13 +115,13 @@ def test_what_an_interrupted_deletion_has_removed_is_not_there(project: Project)
 def test_a_function_only_in_chalices_record_is_found(project: Project) -> None:
     account = Account()
     account.functions.append("bienvenue-prod-former")
-    project.keep({"name": "former", "resource_type": "lambda_function"})
+    project.replace([{"name": "former", "resource_type": "lambda_function"}])
     assert ("lambda_function", "former") in account.find(with_functions(project))
 
 
 def test_the_record_is_what_the_account_has(project: Project) -> None:
     """Whatever it said before; of the mappings, that of the table's present stream."""
-    project.keep({"name": "former", "resource_type": "sqs_event"})
+    project.replace([{"name": "former", "resource_type": "sqs_event"}])
     names = chalice_record.ensure(Account().cloud, with_functions(project), f"{STREAM}/2026")
     assert names == list(NAMES)
     assert project.resource("former") is None
@@ -155,7 +155,7 @@ def test_a_second_api_is_found_and_the_tagged_one_wins(project: Project) -> None
     account = Account()
     account.apis = {"second": "", "unrelated": "", **account.apis}
     account.callers.append("second")
-    project.keep({"name": "rest_api", "resource_type": "rest_api", "rest_api_id": "second"})
+    project.replace([{"name": "rest_api", "resource_type": "rest_api", "rest_api_id": "second"}])
     apis = [name for kind, name in account.find(with_functions(project)) if kind == "rest_api"]
     assert apis == ["rest_api", "rest_api-second"]
     chalice_record.ensure(account.cloud, project, f"{STREAM}/2026")

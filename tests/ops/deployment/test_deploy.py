@@ -11,6 +11,7 @@ import pytest
 
 from chalicelib import templates
 from ops.deployment import deploy as steps
+from ops.deployment.concurrency import MAILERS, Room
 from ops.deployment.deploy import Deployed, Options, deploy
 from ops.deployment.mail_identity import MailIdentity
 from ops.deployment.mail_limits import MailLimits
@@ -122,6 +123,7 @@ class Account:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.api_id = "first"
+        self.room = Room(1000, 1000)
         self.parameters: dict[str, str] = {}
         self.shipped: list[dict[str, str]] = []
         self.log_days: list[int] = []
@@ -133,6 +135,7 @@ class Account:
             (steps.mail_from_domain, "left_to_do", lambda *_: []),
             (steps.package, "left_to_do", lambda stage: [f"Wait for {stage}."]),
             (steps.permissions_boundary, "find", lambda *_: ""),
+            (steps.concurrency, "read", lambda *_: self.room),
             (steps.mail_limits, "read", lambda _: MailLimits(180, 90)),
             (steps.table, "ensure_users", lambda *_, **__: STREAM),
             (steps.table, "ensure_limits", lambda *_: None),
@@ -211,12 +214,25 @@ def test_plain_chalice_finds_settings_and_roles_in_config_json(
     ]
     assert project.config()["stages"]["prod"]["lambda_functions"] == {
         "api_handler": {"iam_role_arn": "role-of-api"},
-        "send_validation_mail": {"iam_role_arn": "role-of-mailer"},
+        "send_validation_mail": {
+            "iam_role_arn": "role-of-mailer",
+            "reserved_concurrency": MAILERS,
+        },
     }
     left_to_do = ["Wait.", " at topic.", "Wait for prod."]
     package = {"sha256": "digest", "commit": ""}  # the project is in no repository
     assert deployed == Deployed(own_address, "bienvenue-prod-users", REGION, left_to_do, package)
     assert project.package == package
+
+
+def test_a_small_account_reserves_nothing_and_is_told_how(
+    account: Account, project: Project
+) -> None:
+    account.deploy(project, mail_from=MAIL_FROM)
+    account.room = Room(10, 10)
+    left = account.deploy(project).left_to_do
+    assert project.reserve_of("send_validation_mail") is None
+    assert "request-service-quota-increase --service-code lambda" in " ".join(left)
 
 
 def test_a_base_url_is_remembered_but_never_an_address_of_awss(

@@ -143,12 +143,12 @@ class Lambda:
 
 def remove_former(cloud: Lambda, project: Project, say: Ear) -> None:
     client: Any = cloud
-    event_source_mapping.remove_former(client, project, TABLE, NEW, say)
+    event_source_mapping.remove_former(client, project, NEW, say)
 
 
 def configure(cloud: Lambda, project: Project, say: Ear) -> None:
     client: Any = cloud
-    project.keep({"name": event_source_mapping.RESOURCE, "event_uuid": "1"})
+    project.replace([{"name": event_source_mapping.RESOURCE, "event_uuid": "1"}])
     event_source_mapping.ensure(client, project, QUEUE, ABSENT, say)
 
 
@@ -234,10 +234,3 @@ def test_an_app_without_the_function_is_told(project: Project, say: Ear) -> None
     client: Any = Lambda()
     with pytest.raises(DeployError, match="no event source mapping"):
         event_source_mapping.ensure(client, project, QUEUE, ABSENT, say)
-
-
-def test_a_new_account_keeps_functions_free_for_its_pages() -> None:
-    """It runs 10 at once and can reserve none. The sum is that of docs/operating.md, Limits."""
-    shards, drain, feedback = 4, 1, 2
-    mailers = shards * event_source_mapping.SETTINGS["ParallelizationFactor"]
-    assert 10 - mailers - drain - feedback >= 3

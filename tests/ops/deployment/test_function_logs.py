@@ -89,8 +89,8 @@ class Cloud:
 
 @pytest.fixture
 def deployed(project: Project) -> Project:
-    for name in ("api_handler", "send_validation_mail"):
-        project.keep({"name": name, "resource_type": "lambda_function"})
+    names = ("api_handler", "send_validation_mail")
+    project.replace({"name": name, "resource_type": "lambda_function"} for name in names)
     return project
 
 

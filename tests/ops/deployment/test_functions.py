@@ -108,7 +108,7 @@ def test_the_functions_that_it_changed_are_told(
 ) -> None:
     def configured(name: str, **to: Any) -> Deploy:
         def deploy(*_: object) -> None:
-            project.keep({"name": name, "resource_type": "lambda_function"})
+            project.replace([{"name": name, "resource_type": "lambda_function"}])
             functions.found[project.function(name)] = {"LastModified": str(to), **to}
 
         return deploy
@@ -213,7 +213,7 @@ def test_recorded_resources_are_deleted_without_a_loaded_app(project: Project, s
     cloud = Cloud(boto3.Session(), "123456789012", "eu-west-3", lambda api, stage: api + stage)
     with mock_aws():
         api_id = boto3.client("apigateway").create_rest_api(name="bienvenue")["id"]
-        rest_api.record(project, api_id, "https://address")
+        project.replace([rest_api.recorded(api_id, "https://address")])
         functions_module.remove(cloud, project, say)
         assert boto3.client("apigateway").get_rest_apis()["items"] == []
     assert say.last == f"Deleting Rest API: {api_id}"

@@ -74,14 +74,14 @@ def test_an_api_is_made_once_and_found_again(
     made = rest_api.ensure(gateway, project, say)
     assert say.last == f"{made}, new"
     assert gateway.get_rest_api(restApiId=made)["endpointConfiguration"]["types"] == ["REGIONAL"]
-    rest_api.record(project, made, "https://api.example.org/api")
+    project.replace([rest_api.recorded(made, "https://api.example.org/api")])
     recorded = project.resource("rest_api")
     assert recorded
     assert recorded["rest_api_url"] == "https://api.example.org/api/"
 
     assert rest_api.ensure(gateway, project, say) == made
     assert say.last == f"{made}, as before"
-    project.forget("rest_api")
+    project.replace([])
     assert rest_api.ensure(gateway, project, say) == made
     assert say.last == f"{made}, made on another machine"
 
@@ -97,7 +97,7 @@ def test_an_api_that_is_gone_is_made_again(
     gateway: APIGatewayClient, project: Project, say: Ear
 ) -> None:
     gone = rest_api.ensure(gateway, project, say)
-    rest_api.record(project, gone, "https://api.example.org/api")
+    project.replace([rest_api.recorded(gone, "https://api.example.org/api")])
     gateway.delete_rest_api(restApiId=gone)
     assert rest_api.ensure(gateway, project, say) != gone
     assert say.last.endswith(", new")

@@ -15,7 +15,7 @@ from botocore.exceptions import EndpointConnectionError
 
 from chalicelib.logs import hashed
 from ops.deployment import stack as stacks
-from ops.doctor import check, facts, http, name_server
+from ops.doctor import check, facts, http
 from ops.doctor.check import Check, Finding, Light
 from ops.doctor.checks import mail, stack
 from ops.doctor.checks.mail import EVENTS
@@ -31,12 +31,12 @@ from tests.ops.doctor.world import (
     FORMER_STREAM,
     FUNCTIONS,
     NOW,
-    RECORDS,
     ROLES,
     TABLE,
     TOPIC,
     Refusal,
     World,
+    account_limit,
     backups,
     described_stack,
     function,
@@ -48,9 +48,12 @@ from tests.ops.doctor.world import (
     package,
     person,
     rung,
+    set_up_dns,
+    shards,
 )
 
 DEPLOY = "make deploy STAGE=prod"
+QUOTA = "aws service-quotas request-service-quota-increase --service-code lambda"
 BY_NAME = {f"{one.group}/{one.name}": one for one in CHECKS}
 GREEN, AMBER, RED, GREY = Light.GREEN, Light.AMBER, Light.RED, Light.GREY
 
@@ -80,7 +83,7 @@ def world(project: Project, monkeypatch: pytest.MonkeyPatch) -> MakeWorld:
             project.folder, {name.replace("__", "."): one for name, one in changes.items()}
         )
         monkeypatch.setattr(http, "get", made.get)
-        monkeypatch.setattr(name_server, "text_records", lambda name: RECORDS.get(name, []))
+        set_up_dns(monkeypatch)
         return made
 
     return make
@@ -508,6 +511,26 @@ CASES: list[tuple[str, dict[str, Any], Light, str, str]] = [
         "Open the link in the mail that AWS sent to ops@example.org",
     ),
     ("Alarms/Heard", {"cloudformation__DescribeStacks": NO_STACK}, GREY, "has no AlarmsArn", ""),
+    *(
+        (
+            "Functions/Concurrency",
+            {
+                "lambda__GetAccountSettings": limit,
+                "lambda__GetFunctionConcurrency": {},
+                "dynamodb-streams__DescribeStream": shards(count),
+            },
+            light,
+            said,
+            fix,
+        )
+        for limit, count, light, said, fix in (
+            (account_limit(1000, 1000), 4, AMBER, "nothing bounds the mailer", DEPLOY),
+            (account_limit(10, 10), 4, AMBER, "3 are left for pages while each of", QUOTA),
+            (account_limit(10, 10), 6, AMBER, "1 are left for pages", QUOTA),
+            (account_limit(10, 10), 7, RED, "0 are left for pages", QUOTA),
+            (account_limit(1000, 105), 150, RED, "the stream's 150 shards", QUOTA),
+        )
+    ),
     (
         "Functions/Code",
         {
@@ -1047,8 +1070,8 @@ def test_a_missing_budget_is_amber(world: MakeWorld) -> None:
 @pytest.mark.parametrize(
     ("status", "signing", "said", "mend"),
     [
-        ("PENDING", True, "not signed (pending)", "one._domainkey.example.org  CNAME"),
-        ("FAILED", True, "not signed (failed)", "one._domainkey.example.org  CNAME"),
+        ("PENDING", True, "(pending): the DNS lacks 1 DKIM", "two._domainkey.example.org  CNAME"),
+        ("FAILED", True, "(failed): the DNS lacks 1 DKIM", "two._domainkey.example.org  CNAME"),
         ("SUCCESS", False, "signing is off", "put-email-identity-dkim-attributes"),
     ],
 )
@@ -1059,7 +1082,7 @@ def test_a_domain_that_does_not_sign_gets_its_dns_records(
         world(
             sesv2__GetEmailIdentity=[
                 Refusal("NotFoundException"),
-                dkim(Status=status, SigningEnabled=signing, Tokens=["one"]),
+                dkim(Status=status, SigningEnabled=signing, Tokens=["one", "two"]),
             ]
         ),
         "Mail/DKIM",
@@ -1071,12 +1094,34 @@ def test_a_domain_that_does_not_sign_gets_its_dns_records(
 
 def test_an_existing_domain_is_not_to_be_created_again(world: MakeWorld) -> None:
     """SES refuses to: AlreadyExistsException. Nor is the address, which may send already."""
-    address, domain = dkim(Status="NOT_STARTED"), dkim(Status="PENDING", Tokens=["one"])
+    address, domain = dkim(Status="NOT_STARTED"), dkim(Status="PENDING", Tokens=["two"])
     found = look(world(sesv2__GetEmailIdentity=[address] * 3 + [domain]), "Mail/DKIM")
     assert found.light is AMBER
-    assert found.text == "mails are not signed (pending)"
-    assert "one._domainkey.example.org  CNAME  one.dkim.amazonses.com" in found.fix
+    assert found.text == "mails are not signed (pending): the DNS lacks 1 DKIM record"
+    assert "two._domainkey.example.org  CNAME  two.dkim.amazonses.com" in found.fix
     assert "create-email-identity" not in f"{found.fix} {found.command}"
+
+
+@pytest.mark.parametrize("verified", [True, False])
+def test_records_that_ses_has_not_seen_yet_are_said(world: MakeWorld, verified: bool) -> None:
+    pending = {**dkim(Status="PENDING", Tokens=["one"]), "VerifiedForSendingStatus": verified}
+    found = look(
+        world(sesv2__GetEmailIdentity=[Refusal("NotFoundException"), pending]), "Mail/DKIM"
+    )
+    assert found.light is AMBER
+    assert found.text == "mails are not signed (pending), though the DNS has all records"
+
+
+def test_a_dkim_record_that_was_lost_is_amber_while_ses_signs(world: MakeWorld) -> None:
+    signs = dkim(Status="SUCCESS", SigningEnabled=True, Tokens=["one", "two"])
+    found = look(world(sesv2__GetEmailIdentity=[Refusal("NotFoundException"), signs]), "Mail/DKIM")
+    assert found.light is AMBER
+    assert "its DNS lost 1 DKIM record: SES will stop" in found.text
+    assert found.fix.endswith("two._domainkey.example.org  CNAME  two.dkim.amazonses.com")
+    own = {**signs["DkimAttributes"], "SigningAttributesOrigin": "EXTERNAL"}
+    theirs = {**signs, "DkimAttributes": own}
+    found = look(world(sesv2__GetEmailIdentity=[Refusal("NotFoundException"), theirs]), "Mail/DKIM")
+    assert found.light is GREEN
 
 
 def test_credentials_of_another_account_are_red(world: MakeWorld) -> None:

@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 from rich.console import Console
 
 from ops.__main__ import ops
-from ops.doctor import check, http, name_server
+from ops.doctor import check, http
 from ops.doctor import command as command
 from ops.doctor.checks.registry import CHECKS, PERMISSIONS
 from ops.doctor.facts import Facts
@@ -20,7 +20,7 @@ from ops.stage import lookup as stages
 from ops.stage import option
 from ops.stage.project import Project
 from tests.e2e.stack import ROOT
-from tests.ops.doctor.world import NOW, RECORDS, Refusal, World, mapping
+from tests.ops.doctor.world import NOW, Refusal, World, mapping, set_up_dns
 
 MakeWorld = Callable[..., World]
 
@@ -34,7 +34,7 @@ def world(project: Project, monkeypatch: pytest.MonkeyPatch) -> MakeWorld:
             project.folder, {name.replace("__", "."): one for name, one in changes.items()}
         )
         monkeypatch.setattr(http, "get", made.get)
-        monkeypatch.setattr(name_server, "text_records", lambda name: RECORDS.get(name, []))
+        set_up_dns(monkeypatch)
         monkeypatch.setattr(option, "CHECKOUT", project.folder)
         monkeypatch.setattr(stages, "account", lambda: made.stage.cloud)
         monkeypatch.setattr(command, "Facts", lambda stage, *_: Facts(stage, ROOT, lambda: NOW))

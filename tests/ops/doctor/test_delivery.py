@@ -13,7 +13,7 @@ from ops.doctor import check, name_server
 from ops.doctor.check import Finding, Light
 from ops.doctor.checks import delivery
 from ops.stage.project import Project
-from tests.ops.doctor.world import World
+from tests.ops.doctor.world import SERVERS, World, set_up_dns
 
 CHECKS = {one.name: one for one in delivery.CHECKS}
 MAIL_FROM = "bounce.example.org"
@@ -34,8 +34,10 @@ def identity(name: str = MAIL_FROM, status: str = "SUCCESS") -> dict[str, Any]:
 
 @pytest.fixture
 def look(project: Project, monkeypatch: pytest.MonkeyPatch) -> Look:
-    def look(name: str, records: Any = WELL, ses: Any = None, **settings: str) -> Finding:
-        monkeypatch.setattr(name_server, "text_records", lambda name: records.get(name, []))
+    def look(
+        name: str, records: Any = WELL, ses: Any = None, servers: Any = SERVERS, **settings: str
+    ) -> Finding:
+        set_up_dns(monkeypatch, records, servers)
         world = World(project.folder, {"sesv2.GetEmailIdentity": ses or identity()})
         world.stage.project.record(settings, {})
         ((_, finding),) = check.run([CHECKS[name]], world.facts)
@@ -63,6 +65,24 @@ def test_a_mail_from_that_waits_has_both_records(look: Look) -> None:
     assert "(temporary failure)" in finding.text
     assert f"{MAIL_FROM}  MX   10 feedback-smtp.eu-west-3.amazonses.com" in finding.fix
     assert f'{MAIL_FROM}  TXT  "{SPF}"' in finding.fix
+
+
+@pytest.mark.parametrize(
+    ("servers", "words"),
+    [
+        ([], "has no MX record"),
+        (["mx.example.org"], "leads to mx.example.org"),
+        ([*SERVERS[MAIL_FROM], "mx.example.org"], "leads to feedback-smtp"),
+    ],
+)
+@pytest.mark.parametrize("status", ["PENDING", "SUCCESS"])
+def test_a_mail_from_is_looked_up_whatever_ses_says(
+    look: Look, servers: list[str], words: str, status: str
+) -> None:
+    finding = look("MAIL FROM", ses=identity(status=status), servers={MAIL_FROM: servers})
+    assert finding.light is Light.AMBER
+    assert words in finding.text
+    assert f"{MAIL_FROM}  MX   10 feedback-smtp.eu-west-3.amazonses.com" in finding.fix
 
 
 @pytest.mark.parametrize(

@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
 
 from ops.deployment import alarms, event_source_mapping, function_logs, stack
+from ops.doctor import name_server
 from ops.doctor.checks.mail import EVENTS
 from ops.doctor.facts import Facts
 from ops.doctor.http import Answer
@@ -128,6 +130,17 @@ def backups(status: str) -> dict[str, Any]:
     return {"ContinuousBackupsDescription": {"PointInTimeRecoveryDescription": recovery}}
 
 
+def account_limit(in_all: int, unreserved: int) -> dict[str, Any]:
+    limit = {"ConcurrentExecutions": in_all, "UnreservedConcurrentExecutions": unreserved}
+    return {"AccountLimit": limit}
+
+
+def shards(count: int) -> dict[str, Any]:
+    """Return DescribeStream's answer for a stream with so many open shards."""
+    shard = {"SequenceNumberRange": {"StartingSequenceNumber": "1"}}
+    return {"StreamDescription": {"Shards": [shard] * count}}
+
+
 def metric_filters(*lost: str) -> dict[str, Any]:
     """Return all that the stack made, but for those that were ``lost``."""
     made = function_logs.wanted_filters(CHECKOUT)
@@ -190,7 +203,10 @@ def well() -> dict[str, Any]:
             "MaximumRetryAttempts": 0,
             "MaximumEventAgeInSeconds": 60,
         },
+        "lambda.GetAccountSettings": account_limit(1000, 980),
+        "lambda.GetFunctionConcurrency": {"ReservedConcurrentExecutions": 20},
         "iam.GetRole": {"Role": {}},
+        "dynamodb-streams.DescribeStream": shards(4),
         "dynamodb.DescribeTable": {
             "Table": {
                 "TableStatus": "ACTIVE",
@@ -308,11 +324,27 @@ class _Session:
 _session = _Session()
 
 
+ALIASES = {"one._domainkey.example.org": "one.dkim.amazonses.com"}
+"""The CNAME records of the DNS."""
+SERVERS = {"bounce.example.org": ["feedback-smtp.eu-west-3.amazonses.com"]}
+"""The MX records of the DNS."""
 RECORDS = {
     "bounce.example.org": ["v=spf1 include:amazonses.com ~all"],
     "_dmarc.example.org": ["v=DMARC1; p=reject; rua=mailto:dmarc@example.org"],
 }
 """The TXT records of the DNS."""
+
+
+def set_up_dns(
+    patch: pytest.MonkeyPatch,
+    records: Mapping[str, list[str]] = RECORDS,
+    servers: Mapping[str, list[str]] = SERVERS,
+    aliases: Mapping[str, str] = ALIASES,
+) -> None:
+    """Have the name server know these records and no others."""
+    patch.setattr(name_server, "text_records", lambda name: records.get(name, []))
+    patch.setattr(name_server, "mail_servers", lambda name: servers.get(name, []))
+    patch.setattr(name_server, "alias", lambda name: aliases.get(name, ""))
 
 
 class World:

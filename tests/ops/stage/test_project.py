@@ -167,20 +167,15 @@ def test_a_config_json_that_cannot_be_read_is_never_overwritten(project: Project
     assert path.read_text(encoding="utf-8") == "{ half"
 
 
-def test_what_chalice_deployed_is_kept_replaced_and_forgotten(project: Project) -> None:
+def test_what_chalice_deployed_is_replaced_as_a_whole(project: Project) -> None:
+    api = {"name": "rest_api", "resource_type": "rest_api", "rest_api_id": "2"}
     assert project.resource("rest_api") is None
-    project.keep({"name": "rest_api", "resource_type": "rest_api", "rest_api_id": "1"})
-    project.keep({"name": "api_handler", "resource_type": "lambda_function"})
-    project.keep({"name": "rest_api", "resource_type": "rest_api", "rest_api_id": "2"})
-    assert project.resource("rest_api") == {
-        "name": "rest_api",
-        "resource_type": "rest_api",
-        "rest_api_id": "2",
-    }
+    project.replace([api, {"name": "api_handler", "resource_type": "lambda_function"}])
+    assert project.resource("rest_api") == api
     assert project.functions() == ["api_handler"]
-    project.forget("rest_api")
+    project.replace([])
     assert project.resource("rest_api") is None
-    assert project.functions() == ["api_handler"]
+    assert project.functions() == []
 
 
 def test_half_of_chalices_record_is_as_good_as_none(project: Project) -> None:
@@ -189,7 +184,7 @@ def test_half_of_chalices_record_is_as_good_as_none(project: Project) -> None:
     deployed.parent.mkdir()
     deployed.write_text('{"resources": [{"name": "rest_a', encoding="utf-8")
     assert project.functions() == []
-    project.keep({"name": "rest_api", "resource_type": "rest_api"})
+    project.replace([{"name": "rest_api", "resource_type": "rest_api"}])
     assert json.loads(deployed.read_text(encoding="utf-8")) == {
         "resources": [{"name": "rest_api", "resource_type": "rest_api"}],
         "schema_version": "2.0",
@@ -197,9 +192,19 @@ def test_half_of_chalices_record_is_as_good_as_none(project: Project) -> None:
     }
 
 
-def test_forgetting_what_is_not_there_writes_no_file(project: Project) -> None:
-    project.forget("rest_api")
-    assert not (project.folder / ".chalice" / "deployed").exists()
+def test_a_reserve_stands_where_chalice_reads_it(project: Project) -> None:
+    config = {**CONFIG, "lambda_functions": {"mailer": {"reserved_concurrency": 5}}}
+    write_config(project, config)
+    assert project.reserve_of("mailer") == 5
+    project.note_reserve("mailer", 20)
+    assert project.reserve_of("mailer") == 20
+    assert own_of(project)["lambda_functions"] == {"mailer": {"reserved_concurrency": 20}}
+    project.note_reserve("mailer", None)
+    assert project.reserve_of("mailer") == 5
+    assert "lambda_functions" not in own_of(project)
+    project.note_reserve("mailer", 20)
+    project.erase([])
+    assert project.reserve_of("mailer") == 5
 
 
 def test_a_rehearsal_leaves_the_checkouts_config_as_it_was(
@@ -210,7 +215,7 @@ def test_a_rehearsal_leaves_the_checkouts_config_as_it_was(
     config.write_text(before, encoding="utf-8")
     demo = Project(project.folder, "demo")
     demo.record({"USERS_TABLE": "users"}, {"api_handler": ROLE})
-    demo.keep({"name": "api_handler", "resource_type": "lambda_function"})
+    demo.replace([{"name": "api_handler", "resource_type": "lambda_function"}])
     assert demo.named_functions() == [*project.config()["lambda_functions"]]
     demo.erase(["USERS_TABLE"])
     assert config.read_text(encoding="utf-8") == before

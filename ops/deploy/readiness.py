@@ -2,52 +2,34 @@
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
-from enum import Enum
-from functools import partial
 from typing import Any
 
-import dns.exception
-import dns.resolver
-
-from ops.deployment import mail_identity, mail_limits, package, permissions_boundary
+from ops.deployment import (
+    concurrency,
+    event_source_mapping,
+    mail_identity,
+    mail_limits,
+    package,
+    permissions_boundary,
+)
+from ops.doctor import check
+from ops.doctor.check import Finding, amber, green, red
+from ops.doctor.checks import delivery, mail
+from ops.doctor.facts import Facts
 from ops.stage.aws_errors import in_plain_words
 from ops.stage.cloud import Cloud
 from ops.stage.errors import OpsError
+from ops.stage.lookup import Stage
 from ops.stage.project import CHECKOUT, Project
 
-POLICY = CHECKOUT / "docs" / "policies" / "deploy.json"
+POLICIES = CHECKOUT / "docs" / "policies"
 LATE = 60.0  # seconds that the clock may differ; AWS refuses requests at 300
-AT_ONCE = 100  # concurrent functions: below that, a burst of visitors waits
-TIME_TO_RESOLVE = 5.0
-
-TextRecords = Callable[[str], list[str]]
-"""Returns the TXT records of a name in the DNS; none if it has none or cannot be looked up."""
-
-
-class Light(Enum):
-    """A check's result: good, worth a look, or in the way of a deploy."""
-
-    GREEN = "✓"
-    AMBER = "!"
-    RED = "✗"
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What a check saw, and how to fix it."""
-
-    light: Light
-    text: str
-    fix: str = ""
-
-
-green = partial(Finding, Light.GREEN)
-amber = partial(Finding, Light.AMBER)
-red = partial(Finding, Light.RED)
+IN_THE_DNS = (mail.DKIM, *delivery.DNS)
+"""The doctor's own checks of what mailbox providers look up."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +37,7 @@ class Readiness:
     """Looks at an account before a stage is deployed to it.
 
     ``now`` is this machine's time, and ``refusal`` raises OpsError for what a deploy would refuse.
+    ``policies`` are the names of those in docs/policies that the deploy needs.
     """
 
     cloud: Cloud
@@ -62,7 +45,7 @@ class Readiness:
     sender: str
     now: datetime
     refusal: Callable[[], object]
-    text_records: TextRecords
+    policies: Sequence[str] = ("deploy",)
 
     def findings(self) -> Iterator[tuple[str, Finding]]:
         """Return each check's name and finding. One that fails does not end the others."""
@@ -75,13 +58,18 @@ class Readiness:
             ("Lambda", self._lambda),
             ("SES", self._ses),
             ("Sender", self._sender),
-            ("DMARC", self._dmarc),
         ):
             try:
                 with in_plain_words():
                     yield name, look()
             except OpsError as error:
-                yield name, red(str(error))
+                yield name, red(str(error), "Fix that, then check again.")
+        if not self.sender:
+            return
+        stage = Stage(self.cloud, self.project)
+        facts = Facts(stage, CHECKOUT, lambda: self.now, self.sender)
+        for row in IN_THE_DNS:
+            yield row.name, check.look(row, facts)
 
     def _checkout(self) -> Finding:
         self.refusal()
@@ -91,7 +79,7 @@ class Readiness:
         answer = self.cloud.session.client("sts").get_caller_identity()
         date = answer["ResponseMetadata"]["HTTPHeaders"].get("date")
         if not date:
-            return amber("AWS did not say the time")
+            return amber("AWS did not say the time", "Check again.")
         late = (self.now - parsedate_to_datetime(date)).total_seconds()
         if abs(late) <= LATE:
             return green("agrees with AWS's")
@@ -110,49 +98,51 @@ class Readiness:
         caller = self.cloud.session.client("sts").get_caller_identity()["Arn"]
         if caller.endswith(":root"):
             return amber("these credentials are the account's root user's", "Use a user or a role.")
-        denied: list[str] = []
-        for statement in self._statements():
+        denied: dict[str, set[str]] = {}
+        for policy, statement in self._statements():
             answer = iam.simulate_principal_policy(
                 PolicySourceArn=principal(caller),
                 ActionNames=statement["Action"],
                 ResourceArns=statement["Resource"],
                 ContextEntries=statement["Context"],
             )
-            denied += [
-                result["EvalActionName"]
-                for result in answer["EvaluationResults"]
-                if result["EvalDecision"] != "allowed"
-            ]
+            for result in answer["EvaluationResults"]:
+                if result["EvalDecision"] != "allowed":
+                    denied.setdefault(f"{policy}.json", set()).add(result["EvalActionName"])
         if denied:
-            names = ", ".join(sorted(set(denied)))
+            names = ", ".join(sorted(set().union(*denied.values())))
             return red(
-                f"missing: {names}", f"Give these credentials {POLICY.name} of docs/policies."
+                f"missing: {names}",
+                f"Give these credentials {' and '.join(denied)} of docs/policies.",
             )
-        return green("all that docs/policies/deploy.json allows")
+        return green(f"all that {', '.join(self.policies)} of docs/policies allow")
 
-    def _statements(self) -> Iterator[dict[str, Any]]:
-        """Return the policy's statements for this stage, each with resources that it may make."""
+    def _statements(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Return the policies' statements for this stage, each with resources that it may make."""
         partition = self.cloud.session.get_partition_for_region(self.cloud.region)
-        text = POLICY.read_text(encoding="utf-8").replace(
-            "bienvenue-boundary", f"{self._app}-boundary"
-        )
-        for statement in json.loads(text)["Statement"]:
-            resources = statement["Resource"]
-            listed = [resources] if isinstance(resources, str) else resources
-            conditions = statement.get("Condition", {}).values()
-            yield {
-                "Action": statement["Action"],
-                "Resource": [self._example(resource, partition) for resource in listed],
-                "Context": [
-                    {
-                        "ContextKeyName": key,
-                        "ContextKeyValues": [self._example(value, partition)],
-                        "ContextKeyType": "string",
-                    }
-                    for condition in conditions
-                    for key, value in condition.items()
-                ],
-            }
+        for policy in self.policies:
+            text = (POLICIES / f"{policy}.json").read_text(encoding="utf-8")
+            text = text.replace("bienvenue-boundary", f"{self._app}-boundary")
+            for statement in json.loads(text)["Statement"]:
+                yield policy, self._asked(statement, partition)
+
+    def _asked(self, statement: Any, partition: str) -> dict[str, Any]:
+        resources = statement["Resource"]
+        listed = [resources] if isinstance(resources, str) else resources
+        conditions = statement.get("Condition", {}).values()
+        return {
+            "Action": statement["Action"],
+            "Resource": [self._example(resource, partition) for resource in listed],
+            "Context": [
+                {
+                    "ContextKeyName": key,
+                    "ContextKeyValues": [self._example(value, partition)],
+                    "ContextKeyType": "string",
+                }
+                for condition in conditions
+                for key, value in condition.items()
+            ],
+        }
 
     @property
     def _app(self) -> str:
@@ -163,12 +153,13 @@ class Readiness:
         if pattern == "*":
             return pattern
         name = pattern.replace("bienvenue-*", f"{self.project.full_name}-x")
+        name = name.replace("parameter/bienvenue/", f"parameter/{self._app}/")
         parts = name.split(":", 5)
         if parts[0] == "arn" and len(parts) == 6:
             region = self.cloud.region if parts[3] == "*" else parts[3]
             account = self.cloud.account if parts[4] == "*" else parts[4]
             name = ":".join(["arn", partition, parts[2], region, account, parts[5]])
-        return re.sub(r"\*$", "x", name)
+        return re.sub(r"(?<=.)\*", "x", name)
 
     def _boundary(self) -> Finding:
         iam: Any = self.cloud.session.client("iam")
@@ -184,14 +175,21 @@ class Readiness:
         )
 
     def _lambda(self) -> Finding:
-        limit = self.cloud.session.client("lambda").get_account_settings()["AccountLimit"]
-        at_once = limit["ConcurrentExecutions"]
-        if at_once >= AT_ONCE:
-            return green(f"{at_once:,} functions at once")
+        room = concurrency.read(self.cloud.session.client("lambda"), self.project)
+        reserve = concurrency.choose(room, self.project.reserve_of(event_source_mapping.FUNCTION))
+        if reserve:
+            return green(concurrency.words(room, reserve))
+        left = max(room.for_pages(concurrency.FIRST_SHARDS, self._rate()), 0)
+        how, words = concurrency.how_to_raise()
         return amber(
-            f"{at_once} functions at once, in all the account",
-            "Ask for 1,000 in Service Quotas, before many people come: docs/operating.md, Limits.",
+            f"{concurrency.words(room, None)}: {left} are left for pages while it is busy",
+            how,
+            self.cloud.aws(words),
         )
+
+    def _rate(self) -> float:
+        quota = self.cloud.session.client("sesv2").get_account()["SendQuota"]
+        return float(quota["MaxSendRate"])
 
     def _ses(self) -> Finding:
         account = self.cloud.session.client("sesv2").get_account()
@@ -218,42 +216,10 @@ class Readiness:
             dkim = identity["DkimAttributes"]
             how, _ = mail_identity.how_to_verify(self.sender, name, dkim)
             return amber(f"{name} is not verified", how)
-        if not identity.get("MailFromAttributes", {}).get("MailFromDomain"):
-            return amber(
-                f"{name} is verified, but without a MAIL FROM domain, so SPF is Amazon's",
-                "https://docs.aws.amazon.com/ses/latest/dg/mail-from.html",
-            )
         return green(f"{name} is verified")
-
-    def _dmarc(self) -> Finding:
-        domain = self.sender.rpartition("@")[2]
-        if not domain:
-            raise OpsError("not seen: there is no sender")
-        record = f"_dmarc.{domain}"
-        if any(text.lower().startswith("v=dmarc1") for text in self.text_records(record)):
-            return green(f"{record} has a policy")
-        return amber(
-            f"{record} has no policy: mailbox providers trust its mail less",
-            f'Add to the DNS of {domain}: {record}  TXT  "v=DMARC1; p=none"',
-        )
 
 
 def principal(caller: str) -> str:
     """Return the user or role that a ``caller``'s ARN stands for: a session has no policies."""
     session = re.fullmatch(r"arn:([\w-]+):sts::(\d+):assumed-role/([^/]+)/.*", caller)
     return "arn:{}:iam::{}:role/{}".format(*session.groups()) if session else caller
-
-
-def text_records(name: str) -> list[str]:
-    """Return the TXT records of ``name`` in the DNS; none if they cannot be had."""
-    try:
-        answer = dns.resolver.resolve(name, "TXT", lifetime=TIME_TO_RESOLVE)
-    except dns.exception.DNSException:
-        return []
-    return [b"".join(record.strings).decode(errors="replace") for record in answer]
-
-
-def worst(findings: Mapping[str, Finding]) -> Light:
-    """Return the light of the worst finding."""
-    lights = {finding.light for finding in findings.values()}
-    return next(light for light in (Light.RED, Light.AMBER, Light.GREEN) if light in lights)

@@ -11,14 +11,23 @@ import pytest
 from botocore.exceptions import ClientError
 from ministack.core.iam_evaluator import EvalContext, evaluate, parse_policy_document
 
-from ops.deployment import readiness
-from ops.deployment.readiness import POLICY, Finding, Light, Readiness, principal, worst
+from ops.deploy import command, readiness
+from ops.deploy.readiness import POLICIES, Readiness, principal
+from ops.deployment.deploy import Options
+from ops.deployment.event_bus import Wish
+from ops.doctor.check import Finding, Light, worst
 from ops.stage.cloud import Cloud
 from ops.stage.errors import DeployError
 from ops.stage.project import Project
+from tests.ops.doctor.world import ALIASES, RECORDS, SERVERS, set_up_dns
 
 NOW = datetime(2026, 11, 26, 9, tzinfo=timezone.utc)
 SENDER = "hello@example.org"
+
+
+def policy(name: str) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((POLICIES / f"{name}.json").read_text(encoding="utf-8"))
+    return content
 
 
 class Missing(ClientError):
@@ -29,11 +38,16 @@ class Missing(ClientError):
 class Account:
     """An account that is ready, until a test says otherwise; it answers questions alone."""
 
-    exceptions = SimpleNamespace(NoSuchEntityException=Missing, NotFoundException=Missing)
+    exceptions = SimpleNamespace(
+        NoSuchEntityException=Missing,
+        NotFoundException=Missing,
+        ResourceNotFoundException=Missing,
+    )
 
     def __init__(self) -> None:
         self.caller = "arn:aws:sts::123456789012:assumed-role/deployer/alexis"
-        self.policy = json.loads(POLICY.read_text(encoding="utf-8"))
+        self.policy = policy("deploy")
+        self.asked = ["deploy"]
         self.late = timedelta()
         self.has_boundary = True
         self.at_once = 1000
@@ -43,10 +57,15 @@ class Account:
         }
         self.identity: dict[str, Any] | None = {
             "VerifiedForSendingStatus": True,
-            "MailFromAttributes": {"MailFromDomain": "mail.example.org"},
-            "DkimAttributes": {"Tokens": ["one"]},
+            "MailFromAttributes": {
+                "MailFromDomain": "bounce.example.org",
+                "MailFromDomainStatus": "SUCCESS",
+            },
+            "DkimAttributes": {"Status": "SUCCESS", "SigningEnabled": True, "Tokens": ["one"]},
         }
-        self.records = {"_dmarc.example.org": ["v=DMARC1; p=reject"]}
+        self.records = dict(RECORDS)
+        self.servers = dict(SERVERS)
+        self.aliases = dict(ALIASES)
         self.refusal: Exception | None = None
 
     def get_caller_identity(self) -> Any:
@@ -90,6 +109,9 @@ class Account:
     def get_account_settings(self) -> Any:
         return {"AccountLimit": {"ConcurrentExecutions": self.at_once}}
 
+    def get_function_concurrency(self, **_: str) -> Any:
+        raise Missing("GetFunctionConcurrency")
+
     def get_account(self) -> Any:
         return self.ses
 
@@ -107,10 +129,15 @@ class Account:
             client=lambda _: self, get_partition_for_region=lambda _: "aws"
         )
         cloud = Cloud(session, "123456789012", "eu-west-3", "{}/{}".format)
-        ready = Readiness(
-            cloud, project, sender, NOW, self.check, lambda name: self.records.get(name, [])
-        )
-        return dict(ready.findings())
+        with pytest.MonkeyPatch.context() as patch:
+            set_up_dns(patch, self.records, self.servers, self.aliases)
+            ready = Readiness(cloud, project, sender, NOW, self.check, self.asked)
+            return dict(ready.findings())
+
+
+def test_dmarc_is_looked_up_before_ses_knows_the_sender(account: Account, project: Project) -> None:
+    account.identity = None
+    assert account.findings(project)["DMARC"].text.startswith("DKIM aligned")
 
 
 @pytest.fixture
@@ -122,8 +149,8 @@ def account(monkeypatch: pytest.MonkeyPatch) -> Account:
 def test_an_account_that_is_ready_is_green_all_over(account: Account, project: Project) -> None:
     findings = account.findings(project)
     assert {finding.light for finding in findings.values()} == {Light.GREEN}, findings
-    assert len(findings) == 9
-    assert worst(findings) is Light.GREEN
+    assert list(findings)[-5:] == ["Sender", "DKIM", "MAIL FROM", "SPF", "DMARC"]
+    assert worst([*findings.values()]) is Light.GREEN
 
 
 def test_each_missing_permission_is_named(account: Account, project: Project) -> None:
@@ -134,6 +161,46 @@ def test_each_missing_permission_is_named(account: Account, project: Project) ->
     finding = account.findings(project)["Permissions"]
     assert finding.light is Light.RED
     assert finding.text == "missing: dynamodb:CreateTable, iam:PassRole"
+
+
+@pytest.mark.parametrize("name", ["deploy-events", "client-limit", "domain"])
+def test_what_an_option_needs_is_asked_for_as_well(
+    account: Account, project: Project, name: str
+) -> None:
+    account.asked.append(name)
+    finding = account.findings(project)["Permissions"]
+    assert (finding.light, f"{name}.json of docs" in finding.fix) == (Light.RED, True)
+    account.policy["Statement"] += policy(name)["Statement"]
+    finding = account.findings(project)["Permissions"]
+    assert (finding.light, finding.text) == (
+        Light.GREEN,
+        f"all that deploy, {name} of docs/policies allow",
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "policies"),
+    [
+        (Options(), []),
+        (Options(per_ip_rate=30), ["client-limit"]),
+        (Options(per_ip_rate=0, domain=""), []),
+        (Options(domain="hello.example.org"), ["domain"]),
+        (Options(mail_from_domain="bounce.example.org"), ["domain"]),
+        (Options(events=Wish(is_on=True)), ["deploy-events"]),
+        (Options(events=Wish(webhook="https://example.org")), ["deploy-events"]),
+    ],
+)
+def test_each_option_has_its_policy(
+    project: Project, options: Options, policies: list[str]
+) -> None:
+    assert command._policies(project, options) == ["deploy", *policies]
+
+
+def test_a_stage_with_events_and_a_domain_needs_their_policies(project: Project) -> None:
+    project.record({"EVENT_BUS": "bienvenue-prod"}, {})
+    project.note_domain({"name": "hello.example.org"})
+    assert command._policies(project, Options()) == ["deploy", "deploy-events", "domain"]
+    assert command._policies(project, Options(events=Wish(is_on=False))) == ["deploy", "domain"]
 
 
 def refuse(account: Account) -> None:
@@ -173,11 +240,24 @@ def be_unverified(account: Account) -> None:
 
 
 def have_no_mail_from(account: Account) -> None:
-    account.identity = {"VerifiedForSendingStatus": True}
+    assert account.identity
+    del account.identity["MailFromAttributes"]
+
+
+def lose_mail_server(account: Account) -> None:
+    account.servers = {}
+
+
+def lose_spf(account: Account) -> None:
+    del account.records["bounce.example.org"]
+
+
+def lose_dkim(account: Account) -> None:
+    account.aliases = {"one._domainkey.example.org": "one.old.amazonses.com"}
 
 
 def have_no_dmarc(account: Account) -> None:
-    account.records = {"_dmarc.example.org": ["v=spf1"]}
+    account.records["_dmarc.example.org"] = ["v=spf1"]
 
 
 @pytest.mark.parametrize(
@@ -188,12 +268,19 @@ def have_no_dmarc(account: Account) -> None:
         (use_root, "Permissions", Light.AMBER, "root user's"),
         (lose_boundary, "Boundary", Light.AMBER, "aws iam create-policy --policy-name bienvenue-"),
         (be_new, "Lambda", Light.AMBER, "10 functions at once"),
+        (be_new, "Lambda", Light.AMBER, "3 are left for pages"),
         (be_in_the_sandbox, "SES", Light.AMBER, "in its sandbox"),
         (be_paused, "SES", Light.RED, "paused"),
         (have_no_identity, "Sender", Light.AMBER, "the deploy makes one"),
         (be_unverified, "Sender", Light.AMBER, "one.dkim.zone"),
-        (have_no_mail_from, "Sender", Light.AMBER, "without a MAIL FROM domain"),
-        (have_no_dmarc, "DMARC", Light.AMBER, 'TXT  "v=DMARC1; p=none"'),
+        (have_no_identity, "DKIM", Light.GREY, "SES has no identity"),
+        (be_unverified, "DKIM", Light.AMBER, "lacks 1 DKIM record"),
+        (lose_dkim, "DKIM", Light.AMBER, "one._domainkey.example.org  CNAME  one.dkim.amazonses"),
+        (have_no_mail_from, "MAIL FROM", Light.AMBER, "SES's own"),
+        (have_no_mail_from, "SPF", Light.GREY, "there is no MAIL FROM domain"),
+        (lose_mail_server, "MAIL FROM", Light.AMBER, "MX   10 feedback-smtp.eu-west-3."),
+        (lose_spf, "SPF", Light.AMBER, 'TXT  "v=spf1 include:amazonses.com ~all"'),
+        (have_no_dmarc, "DMARC", Light.AMBER, 'TXT  "v=DMARC1; p=none'),
     ],
 )
 def test_what_is_not_ready_is_said_with_its_fix(
@@ -202,8 +289,10 @@ def test_what_is_not_ready_is_said_with_its_fix(
     change(account)
     findings = account.findings(project)
     assert findings[name].light is light
-    assert words in f"{findings[name].text} {findings[name].fix}"
-    assert worst(findings) is light
+    finding = findings[name]
+    assert words in f"{finding.text} {finding.fix} {finding.command}"
+    others = [one.light for other, one in findings.items() if other != name]
+    assert light is Light.GREY or Light.RED not in others
 
 
 def test_a_first_deploy_without_a_sender_is_not_ready(account: Account, project: Project) -> None:
@@ -220,7 +309,7 @@ def test_an_error_in_one_check_does_not_end_the_others(account: Account, project
     account.simulate_principal_policy = refused  # type: ignore[method-assign]
     findings = account.findings(project)
     assert "may not SimulatePrincipalPolicy" in findings["Permissions"].text
-    assert len(findings) == 9
+    assert len(findings) == 12
 
 
 def test_a_session_is_asked_about_by_its_role() -> None:
