@@ -29,7 +29,7 @@ service = wiring.Service(session, stage, templates, lambda: now())
 answers = Answers(stage, templates)
 form = forms.SignUpForm.of(stage, templates.languages)
 site = Site(app, answers)
-challenge = wiring.make_challenge(stage, service, answers, site)
+challenge = wiring.make_challenge(os.environ, stage, service, answers, site)
 clicks = Clicks(answers, lambda: service.users)
 
 

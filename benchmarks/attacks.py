@@ -1,11 +1,11 @@
 """Attacks on the local cloud, and what honest people see meanwhile.
 
 ``python -m benchmarks.attacks --before COMMIT`` deploys a checkout for each row of its table, sends
-the attack, and counts the mails that it caused. An honest person signs up each half second. As
-root, since the attack on refusing domains needs a name server of its own.
+the attack, and counts the mails that it caused. An honest person signs up each half second.
 """
 
 import json
+import secrets
 import statistics
 import threading
 import time
@@ -14,22 +14,37 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
 import altcha
-import boto3
 import click
 import urllib3
 
 from benchmarks import name_server, packages
 from benchmarks.name_server import REFUSING
-from benchmarks.packages import Deployed
+from tests.e2e import limited
 
 SCRATCH = packages.CHECKOUT / "build" / "attacks"
 HONEST_EVERY = 0.5  # seconds
 PATIENCE = 60.0
+OWED = ("owed", "sending")
 
+ATTACKER = "127.0.0.2"
+"""Each client of a stage with a limit by client has an address of its own, as on Linux it may."""
 HTTP = urllib3.PoolManager(maxsize=64, timeout=30, retries=False)
+
+
+class Target(Protocol):
+    """A deployed stage: the address before ``/users``, the users' table, the cloud's clients."""
+
+    @property
+    def api(self) -> str: ...
+
+    @property
+    def table(self) -> str: ...
+
+    def client(self, service: str) -> Any: ...
 
 
 @dataclass(frozen=True)
@@ -40,8 +55,6 @@ class Attack:
     emails: Sequence[str]
     rate: float = 0
     bounces: bool = False
-    gives_up_after: float = 0
-    """The seconds after which AWS WAF would refuse all of it; 0 for never."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +66,34 @@ class Row:
     settings: dict[str, str] = field(default_factory=dict)
     throttle: tuple[float, int] | None = None
     is_before: bool = False
+    limits_clients: bool = False
+    """It is deployed with ``--per-ip-rate 30``, and has the throttle of every deploy."""
+
+
+@dataclass
+class Visit:
+    """An honest sign-up: when it was sent, how it was answered and after how many seconds."""
+
+    at: float
+    status: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Result:
+    """What got through of an attack, and what honest people saw meanwhile, by their address."""
+
+    answers: Counter[int]
+    mails: int
+    """How many of the attack's addresses were mailed: one mail each, since one minute is short."""
+    visits: dict[str, Visit]
+    waits: dict[str, float]
+    """After how many seconds honest people were mailed, if they were."""
+
+    @property
+    def taken(self) -> int:
+        """How many honest people were answered 202."""
+        return sum(visit.status == 202 for visit in self.visits.values())
 
 
 def spellings(count: int) -> Iterator[str]:
@@ -76,7 +117,6 @@ ONE_CLIENT = Attack(
     [f"victim{n}@example.com" for n in range(6000)],
     rate=200,
 )
-BEHIND_WAF = Attack(ONE_CLIENT.name, ONE_CLIENT.emails, rate=200, gives_up_after=10)
 
 ROWS = (
     Row("before: none", ONE_MAILBOX, is_before=True),
@@ -85,7 +125,7 @@ ROWS = (
     Row("CHECK_DOMAIN=true", INVENTED, {"CHECK_DOMAIN": "true"}),
     Row("before: 50 a second", ONE_CLIENT, throttle=(50, 100), is_before=True),
     Row("5 sign-ups a second", ONE_CLIENT, throttle=(5, 20)),
-    Row("… and --per-ip-rate, modelled", BEHIND_WAF, throttle=(5, 20)),
+    Row("the same and --per-ip-rate 30", ONE_CLIENT, limits_clients=True),
     Row("CHALLENGE=altcha, nothing else", ONE_CLIENT, {"CHALLENGE": "altcha"}, (50, 100)),
 )
 
@@ -104,54 +144,67 @@ def attack(before: str, only: tuple[str, ...]) -> None:
         "| honest: taken | answer, median | slowest | mailed after |"
     )
     click.echo("|---|---|---|---|---|---|---|---|---|---|")
-    with name_server.running():
-        for number, row in enumerate(ROWS):
-            if only and not any(part in row.gates for part in only):
-                continue
-            checkout = former if row.is_before else packages.CHECKOUT
-            state = SCRATCH / f"row{number}-{int(time.time())}"
-            state.mkdir(parents=True)
-            alone = name_server.seen_by_one(state)
-            with packages.deployed(checkout, state, row.settings, alone) as stack:
-                click.echo(run(stack, row))
+    for number, row in enumerate(ROWS):
+        if only and not any(part in row.gates for part in only):
+            continue
+        state = SCRATCH / f"row{number}-{int(time.time())}"
+        state.mkdir(parents=True)
+        click.echo(line(row, try_out(row, former if row.is_before else packages.CHECKOUT, state)))
 
 
-def run(stack: Deployed, row: Row) -> str:
+def try_out(row: Row, checkout: Path, state: Path) -> Result:
+    """Return what a row's attack does to its stage."""
+    if row.limits_clients:
+        with limited.running(state) as stage:
+            return run(stage, row.attack, are_apart=True)
+    with name_server.running() as port, packages.deployed(checkout, state, row.settings) as stack:
+        if "CHECK_DOMAIN" in row.settings:
+            name_server.have_functions_ask(stack.client("lambda"), port, state)
+        if row.throttle:
+            throttle(stack, *row.throttle)
+        return run(stack, row.attack, solves="CHALLENGE" in row.settings)
+
+
+def line(row: Row, result: Result) -> str:
     """Return the table's line of one attack."""
-    if row.throttle:
-        throttle(stack, *row.throttle)
-    over = threading.Event()
-    with ThreadPoolExecutor(40) as threads:
-        honest = threads.submit(be_honest, stack, "CHALLENGE" in row.settings, over)
-        postmaster = threads.submit(bounce, stack, over) if row.attack.bounces else None
-        answers = strike(stack, row.attack, threads)
-        over.set()
-        visits = honest.result()
-        if postmaster:
-            postmaster.result()
-    mailed = wait_for_mails(stack, visits)
-    items = users(stack)
-    strangers = set(row.attack.emails)
-    # An address gets one mail at most here: nobody signs up twice within a minute.
-    mails = sum("message_id" in item and item["email"]["S"] in strangers for item in items)
-    taken = [visit for visit in visits.values() if visit.status == 202]
-    seconds = [visit.seconds for visit in visits.values()]
-    waits = sorted(mailed.values())
+    seconds = [visit.seconds for visit in result.visits.values()]
+    waits = sorted(result.waits.values())
     after = f"{statistics.median(waits):.1f} s" if waits else "not at all"
-    if len(waits) < len(taken):
-        after += f", {len(taken) - len(waits)} of {len(taken)} not within {PATIENCE:.0f} s"
+    if len(waits) < result.taken:
+        after += f", {result.taken - len(waits)} of {result.taken} not within {PATIENCE:.0f} s"
     refused = ", ".join(
-        f"{n} of {status}" for status, n in sorted(answers.items()) if status != 202
+        f"{n} of {status}" for status, n in sorted(result.answers.items()) if status != 202
     )
     return (
-        f"| {row.attack.name} | {row.gates} | {sum(answers.values()):,} | {answers[202]:,} "
-        f"| {refused or '0'} | {mails:,} | {len(taken)} of {len(visits)} "
+        f"| {row.attack.name} | {row.gates} | {sum(result.answers.values()):,} "
+        f"| {result.answers[202]:,} | {refused or '0'} | {result.mails:,} "
+        f"| {result.taken} of {len(result.visits)} "
         f"| {statistics.median(seconds) * 1000:.0f} ms | {max(seconds):.2f} s | {after} |"
     )
 
 
-def throttle(stack: Deployed, rate: float, burst: int) -> None:
-    gateway = boto3.client("apigateway", **stack.credentials)  # type: ignore[call-overload]
+def run(stack: Target, attack: Attack, *, solves: bool = False, are_apart: bool = False) -> Result:
+    """Return what an attack does to a stage.
+
+    Honest people solve challenges if they must. If clients ``are_apart``, all have addresses.
+    """
+    over = threading.Event()
+    with ThreadPoolExecutor(40) as threads:
+        honest = threads.submit(be_honest, stack, over, solves=solves, are_apart=are_apart)
+        postmaster = threads.submit(bounce, stack, over) if attack.bounces else None
+        answers = strike(stack, attack, threads, are_apart=are_apart)
+        over.set()
+        visits = honest.result()
+        if postmaster:
+            postmaster.result()
+    waits = wait_for_mails(stack, attack, visits)
+    strangers = set(attack.emails)
+    mailed = (item for item in users(stack) if "message_id" in item)
+    return Result(answers, sum(item["email"]["S"] in strangers for item in mailed), visits, waits)
+
+
+def throttle(stack: Target, rate: float, burst: int) -> None:
+    gateway = stack.client("apigateway")
     (api,) = gateway.get_rest_apis()["items"]
     gateway.update_stage(
         restApiId=api["id"],
@@ -163,54 +216,55 @@ def throttle(stack: Deployed, rate: float, burst: int) -> None:
     )
 
 
-def strike(stack: Deployed, attack: Attack, threads: ThreadPoolExecutor) -> Counter[int]:
+def strike(
+    stack: Target, attack: Attack, threads: ThreadPoolExecutor, *, are_apart: bool
+) -> Counter[int]:
     """Send the attack, and return how many answers had each status."""
+    http = connections(ATTACKER) if are_apart else HTTP
     started = time.monotonic()
 
     def send(number: int, email: str) -> int:
         if attack.rate:
             time.sleep(max(0.0, started + number / attack.rate - time.monotonic()))
-        if attack.gives_up_after and time.monotonic() - started > attack.gives_up_after:
-            return 429  # AWS WAF answers, and the API never sees it
-        return post(stack, "/users", {"email": email}).status
+        # An attacker may write this header as they like, so no gate may believe it.
+        forged = {"X-Forwarded-For": f"203.0.113.{number % 256}"}
+        return post(stack, "/users", {"email": email}, http, forged).status
 
     return Counter(threads.map(send, range(len(attack.emails)), attack.emails))
 
 
-@dataclass
-class Visit:
-    """An honest sign-up: when it was sent, how it was answered and after how many seconds."""
-
-    at: float
-    status: int
-    seconds: float
-
-
-def be_honest(stack: Deployed, solves: bool, over: threading.Event) -> dict[str, Visit]:
+def be_honest(
+    stack: Target, over: threading.Event, *, solves: bool, are_apart: bool
+) -> dict[str, Visit]:
     """Sign up one person after the other until the attack is over."""
     visits: dict[str, Visit] = {}
+    crowd = secrets.token_hex(3)
     while not over.wait(HONEST_EVERY):
-        email = f"honest{len(visits)}@example.net"
+        number = len(visits)
+        http = connections(f"127.0.{1 + number // 250}.{1 + number % 250}") if are_apart else HTTP
+        email = f"honest{number}-{crowd}@example.net"
         at, started = time.time(), time.monotonic()
         fields = {"email": email, **(solve(stack, email) if solves else {})}
-        status = post(stack, "/users", fields).status
+        status = post(stack, "/users", fields, http).status
         visits[email] = Visit(at, status, time.monotonic() - started)
     return visits
 
 
-def solve(stack: Deployed, email: str) -> dict[str, str]:
+def connections(address: str) -> urllib3.PoolManager:
+    """Return the connections of a client that has an address of its own."""
+    return urllib3.PoolManager(maxsize=64, timeout=30, retries=False, source_address=(address, 0))
+
+
+def solve(stack: Target, email: str) -> dict[str, str]:
     challenge = altcha.Challenge.from_dict(post(stack, "/challenge", {"email": email}).json())
     solution = altcha.solve_challenge(challenge)
     return {"altcha": altcha.Payload(challenge, solution).to_base64()} if solution else {}
 
 
-def bounce(stack: Deployed, over: threading.Event) -> None:
+def bounce(stack: Target, over: threading.Event) -> None:
     """Be SES for refusing domains: report that each mail to them bounced, a second later."""
-    clients: dict[str, Any] = {
-        name: boto3.client(name, **stack.credentials)  # type: ignore[call-overload]
-        for name in ("sns", "dynamodb")
-    }
-    topics = clients["sns"].list_topics()["Topics"]
+    sns = stack.client("sns")
+    topics = sns.list_topics()["Topics"]
     (topic,) = [topic["TopicArn"] for topic in topics if "feedback" in topic["TopicArn"]]
     reported: set[str] = set()
     while not over.wait(0.5):
@@ -219,7 +273,7 @@ def bounce(stack: Deployed, over: threading.Event) -> None:
             if email.endswith(REFUSING) and item["mail"]["S"] == "sent" and link not in reported:
                 reported.add(link)
                 event = json.dumps(bounced(email, link))
-                clients["sns"].publish(
+                sns.publish(
                     TopicArn=topic,
                     Message=event,
                     Subject="Amazon SES",
@@ -246,29 +300,41 @@ def bounced(email: str, link: str) -> dict[str, Any]:
     }
 
 
-def wait_for_mails(stack: Deployed, visits: dict[str, Visit]) -> dict[str, float]:
-    """Return after how many seconds each honest person was mailed, if they were."""
+def wait_for_mails(stack: Target, attack: Attack, visits: dict[str, Visit]) -> dict[str, float]:
+    """Return after how many seconds each honest person was mailed, if they were.
+
+    Wait until nobody's mail is owed, and no longer than PATIENCE.
+    """
     taken = {email for email, visit in visits.items() if visit.status == 202}
+    concerned = taken | set(attack.emails)
     deadline = time.monotonic() + PATIENCE
     mailed: dict[str, float] = {}
-    while taken - mailed.keys() and time.monotonic() < deadline:
-        for item in users(stack):
-            email = item["email"]["S"]
-            if email in taken and item["mail"]["S"] in ("sent", "delivered"):
-                at = datetime.fromisoformat(item["mail_at"]["S"].replace("Z", "+00:00"))
-                mailed[email] = at.timestamp() - visits[email].at
+    is_owed = True
+    while is_owed and time.monotonic() < deadline:
         time.sleep(1)
+        items = {item["email"]["S"]: item for item in users(stack)}
+        is_owed = any(items[email]["mail"]["S"] in OWED for email in concerned & items.keys())
+        for email in taken & items.keys():
+            if items[email]["mail"]["S"] in ("sent", "delivered"):
+                at = datetime.fromisoformat(items[email]["mail_at"]["S"].replace("Z", "+00:00"))
+                mailed.setdefault(email, at.timestamp() - visits[email].at)
     return mailed
 
 
-def users(stack: Deployed) -> list[dict[str, Any]]:
-    dynamodb = boto3.client("dynamodb", **stack.credentials)  # type: ignore[call-overload]
+def users(stack: Target) -> list[dict[str, Any]]:
+    dynamodb = stack.client("dynamodb")
     pages = dynamodb.get_paginator("scan").paginate(TableName=stack.table)
     return [item for page in pages for item in page["Items"]]
 
 
-def post(stack: Deployed, path: str, fields: dict[str, str]) -> urllib3.BaseHTTPResponse:
-    return HTTP.request("POST", stack.api + path, json=fields)
+def post(
+    stack: Target,
+    path: str,
+    fields: dict[str, str],
+    http: urllib3.PoolManager = HTTP,
+    headers: dict[str, str] | None = None,
+) -> urllib3.BaseHTTPResponse:
+    return http.request("POST", stack.api + path, json=fields, headers=headers or {})
 
 
 if __name__ == "__main__":

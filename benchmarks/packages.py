@@ -13,11 +13,14 @@ import stat
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from zipfile import ZipFile
+
+import boto3
 
 CHECKOUT = Path(__file__).parent.parent
 LAMBDA_HAS = ("boto3", "botocore", "s3transfer", "jmespath", "python-dateutil", "six", "urllib3")
@@ -64,6 +67,10 @@ class Deployed:
             "aws_secret_access_key": self.secret_key,
         }
 
+    def client(self, service: str) -> Any:
+        """Return a client of the local cloud."""
+        return boto3.client(service, **self.credentials)  # type: ignore[call-overload]
+
 
 def libraries(folder: Path) -> Path:
     """Link the libraries of Lambda's Python into a folder, so that their bytecode is there too."""
@@ -98,15 +105,14 @@ def deployed(
     checkout: Path,
     state: Path,
     settings: Mapping[str, str] | None = None,
-    before: Sequence[str] = (),
 ) -> Iterator[Deployed]:
     """``checkout`` as `make run` deploys it, for as long as the block lasts.
 
-    ``settings`` are the stage's, and ``before`` is what the command begins with.
+    ``settings`` are the stage's.
     """
     state.mkdir(parents=True, exist_ok=True)
     port = str(_free_ports())
-    command = [*before, sys.executable, "-m", "ops", "run", "--port", port, "--state", str(state)]
+    command = [sys.executable, "-m", "ops", "run", "--port", port, "--state", str(state)]
     if (checkout / "ops" / "run" / "follower.py").exists():  # not in former commits
         command.append("--quiet")
     for name, value in (settings or {}).items():

@@ -46,9 +46,12 @@ def with_result(address: str, result: str, **details: str) -> str:
     return f"{address}?{urlencode([*kept, *ours.items()], safe=',')}{hash_sign}{fragment}"
 
 
-def origin(prefix: str) -> str:
-    """Return what a Content-Security-Policy calls the place of ``prefix``."""
-    parts = urlsplit(prefix)
+def origin(address: str) -> str:
+    """Return the origin of a web address as browsers spell it: no path and no default port.
+
+    Of an app's own address, return its scheme, as a Content-Security-Policy has it.
+    """
+    parts = urlsplit(address)
     web = parts.scheme in _PORTS
     return f"{parts.scheme}://{_netloc(parts)}" if web else f"{parts.scheme}:"
 
@@ -73,8 +76,11 @@ def _web_address(text: str) -> SplitResult | None:
     host = netloc.rpartition(":")[0] if re.search(r":\d+$", netloc) else netloc
     if parts.scheme == "http" and host not in LOOPBACK:
         return None
-    segments = unquote(parts.path).replace("\\", "/").split("/")
-    return None if {".", ".."} & set(segments) or "//" in parts.path else parts
+    # Servers in Java take "..;x" for "..".
+    segments = {
+        segment.partition(";")[0] for segment in unquote(parts.path).replace("\\", "/").split("/")
+    }
+    return None if {".", ".."} & segments or "//" in parts.path else parts
 
 
 def _is_under(wanted: SplitResult, prefix: str) -> bool:

@@ -121,8 +121,8 @@ class Settings:
 
         A page that browsers are sent back to has the form that they came from.
         """
-        returns = (origin_of(url) for url in self.return_urls if url.startswith("http"))
-        return frozenset((origin_of(self.base_url), *self.allowed_origins, *returns))
+        returns = (return_urls.origin(url) for url in self.return_urls if url.startswith("http"))
+        return frozenset((return_urls.origin(self.base_url), *self.allowed_origins, *returns))
 
     @property
     def users_table_arn(self) -> str:
@@ -280,13 +280,6 @@ def _duration(text: str) -> timedelta | None:
     return duration if duration <= LONGEST_TO_REMIND else None
 
 
-def origin_of(url: str) -> str:
-    """Return the origin of ``url`` as browsers spell it: no path and no default port."""
-    parts = urlsplit(url.lower())
-    default = {"https": ":443", "http": ":80"}.get(parts.scheme, "")
-    return f"{parts.scheme}://{parts.netloc.removesuffix(default)}"
-
-
 def _are_domains(text: str) -> bool:
     return all(map(_DOMAIN.fullmatch, text.lower().split()))
 
@@ -319,7 +312,7 @@ def _are_origins(text: str) -> bool:
     """Return True for ``*`` alone, or for origins without paths and default ports."""
     origins = text.lower().split()
     return origins == ["*"] or all(
-        _is_url(origin) and origin == origin_of(origin) for origin in origins
+        _is_url(allowed) and allowed == return_urls.origin(allowed) for allowed in origins
     )
 
 

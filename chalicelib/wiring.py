@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+API = ".app"
+"""How the API's handler ends. All other functions are named after what they do."""
 _CHEAP: Any = {
     "max_pool_connections": MAX_CONCURRENT,
     "user_agent": "bienvenue",  # else each call describes botocore again: 12 % of its work
@@ -231,10 +233,13 @@ def _publish(publish: Callable[[], object]) -> None:
 
 
 def make_challenge(
-    stage: Settings, service: Service, answers: Answers, site: Site
+    env: Mapping[str, str], stage: Settings, service: Service, answers: Answers, site: Site
 ) -> "Challenge | None":
-    """Return the challenge of a stage, with its routes on ``site``; None if it has none."""
-    if stage.challenge == "off":
+    """Return the challenge of a stage, with its routes on ``site``; None if it has none.
+
+    The functions that are no API need none.
+    """
+    if stage.challenge == "off" or not env.get("_HANDLER", API).endswith(API):
         return None
     from chalicelib.web.challenge import Challenge  # not at the top: altcha takes 30 ms
 

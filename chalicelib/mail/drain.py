@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import chain, islice
@@ -11,7 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib.logs import hashed, kind, report_drain
 from chalicelib.mail.clock import Clock
-from chalicelib.mail.limits import Limits
+from chalicelib.mail.limits import BRAKE, Limits
 from chalicelib.mail.mailer import Mailer, Outcome, Run
 from chalicelib.mail.ses import PAUSED, QUOTA, RATE, UNREACHABLE, Account, why_refused
 from chalicelib.users.item import is_being_sent, is_fresh
@@ -74,7 +74,7 @@ class Drain:
         account = self._account()
         why = _why_not(account)
         mailed = seen = misses = 0
-        oldest = ""
+        oldest, is_braked = "", False
         pace = max(account.rate * (1 - KEPT_FOR_FRESH), 0.1)
         size = 1  # the first mail is a probe: it costs little while SES takes nothing
         while batch := list(islice(waiting, size)):
@@ -93,18 +93,23 @@ class Drain:
                 pace = max(pace * SLOWER, SLOWEST)
                 self.clock.pause(1.0)
             misses = misses + 1 if due and run.unreachable == len(due) else 0
-            if run.why not in ("", RATE) or misses == MISSES:
+            if run.why == BRAKE and not is_braked:
+                is_braked = True  # it does not hold welcomes up, which are owed to validated users
+                oldest = oldest or self._oldest(waiting)
+                waiting = self.outbox.owed(started - PATIENCE, only_welcomes=True)
+            if run.why not in ("", RATE, BRAKE) or misses == MISSES:
                 why = run.why or UNREACHABLE
                 break
             size = 1 if misses else min(max(1, int(pace)), MOST_AT_ONCE)
             took = (self.clock.now() - begun).total_seconds()
             self.clock.pause(max(0.0, len(due) / pace - took))
             if self.clock.now() - started >= RUN:
-                oldest = oldest or next((mail.since for mail in waiting), "")
+                oldest = oldest or self._oldest(waiting)
                 break
         since = moment(oldest)
         age = (self.clock.now() - since).total_seconds() if since else 0.0
-        report_drain(log, age, mailed, seen - mailed, why or "none")
+        why = why or (BRAKE if is_braked else "none")
+        report_drain(log, age, mailed, seen - mailed, why)
         return mailed
 
     def _account(self) -> Account:
@@ -137,6 +142,14 @@ class Drain:
                 log.warning("mail still owed user=%s: %s", hashed(owed.email), kind(error))
                 waiting.add(owed.email)
         return due, waiting
+
+    def _oldest(self, waiting: Iterator[Owed]) -> str:
+        """Return since when the first mail in ``waiting`` is owed that still is."""
+        for mail in waiting:
+            due, still_owed = self._look_at([mail])
+            if due or still_owed:
+                return mail.since
+        return ""
 
     def _look_for_unclaimed(self, now: datetime, scanned: str) -> str:
         """Once an hour, put into the index what a 24th of the table owes outside it.

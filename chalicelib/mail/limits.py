@@ -53,25 +53,30 @@ class Limits:
         self._per_day = 10**9 if per_day is None else per_day
         self._per_hour = 10**9 if per_hour is None else per_hour
 
-    def reserve(self, mails: int, now: datetime) -> Grant:
-        """Reserve up to ``mails`` mails of the budget."""
+    def reserve(self, mails: int, now: datetime, *, are_welcomes: bool = False) -> Grant:
+        """Reserve up to ``mails`` mails of the budget.
+
+        The brake is for addresses that were never validated, so it lets welcomes through.
+        """
         day, hour = _day_and_hour(now)
-        outcome = self._take(mails, day, hour)
-        if not outcome.done and "brake" not in outcome.item and not _is_of(outcome.item, day, hour):
+        free = "" if are_welcomes else "attribute_not_exists(brake) AND "
+        outcome = self._take(mails, day, hour, free)
+        is_braked = bool(free) and "brake" in outcome.item
+        if not outcome.done and not is_braked and not _is_of(outcome.item, day, hour):
             if (newer := string(outcome.item, "hour")) > hour:
                 day, hour = newer[:10], newer  # another function's clock is a little ahead
             else:
                 self._turn_over(outcome.item, day, hour)
-            outcome = self._take(mails, day, hour)
+            outcome = self._take(mails, day, hour, free)
         if outcome.done:
             return Grant(mails)
-        if "brake" in outcome.item:
+        if free and "brake" in outcome.item:
             return Grant(0, BRAKE)
         left = min(
             self._per_day - int(number(outcome.item, "day_mails")),
             self._per_hour - int(number(_bucket(outcome.item, hour), "mails")),
         )
-        if 0 < left < mails and self._take(left, day, hour).done:
+        if 0 < left < mails and self._take(left, day, hour, free).done:
             return Grant(left, BUDGET)
         return Grant(0, BUDGET)
 
@@ -103,8 +108,9 @@ class Limits:
             "SET brake = :why, brake_at = :now",
             "attribute_not_exists(brake)",
             {":why": why, ":now": iso(now)},
+            moment="brake_at",
         ).done
-        if applied:
+        if applied:  # the line that its alarm stands on
             log.error("brake: mail is stopped: %s", why)
         return applied
 
@@ -141,11 +147,11 @@ class Limits:
             {":now": iso(now), ":holder": holder, ":scanned": scanned},
         )
 
-    def _take(self, mails: int, day: str, hour: str) -> Any:
+    def _take(self, mails: int, day: str, hour: str, free: str) -> Any:
         return self.table.update(
             _MAIL,
             "SET day_mails = day_mails + :n, hours.#hour.mails = hours.#hour.mails + :n",
-            "attribute_not_exists(brake) AND #day = :day AND attribute_exists(hours.#hour)"
+            f"{free}#day = :day AND attribute_exists(hours.#hour)"
             " AND day_mails <= :day_left AND hours.#hour.mails <= :hour_left",
             {
                 ":n": mails,

@@ -15,13 +15,13 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib.logs import hashed, kind
 from chalicelib.mail.clock import Clock
-from chalicelib.mail.limits import Grant, Limits
+from chalicelib.mail.limits import BRAKE, Grant, Limits
 from chalicelib.mail.message import Mail
 from chalicelib.mail.ses import RATE, UNREACHABLE, Refused, Ses, Undelivered
 from chalicelib.users import codes, tokens
 from chalicelib.users.email_address import AddressError
-from chalicelib.users.item import is_claimable, is_fresh, is_owners, kind_of
-from chalicelib.users.mailboxes import MAX_MAILS, Mailboxes, Room
+from chalicelib.users.item import MAX_MAILS, is_claimable, is_fresh, is_owners, kind_of
+from chalicelib.users.mailboxes import Mailboxes, Room
 from chalicelib.users.moments import iso
 from chalicelib.users.outbox import Claim, Outbox
 from chalicelib.users.people import MailKind
@@ -138,14 +138,9 @@ class Mailer:
 
     def send(self, images: Sequence[Item], run: Run) -> None:
         """Send the mail that ``images`` owe, within the budget; ``run`` has the outcomes."""
-        granted = 0
-        if not run.why:
-            grant = self._reserve(len(images))
-            granted = grant.mails
-            if granted == 0:
-                run.why = grant.why
-        taken, left = images[:granted], images[granted:]
-        run.outcomes.update((image["email"]["S"], Outcome.PUT_OFF) for image in left)
+        begun = self.clock.now()
+        taken, why = ((), run.why) if run.why else self._granted(images, begun)
+        run.outcomes.update((image["email"]["S"], Outcome.PUT_OFF) for image in images)
         if taken:
             size = min(len(taken), MAX_CONCURRENT)
             with ThreadPoolExecutor(size, initializer=_on_one_processor) as pool:
@@ -155,7 +150,8 @@ class Mailer:
                     for image, outcome in zip(taken, outcomes, strict=True)
                 )
             may_have_left = run.count(Outcome.SENT) + run.count(Outcome.IN_DOUBT)
-            self._give_back(len(taken) - may_have_left)
+            self._give_back(len(taken) - may_have_left, begun)
+        run.why = run.why or why
 
     def _mail(self, image: Item, run: Run) -> Outcome:
         email = image["email"]["S"]
@@ -284,18 +280,31 @@ class Mailer:
             log.warning("mail still owed user=%s: %s", hashed(email), kind(error))
             run.outcomes[email] = Outcome.STILL_OWED
 
-    def _reserve(self, mails: int) -> Grant:
+    def _granted(self, images: Sequence[Item], now: datetime) -> tuple[Sequence[Item], str]:
+        """Return the images whose mail may go out, and why no other mail may.
+
+        The brake is for addresses that were never validated: welcomes go out.
+        """
+        grant = self._reserve(len(images), now)
+        if grant.why != BRAKE:
+            return images[: grant.mails], "" if grant.mails else grant.why
+        welcomes = [image for image in images if kind_of(image) is MailKind.WELCOME]
+        if welcomes:
+            grant = self._reserve(len(welcomes), now, are_welcomes=True)
+        return welcomes[: grant.mails], BRAKE if grant.mails else grant.why
+
+    def _reserve(self, mails: int, now: datetime, *, are_welcomes: bool = False) -> Grant:
         """Reserve mails of the budget. If the table of limits fails, mail does not wait for it."""
         try:
-            return self.limits.reserve(mails, self.clock.now())
+            return self.limits.reserve(mails, now, are_welcomes=are_welcomes)
         except (ClientError, BotoCoreError) as error:
             log.error("no budget: %s", kind(error))
             return Grant(mails)
 
-    def _give_back(self, mails: int) -> None:
+    def _give_back(self, mails: int, reserved_at: datetime) -> None:
         if mails > 0:
             with suppress(ClientError, BotoCoreError):  # the budget is then a little smaller
-                self.limits.give_back(mails, self.clock.now())
+                self.limits.give_back(mails, reserved_at)
 
 
 def _log_mistake(user: str, error: Exception) -> None:

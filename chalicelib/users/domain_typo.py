@@ -29,23 +29,15 @@ _PROVIDERS = {
 _BIG = frozenset(f"{name}.{end}" for name, ends in _PROVIDERS.items() for end in ends.split())
 # One letter away from a big one, and another provider's or a known one's own domain.
 _REAL = frozenset(("mail.com", "email.com", "ymail.com", "fmail.com", "hotmail.ca", "outlook.be"))
+_CUT_SHORT = ("co", "cm", "om")
+"""What is left of ``com`` without a letter: each is an ending that exists."""
 # Further away than one letter, or with an ending that exists.
 _TABLE = {
-    "gmail.co": "gmail.com",
-    "gmail.cm": "gmail.com",
-    "gmail.om": "gmail.com",
     "gmail.net": "gmail.com",
     "gmail.fr": "gmail.com",
     "gmal.co": "gmail.com",
     "gmaill.co": "gmail.com",
-    "googlemail.co": "googlemail.com",
-    "hotmail.co": "hotmail.com",
-    "hotmail.cm": "hotmail.com",
     "hotmial.fr": "hotmail.fr",
-    "yahoo.co": "yahoo.com",
-    "yahoo.cm": "yahoo.com",
-    "outlook.co": "outlook.com",
-    "icloud.co": "icloud.com",
     "icloud.fr": "icloud.com",
 }
 
@@ -62,6 +54,8 @@ def suggest(email: str) -> str:
 @lru_cache(REMEMBERED)
 def _nearest(domain: str) -> str:
     name, _, end = domain.partition(".")
+    if end in _CUT_SHORT and f"{name}.com" in _BIG:
+        return f"{name}.com"
     return next(
         (
             f"{big}.{end}"

@@ -17,11 +17,12 @@ from chalicelib.users.table import Item, Raw, attribute, mapping, number, string
 LINK_LIFE = timedelta(hours=24)  # NIST SP 800-63A-4: at most 24 h; WCAG 2.2.1 exempts over 20 h
 CODE_LIFE = timedelta(minutes=15)
 UNVALIDATED_LIFE = timedelta(days=7)
+"""How long a sign-up that is not confirmed is kept once its mail has been tried."""
 BOUNCE_LIFE = timedelta(days=90)
 LEASE = timedelta(minutes=5)
 """How long a claim is left alone. SES reports what it took within seconds."""
 WINDOW = timedelta(hours=24)
-"""The time in which MAX_MAILS are counted."""
+"""The time in which mails are counted: MAX_MAILS of an address, and of a mailbox. It rolls."""
 MAX_MAILS = 5
 MAX_LINKS = 5
 MAX_COUNT = 1_000_000
@@ -72,9 +73,44 @@ def event_owed(kind: str, now: datetime, **facts: str) -> tuple[str, dict[str, A
     return change, {":event": "owed", ":no_events": [], ":owed_events": [entry]}
 
 
-def slot(email: str) -> str:
+def slots(*, of_welcomes: bool = False) -> list[str]:
+    """Return the parts of the index of owed mail. Welcomes have their own: no brake stops them."""
+    return [f"{'w' if of_welcomes else ''}{number:02}" for number in range(SLOTS)]
+
+
+def slot(email: str, *, is_welcome: bool = False) -> str:
     """Return the part of the index of owed mail that an item belongs to."""
-    return f"{crc32(email.encode(errors='surrogatepass')) % SLOTS:02}"
+    return slots(of_welcomes=is_welcome)[crc32(email.encode(errors="surrogatepass")) % SLOTS]
+
+
+def owing(
+    email: str, now: datetime, *, since: str = "", is_welcome: bool = False
+) -> tuple[str, dict[str, Any]]:
+    """Return what a transition sets so that a mail is owed, and the values.
+
+    It is owed ``since`` a moment in ISO 8601, if not since ``now``.
+    """
+    values = {
+        ":owed": "owed",
+        ":now": iso(now),
+        ":slot": slot(email, is_welcome=is_welcome),
+        ":owed_at": since or iso(now),
+    }
+    return "mail = :owed, mail_at = :now, owed = :slot, owed_at = :owed_at", values
+
+
+LOSES_NO_LIFE = "(attribute_exists(created_at) OR attribute_not_exists(expires_at))"
+"""The condition that a transition may remove ``expires_at``: another program has not set it."""
+
+
+def has_life_of_another(item: Item) -> bool:
+    """Return True if the item has a time to live that another program gave it."""
+    return is_put_by_another(item) and "expires_at" in item
+
+
+def may_expire(item: Item) -> bool:
+    """Return True if the item is a sign-up's that has not been confirmed."""
+    return "created_at" in item and "validated_at" not in item
 
 
 def is_put_by_another(item: Item) -> bool:
@@ -122,7 +158,7 @@ def is_being_sent(item: Item) -> bool:
 
 def may_be_reminded(item: Item) -> bool:
     """Return True if the item is a sign-up's whose user was never reminded."""
-    return "created_at" in item and "validated_at" not in item and "reminded_at" not in item
+    return may_expire(item) and "reminded_at" not in item
 
 
 def kind_of(item: Item) -> MailKind:
@@ -168,12 +204,16 @@ def is_live(link: Item | None, now: datetime) -> bool:
     return link is not None and number(link, "expires") > epoch(now)
 
 
-def live_links(item: Item, now: datetime) -> dict[str, Raw]:
-    """Return the item's live links, the newest MAX_LINKS - 1 of them: one more is to come."""
+def kept_links(item: Item, now: datetime) -> dict[str, Raw]:
+    """Return the item's live links, and the one that expired last: its click is answered so.
+
+    These are MAX_LINKS - 1 at most, as one more is to come. Links that were never mailed go.
+    """
     links = _entries(item, "links")
-    live = [key for key in links if is_live(links[key], now)]
-    newest = sorted(live, key=lambda key: number(links[key], "expires"))[1 - MAX_LINKS :]
-    return {key: Raw({"M": links[key]}) for key in newest}
+    mailed = [key for key in links if number(links[key], "expires") > 0]
+    newest = sorted(mailed, key=lambda key: number(links[key], "expires"))[1 - MAX_LINKS :]
+    expired = [key for key in newest if not is_live(links[key], now)]
+    return {key: Raw({"M": links[key]}) for key in newest if key not in expired[:-1]}
 
 
 def all_links(item: Item) -> dict[str, Raw]:

@@ -8,20 +8,17 @@ import hashlib
 import hmac
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
 
 from chalicelib.users import email_address
+from chalicelib.users.item import MAX_MAILS, WINDOW
 from chalicelib.users.moments import epoch, iso
 from chalicelib.users.table import Table, mapping, string
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
-
-WINDOW = timedelta(hours=24)
-"""The time in which the mails of a mailbox are counted. It rolls."""
-MAX_MAILS = 5
 
 _MAILS = tuple(f"mail_{n}" for n in range(1, MAX_MAILS + 1))
 """The attributes of the latest mails, the newest first."""

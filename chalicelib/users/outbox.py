@@ -19,7 +19,6 @@ from chalicelib.users.item import (
     LEASE,
     LINK_LIFE,
     RESERVED,
-    SLOTS,
     UNVALIDATED_LIFE,
     all_links,
     counted,
@@ -28,12 +27,15 @@ from chalicelib.users.item import (
     is_claimable,
     is_put_by_another,
     is_reminder_due,
+    kept_links,
     kind_of,
     link_of,
-    live_links,
     may_be_reminded,
+    may_expire,
+    owing,
     sign_up_of,
     slot,
+    slots,
     version,
 )
 from chalicelib.users.moments import epoch, iso
@@ -48,8 +50,10 @@ log = logging.getLogger(__name__)
 INDEX = "owed"
 SUPPRESSED_LIFE = timedelta(days=14)
 MAX_ERROR_LENGTH = 500
+_TRIES = 3
+"""How often an item may change while the sending of its mail ends."""
 
-_THIS_CLAIM = "mail = :sending AND mail_link = :link"
+_MAY_EXPIRE = "attribute_exists(created_at) AND attribute_not_exists(validated_at)"
 _NOT_OWED = ", ".join(INDEXED)
 
 OVERDUE = (
@@ -74,13 +78,39 @@ class Claim(NamedTuple):
     """A mail that this process alone may send until the lease ends.
 
     ``link_hash`` names the claim. ``takes_code`` is False if no browser waits for the code: for
-    items that another program put, and for reminders.
+    items that another program put, and for reminders. ``may_expire`` is False for these items, too,
+    and for welcomes: once the mail has been tried, sign-ups that nobody confirms get their end.
     """
 
     user: User
     link_hash: str
     takes_code: bool
     kind: MailKind = MailKind.LINK
+    may_expire: bool = True
+
+
+class _Seen(NamedTuple):
+    """What an item says of how the sending of its mail ends.
+
+    ``mail`` is the state that ends. With ``waits`` the item waits in the index for its reminder.
+    With ``expires`` it gets the end that it cannot have while a mail is owed.
+    """
+
+    mail: str
+    waits: bool
+    expires: bool
+
+    @classmethod
+    def of(cls, item: Item) -> "_Seen":
+        mail = string(item, "mail")
+        return cls(mail, "remind_at" in item, mail == "sending" and may_expire(item))
+
+    @property
+    def condition(self) -> str:
+        same = f"mail = :seen AND attribute_{'' if self.waits else 'not_'}exists(remind_at)"
+        if self.mail != "sending":
+            return same
+        return f"{same} AND {_MAY_EXPIRE}" if self.expires else f"{same} AND NOT ({_MAY_EXPIRE})"
 
 
 class Owed(NamedTuple):
@@ -141,14 +171,14 @@ class Outbox:
         if ticket:
             link["ticket"] = ticket
         count, window_at = counted(image, now)
-        kept = all_links(image) if is_welcome else live_links(image, now)
+        kept = all_links(image) if is_welcome else kept_links(image, now)
         same_version, values = version(image)
         values |= {
             ":sending": "sending",
             ":now": iso(now),
             ":link": link_hash,
             ":links": {**kept, link_hash: link},
-            ":slot": slot(email),
+            ":slot": slot(email, is_welcome=is_welcome),
             ":owed_at": string(image, "owed_at") or iso(now),
         }
         change = (
@@ -161,10 +191,8 @@ class Outbox:
         change += self._mark(kind, image, now, values)
         if string(image, "resend_of"):  # so that a released claim is made again with the same words
             change += ", resend_of = :link"
-        if "expires_at" in image and not is_put_by_another(image):
-            change += ", expires_at = :expires_at"
-            values[":expires_at"] = epoch(now + UNVALIDATED_LIFE)
         names: dict[str, str] = {}
+        removed = [] if is_put_by_another(image) else ["expires_at"]  # it is kept while it is owed
         takes_code = bool(ticket and code_hash) and kind is MailKind.LINK
         if takes_code:
             code = {
@@ -173,9 +201,13 @@ class Outbox:
                 "expires": epoch(now + CODE_LIFE),
                 "tries": 0,
             }
-            change += _add_code(image, ticket, code, now, values, names)
+            assigned, dead = _add_code(image, ticket, code, now, values, names)
+            change += assigned
+            removed += dead
         if kind is MailKind.REMINDER:
-            change += " REMOVE remind_at"
+            removed.append("remind_at")
+        if removed:
+            change += f" REMOVE {', '.join(removed)}"
         is_owed = "owed_at = validated_at" if is_welcome else "attribute_not_exists(validated_at)"
         outcome = self.table.update(
             email,
@@ -189,12 +221,15 @@ class Outbox:
             return None
         words = image if said is None else said
         prenom, nom, lang = (string(words, name) for name in ("prenom", "nom", "lang"))
-        return Claim(User(email, prenom, nom, lang), link_hash, takes_code, kind)
+        user = User(email, prenom, nom, lang)
+        return Claim(user, link_hash, takes_code, kind, may_expire(image))
 
     def release(self, claim: Claim, error: str, now: datetime) -> bool:
         """Undo a claim whose mail SES certainly did not take: the mail stays owed."""
         values: dict[str, Any] = {
             ":owed": "owed",
+            ":sending": "sending",
+            ":link": claim.link_hash,
             ":now": iso(now),
             ":error": error[:MAX_ERROR_LENGTH],
             ":past": 0,
@@ -205,26 +240,46 @@ class Outbox:
         if claim.kind is not MailKind.WELCOME:
             change += ", mail_count = mail_count - :one"
             values[":one"] = 1
-        return self._end(claim, change, values, {"#link": claim.link_hash})
+        return self.table.update(
+            claim.user.email,
+            change,
+            "mail = :sending AND mail_link = :link",
+            values,
+            {"#link": claim.link_hash},
+            moment="mail_at",
+        ).done
 
     def sent(self, claim: Claim, message_id: str, now: datetime) -> bool:
         """Record that SES took the claimed mail."""
-        return self.report_sent(claim.user.email, claim.link_hash, message_id, now)
+        return self._end(
+            claim.user.email,
+            claim.link_hash,
+            "sent",
+            {"message_id": message_id},
+            now,
+            ("sending",),
+            may_expire=claim.may_expire,
+        )
 
     def failed(self, claim: Claim, error: str, now: datetime) -> bool:
         """Record that the claimed mail can never be delivered, and why."""
         return self._end(
-            claim,
-            f"SET mail = :failed, mail_at = :now, mail_error = :error REMOVE {_NOT_OWED}",
-            {":failed": "failed", ":now": iso(now), ":error": error[:MAX_ERROR_LENGTH]},
+            claim.user.email,
+            claim.link_hash,
+            "failed",
+            {"mail_error": error[:MAX_ERROR_LENGTH]},
+            now,
+            ("sending",),
+            may_expire=claim.may_expire,
         )
 
     def give_up(self, image: Item, error: str, now: datetime) -> bool:
         """Record that the mail that ``image`` owes is not sent, and why. No claim has been made."""
+        end, values = _end_of_life(image, now)
         return self._settle(
             image,
-            f"SET mail = :failed, mail_at = :now, mail_error = :error REMOVE {_NOT_OWED}",
-            {":failed": "failed", ":error": error[:MAX_ERROR_LENGTH]},
+            f"SET mail = :failed, mail_at = :now, mail_error = :error{end} REMOVE {_NOT_OWED}",
+            {":failed": "failed", ":error": error[:MAX_ERROR_LENGTH], **values},
             now,
         )
 
@@ -233,25 +288,26 @@ class Outbox:
 
         What a stranger said is erased. The item expires as any: the mailbox's own item remembers.
         """
-        change = "SET mail = :refused, mail_at = :now REMOVE "
+        end, values = _end_of_life(image, now)
+        change = f"SET mail = :refused, mail_at = :now{end} REMOVE "
         erased = [name for name in ERASED if name != "expires_at"]
         is_anothers = is_put_by_another(image)
         return self._settle(
             image,
             change + (_NOT_OWED if is_anothers else ", ".join([*erased, "links"])),
-            {":refused": "refused"},
+            {":refused": "refused", **values},
             now,
             {} if is_anothers else RESERVED,
         )
 
     def owe(self, image: Item, now: datetime) -> bool:
-        """Put the mail that ``image`` owes into the index. Raises table.ItemFull."""
-        return self._settle(
-            image,
-            "SET mail = :owed, mail_at = :now, owed = :slot, owed_at = :now",
-            {":owed": "owed", ":slot": slot(string(image, "email"))},
-            now,
-        )
+        """Put the mail that ``image`` owes into the index, and keep the item until it is tried.
+
+        Raises table.ItemFull.
+        """
+        change, values = owing(string(image, "email"), now, since=string(image, "owed_at"))
+        kept = "" if is_put_by_another(image) else " REMOVE expires_at"
+        return self._settle(image, f"SET {change}{kept}", values, now)
 
     def disown(self, image: Item) -> bool:
         """Take an item out of the index that owes nothing, as another program has changed it."""
@@ -265,29 +321,37 @@ class Outbox:
             values,
         ).done
 
-    def owed(self, before: datetime) -> Iterator[Owed]:
+    def owed(self, before: datetime, *, only_welcomes: bool = False) -> Iterator[Owed]:
         """Yield the mail in the index that is owed since before ``before``, oldest first."""
 
-        def of_slot(number: int) -> Iterator[tuple[str, str]]:
+        def of(slot: str) -> Iterator[tuple[str, str]]:
             condition = "owed = :slot AND owed_at < :before"
-            values = {":slot": f"{number:02}", ":before": iso(before)}
+            values = {":slot": slot, ":before": iso(before)}
             for keys in self.table.query(INDEX, condition, values):
                 yield keys["owed_at"]["S"], keys["email"]["S"]
 
-        for since, email in merge(*(of_slot(number) for number in range(SLOTS))):
+        asked = [] if only_welcomes else slots()
+        if self._welcomes:
+            asked += slots(of_welcomes=True)
+        for since, email in merge(*map(of, asked)):
             yield Owed(since, email)
 
     def unclaimed(self, segment: int, segments: int, now: datetime) -> Iterator[Item]:
         """Yield items of a segment of the table that owe a mail but are not in the index.
 
-        Another program put them and their record was lost, or the first edition owed them.
+        Another program put them and their record was lost, or the first edition owed them. Also
+        yield sign-ups that a former version owed with a time to live: they must not expire.
         """
         pages = self.table.client.get_paginator("scan").paginate(
             TableName=self.table.name,
             Segment=segment,
             TotalSegments=segments,
-            ProjectionExpression="email, mail, mail_at",
-            FilterExpression=f"attribute_not_exists(owed) AND {OVERDUE}",
+            ProjectionExpression="email, created_at, mail, mail_at, owed_at",
+            FilterExpression=(
+                "(attribute_not_exists(owed)"
+                " OR attribute_exists(created_at) AND attribute_exists(expires_at))"
+                f" AND {OVERDUE}"
+            ),
             ExpressionAttributeValues=typed_values(overdue(now, now)),
         )
         for page in pages:
@@ -295,33 +359,15 @@ class Outbox:
 
     def report_sent(self, email: str, link_hash: str, message_id: str, now: datetime) -> bool:
         """Record SES's word that it took the mail, where a claim is in doubt."""
-        return self._finish(
-            email,
-            link_hash,
-            "mail = :sent, mail_at = :now, message_id = :id",
-            "mail = :sending",
-            {":sending": "sending", ":sent": "sent", ":now": iso(now), ":id": message_id},
-        )
+        said = {"message_id": message_id}
+        return self._end(email, link_hash, "sent", said, now, ("sending",))
 
     def report_delivered(
         self, email: str, link_hash: str, message_id: str, took_ms: int, now: datetime
     ) -> bool:
         """Record SES's word that the mailbox's server took the mail, after ``took_ms``."""
-        is_recorded = self._finish(
-            email,
-            link_hash,
-            "mail = :delivered, mail_at = :now, message_id = :id, delivered_at = :now"
-            ", delivery_ms = :took",
-            "mail IN (:sending, :sent)",
-            {
-                ":sending": "sending",
-                ":sent": "sent",
-                ":delivered": "delivered",
-                ":now": iso(now),
-                ":id": message_id,
-                ":took": took_ms,
-            },
-        )
+        said = {"message_id": message_id, "delivered_at": iso(now), "delivery_ms": took_ms}
+        is_recorded = self._end(email, link_hash, "delivered", said, now)
         if is_recorded:  # a metric counts the line and takes the time from its field
             extra = {"delivery_ms": took_ms}
             log.info("mail delivered user=%s in %d ms", hashed(email), took_ms, extra=extra)
@@ -331,36 +377,13 @@ class Outbox:
         self, email: str, link_hash: str, message_id: str, reason: str, now: datetime
     ) -> bool:
         """Record that the mailbox's server does not take the mail yet; SES goes on trying."""
-        return self._finish(
-            email,
-            link_hash,
-            "mail = :sent, mail_at = :now, message_id = :id, mail_error = :error",
-            "mail IN (:sending, :sent)",
-            {
-                ":sending": "sending",
-                ":sent": "sent",
-                ":now": iso(now),
-                ":id": message_id,
-                ":error": reason[:MAX_ERROR_LENGTH],
-            },
-        )
+        said = {"message_id": message_id, "mail_error": reason[:MAX_ERROR_LENGTH]}
+        return self._end(email, link_hash, "sent", said, now)
 
     def report_rejected(self, email: str, link_hash: str, reason: str, now: datetime) -> bool:
         """Record that SES took the mail but will not deliver it."""
-        return self.table.update(
-            email,
-            f"SET mail = :failed, mail_at = :now, mail_error = :error REMOVE {_NOT_OWED}",
-            "mail_link = :link AND mail IN (:sending, :sent)",
-            {
-                ":link": link_hash,
-                ":sending": "sending",
-                ":sent": "sent",
-                ":failed": "failed",
-                ":now": iso(now),
-                ":error": reason[:MAX_ERROR_LENGTH],
-            },
-            moment="mail_at",
-        ).done
+        said = {"mail_error": reason[:MAX_ERROR_LENGTH]}
+        return self._end(email, link_hash, "failed", said, now)
 
     def report_verdict(
         self,
@@ -434,22 +457,6 @@ class Outbox:
             moment="mail_at",
         ).done
 
-    def _end(
-        self,
-        claim: Claim,
-        change: str,
-        values: Mapping[str, Any],
-        names: Mapping[str, str] | None = None,
-    ) -> bool:
-        return self.table.update(
-            claim.user.email,
-            change,
-            _THIS_CLAIM,
-            {**values, ":sending": "sending", ":link": claim.link_hash},
-            names,
-            moment="mail_at",
-        ).done
-
     def _mark(self, kind: MailKind, image: Item, now: datetime, values: dict[str, Any]) -> str:
         """Return what a claim notes for reminders and welcomes; empty on a stage without."""
         if kind is MailKind.REMINDER:
@@ -462,35 +469,60 @@ class Outbox:
             change += ", remind_at = :remind_at"
         return change
 
-    def _finish(
+    def _end(
         self,
         email: str,
         link_hash: str,
-        change: str,
-        condition: str,
-        values: Mapping[str, Any],
+        mail: str,
+        said: Mapping[str, object],
+        now: datetime,
+        ends: tuple[str, ...] = ("sent", "sending"),
+        *,
+        may_expire: bool = True,
     ) -> bool:
-        """End the sending of a mail that SES took: it leaves the index, or waits there to remind.
+        """End the sending of a mail: it becomes ``mail``, and the item keeps what was ``said``.
 
-        The item says which of the two. The first update guesses by the stage's setting.
+        A mail that SES took leaves the index, or waits there to remind. The item says which, and if
+        it now gets an end of its own. The first update expects what is most likely.
         """
-        for is_reminded in sorted((False, True), reverse=self._remind_after is not None):
-            assigned = f"SET {change}" + (", owed_at = remind_at" if is_reminded else "")
+        given = {f":{mail}": mail, ":now": iso(now), **{f":{name}": said[name] for name in said}}
+        assigned = "".join(f", {name} = :{name}" for name in said)
+        was = ends[0]
+        seen = _Seen(was, self._remind_after is not None, was == "sending" and may_expire)
+        for _ in range(_TRIES):
+            waits = seen.waits and mail != "failed"
+            change = f"SET mail = :{mail}, mail_at = :now{assigned}"
+            if waits:
+                change += ", owed_at = remind_at"
+            values = {**given, ":link": link_hash, ":seen": seen.mail}
+            if seen.expires:
+                change += ", expires_at = :expires_at"
+                values[":expires_at"] = epoch(now + UNVALIDATED_LIFE)
             removed = [
-                *(() if is_reminded else INDEXED),
-                *(() if ":error" in values else ("mail_error",)),
+                *(() if waits else INDEXED),
+                *(() if "mail_error" in said else ("mail_error",)),
             ]
-            exists = "attribute_exists" if is_reminded else "attribute_not_exists"
             outcome = self.table.update(
                 email,
-                f"{assigned} REMOVE {', '.join(removed)}" if removed else assigned,
-                f"mail_link = :link AND {condition} AND {exists}(remind_at)",
-                {**values, ":link": link_hash},
+                f"{change} REMOVE {', '.join(removed)}" if removed else change,
+                f"mail_link = :link AND {seen.condition}",
+                values,
                 moment="mail_at",
             )
-            if outcome.done or ("remind_at" in outcome.item) is is_reminded:
-                return outcome.done
+            if outcome.done:
+                return True
+            expected, seen = seen, _Seen.of(outcome.item)
+            is_this = string(outcome.item, "mail_link") == link_hash and seen.mail in ends
+            if seen == expected or not is_this:
+                break
         return False
+
+
+def _end_of_life(item: Item, now: datetime) -> tuple[str, dict[str, Any]]:
+    """Return what sets the end of a sign-up that nobody confirms; nothing for other items."""
+    if not may_expire(item):
+        return "", {}
+    return ", expires_at = :expires_at", {":expires_at": epoch(now + UNVALIDATED_LIFE)}
 
 
 def _add_code(
@@ -500,16 +532,15 @@ def _add_code(
     now: datetime,
     values: dict[str, Any],
     names: dict[str, str],
-) -> str:
-    """Return the end of a claim's change that stores ``code``, and add what it names.
+) -> tuple[str, list[str]]:
+    """Return the part of a claim that stores ``code``, and what it removes; add what it names.
 
     Other codes keep their counts of guesses, which change without a new version.
     """
     if not mapping(image, "codes"):
         values[":codes"] = {ticket: code}
-        return ", codes = :codes"
+        return ", codes = :codes", []
     dead = [key for key in dead_codes(image, now) if key != ticket]
     names |= {"#ticket": ticket, **{f"#dead{n}": key for n, key in enumerate(dead)}}
     values[":code"] = code
-    removed = ", ".join(f"codes.#dead{n}" for n in range(len(dead)))
-    return ", codes.#ticket = :code" + (f" REMOVE {removed}" if dead else "")
+    return ", codes.#ticket = :code", [f"codes.#dead{n}" for n in range(len(dead))]

@@ -16,20 +16,21 @@ from chalicelib.users.item import (
     DELETED,
     ERASED,
     INDEXED,
+    LOSES_NO_LIFE,
     MAX_MAILS,
     PENDING,
     PROOF,
     RESERVED,
-    UNVALIDATED_LIFE,
     WINDOW,
     WORDS,
     event_owed,
+    has_life_of_another,
     is_live,
     is_open,
     is_put_by_another,
     link_of,
+    owing,
     path,
-    slot,
 )
 from chalicelib.users.mailboxes import Mailboxes
 from chalicelib.users.moments import epoch, iso
@@ -70,7 +71,6 @@ _WITHIN_BUDGET = (
     " OR attribute_not_exists(mail_window_at) OR mail_window_at <= :window_ended)"
 )
 _IN_TIME = "(attribute_not_exists(expires_at) OR expires_at > :epoch)"
-_OWE = "SET mail = :owed, mail_at = :now, owed = :slot, owed_at = :now"
 
 
 class Users:
@@ -121,31 +121,31 @@ class Users:
         absent = [path(name) for name in said if name not in given]
         assignments = "".join(f", {path(name)} = :{name}" for name in given)
         limits = _limits(now)
+        owe, owed = owing(sign_up.email, now)
         outcome = self._try(
             sign_up.email,
-            f"{_OWE}, said_at = :now, ticket = :ticket, expires_at = :expires_at"
+            f"SET {owe}, said_at = :now, ticket = :ticket"
             f", created_at = if_not_exists(created_at, :now){assignments}"
-            f" REMOVE {', '.join([*absent, 'resend_of'])}",
+            f" REMOVE {', '.join([*absent, 'resend_of', 'expires_at'])}",
             "attribute_not_exists(email) OR attribute_exists(created_at)"
             " AND (attribute_not_exists(validated_at) AND expires_at <= :epoch"
             f" OR {MAY_BE_MAILED} AND {_WITHIN_BUDGET})",
             {
-                **_owing(sign_up.email, now),
+                **owed,
                 **limits,
                 **{f":{name}": value for name, value in given.items()},
                 ":ticket": ticket_hash,
                 ":epoch": epoch(now),
-                ":expires_at": epoch(now + UNVALIDATED_LIFE),
             },
             RESERVED,
         )
         if not outcome.done and is_put_by_another(outcome.item):
             outcome = self._try(
                 sign_up.email,
-                f"{_OWE} REMOVE resend_of",
+                f"SET {owe} REMOVE resend_of",
                 "attribute_exists(email) AND attribute_not_exists(created_at)"
                 f" AND {MAY_BE_MAILED} AND {_WITHIN_BUDGET}",
-                {**_owing(sign_up.email, now), **limits},
+                {**owed, **limits},
             )
         is_new = outcome.item.get("created_at") == {"S": iso(now)}
         return _log_request(sign_up.email, outcome, "signed up" if is_new else "resend asked for")
@@ -160,11 +160,11 @@ class Users:
         have a budget of their own, which strangers cannot use up. An item past its time counts as
         absent: DynamoDB may delete it before the new link is followed.
         """
-        limits = _limits(now)
-        values = {**_owing(email, now), **limits, ":epoch": epoch(now)}
+        owe, owed = owing(email, now)
+        values = {**owed, **_limits(now), ":epoch": epoch(now)}
         values[":asked"] = token_hash or ticket_hash
-        change = f"{_OWE}, resend_of = :asked"
-        outcome = self._try(
+        change = f"SET {owe}, resend_of = :asked"
+        outcome = self._owe_again(
             email,
             change,
             f"attribute_exists(email) AND NOT mail = :deleted AND {_IN_TIME}"
@@ -174,7 +174,7 @@ class Users:
         link = mapping(outcome.item, "links").get(token_hash)
         if not outcome.done and link is not None:
             values = {key: value for key, value in values.items() if key not in _ONLY_BUDGET}
-            outcome = self._try(
+            outcome = self._owe_again(
                 email,
                 f"{change}, links.#link.resends = if_not_exists(links.#link.resends, :none) + :one",
                 f"attribute_exists(links.#link) AND {_IN_TIME} AND {MAY_BE_MAILED}"
@@ -316,9 +316,10 @@ class Users:
         condition = "attribute_not_exists(validated_at) AND NOT mail = :refused"
         values[":refused"] = "refused"
         if self._welcomes:
-            change += ", mail = :owed, mail_at = :now, owed = :slot, owed_at = :now"
+            owe, welcome_owed = owing(email, now, is_welcome=True)
+            change += f", {owe}"
             removed = tuple(name for name in PENDING if name not in ("owed", "owed_at"))
-            values |= {":owed": "owed", ":slot": slot(email)}
+            values |= welcome_owed
         # The item shows what the latest sign-up said. Most often that is this link's. What is kept
         # of the click stands beside a consent only.
         without_consent = " AND attribute_not_exists(links.#link.said.consent)" if sent_from else ""
@@ -359,6 +360,26 @@ class Users:
         """Return what a transition sets to owe an event: nothing if the stage has none."""
         return event_owed(kind, now, **facts) if self._has_events else ("", {})
 
+    def _owe_again(
+        self,
+        email: str,
+        change: str,
+        condition: str,
+        values: Mapping[str, Any],
+        names: Mapping[str, str] | None = None,
+    ) -> Outcome:
+        """Owe a known user a mail. The item is kept until that is tried.
+
+        A time to live that another program gave its item stays: this takes a second update.
+        """
+        outcome = self._try(
+            email, f"{change} REMOVE expires_at", f"{condition} AND {LOSES_NO_LIFE}", values, names
+        )
+        if not outcome.done and has_life_of_another(outcome.item):
+            anothers = f"{condition} AND attribute_not_exists(created_at)"
+            outcome = self._try(email, change, anothers, values, names)
+        return outcome
+
     def _try(
         self,
         email: str,
@@ -389,10 +410,6 @@ def _consents(sign_up: SignUp, now: datetime) -> dict[str, Any]:
         }
         for name, consent in sign_up.consent.items()
     }
-
-
-def _owing(email: str, now: datetime) -> dict[str, Any]:
-    return {":owed": "owed", ":now": iso(now), ":slot": slot(email)}
 
 
 def _limits(now: datetime) -> dict[str, Any]:

@@ -43,9 +43,10 @@ def fields(content_type: str, raw: bytes) -> dict[str, object]:
         if kind == MULTIPART:
             return _multipart(content_type, raw)
         text = raw.decode().removeprefix(BYTE_ORDER_MARK)
-        # RecursionError: a few thousand brackets are enough for Python's parser.
+        # RecursionError: a few thousand brackets are enough for Python's parser. LookupError: a
+        # part of a form may name a charset that there is not.
         return _form(text) if kind == FORM else _json(text)
-    except (ValueError, RecursionError) as error:
+    except (ValueError, LookupError, RecursionError) as error:
         raise BodyError("body_malformed") from error
 
 

@@ -18,11 +18,6 @@ class OwnInputs:
         self._templates = templates
 
     @property
-    def names(self) -> tuple[str, ...]:
-        """The names of all fields that are kept while a form is on its way."""
-        return self._own.names
-
-    @property
     def style(self) -> str:
         """The style of these inputs."""
         return self._templates.read("pages/own_fields.css")
@@ -41,7 +36,7 @@ class OwnInputs:
 
     def hidden(self, lang: str, typed: Mapping[str, str]) -> Html:
         """Return hidden inputs that carry all that was ``typed``."""
-        return self._hidden(lang, {name: typed.get(name, "") for name in self.names})
+        return self._hidden(lang, {name: typed.get(name, "") for name in self._own.names})
 
     def is_shown(self, name: str) -> bool:
         """Return True if the page has an input of that name that users see."""

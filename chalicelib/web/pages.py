@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
 from typing import TYPE_CHECKING
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, urlencode
 
-from chalicelib import colours
+from chalicelib import colours, return_urls
 from chalicelib.settings import UNBRANDED, Brand
 from chalicelib.templates import Html, Templates
 from chalicelib.users import domain_typo, email_address
@@ -57,7 +57,7 @@ class Pages:
     @property
     def typed_names(self) -> tuple[str, ...]:
         """The names of all fields of the sign-up page."""
-        return (*TYPED, *self._own.names) if self._own else TYPED
+        return (*TYPED, *self.own.names) if self.own else TYPED
 
     def sign_up(
         self,
@@ -224,10 +224,10 @@ class Pages:
         digest = b64encode(sha256(self._style.encode()).digest()).decode()
         images = ["data:"]  # the icon
         if self.brand.logo_url:
-            images.append(_origin(self.brand.logo_url))
-        forms = [_origin(self.base_url)]
+            images.append(return_urls.origin(self.brand.logo_url))
+        forms = [return_urls.origin(self.base_url)]
         if self.after_validation_url:  # browsers hold the answer's redirect against this, too
-            forms.append(_origin(self.after_validation_url))
+            forms.append(return_urls.origin(self.after_validation_url))
         forms += self.return_places
         return (
             f"default-src 'none'; style-src 'sha256-{digest}'; img-src {' '.join(images)}; "
@@ -433,8 +433,3 @@ class Pages:
 def _without_comments(css: str) -> str:
     first, *others = css.split("/*")
     return first + "".join(other.partition("*/")[2] for other in others)
-
-
-def _origin(url: str) -> str:
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}"

@@ -198,10 +198,10 @@ class Answers:
             _redirect(response, return_urls.with_result(return_to, "invalid", fields=fields))
         return response
 
-    def _invalid(self, request: Request, problems: Sequence[Problem]) -> Response:
+    def _invalid(self, request: Request, problems: Sequence[Problem], moment: str = "") -> Response:
         """Return the form with each problem beside its field, or all of them as a problem."""
         if request.wants_page and request.path == "/users":
-            return self._form(request, 422, problems)
+            return self._form(request, 422, problems, moment)
         return self.problem(request, 422, "fields_invalid", problems)
 
     def challenged(self, request: Request, code: str, moment: str) -> Response:
@@ -209,10 +209,7 @@ class Answers:
 
         The page has the form again, which may be sent once it has waited since ``moment``.
         """
-        problems = [Problem(code, SOLUTION)]
-        if request.wants_page:
-            return self._form(request, 422, problems, moment)
-        return self.problem(request, 422, "fields_invalid", problems)
+        return self._invalid(request, [Problem(code, SOLUTION)], moment)
 
     def _form(
         self,

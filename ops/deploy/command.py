@@ -1,6 +1,5 @@
 """`deploy`: a stage in the operator's account."""
 
-import shlex
 import sys
 from datetime import datetime, timezone
 from textwrap import indent
@@ -28,6 +27,7 @@ from ops.doctor.check import Finding, Light
 from ops.doctor.command import GLYPHS
 from ops.stage.cloud import Cloud
 from ops.stage.errors import OpsError
+from ops.stage.lookup import Stage
 from ops.stage.option import in_account
 from ops.stage.project import CHECKOUT, Project
 from ops.terminal import interrupts
@@ -167,7 +167,7 @@ def deploy(
         click.echo(f"Its package: {name} {value or 'unknown'}")
     for task in deployed.left_to_do:
         click.echo(f"\nLeft for you to do: {task}")
-    click.echo(f"\nSee that all is well:\n\n./bienvenue doctor --stage {shlex.quote(stage)}")
+    click.echo(f"\nSee that all is well:\n\n{Stage(cloud, project).ops('doctor')}")
 
 
 def _try_out(cloud: Cloud, project: Project, options: Options) -> None:

@@ -39,7 +39,8 @@ from ops.stage import commit
 from ops.stage.aws_errors import in_plain_words
 from ops.stage.cloud import Cloud
 from ops.stage.errors import DeployError
-from ops.stage.project import OPS, Project
+from ops.stage.lookup import Stage
+from ops.stage.project import Project
 from ops.terminal.progress import Progress
 
 OWN_SETTINGS = (
@@ -292,7 +293,7 @@ def _deploy(
             *mail_identity.left_to_do(client("sesv2"), sender, identity.name, cloud.aws),
             *mail_from_domain.left_to_do(client("sesv2"), cloud, identity.name),
             *alarms.left_to_do(client("sns"), outputs["AlarmsArn"], recipient, cloud.aws),
-            *event_bus.left_to_do(bus, f"{OPS} events key --stage {project.stage}"),
+            *event_bus.left_to_do(bus, Stage(cloud, project).ops("events key")),
             *([] if reserve else concurrency.left_to_do(cloud)),
             *([] if cloud.endpoint else package.left_to_do(project.stage)),
         ],

@@ -35,9 +35,10 @@ def events() -> None:
 def replay(stage: Stage, since: datetime) -> None:
     """Publish events again, under the same ids.
 
-    Each user's latest event of each kind is sent, if it is not older than --since. Receivers know
-    by the id which of them they have. What is still owed is published by the stage itself. A
-    deleted user's event is gone with the item, some two days after it was published.
+    Each user's latest event of each kind is sent, and each withdrawal, if it is not older than
+    --since. Receivers know by the id which of them they have. What is still owed is published by
+    the stage itself. A deleted user's event is gone with the item, some two days after it was
+    published.
 
     Permissions: dynamodb:Scan on the table of users, events:PutEvents on the bus.
     """

@@ -2,13 +2,15 @@
 
 It knows API destinations, but not in a stack, and it drops an event that the address does not take.
 AWS tries again for a day by the target's retry policy, then puts the event into the target's
-dead-letter queue. Here the pauses are shorter. The limit of events a second is not modelled.
+dead-letter queue. Here the pauses are shorter. Events wait for their turn, at the destination's
+rate.
 https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-api-destinations.html
 """
 
 import json
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from contextvars import copy_context
 from typing import Any
@@ -22,6 +24,25 @@ AGAIN = (401, 407, 409, 429)
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 5.0
 
 Properties = dict[str, Any]
+
+
+class Pace:
+    """The turns of requests to one address, which are as far apart as its rate says."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._next = 0.0
+
+    def turn(self, rate: float, now: float) -> float:
+        """Return the seconds until the next turn, and take it."""
+        with self._lock:
+            turn = max(now, self._next)
+            self._next = turn + 1 / rate
+            return turn - now
+
+
+_paces: dict[str, Pace] = defaultdict(Pace)
+"""By the name of the destination."""
 
 
 def install() -> None:
@@ -64,18 +85,29 @@ def _dispatch(spec: Any, payload: str, target: Mapping[str, Any]) -> None:
     key = connection["AuthParameters"]["ApiKeyAuthParameters"]
     headers = {key["ApiKeyName"]: key["ApiKeyValue"]}
     context = copy_context()
-    arguments = (request, headers, payload, target)
+    pace = _paces[destination["Name"]]
+
+    def wait() -> None:
+        rate = int(destination["InvocationRateLimitPerSecond"])
+        time.sleep(pace.turn(rate, time.monotonic()))
+
+    arguments = (request, headers, payload, target, wait)
     threading.Thread(target=context.run, args=(_deliver, *arguments), daemon=True).start()
 
 
 def _deliver(
-    request: Properties, headers: Mapping[str, str], payload: str, target: Mapping[str, Any]
+    request: Properties,
+    headers: Mapping[str, str],
+    payload: str,
+    target: Mapping[str, Any],
+    wait: Callable[[], None],
 ) -> None:
-    """Send an event until it is taken. After the last try it is a dead letter."""
+    """Send an event until it is taken, each time in its turn. After the last try it is dead."""
     policy = target.get("RetryPolicy", {})
     ends = time.monotonic() + int(policy.get("MaximumEventAgeInSeconds", 86400))
     pause = FIRST_PAUSE
     for _ in range(1 + int(policy.get("MaximumRetryAttempts", 185))):
+        wait()
         status = _send(request, headers)
         if 200 <= status < 300:
             return

@@ -13,7 +13,7 @@ from ops.run import local_stack
 from ops.run.follower import Follower
 from ops.stage import local_stage
 from ops.stage.cloud import Cloud
-from ops.stage.project import CHECKOUT, Project
+from ops.stage.project import CHECKOUT, OPS, Project
 from ops.terminal.option_types import Setting
 from ops.terminal.progress import Progress
 
@@ -107,7 +107,7 @@ curl -H 'content-type: application/json' -d {_quoted(user)} {stack.api}/users
 
 {click.style("Or let another program put an item into the table, by either of these:", bold=True)}
 
-.venv/bin/python -m ops put {local} {_quoted(fields)}
+{OPS} put {local} {_quoted(fields)}
 
 (. {shlex.quote(_short(state / "env"))} && aws dynamodb put-item --table-name {stack.table} \
 --condition-expression 'attribute_not_exists(email)' --item {_quoted(item)})

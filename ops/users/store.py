@@ -9,11 +9,20 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from chalicelib.users.item import DELETED, ERASED, PENDING, RESERVED, slot
+from chalicelib.users.item import (
+    DELETED,
+    ERASED,
+    LOSES_NO_LIFE,
+    PENDING,
+    RESERVED,
+    has_life_of_another,
+    owing,
+)
 from chalicelib.users.mailboxes import Mailboxes
 from chalicelib.users.moments import iso
 from chalicelib.users.outbox import OVERDUE, overdue
@@ -30,8 +39,6 @@ PATIENCE = timedelta(minutes=2)
 
 BY_OPERATOR, BY_IMPORT = "operator", "import"
 """The values of ``validated_by``: who validated the address, if no link and no code did."""
-
-_OWE = "mail = :owed, mail_at = :now, owed = :slot, owed_at = :now"
 
 
 @dataclass(frozen=True)
@@ -387,8 +394,13 @@ class OperatorsUsers(Users):
         return Added.ADDED
 
     def _owe(self, email: str, condition: str, now: datetime, values: Mapping[str, str]) -> Outcome:
-        values = {":owed": "owed", ":slot": slot(email), **values}
-        return self._act(acts.RESEND, email, _OWE, condition, now, values)
+        """Owe a mail. The item is kept until that is tried, as after an anonymous request."""
+        change, owed = owing(email, now)
+        act = partial(self._act, acts.RESEND, email, now=now, values={**owed, **values})
+        outcome = act(f"{change} REMOVE expires_at", f"{condition} AND {LOSES_NO_LIFE}")
+        if not outcome.done and has_life_of_another(outcome.item):
+            outcome = act(change, f"{condition} AND attribute_not_exists(created_at)")
+        return outcome
 
     def _act(
         self,

@@ -47,8 +47,10 @@ class Shell:
         environment = {
             name: value for name, value in os.environ.items() if not name.startswith("AWS_")
         }
+        # ./bienvenue, which tests/ops/test_command_line.py tries, would install a venv here.
+        command = command.replace("./bienvenue", f"{self._python} -m ops")
         done = subprocess.run(
-            ["bash", "-c", self._before + command.replace(".venv/bin/python", self._python)],
+            ["bash", "-c", self._before + command],
             cwd=ROOT,
             env={**environment, "PYTHONPATH": str(ROOT)},
             capture_output=True,

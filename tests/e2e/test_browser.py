@@ -459,6 +459,27 @@ def test_any_name_and_address_is_shown_well(
             look(page, f"{name}.{lang}", is_mail=bool(found[lang].text))
 
 
+PAGES = (
+    *("sign-up", "sent-code", "confirm", "validated", "already-validated", "expired"),
+    *("refuse", "refuse-done", "refused", "problem", "not-found"),
+)
+MAILS = ("mail", "reminder", "welcome")
+
+
+@pytest.mark.parametrize("kind", sorted(gallery.NAMES.keys() - {"no-name"}))
+def test_any_name_of_a_product_is_shown_well(browser: Browser, kind: str) -> None:
+    """All pages and mails show this name; of a user's names, only the mails and the form do."""
+    product = " ".join(filter(None, gallery.NAMES[kind]))[:64].strip()
+    stage = gallery.read({"PRODUCT_NAME": product, "DEFAULT_LANG": "en"})
+    shown = {one.name: one for one in gallery.specimens(stage) if one.lang == "en"}
+    with browser.new_context() as context:
+        page = context.new_page()
+        for name in (*PAGES, *MAILS):
+            page.set_content(shown[name].html)
+            assert product in page.inner_text("body"), name
+            look(page, f"{name}-product-{kind}", is_mail=name in MAILS)
+
+
 @pytest.mark.parametrize("lang", ["en", "ar"])
 def test_the_menu_of_languages_fits_the_narrowest_screen(browser: Browser, lang: str) -> None:
     (sign_up,) = [

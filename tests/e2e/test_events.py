@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -17,6 +18,9 @@ import pytest
 from cfnlint.api import lint
 from jsonschema import Draft202012Validator
 
+from chalicelib.events.bus import MAX_ENTRIES
+from ops.deployment.event_bus import FIRST_RATE
+from ops.stage.local_cloud import ACCOUNT
 from tests.e2e.stack import HTTP, ROOT, Stack, link_in, running, wait_for
 
 SCHEMA = json.loads((ROOT / "docs" / "event.schema.json").read_text(encoding="utf-8"))
@@ -122,6 +126,34 @@ def test_a_webhook_is_sent_each_event_with_the_key(hooked: Stack, receiver: Rece
         Draft202012Validator(SCHEMA).validate(event)
 
 
+def test_a_webhook_gets_no_more_events_a_second_than_its_rate(
+    hooked: Stack, receiver: Receiver
+) -> None:
+    bus = hooked.client("events")
+    destination = bus.describe_api_destination(Name="bienvenue-local-webhook")
+    rate = int(destination["InvocationRateLimitPerSecond"])
+    assert rate == FIRST_RATE
+    ids = [f"burst{number}" for number in range(2 * rate)]
+    table = f"arn:aws:dynamodb:{hooked.region}:{ACCOUNT}:table/{hooked.table}"
+    entries = [
+        {
+            "EventBusName": "bienvenue-local",
+            "Source": "bienvenue",
+            "DetailType": "user.validated",
+            "Detail": json.dumps({"id": name, "type": "user.validated", "email": "burst"}),
+            "Resources": [table],
+        }
+        for name in ids
+    ]
+    started = time.monotonic()
+    for first in range(0, len(entries), MAX_ENTRIES):
+        bus.put_events(Entries=entries[first : first + MAX_ENTRIES])
+    wait_for(
+        lambda: set(ids) <= {event["id"] for event in receiver.taken}, TIME_TO_ARRIVE, "the burst"
+    )
+    assert time.monotonic() - started >= (len(ids) - 1) / rate
+
+
 def test_a_run_prints_events_as_they_come(hooked: Stack, receiver: Receiver) -> None:
     email = "shown@example.org"
     validated(hooked, email)
@@ -169,11 +201,11 @@ def test_the_doctors_test_shows_the_hop(hooked: Stack) -> None:
 # Recipes, as they are printed
 
 
-def snippet(page: str, language: str) -> str:
-    """Return the one block of ``language`` in a page that is about events."""
+def snippet(page: str, language: str, about: str) -> str:
+    """Return the one block of ``language`` in a page that greets users, and is ``about`` a word."""
     text = (ROOT / page).read_text(encoding="utf-8")
     blocks = re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
-    (block,) = (one for one in blocks if "Welcome" in one)
+    (block,) = (block for block in blocks if "Welcome" in block and about in block)
     return str(block)
 
 
@@ -192,7 +224,7 @@ def test_the_recipe_for_fastapi_works_as_printed(
     awaiting: tuple[Stack, int], tmp_path: Path, page: str
 ) -> None:
     stack, port = awaiting
-    (tmp_path / "main.py").write_text(snippet(page, "python"), encoding="utf-8")
+    (tmp_path / "main.py").write_text(snippet(page, "python", "FastAPI"), encoding="utf-8")
     environment = {**os.environ, "BIENVENUE_KEY": ops(stack, "events", "key").strip()}
     email = f"{page.partition('.')[0].replace('/', '-').lower()}@example.org"
     printed = tmp_path / "output"
@@ -220,9 +252,9 @@ def test_the_recipe_for_fastapi_works_as_printed(
 
 
 def test_the_recipe_for_lambda_works_as_printed(hooked: Stack) -> None:
-    template = snippet("docs/events.md", "yaml")
+    template = snippet("docs/events.md", "yaml", "Lambda")
     assert lint(template, regions=["eu-west-3"]) == []
-    cloud, logs = hooked.client("cloudformation"), hooked.client("logs")
+    cloud = hooked.client("cloudformation")
     here = template.replace("bienvenue-prod", "bienvenue-local")
     cloud.create_stack(StackName="welcome", TemplateBody=here, Capabilities=["CAPABILITY_IAM"])
 
@@ -232,12 +264,44 @@ def test_the_recipe_for_lambda_works_as_printed(hooked: Stack) -> None:
 
     wait_for(is_made, TIME_TO_ARRIVE, "the recipe's stack")
     validated(hooked, "lambda@example.org")
-    group = "/aws/lambda/welcome"
+    wait_for_line(hooked, "/aws/lambda/welcome", "Welcome lambda@example.org Alexis")
+
+
+def test_the_readmes_function_is_called_as_printed(
+    tmp_path_factory: pytest.TempPathFactory, tmp_path: Path
+) -> None:
+    (tmp_path / ".chalice").mkdir()
+    config = {"version": "2.0", "app_name": "welcome", "stages": {"dev": {}}}
+    (tmp_path / ".chalice" / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    recipe = snippet("README.md", "python", "Chalice")
+    assert len(recipe.splitlines()) <= 10
+    (tmp_path / "app.py").write_text(recipe, encoding="utf-8")
+    (tmp_path / "requirements.txt").touch()
+    with running(tmp_path_factory.mktemp("shared"), "--set", "EVENT_BUS=default") as stack:
+        keys = {"AWS_ACCESS_KEY_ID": stack.access_key, "AWS_SECRET_ACCESS_KEY": stack.secret_key}
+        place = {"AWS_ENDPOINT_URL": stack.aws, "AWS_DEFAULT_REGION": stack.region}
+        deployed = subprocess.run(
+            [sys.executable, "-c", "from chalice.cli import main; main()", "deploy"],
+            cwd=tmp_path,
+            env={**os.environ, **keys, **place},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        assert deployed.returncode == 0, deployed.stdout
+        validated(stack, "lambda@example.org")
+        wait_for_line(stack, "/aws/lambda/welcome-dev-welcome", "Welcome lambda@example.org")
+
+
+def wait_for_line(stack: Stack, group: str, text: str) -> None:
+    """Wait until a function has printed ``text``."""
+    logs = stack.client("logs")
 
     def is_logged() -> bool:
         if not logs.describe_log_groups(logGroupNamePrefix=group)["logGroups"]:
             return False
         lines = logs.filter_log_events(logGroupName=group)["events"]
-        return any("Welcome lambda@example.org Alexis" in line["message"] for line in lines)
+        return any(text in line["message"] for line in lines)
 
-    wait_for(is_logged, TIME_TO_ARRIVE, "the function hears of the user")
+    wait_for(is_logged, TIME_TO_ARRIVE, f"{group} prints {text}")

@@ -1,19 +1,31 @@
-"""The gates on the deployed stack: domains, DNS, and the throttle of sign-ups."""
+"""The gates on the deployed stack, under attack: domains, DNS, throttle, WAF.
+
+The attacks are small here. ``ATTACKS=full`` has them at the size of docs/gates.md.
+"""
 
 from __future__ import annotations
 
 import os
+import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
+from urllib3 import BaseHTTPResponse
 
-from benchmarks import name_server
+from benchmarks import attacks, name_server
+from benchmarks.attacks import ATTACKER, INVENTED, ONE_CLIENT, Attack
 from ops.deployment import rest_api
-from ops.deployment.rest_api import FIRST_SIGN_UP_BURST, Throttle
-from tests.e2e.stack import Stack, running
+from ops.deployment.rest_api import FIRST_SIGN_UP_BURST, FIRST_SIGN_UP_RATE, Throttle
+from tests.e2e import limited
+from tests.e2e.limited import Limited
+from tests.e2e.stack import HTTP, Stack, running, wait_for
+from tests.support import web_acl
 
+IS_FULL = os.environ.get("ATTACKS") == "full"
+CHECKED_EVERY = web_acl.CHECKED_EVERY if IS_FULL else 1.0
 SETTINGS = {
     "REFUSED_DOMAINS": "refused.example.org",
     "DISPOSABLE": "refuse",
@@ -24,14 +36,10 @@ SETTINGS = {
 @pytest.fixture(scope="module")
 def gated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A stage that refuses by domain and asks DNS, of which this machine answers."""
-    if os.geteuid():
-        pytest.skip("only root can answer for a name server")
     folder = tmp_path_factory.mktemp("gated")
     chosen = [part for name, value in SETTINGS.items() for part in ("--set", f"{name}={value}")]
-    with (
-        name_server.running(),
-        running(folder, *chosen, before=name_server.seen_by_one(folder)) as stack,
-    ):
+    with name_server.running() as port, running(folder, *chosen) as stack:
+        name_server.have_functions_ask(stack.client("lambda"), port, folder)
         yield stack
 
 
@@ -53,6 +61,21 @@ def test_a_domain_that_takes_no_mail_gets_none(gated: Stack) -> None:
     assert gated.mails(nobody) == []
 
 
+def test_invented_addresses_get_no_mail_and_no_bounce(gated: Stack) -> None:
+    attack = INVENTED if IS_FULL else sized(INVENTED, 300)
+    result = attacks.run(gated, attack)
+    assert result.answers == {202: len(attack.emails)}, "as any other address is answered"
+    assert result.mails == 0
+    for email in attack.emails[:: len(attack.emails) // 10]:
+        assert gated.item(email)["mail_error"] == {"S": "takes no mail"}
+    assert result.taken == len(result.visits) == len(result.waits) >= 3
+
+
+def sized(attack: Attack, size: int) -> Attack:
+    """Return the beginning of an attack."""
+    return replace(attack, emails=attack.emails[:size])
+
+
 def test_sign_ups_are_throttled_and_pages_are_not(gated: Stack) -> None:
     """As a deploy to AWS does it; `make run` throttles nobody."""
     gateway = gated.client("apigateway")
@@ -69,3 +92,43 @@ def test_sign_ups_are_throttled_and_pages_are_not(gated: Stack) -> None:
     assert FIRST_SIGN_UP_BURST <= answers[202] < 2 * FIRST_SIGN_UP_BURST
     for _ in range(2 * FIRST_SIGN_UP_BURST):
         assert gated.get(f"{gated.api}/").status == 200
+
+
+@pytest.fixture(scope="module")
+def walled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Limited]:
+    """A stage as deployed with a limit by client, whose web ACL is enforced."""
+    with limited.running(tmp_path_factory.mktemp("walled"), CHECKED_EVERY) as stage:
+        with ThreadPoolExecutor(10) as visitors:  # the local cloud starts a function in seconds
+            list(visitors.map(lambda _: HTTP.request("GET", f"{stage.api}/"), range(10)))
+        yield stage
+
+
+def test_a_flood_of_one_client_keeps_nobody_else_out(walled: Limited) -> None:
+    attack = ONE_CLIENT if IS_FULL else sized(ONE_CLIENT, 1200)
+    started = time.time()
+    result = attacks.run(walled, attack, are_apart=True)
+    assert result.answers.keys() == {202, 429}
+    assert result.mails <= result.answers[202]
+    throttled = FIRST_SIGN_UP_BURST + FIRST_SIGN_UP_RATE * (time.time() - started)
+    assert result.answers[202] <= throttled, "until AWS WAF looked"
+    assert walled.firewall.refused[ATTACKER] > len(attack.emails) / 2
+    assert walled.firewall.refused.keys() == {ATTACKER}
+    later = [visit for visit in result.visits.values() if visit.at > started + 2 * CHECKED_EVERY]
+    assert {visit.status for visit in later} == {202}
+    assert len(result.waits) == result.taken >= len(later) >= 3
+
+
+def test_a_client_over_the_limit_reads_why_and_may_still_look(walled: Limited) -> None:
+    with attacks.connections(ATTACKER) as attacker:
+
+        def refused() -> BaseHTTPResponse | None:
+            answer = attacker.request("POST", f"{walled.api}/users", json={})
+            return answer if "Retry-After" in answer.headers else None
+
+        answer = wait_for(refused, 2 * CHECKED_EVERY + 5, "AWS WAF looks")
+        assert answer
+        assert (answer.status, answer.headers["Retry-After"]) == (429, "300")
+        assert answer.json()["title"] == "Too many requests"
+        page = attacker.request("GET", f"{walled.api}/", headers={"Accept": "text/html"})
+        assert page.status == 200
+    assert HTTP.request("POST", f"{walled.api}/users", json={}).status == 422

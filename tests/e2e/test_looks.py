@@ -49,6 +49,8 @@ def test_a_path_that_is_not_there_has_a_page(page: Page, acme: Stack) -> None:
     assert answer is not None
     assert answer.status == 404
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert answer.headers["strict-transport-security"] == "max-age=31536000"
+    assert answer.headers["x-frame-options"] == "DENY"
     expect(page.get_by_role("heading", level=1)).to_have_text("This page does not exist")
     look(page, "not-found.en")
     page.locator("main a").click()
@@ -91,6 +93,28 @@ def test_a_white_button_has_a_shape(page: Page, acme: Stack) -> None:
         )
     )
     assert contrast(edge, paper) >= 3  # WCAG 2.2, 1.4.11
+
+
+@pytest.mark.parametrize("name", ["sign-up", "mail"])
+def test_a_logo_that_does_not_load_can_be_read(browser: Browser, name: str) -> None:
+    """In the dark, too: many mail programs show no images."""
+    nowhere = {"LOGO_URL": "https://127.0.0.1:9/logo.svg", "PRODUCT_NAME": "Acme"}
+    html = next(one.html for one in gallery.specimens(gallery.read(nowhere)) if one.name == name)
+    for scheme in browsers.SCHEMES:
+        with browser.new_context(color_scheme="dark" if scheme == "dark" else "light") as context:
+            page = context.new_page()
+            page.set_content(html)
+            logo = page.get_by_role("img", name="Acme")
+            ink, paper = logo.evaluate(
+                """logo => {
+                  let behind = logo;
+                  const colour = e => getComputedStyle(e).backgroundColor;
+                  while (colour(behind) === "rgba(0, 0, 0, 0)") behind = behind.parentElement;
+                  return [getComputedStyle(logo).color, colour(behind)];
+                }"""
+            )
+            shades = [tuple(map(int, re.findall(r"\d+", each)))[:3] for each in (ink, paper)]
+            assert contrast(*shades) >= 4.5, scheme  # WCAG 2.2, 1.4.3
 
 
 def test_the_footer_leads_to_privacy_and_terms(page: Page, acme: Stack) -> None:

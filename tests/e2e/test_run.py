@@ -63,7 +63,7 @@ def test_the_printed_curl_and_put_lines_work_as_they_stand(stack: Stack) -> None
     assert stack.open(link_in(mail)).status == 200
     commands = printed.replace("\\\n", "").splitlines()
     (aws,) = [line for line in commands if "dynamodb put-item" in line]
-    (put,) = [line for line in commands if " -m ops put " in line]
+    (put,) = [line for line in commands if line.startswith("./bienvenue put ")]
     session = Shell()
     session.expect(aws, "", 0)
     assert "is in the table already" in session.type(put)

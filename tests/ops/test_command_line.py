@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import click
@@ -21,6 +22,7 @@ from ops.deployment.deploy import Deployed, Options
 from ops.deployment.rest_api import Throttle
 from ops.run import local_stack
 from ops.stage import lookup
+from ops.stage.cloud import Cloud
 from ops.stage.errors import RunError
 from ops.stage.project import CHECKOUT
 
@@ -161,6 +163,32 @@ def test_bienvenue_runs_from_any_folder(checkout: Path) -> None:
     assert bienvenue(checkout, "users", "list", "--help").startswith(
         "Usage: ./bienvenue users list"
     )
+
+
+@pytest.mark.parametrize(
+    ("made", "command", "needed"),
+    [
+        ("installed", "run", ""),
+        ("run", "run", ""),
+        ("run", "doctor", ""),
+        ("deploy", "doctor", ""),
+        ("deploy", "run", ".venv/run"),
+        ("made", "doctor", ".venv/deploy"),
+        ("made", "run", ".venv/run"),
+    ],
+)
+def test_bienvenue_installs_what_its_command_needs(
+    checkout: Path, made: str, command: str, needed: str
+) -> None:
+    (checkout / ".venv" / "installed").unlink()
+    (checkout / ".venv" / made).touch()
+    make = checkout / "make"
+    make.write_text('#!/bin/sh\necho "$@" >> "${0%/*}/asked"\n')
+    make.chmod(0o755)
+    path = f"{checkout}:{os.environ['PATH']}"
+    assert "Usage: ./bienvenue" in bienvenue(checkout, command, "--help", PATH=path)
+    asked = checkout / "asked"
+    assert (asked.read_text().split()[-1] if asked.exists() else "") == needed
 
 
 def test_bienvenue_completes_commands_in_the_shell(checkout: Path) -> None:
@@ -344,14 +372,24 @@ def test_deploy_prints_the_address_and_what_is_left_to_do(
         return Deployed("https://hello.example.org", "users", "eu-west-3", ["Leave the sandbox."])
 
     monkeypatch.setattr(deploy_command.deployment, "deploy", deploy)
-    monkeypatch.setattr(lookup, "account", lambda: type("Cloud", (), CLOUD))
+    session: Any = SimpleNamespace()
+    cloud = Cloud(session, "123456789012", "eu-west-3", str)
+    monkeypatch.setattr(lookup, "account", lambda: cloud)
     done = run("deploy", "--stage", "prod", "--mail-from", "hello@example.org", *arguments)
     assert done.exit_code == 0
     assert "✓ Account: 123456789012, eu-west-3" in done.stdout
     assert "prod is up: https://hello.example.org/\n" in done.stdout
-    assert done.stdout.endswith("\n./bienvenue doctor --stage prod\n")
+    assert done.stdout.endswith("\n\n./bienvenue doctor --stage prod\n")
     assert "Left for you to do: Leave the sandbox.\n" in done.stdout
     assert given == [Options(mail_from="hello@example.org", **options)]
 
 
-CLOUD = {"account": "123456789012", "region": "eu-west-3"}
+def test_a_rehearsals_hints_reach_the_rehearsal(monkeypatch: pytest.MonkeyPatch) -> None:
+    session: Any = SimpleNamespace()
+    cloud = Cloud(session, "0", "eu-west-3", str, endpoint="http://127.0.0.1:8400")
+    deployed = Deployed("http://127.0.0.1:8400/api", "users", "eu-west-3")
+    monkeypatch.setattr(deploy_command.deployment, "deploy", lambda *_: deployed)
+    monkeypatch.setattr(lookup, "account", lambda: cloud)
+    done = run("deploy", "--stage", "demo", "--mail-from", "hello@example.org")
+    hint = "AWS_ENDPOINT_URL=http://127.0.0.1:8400 ./bienvenue doctor --stage demo"
+    assert done.stdout.splitlines()[-1] == hint

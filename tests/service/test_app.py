@@ -198,7 +198,7 @@ def test_an_expired_link_never_lives_again(service: Service) -> None:
     service.post_json("/resend", {"email": "alexis@example.org"})
     assert service.open(earlier).status_code == 410
     service.deliver()
-    assert service.open(earlier).status_code == 400
+    assert service.open(earlier).status_code == 410
     assert service.open(service.link()).json_body["status"] == "validated"
 
 

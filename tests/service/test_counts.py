@@ -154,6 +154,15 @@ def live(service: Service, logs: Logs) -> None:
         service.lose_the_stream()
         service.clock.go_by(hours=1)
 
+    service.app.service.limits.reserve(100, service.clock.now())
+    post("/users", email="4@example.org", nom="Horn")
+    mail()
+    report(complaint("4@example.org", service.link_hash))  # the brake
+    post("/users", email="5@example.org", nom="Horn")
+    service.lose_the_stream()
+    service.clock.go_by(minutes=2)
+    drain()
+
 
 def modified(service: Service, email: str) -> dict[str, Any]:
     return {"eventName": "MODIFY", "dynamodb": {"NewImage": service.item(email)}}
@@ -163,21 +172,22 @@ def test_each_filter_counts_the_lines_that_mean_it_and_no_others(logs: Logs) -> 
     with running(EVENT_BUS=BUS) as service:
         live(service, logs)
     assert logs.counts() == {
-        "SignedUp": 3,
+        "SignedUp": 5,
         "ResendAskedFor": 2,
         "Validated": 1,
-        "Mailed": 4,
+        "Mailed": 5,
         "MailFailed": 2,
         "MailStillOwed": 2,
         "Unreadable": 1,
         "MailDelivered": 1,
         "DeliveryTime": 1,
         "MailBounced": 3,
-        "MailComplained": 1,
+        "MailComplained": 2,
+        "Braked": 2,
         "UnreadableFeedback": 1,
         "AskedAgain": 2,
-        "OldestOwed": 25,
-        "OldestEvent": 25,
+        "OldestOwed": 26,
+        "OldestEvent": 26,
     }
     counted = {each["MetricTransformations"][0]["MetricName"] for each in FILTERS.values()}
     assert set(logs.counts()) == counted

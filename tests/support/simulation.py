@@ -27,12 +27,13 @@ from chalicelib.mail.limits import Grant
 from chalicelib.mail.mailer import BATCH, Mailer
 from chalicelib.mail.message import Mail
 from chalicelib.mail.ses import Ses
-from chalicelib.users.item import is_claimable, slot
+from chalicelib.users import table
+from chalicelib.users.item import UNVALIDATED_LIFE, is_claimable, may_expire, owing
 from chalicelib.users.mailboxes import Room
-from chalicelib.users.moments import iso
+from chalicelib.users.moments import epoch, iso
 from chalicelib.users.outbox import Claim, Owed
 from chalicelib.users.people import User
-from chalicelib.users.table import Item, string
+from chalicelib.users.table import Item, string, typed, typed_values
 
 SES_RATE = 14.0  # mails a second, as new accounts have
 SES_SECONDS = 0.06
@@ -42,6 +43,9 @@ POLL_SECONDS = 0.25
 START_SECONDS = 0.02
 MAILER_TIMEOUT, DRAIN_TIMEOUT = 60.0, 120.0  # as .chalice/config.json has them
 DAY = 86400.0
+Plain = dict[str, Any]
+TTL_SECONDS = 3600.0
+"""How often DynamoDB deletes what has expired. It may take two days; sooner is worse for us."""
 
 
 class Time:
@@ -220,37 +224,48 @@ class MemoryOutbox:
         self, image: Item, link_hash: str, now: datetime, code_hash: str = ""
     ) -> Claim | None:
         email = string(image, "email")
-        owed_at = string(image, "owed_at") or iso(now)
-        claiming = {"mail_link": link_hash, "owed": slot(email), "owed_at": owed_at}
-        if not self._update_version(image, now, mail="sending", mail_at=iso(now), **claiming):
+        claiming = {**_owing(image, now), "mail": "sending", "mail_link": link_hash}
+        if not self._update_version(image, now, claiming):
             return None
         takes_code = bool(string(image, "ticket") and code_hash)
-        return Claim(User(email, "", "", ""), link_hash, takes_code)
+        user = User(email, "", "", "")
+        return Claim(user, link_hash, takes_code, may_expire=may_expire(image))
 
     def release(self, claim: Claim, error: str, now: datetime) -> bool:
-        return self._end(claim, mail="owed", mail_at=iso(now), mail_error=error)
+        return self._end(claim, {"mail": "owed", "mail_at": iso(now), "mail_error": error})
 
     def sent(self, claim: Claim, message_id: str, now: datetime) -> bool:
-        ended = {"mail": "sent", "mail_at": iso(now), "message_id": message_id}
-        return self._end(claim, owed="", owed_at="", mail_error="", **ended)
+        ended = {"mail": "sent", "mail_at": iso(now), "message_id": message_id, "mail_error": ""}
+        return self._end(claim, {**ended, **_OUT_OF_INDEX, **_life(claim, now)})
 
     def failed(self, claim: Claim, error: str, now: datetime) -> bool:
         failure = {"mail": "failed", "mail_at": iso(now), "mail_error": error}
-        return self._end(claim, owed="", owed_at="", **failure)
+        return self._end(claim, {**failure, **_OUT_OF_INDEX, **_life(claim, now)})
 
     def owe(self, image: Item, now: datetime) -> bool:
-        owing = {"owed": slot(string(image, "email")), "owed_at": iso(now)}
-        return self._update_version(image, now, mail="owed", mail_at=iso(now), **owing)
+        return self._update_version(image, now, _owing(image, now))
 
     def disown(self, image: Item) -> bool:
         self._wait()
         is_same = self._is_same(image)
-        return is_same and self._set(
-            self._items[string(image, "email")], {"owed": "", "owed_at": ""}
-        )
+        return is_same and self._set(self._items[string(image, "email")], _OUT_OF_INDEX)
 
-    def owed(self, before: datetime) -> Iterator[Owed]:
+    def expire(self, now: datetime) -> list[str]:
+        """Delete what has expired, as DynamoDB does; return the addresses."""
+        expired = [
+            email
+            for email, item in self._items.items()
+            if "expires_at" in item and table.number(item, "expires_at") <= epoch(now)
+        ]
+        for email in expired:
+            del self._items[email]
+            self._owed.pop(email, None)
+        return expired
+
+    def owed(self, before: datetime, *, only_welcomes: bool = False) -> Iterator[Owed]:
         self._wait()
+        if only_welcomes:
+            return iter(())
         moment = iso(before)
         owed = sorted((since, email) for email, since in self._owed.items() if since < moment)
         return (Owed(since, email) for since, email in owed)
@@ -259,10 +274,11 @@ class MemoryOutbox:
         self._wait()
         for item in list(self._items.values()):
             is_of_segment = hash(item["email"]["S"]) % segments == segment
-            if is_of_segment and "owed" not in item and is_claimable(item, now):
+            must_be_kept = "owed" not in item or {"created_at", "expires_at"} <= set(item)
+            if is_of_segment and must_be_kept and is_claimable(item, now):
                 yield item
 
-    def _update_version(self, image: Item, now: datetime, **changes: str) -> bool:
+    def _update_version(self, image: Item, now: datetime, changes: Plain) -> bool:
         """Change the item if ``image`` owes a mail and is still its version."""
         if not is_claimable(image, now):
             return False
@@ -275,7 +291,7 @@ class MemoryOutbox:
         item = self._items.get(string(image, "email"), {})
         return bool(item) and all(item.get(each) == image.get(each) for each in ("mail", "mail_at"))
 
-    def _end(self, claim: Claim, **changes: str) -> bool:
+    def _end(self, claim: Claim, changes: Plain) -> bool:
         self._wait()
         item = self._items.get(claim.user.email, {})
         is_claims = (string(item, "mail"), string(item, "mail_link")) == (
@@ -284,10 +300,26 @@ class MemoryOutbox:
         )
         return is_claims and self._set(item, changes)
 
-    def _set(self, item: Item, changes: dict[str, str]) -> bool:
-        new = {**item, **{name: {"S": value} for name, value in changes.items()}}
+    def _set(self, item: Item, changes: Plain) -> bool:
+        new = {**item, **{name: typed(value) for name, value in changes.items()}}
         self.put({name: value for name, value in new.items() if value != {"S": ""}})
         return True
+
+
+_OUT_OF_INDEX = {"owed": "", "owed_at": ""}
+
+
+def _owing(image: Item, now: datetime) -> Plain:
+    """Return what an item of ``image`` has that owes a mail: no end, if it is a sign-up's."""
+    _, owed = owing(string(image, "email"), now, since=string(image, "owed_at"))
+    names = {"mail": ":owed", "mail_at": ":now", "owed": ":slot", "owed_at": ":owed_at"}
+    kept = {"expires_at": ""} if "created_at" in image else {}
+    return {**{name: owed[value] for name, value in names.items()}, **kept}
+
+
+def _life(claim: Claim, now: datetime) -> Plain:
+    """Return the end of a sign-up whose mail was tried."""
+    return {"expires_at": epoch(now + UNVALIDATED_LIFE)} if claim.may_expire else {}
 
 
 class NoLimits:
@@ -297,7 +329,7 @@ class NoLimits:
         self._wait = wait
         self._lock: dict[str, str] = {}
 
-    def reserve(self, mails: int, now: datetime) -> Grant:  # noqa: ARG002 - as Limits has it
+    def reserve(self, mails: int, *_: object, **__: object) -> Grant:
         self._wait()
         return Grant(mails)
 
@@ -328,6 +360,12 @@ class EmptyMailboxes:
         return Room.FREE
 
 
+def signed_up(email: str, now: datetime) -> Item:
+    """Return the item of a sign-up, as far as the mail is concerned. A test compares it."""
+    owed = _owing({"email": {"S": email}}, now)
+    return typed_values({"email": email, "created_at": iso(now), **owed})
+
+
 @dataclass
 class Stage:
     """A stage whose people sign up, whose stream has LANES readers, and whose clock ticks."""
@@ -347,11 +385,8 @@ class Stage:
         self._tokens = count()
 
     def sign_up(self, email: str) -> None:
-        now = iso(self.time.now())
-        owed = {"mail": "owed", "mail_at": now, "owed": slot(email), "owed_at": now}
         self.signed_up[email] = self.time.seconds
-        item = {"email": email, "created_at": now, **owed}
-        self.outbox.put({name: {"S": value} for name, value in item.items()})
+        self.outbox.put(signed_up(email, self.time.now()))
 
     def sign_up_now_and_then(self, every: float, after: float) -> None:
         """Have somebody sign up ``every`` so many seconds until all the others are mailed."""
@@ -370,8 +405,16 @@ class Stage:
             if not self.owed() and not self.ses.outage:
                 return
 
+    def expire(self) -> None:
+        """Have DynamoDB delete what has expired, until nobody is owed a mail."""
+        while self.owed():
+            self.time.pause(TTL_SECONDS)
+            expired = self.outbox.expire(self.time.now())
+            assert set(expired) <= set(self.ses.mailed), "who was not mailed is gone"
+
     def run(self) -> None:
         self.time.start(self.tick)
+        self.time.start(self.expire)
         self.time.run()
 
     def owed(self) -> int:

@@ -41,8 +41,9 @@ SIGNED_UP: Plain = {
     "created_at": EARLIER_STORED,
     "ticket": TICKET,
     "mail_at": EARLIER_STORED,
-    "expires_at": epoch(NOW) + 6 * DAY,
 }
+ENDS: Plain = {"expires_at": epoch(NOW) + 6 * DAY}
+"""The end of a sign-up that nobody confirms. It has none while a mail is owed."""
 OWED: Plain = {"owed": SLOT, "owed_at": EARLIER_STORED}
 MAILED: Plain = {
     "mail_link": LINK,
@@ -78,9 +79,9 @@ STATES: dict[str, Plain | None] = {
     "owed": {**SIGNED_UP, "mail": "owed", **OWED},
     "owed again": {**SIGNED_UP, "mail": "owed", **OWED, **MAILED},
     "sending": {**SIGNED_UP, "mail": "sending", **OWED, **MAILED},
-    "sent": {**SIGNED_UP, "mail": "sent", **MAILED},
-    "delivered": {**SIGNED_UP, "mail": "delivered", **MAILED},
-    "failed": {**SIGNED_UP, "mail": "failed", "mail_error": "No.", **MAILED},
+    "sent": {**SIGNED_UP, "mail": "sent", **MAILED, **ENDS},
+    "delivered": {**SIGNED_UP, "mail": "delivered", **MAILED, **ENDS},
+    "failed": {**SIGNED_UP, "mail": "failed", "mail_error": "No.", **MAILED, **ENDS},
     "bounced": {
         "created_at": EARLIER_STORED,
         "mail": "bounced",

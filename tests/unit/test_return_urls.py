@@ -47,6 +47,8 @@ def test_an_address_under_a_prefix_is_allowed(address: str) -> None:
         "https://shop.example/account/%2e%2E/admin",
         "https://shop.example/account/%2e%2e%2fadmin",
         "https://shop.example/account\\..\\admin",
+        "https://shop.example/account/..;/admin",
+        "https://shop.example/account/%2e%2e%3ba=b/admin",
         "https://shop.example/account/%5c..%5cadmin",
         "https://shop.example/account//evil.example",
         "https://shop.example.evil.example/account",

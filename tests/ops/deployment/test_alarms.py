@@ -29,7 +29,7 @@ def test_deleted_alarms_are_made_again_as_the_stack_has_them(project: Project, s
         assert say.last == "nothing to change"
         before = alarms.find(cloudwatch, project)
         assert list(before) == alarms.names(project)
-        assert len(before) == 18
+        assert len(before) == 19
         cloudwatch.delete_alarms(AlarmNames=["bienvenue-prod-dead-letters"])
         alarms.ensure(cloudwatch, project, outputs, say)
         found = alarms.find(cloudwatch, project)

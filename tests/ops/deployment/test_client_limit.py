@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import boto3
@@ -16,6 +16,7 @@ from ops.deployment import client_limit, stack
 from ops.stage.errors import DeployError
 from ops.stage.project import Project
 from tests.ops.conftest import Ear
+from tests.support import web_acl
 
 STAGE = "arn:aws:apigateway:eu-west-3::/restapis/one/stages/api"
 
@@ -25,6 +26,28 @@ def as_sent() -> dict[str, Any]:
     (sent,) = stack.properties("AWS::WAFv2::WebACL", values).values()
     sent["Rules"][0]["Statement"]["RateBasedStatement"]["Limit"] = 30
     return dict(sent)
+
+
+def test_waf_limits_who_posts_too_often_and_no_other() -> None:
+    """As AWS documents it: it looks now and then, and a window slides."""
+    (rule,) = web_acl.rules(as_sent(), checked_every=10)
+
+    def refused(client: str, moments: Iterable[float], method: str = "POST") -> list[bool]:
+        return [rule.refuses(method, client, moment) for moment in moments]
+
+    assert not any(refused("198.51.100.1", range(10))), "AWS has not looked again"
+    assert not any(refused("198.51.100.1", [9.5] * 20)), "30 are allowed"
+    assert refused("198.51.100.1", [9.9, 10.1, 20, 299, 309]) == [False, True, True, True, False]
+    assert not any(refused("198.51.100.2", range(310, 340)))
+    assert refused("198.51.100.2", [340, 348, 349]) == [False, False, True]
+    assert not any(refused("198.51.100.2", [351] * 50, method="GET"))
+
+
+def test_a_web_acl_that_is_not_imitated_lets_nothing_through() -> None:
+    sent = as_sent()
+    sent["Rules"][0]["Statement"]["RateBasedStatement"]["AggregateKeyType"] = "FORWARDED_IP"
+    with pytest.raises(ValueError, match="FORWARDED_IP is not imitated"):
+        web_acl.rules(sent)
 
 
 @pytest.fixture

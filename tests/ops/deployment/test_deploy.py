@@ -13,6 +13,7 @@ from chalicelib import templates
 from ops.deployment import deploy as steps
 from ops.deployment.concurrency import MAILERS, Room
 from ops.deployment.deploy import Deployed, Options, deploy
+from ops.deployment.event_bus import Wish
 from ops.deployment.mail_identity import MailIdentity
 from ops.deployment.mail_limits import MailLimits
 from ops.stage.cloud import Cloud
@@ -124,6 +125,7 @@ class Account:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.api_id = "first"
         self.room = Room(1000, 1000)
+        self.endpoint = ""
         self.parameters: dict[str, str] = {}
         self.shipped: list[dict[str, str]] = []
         self.log_days: list[int] = []
@@ -135,6 +137,8 @@ class Account:
             (steps.mail_from_domain, "left_to_do", lambda *_: []),
             (steps.package, "left_to_do", lambda stage: [f"Wait for {stage}."]),
             (steps.permissions_boundary, "find", lambda *_: ""),
+            (steps.event_bus, "key_of", lambda *_: "key"),
+            (steps.table, "lacks_both_indexes", lambda *_: False),
             (steps.concurrency, "read", lambda *_: self.room),
             (steps.mail_limits, "read", lambda _: MailLimits(180, 90)),
             (steps.table, "ensure_users", lambda *_, **__: STREAM),
@@ -182,7 +186,7 @@ class Account:
         def address(api_id: str, api_stage: str) -> str:
             return f"https://{api_id}.execute-api.{REGION}.amazonaws.com/{api_stage}"
 
-        cloud = Cloud(session, ACCOUNT, REGION, address)
+        cloud = Cloud(session, ACCOUNT, REGION, address, endpoint=self.endpoint)
         return deploy(cloud, project, Options(**arguments), Progress(io.StringIO()))
 
 
@@ -367,3 +371,13 @@ def test_a_domain_of_a_new_stage_needs_no_other_address(
     deployed = account.deploy(project, mail_from=MAIL_FROM, domain="hello.example.org")
     assert deployed.base_url == "https://hello.example.org"
     assert domain.switched == [True]
+
+
+def test_the_hint_of_the_webhooks_key_reaches_a_rehearsal(
+    account: Account, project: Project
+) -> None:
+    account.endpoint = "http://127.0.0.1:8400"
+    wish = Wish(webhook="https://example.org/hooks")
+    left = account.deploy(project, mail_from=MAIL_FROM, events=wish).left_to_do
+    hint = f"AWS_ENDPOINT_URL={account.endpoint} ./bienvenue events key --stage prod"
+    assert any(task.endswith(hint) for task in left), left

@@ -217,6 +217,19 @@ def test_an_alarm_says_why_the_oldest_mail_is_late() -> None:
     assert {alarm["Threshold"] for alarm in late} == {15 * 60}
 
 
+def test_an_alarm_rings_at_once_when_the_brake_is_applied() -> None:
+    alarm = alarms()["MailBrake"]
+    assert (alarm["MetricName"], alarm["Threshold"], alarm["DatapointsToAlarm"]) == ("Braked", 1, 1)
+    assert alarm["Period"] == 60
+    sources = {
+        one["Properties"]["LogGroupName"]["Ref"]
+        for one in RESOURCES.values()
+        if one["Type"] == "AWS::Logs::MetricFilter"
+        and one["Properties"]["MetricTransformations"][0]["MetricName"] == "Braked"
+    }
+    assert sources == {"RecordMailFeedbackLogs", "ResendOwedMailLogs"}  # then, and while mail waits
+
+
 def test_what_cloudformation_gets_is_right_and_within_its_limit() -> None:
     sent = template({"AppName": "a" * 32, "Stage": "s" * 32})
     assert lint(sent, regions=["eu-west-3"]) == []

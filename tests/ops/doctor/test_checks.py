@@ -458,7 +458,7 @@ CASES: list[tuple[str, dict[str, Any], Light, str, str]] = [
             (metric_filters("MailedCount"), "these metrics are missing: MailedCount"),
             (
                 GONE,
-                "are missing: SignedUpCount, ResendAskedForCount, ValidatedCount and 13 more",
+                "are missing: SignedUpCount, ResendAskedForCount, ValidatedCount and 15 more",
             ),
         )
     ),
@@ -480,7 +480,7 @@ CASES: list[tuple[str, dict[str, Any], Light, str, str]] = [
         "Alarms/Ringing",
         {"cloudwatch__DescribeAlarms": {"MetricAlarms": rung()["MetricAlarms"][2:]}},
         RED,
-        "2 of 18 missing: api-errors, mailer-errors",
+        "2 of 19 missing: api-errors, mailer-errors",
         DEPLOY,
     ),
     (

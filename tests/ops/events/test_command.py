@@ -100,6 +100,23 @@ def test_a_withdrawal_is_sent_with_its_consent(store: Store, taken: list[dict[st
     validator.validate(taken[0])
 
 
+def test_each_withdrawal_of_a_user_is_sent(store: Store, taken: list[dict[str, Any]]) -> None:
+    """Their events are of one kind, of which ``told`` has the last moment alone."""
+    given = {
+        "old": {"withdrawn_at": EARLY, "withdrawn_by": "operator"},
+        "news": {"withdrawn_at": MIDDLE, "withdrawn_by": "operator"},
+        "terms": {"withdrawn_at": LATE, "withdrawn_by": "operator"},
+        "owed": {"withdrawn_at": "2031-05-07T12:00:00.000000Z", "withdrawn_by": "operator"},
+        "kept": {},
+    }
+    store.put("a@example.org", validated_at=EARLY, consent=given, told={"consent_withdrawn": LATE})
+    assert replayed() == "2 events of 1 users are published again.\n"
+    assert [detail["withdrawn"] for detail in taken] == ["news", "terms"]
+    assert {detail["id"] for detail in taken} == {
+        event.identity("a@example.org", "consent_withdrawn", at) for at in (MIDDLE, LATE)
+    }
+
+
 def test_a_refused_event_ends_the_replay_with_the_reason(
     store: Store, taken: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,6 +17,7 @@ from tests.support.states import (
     ALEXIS,
     EARLIER_STORED,
     EMAIL,
+    ENDS,
     KNOWN,
     LINK,
     MAILED,
@@ -67,12 +68,12 @@ CHANGES: dict[str, tuple[Ask, Callable[[str], Change], Effect]] = {
     "resend": (
         lambda users: users.resend_by_hand(EMAIL, NOW),
         lambda state: refused_because(state, "bounced", "complained", "refused"),
-        lambda before: {**before, **IS_OWED},
+        lambda before: {**without(before, "expires_at"), **IS_OWED},
     ),
     "resend, even bounced": (
         lambda users: users.resend_by_hand(EMAIL, NOW, even_bounced=True),
         lambda state: refused_because(state, "complained", "refused"),
-        lambda before: {**before, **IS_OWED},
+        lambda before: {**without(before, "expires_at"), **IS_OWED},
     ),
     "validate": (
         lambda users: users.validate_by_hand(EMAIL, NOW),
@@ -129,6 +130,14 @@ def test_a_change_is_made_only_where_it_is_allowed(
     after = effect(before or {}) if outcome is Change.DONE else before
     recorded = {"acts": [act(name.split(",")[0])]}
     assert store.item(EMAIL) == ({**(after or {}), **recorded} if outcome is Change.DONE else after)
+
+
+def test_a_resend_leaves_another_programs_time_to_live(store: Store, users: OperatorsUsers) -> None:
+    put(store, {**(STATES["put and mailed"] or {}), **ENDS})
+    assert users.resend_by_hand(EMAIL, NOW) is Change.DONE
+    after = item(store)
+    assert (after["mail"], after["expires_at"]) == ("owed", ENDS["expires_at"])
+    assert after["acts"] == [act("resend")]
 
 
 def test_an_item_keeps_the_last_ten_acts(store: Store, users: OperatorsUsers) -> None:

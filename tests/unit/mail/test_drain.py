@@ -25,6 +25,7 @@ from chalicelib.mail.limits import Limits
 from chalicelib.mail.mailer import TIME_FOR_A_MAIL, Mailer
 from chalicelib.mail.message import Mail
 from chalicelib.mail.ses import PAUSED, QUOTA, RATE, UNREACHABLE, Account, Refused, Undelivered
+from chalicelib.users import tokens
 from chalicelib.users.item import LEASE
 from chalicelib.users.moments import iso
 from chalicelib.users.outbox import Outbox
@@ -35,7 +36,7 @@ from tests.support.wire import Wire, refusal
 
 NOON = datetime(2031, 5, 4, 12, tzinfo=timezone.utc)
 TICK = timedelta(microseconds=1)
-SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
+SECOND, MINUTE, HOUR, DAY = (timedelta(seconds=each) for each in (1, 60, 3600, 86400))
 ALEXIS, BOB, CAROL = "alexis@example.org", "bob@example.org", "carol@example.org"
 TICKET = "a" * 64
 LAMBDA = 120.0
@@ -44,14 +45,16 @@ LAMBDA = 120.0
 class World:
     """A drain and all that it meets. A run begins at ``now``, and pauses move the clock on."""
 
-    def __init__(self, store: Store, *, per_hour: int | None = None) -> None:
+    def __init__(
+        self, store: Store, *, per_hour: int | None = None, welcomes: bool = False
+    ) -> None:
         self.store = store
         self.ses = FakeSes()
         self.now = NOON
         self.pauses: list[float] = []
         self.limits = Limits(store.client, "limits", None, per_hour)
         clock = Clock(lambda: self.now, self.pause)
-        outbox, fake = Outbox(store.client, store.table), self.ses
+        outbox, fake = Outbox(store.client, store.table, welcomes=welcomes), self.ses
         mailer = Mailer(
             outbox,
             fake,  # type: ignore[arg-type]
@@ -78,6 +81,15 @@ class World:
     def sign_up(self, email: str, ago: timedelta = 2 * PATIENCE) -> None:
         sign_up = SignUp(email, "Alexis", "Horn", "fr")
         assert self.store.users.sign_up(sign_up, TICKET, self.now - ago)
+
+    def put_validated(self, email: str) -> None:
+        """Have another program set ``validated_at``, and nothing else."""
+        self.store.put(**{**self.item(email), "validated_at": iso(self.now)})
+
+    def brake(self) -> None:
+        self.limits.reserve(100, self.now)
+        for _ in range(9):
+            self.limits.count(Verdict.BOUNCED, self.now)
 
     def item(self, email: str = ALEXIS) -> Plain:
         return self.store.item(email) or {}
@@ -332,15 +344,46 @@ def test_a_spent_budget_ends_the_run(store: Store, caplog: pytest.LogCaptureFixt
 
 
 def test_the_brake_ends_the_run(world: World, caplog: pytest.LogCaptureFixture) -> None:
-    world.limits.reserve(100, world.now)
-    for _ in range(9):
-        world.limits.count(Verdict.BOUNCED, world.now)
+    world.brake()
     world.sign_up(ALEXIS)
     assert world.run() == 0
     assert world.ses.tried == []
     assert last_line(caplog).endswith(", brake")
     world.limits.resume(world.now)
     assert world.run() == 1
+
+
+@pytest.mark.parametrize("welcome_since", [5 * MINUTE, 2 * MINUTE], ids=["older", "newer"])
+def test_the_brake_holds_up_no_welcome(
+    store: Store, caplog: pytest.LogCaptureFixture, welcome_since: timedelta
+) -> None:
+    world = World(store, welcomes=True)
+    world.sign_up(BOB, ago=DAY)
+    assert world.run() == 1
+    world.brake()
+    for age, email in enumerate(f"user{number}@example.org" for number in range(30)):
+        world.sign_up(email, ago=4 * MINUTE + age * SECOND)
+    link = tokens.digest(world.ses.mails[0].text)
+    clicked_at = world.now - welcome_since
+    assert store.users_with("", welcomes=True).validate(BOB, link, clicked_at)
+    assert world.run() == 1
+    assert world.mailed == [BOB, BOB]
+    assert world.item(BOB)["mail"] == "sent"
+    line = [each for each in caplog.records if each.msg.startswith("drain:")][-1]
+    assert (line.__dict__["reason"], line.__dict__["oldest_owed"]) == ("brake", 4 * 60 + 29)
+
+
+def test_a_stale_entry_of_the_index_is_not_the_oldest(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Another program has validated the users; the run ends before it comes to them."""
+    world.ses.account_now = Account(rate=1.0, left_today=100, may_send=True)
+    for age, email in enumerate(f"user{number}@example.org" for number in range(80)):
+        world.sign_up(email, ago=HOUR - age * SECOND)
+        if age >= 52:
+            world.put_validated(email)
+    assert 50 < world.run() <= 52
+    assert "oldest owed 0 s" in last_line(caplog)
 
 
 def test_the_log_line_has_fields_for_its_metric(

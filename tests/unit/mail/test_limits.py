@@ -6,13 +6,16 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
+import boto3
 import pytest
+from botocore.config import Config
 from moto import mock_aws
 
 from chalicelib.mail.limits import BRAKE, BUDGET, Grant, Limits
 from chalicelib.users.people import Verdict
 from chalicelib.users.table import mapping, number, string
 from tests.support.stores import create_limits
+from tests.support.wire import Wire, answer
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
@@ -293,6 +296,35 @@ def test_after_the_brake_counting_starts_again(client: DynamoDBClient) -> None:
     assert not limits.count(Verdict.BOUNCED, NOON)
     limits.reserve(100, NOON)
     assert [limits.count(Verdict.BOUNCED, NOON) for _ in range(8)].index(True) == 7
+
+
+def test_the_brake_lets_welcomes_through_within_the_budget(client: DynamoDBClient) -> None:
+    """They go to validated addresses."""
+    limits = Limits(client, "limits", None, 102)
+    limits.reserve(100, NOON)
+    for _ in range(9):
+        limits.count(Verdict.BOUNCED, NOON)
+    assert limits.reserve(1, NOON, are_welcomes=True) == Grant(1)
+    assert limits.reserve(1, NOON) == Grant(0, BRAKE)
+    assert limits.reserve(2, NOON, are_welcomes=True) == Grant(1, BUDGET)
+    assert limits.reserve(1, NOON, are_welcomes=True) == Grant(0, BUDGET)
+    assert limits.reserve(1, NOON + HOUR, are_welcomes=True) == Grant(1)
+
+
+def test_a_brake_whose_answer_is_lost_is_logged(
+    client: DynamoDBClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its alarm stands on the line."""
+    client = boto3.client(
+        "dynamodb", config=Config(retries={"mode": "standard", "total_max_attempts": 2})
+    )
+    limits = bounded(client)
+    limits.reserve(100, NOON)
+    for _ in range(8):
+        limits.count(Verdict.BOUNCED, NOON)
+    with Wire(client, "UpdateItem", [None, answer(500)], arrives=True):
+        assert limits.count(Verdict.BOUNCED, NOON)
+    assert "brake: mail is stopped" in caplog.text
 
 
 def test_no_brake_is_lifted_where_there_is_none(client: DynamoDBClient) -> None:

@@ -956,6 +956,20 @@ def test_the_brake_stops_mail_without_an_error(
     assert ses.addresses == [ALEXIS]
 
 
+def test_the_brake_lets_welcomes_through(store: Store, ses: FakeSes, handler: Handler) -> None:
+    """It is for addresses that were never validated."""
+    handler(*signed_up(store, ALEXIS))
+    users = store.users_with("", welcomes=True)
+    token_hash = tokens.digest(ses.mails[0].text)
+    assert users.validate(ALEXIS, token_hash, NOW).outcome is Validation.VALIDATED
+    apply_brake(handler.limits)
+    reserved = handler.reserved
+    handler(modified(store, ALEXIS), *signed_up(store, BOB))
+    assert ses.tried == [ALEXIS, ALEXIS]
+    assert states(store, [ALEXIS, BOB]) == ["sent", "owed"]
+    assert handler.reserved == reserved + 1
+
+
 def test_mail_does_not_wait_for_a_failing_limits_table(
     store: Store, ses: FakeSes, handler: Handler, caplog: pytest.LogCaptureFixture
 ) -> None:

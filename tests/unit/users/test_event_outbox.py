@@ -162,8 +162,16 @@ def test_a_refused_transition_owes_no_second_event(store: Store) -> None:
     put(store, SENT)
     users(store).validate(EMAIL, LINK, NOW)
     users(store).validate(EMAIL, LINK, LATER)
-    users(store).refuse(EMAIL, LINK, LATER)
+    users(store).refuse(EMAIL, LINK, LATER, if_pending=True)
     assert [entry["kind"] for entry in owed(store)] == ["validated"]
+
+
+def test_a_refusal_that_undoes_a_validation_owes_its_event(store: Store) -> None:
+    put(store, SENT)
+    users(store).validate(EMAIL, LINK, NOW)
+    for _ in range(2):
+        users(store).refuse(EMAIL, LINK, LATER)
+    assert [entry["kind"] for entry in owed(store)] == ["validated", "refused"]
 
 
 def test_events_of_one_user_are_owed_in_their_order(store: Store) -> None:

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.users.mailboxes import MAX_MAILS, WINDOW, Mailboxes, Room, mailbox
+from chalicelib.users.item import MAX_MAILS, WINDOW
+from chalicelib.users.mailboxes import Mailboxes, Room, mailbox
 from tests.support.stores import Plain, Store, plain
 from tests.support.wire import Wire, refusal
 

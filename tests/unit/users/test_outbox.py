@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from chalicelib.users.outbox import Claim, Outbox, Owed
-from chalicelib.users.people import SignUp, User, Verdict
+from chalicelib.users.people import SignUp, User, Validation, Verdict
 from chalicelib.users.table import Item, ItemFull
 from tests.support.states import (
     ALEXIS,
@@ -19,6 +19,7 @@ from tests.support.states import (
     EARLIER,
     EARLIER_STORED,
     EMAIL,
+    ENDS,
     LINK,
     LIVE,
     MAILED,
@@ -28,6 +29,7 @@ from tests.support.states import (
     OTHER_LINK,
     OTHER_TICKET,
     OWED,
+    PROVEN,
     SAID,
     SECOND,
     SIGNED_UP,
@@ -46,6 +48,7 @@ from tests.support.wire import Wire, refusal
 CLAIM = Claim(User(EMAIL, "Alexis", "GÜNST HORN", "fr"), LINK, takes_code=True)
 CLAIMABLE = {"put", "put and owed", "owed", "owed again", "sending"}
 SENDING = {"sending"}
+ENDS_LATER = {"expires_at": epoch(NOW) + 7 * DAY}
 
 
 @pytest.fixture
@@ -133,6 +136,7 @@ def test_a_mail_given_up_leaves_the_index_and_no_link(
         "mail": "failed",
         "mail_at": NOW_STORED,
         "mail_error": "Full.",
+        **({} if state.startswith("put") else ENDS_LATER),
     }
 
 
@@ -142,9 +146,10 @@ def test_a_refused_mail_erases_what_a_stranger_said(
 ) -> None:
     before = put(store, STATES[state]) or {}
     assert outbox.refuse(image(store), NOW)
-    kept = ("email", "created_at", "expires_at", "mail_link", "mail_count", "mail_window_at")
+    kept = ("email", "created_at", "mail_link", "mail_count", "mail_window_at")
     assert item(store) == {
         **{name: before[name] for name in kept if name in before},
+        **ENDS_LATER,
         "mail": "refused",
         "mail_at": NOW_STORED,
     }
@@ -183,14 +188,13 @@ def test_a_claim_keeps_what_its_sign_up_said_in_its_link(store: Store, outbox: O
         "codes": {
             TICKET: {"code": "hash", "link": NEW_LINK, "expires": epoch(NOW) + 900, "tries": 0}
         },
-        "expires_at": epoch(NOW) + 7 * DAY,
     }
 
 
 def test_another_programs_item_gets_a_bare_link(store: Store, outbox: Outbox) -> None:
     before = put(store, ANOTHERS) or {}
     claim = outbox.claim(image(store), LINK, NOW, "hash")
-    assert claim == Claim(User(EMAIL, "", "HORN", ""), LINK, takes_code=False)
+    assert claim == Claim(User(EMAIL, "", "HORN", ""), LINK, takes_code=False, may_expire=False)
     assert store.item(EMAIL) == {
         **before,
         "mail": "sending",
@@ -207,7 +211,11 @@ def test_another_programs_item_gets_a_bare_link(store: Store, outbox: Outbox) ->
 def test_another_programs_time_to_live_stays(store: Store, outbox: Outbox) -> None:
     in_an_hour = epoch(NOW) + 3600
     put(store, {**ANOTHERS, "expires_at": in_an_hour})
-    assert outbox.claim(image(store), LINK, NOW)
+    assert outbox.owe(image(store), NOW)
+    claim = outbox.claim(image(store), LINK, NOW)
+    assert claim is not None
+    assert outbox.sent(claim, "0100", NOW)
+    assert outbox.report_delivered(EMAIL, LINK, "0100", 900, NOW)
     assert item(store)["expires_at"] == in_an_hour
 
 
@@ -241,13 +249,24 @@ def test_a_claim_in_doubt_is_left_alone_for_its_lease(
     assert (outbox.claim(image(store), NEW_LINK, NOW + waited) is not None) is claimed
 
 
-def test_a_new_claim_keeps_four_live_links_and_no_dead_one(store: Store, outbox: Outbox) -> None:
+def test_a_new_claim_keeps_four_live_links(store: Store, outbox: Outbox) -> None:
     ends = {f"{n}" * 64: epoch(NOW) + n for n in range(-2, 7)}
     links = {key: {"expires": end, "said": SAID} for key, end in ends.items()}
     put(store, {**SIGNED_UP, "mail": "owed", "links": links})
     assert outbox.claim(image(store), NEW_LINK, NOW)
     kept = item(store)["links"]
     assert set(kept) == {NEW_LINK, *(f"{n}" * 64 for n in (3, 4, 5, 6))}
+
+
+def test_a_new_claim_keeps_the_link_that_expired_last(store: Store, outbox: Outbox) -> None:
+    """Its click is then answered by the way to a new link. A released one was never mailed."""
+    ends = {"6": epoch(NOW) - 2, "7": epoch(NOW) - 1, "8": epoch(NOW) + 1, "9": 0}
+    links = {key * 64: {"expires": end, "said": SAID} for key, end in ends.items()}
+    put(store, {**SIGNED_UP, "mail": "owed", "links": links})
+    assert outbox.claim(image(store), NEW_LINK, NOW)
+    kept = item(store)["links"]
+    assert set(kept) == {NEW_LINK, "7" * 64, "8" * 64}
+    assert store.users.validate(EMAIL, "7" * 64, NOW).outcome is Validation.EXPIRED
 
 
 @pytest.mark.parametrize(
@@ -382,6 +401,7 @@ def test_a_sent_mail_is_no_longer_owed(store: Store, outbox: Outbox) -> None:
         "mail": "sent",
         "mail_at": NOW_STORED,
         "message_id": "0100",
+        **ENDS_LATER,
     }
 
 
@@ -393,7 +413,106 @@ def test_a_failed_mail_says_why(store: Store, outbox: Outbox) -> None:
         "mail": "failed",
         "mail_at": NOW_STORED,
         "mail_error": "MessageRejected: no.",
+        **ENDS_LATER,
     }
+
+
+# The end of a sign-up that nobody confirms
+
+
+def test_what_owes_a_mail_never_expires(store: Store, outbox: Outbox) -> None:
+    """However long an outage is, DynamoDB deletes nobody who was not mailed."""
+    claims: list[Claim | None] = []
+    acts: dict[str, Callable[[], object]] = {
+        "sign up": lambda: store.users.sign_up(ALEXIS, TICKET, NOW),
+        "claim": lambda: claims.append(outbox.claim(image(store), NEW_LINK, NOW)),
+        "release": lambda: outbox.release(claims[0] or CLAIM, "Throttled.", NOW),
+        "claim again": lambda: claims.append(outbox.claim(image(store), OTHER_LINK, NOW)),
+    }
+    put(store, STATES["sent"])
+    for name, act in acts.items():
+        act()
+        assert "expires_at" not in item(store), name
+    assert None not in claims
+
+
+@pytest.mark.parametrize("state", ["owed", "sending"])
+def test_a_former_versions_owed_item_is_kept_by_the_scan(
+    store: Store, outbox: Outbox, state: str
+) -> None:
+    put(store, {**(STATES[state] or {}), **ENDS})
+    (found,) = outbox.unclaimed(0, 1, NOW)
+    assert outbox.owe(found, NOW)
+    after = item(store)
+    assert (after["mail"], after["owed_at"], "expires_at" in after) == (
+        "owed",
+        EARLIER_STORED,
+        False,
+    )
+    assert not list(outbox.unclaimed(0, 1, NOW))
+
+
+def test_a_former_versions_owed_item_is_kept_by_its_claim(store: Store, outbox: Outbox) -> None:
+    put(store, {**(STATES["owed"] or {}), **ENDS})
+    assert outbox.claim(image(store), LINK, NOW)
+    assert "expires_at" not in item(store)
+
+
+ENDINGS = [*TRANSITIONS][5:11]
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_a_mail_that_was_tried_gives_a_sign_up_its_end(
+    store: Store, outbox: Outbox, ending: str
+) -> None:
+    put(store, STATES["sending"])
+    assert TRANSITIONS[ending][0](outbox)
+    assert item(store)["expires_at"] == epoch(NOW) + 7 * DAY
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_a_later_report_leaves_the_end_of_a_sign_up(
+    store: Store, outbox: Outbox, ending: str
+) -> None:
+    before = put(store, STATES["sent"]) or {}
+    TRANSITIONS[ending][0](outbox)
+    assert item(store)["expires_at"] == before["expires_at"]
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+@pytest.mark.parametrize(
+    "of",
+    [
+        pytest.param({**PROVEN, "mail": "sending"}, id="a validated user"),
+        pytest.param({**ANOTHERS, **MAILED, "mail": "sending"}, id="another program's"),
+        pytest.param({**ANOTHERS, **MAILED, **ENDS, "mail": "sending"}, id="with its own end"),
+    ],
+)
+def test_nobody_else_gets_an_end(store: Store, outbox: Outbox, of: Plain, ending: str) -> None:
+    before = put(store, of) or {}
+    assert TRANSITIONS[ending][0](outbox)
+    assert item(store).get("expires_at") == before.get("expires_at")
+
+
+@pytest.mark.parametrize("transition", ["sent", "reported delivered"])
+def test_the_usual_end_of_a_mail_takes_one_update(
+    store: Store, outbox: Outbox, transition: str
+) -> None:
+    put(store, STATES["sending" if transition == "sent" else "sent"])
+    with store.calls() as calls:
+        assert TRANSITIONS[transition][0](outbox)
+    assert calls == ["UpdateItem"]
+
+
+@pytest.mark.parametrize("state", ["owed", "delivered", "failed"])
+def test_a_report_about_a_former_mail_takes_one_update(
+    store: Store, outbox: Outbox, state: str
+) -> None:
+    put(store, {**(STATES[state] or {}), "mail_link": OTHER_LINK})
+    for transition in ENDINGS:
+        with store.calls() as calls:
+            assert not TRANSITIONS[transition][0](outbox)
+        assert calls == ["UpdateItem"]
 
 
 @pytest.mark.parametrize("end", ["release", "failed"])

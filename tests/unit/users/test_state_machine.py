@@ -1,7 +1,12 @@
 """One address in any order of events: its owner, a stranger, SES and time.
 
-The owner reads the mailbox. The stranger knows the address, may send any request and may forge
-reports, but sees no mail. Whatever the stranger does, the owner gets in, with the owner's words.
+The owner reads the mailbox. The stranger knows the address, may send any request, may forge
+reports, has a mailbox and a link of their own, and gets the owner's mails once their links are
+dead. Scanners and prefetches also read the pages of live links. Whatever the stranger does, the
+owner gets in, with the owner's words.
+
+SES reports what it likes of each mail, at any time: a bounce or a complaint of the mail itself is
+no stranger's doing, and it does close the address.
 """
 
 from __future__ import annotations
@@ -26,19 +31,22 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from chalicelib.users import codes
+from chalicelib.users import codes, tokens
 from chalicelib.users.item import LEASE, is_claimable, is_owners, kind_of, slot
+from chalicelib.users.links import Link
 from chalicelib.users.mailboxes import Room
 from chalicelib.users.moments import iso
 from chalicelib.users.outbox import Claim, Outbox
 from chalicelib.users.people import MailKind, SignUp, Validation, Verdict
 from chalicelib.users.table import Item, string
+from tests.support.link_pages import PAGES, READERS, LinkPages, may_bring_any_ticket
 from tests.support.stores import Plain, Store, typed
 
 START = datetime(2031, 5, 4, 12, tzinfo=timezone.utc)
 HOUR, DAY = 3600, 86400
 KEY = "a secret key of thirty-two letters"
-OWNER, STRANGER = "a" * 64, "b" * 64  # the hashes of their tickets
+TICKETS = {"owner": "o" * 43, "stranger": "s" * 43, "nobody": ""}
+OWNER, STRANGER = (tokens.digest(TICKETS[name]) for name in ("owner", "stranger"))
 NOT_MAILED = "c" * 64
 WORDS = {OWNER: ("Owner", "fr"), STRANGER: ("Mallory", "en")}
 
@@ -53,7 +61,8 @@ pauses = st.sampled_from([0, 59, 60, 61, 61, 61, 301, 301, HOUR, DAY - 61, DAY])
 class Mail:
     """A mail that SES took, as its reader sees it, and what SES has reported of it."""
 
-    link: str
+    token: str
+    link: str  # the token's hash
     greets: str
     code: str
     claim: Claim
@@ -74,15 +83,19 @@ class Life(RuleBasedStateMachine):
         self.unasked: list[Mail] = []  # reminders and welcomes
         self.email = f"user-{next(user_numbers)}@example.org"
         self.now = START
-        self.links = (f"{number:064x}" for number in itertools.count())
+        self.tokens = (f"{number:043}" for number in itertools.count())
+        self.pages = LinkPages(self.users)
         self.images: list[Item] = []  # what the stream has shown, oldest first
-        self.mails: list[Mail] = []
+        self.mails: list[Mail] = []  # of this item: DynamoDB may have deleted others
+        self.all_mails: list[Mail] = []  # of any item of the address, reminders and welcomes too
         self.requests = 0  # accepted ones: each owes one mail
         self.doubts = 0  # claims whose lease ended with no word of SES
         self.counted: set[tuple[str, str]] = set()
         self.claims: list[datetime] = []  # of mails that no mailed token asked for
         self.validated: Plain | None = None
         self.is_put = False
+        self.put_until: int | None = None
+        self.strangers_link = self._mail_the_stranger()
 
     # Few rules, each with several acts: hypothesis leaves whole rules out of many of its lives.
 
@@ -106,12 +119,13 @@ class Life(RuleBasedStateMachine):
     @rule(
         pause=pauses,
         act=st.sampled_from(
-            ["sign up", "sign up", "sign up", "ask again", "guess", "forge", "spell"]
+            ["sign up", "sign up", "ask again", "guess", "forge", "spell", "replay", "replay"]
         ),
         by=st.sampled_from(["", "ticket", "token"]),
+        which=st.integers(0, 9),
         is_mailed=st.booleans(),
     )
-    def the_stranger_acts(self, pause: int, act: str, by: str, is_mailed: bool) -> None:
+    def the_stranger_acts(self, pause: int, act: str, by: str, which: int, is_mailed: bool) -> None:
         self._wait(pause)
         if act == "sign up":
             self._sign_up(STRANGER, is_mailed)
@@ -125,15 +139,41 @@ class Life(RuleBasedStateMachine):
             )
         elif act == "guess":
             self._guess()
+        elif act == "replay":
+            self._replay(which, by)
         elif act == "spell":  # the mailbox gets a mail to another spelling of its address
             self._count_mail(self.email.replace("@", "+stranger@"), iso(self.now))
         else:
             self._forge()
 
-    @initialize(is_put=st.sampled_from([True, False, False, False]))
-    def another_program_may_have_put_the_item(self, is_put: bool) -> None:
-        if is_put:
-            self.store.put(self.email, prenom="Program", plan="gold")
+    @precondition(lambda self: self.all_mails)
+    @rule(
+        which=st.integers(0, 9),
+        page=st.sampled_from(PAGES),
+        reader=st.sampled_from(sorted(READERS)),
+        ticket=st.sampled_from(sorted(TICKETS)),
+    )
+    def a_page_is_read_that_nobody_asked_for(
+        self, which: int, page: str, reader: str, ticket: str
+    ) -> None:
+        """Whoever reads it, and however live its link is, nothing changes."""
+        mail = self.all_mails[-1 - which % len(self.all_mails)]
+        link = self._item().get("links", {}).get(mail.link, {})
+        if tokens.digest(TICKETS[ticket]) == link.get("ticket") and not may_bring_any_ticket(
+            reader
+        ):
+            ticket = "nobody"  # a click in the browser that signed up is asked for
+        before = self._item()
+        self.pages.read(page, Link(self.email, mail.token), self.now, reader, TICKETS[ticket])
+        assert self._item() == before
+
+    @initialize(put=st.sampled_from(["", "", "", "", "put", "put to expire"]))
+    def another_program_may_have_put_the_item(self, put: str) -> None:
+        if put:
+            end = int(self.now.timestamp()) + 3 * DAY
+            self.put_until = end if "expire" in put else None
+            attributes = {"expires_at": end} if self.put_until else {}
+            self.store.put(self.email, prenom="Program", plan="gold", **attributes)
             self.is_put = True
             self.requests += 1
             self._show()
@@ -166,15 +206,15 @@ class Life(RuleBasedStateMachine):
             is_full = item["mail_count"] == 5 and self.now - window < timedelta(days=1)
             assert len(self.unasked) == claims + (not is_full)
 
-    # SES, in any order, late and twice
+    # SES, in any order, early, late and twice, also of mails that are replaced or forgotten
 
-    @precondition(lambda self: self.mails)
+    @precondition(lambda self: self.all_mails)
     @rule(
-        which=st.integers(0, 9), kind=st.sampled_from(["send", "send", "delivery", "delay", "own"])
+        which=st.integers(0, 9),
+        kind=st.sampled_from(["send", "send", "send", "delivery", "delivery", "delay", "own"]),
     )
     def ses_reports(self, which: int, kind: str) -> None:
-        mails = [*self.unasked, *self.mails]
-        mail = mails[which % len(mails)]
+        mail = self.all_mails[-1 - which % len(self.all_mails)]
         before = self._item()
         about: tuple[Any, ...] = (self.email, mail.link)
         reports: dict[str, Callable[[], bool]] = {
@@ -193,11 +233,54 @@ class Life(RuleBasedStateMachine):
         else:
             assert self._item() == before
 
+    @precondition(lambda self: self.all_mails)
+    @rule(which=st.integers(0, 9))
+    def ses_rejects(self, which: int) -> None:
+        mail = self.all_mails[-1 - which % len(self.all_mails)]
+        before = self._item()
+        is_its = before.get("mail_link") == mail.link and before["mail"] in ("sending", "sent")
+        assert self.outbox.report_rejected(self.email, mail.link, "rejected: x", self.now) == is_its
+        after = self._item()
+        if is_its:
+            assert (after["mail"], "owed" in after) == ("failed", False)
+        else:
+            assert after == before
+
+    @precondition(lambda self: self.all_mails)
+    @rule(
+        which=st.integers(0, 9),
+        verdict=st.sampled_from([Verdict.BOUNCED, Verdict.BOUNCED, Verdict.COMPLAINED]),
+        days=st.sampled_from([14, 90]),
+    )
+    def a_mail_bounces_or_is_complained_about(
+        self, which: int, verdict: Verdict, days: int
+    ) -> None:
+        """SES knows the mail by its tag. A complaint outweighs a bounce, and neither a word."""
+        mail = self.all_mails[-1 - which % len(self.all_mails)]
+        before = self._item()
+        is_heard = mail.link in before.get("links", {})
+        is_heard &= before.get("mail") not in (verdict.value, "complained")
+        life = timedelta(days=days)
+        about = (self.email, mail.link, verdict, self.now)
+        assert self.outbox.report_verdict(*about, reason="x", life=life) == is_heard
+        after = self._item()
+        if not is_heard:
+            assert after == before
+            return
+        assert (after["mail"], "owed" in after) == (verdict.value, False)
+        if not self.is_put and self.validated is None:
+            assert not {"prenom", "nom", "lang", "ticket", "codes", "expires_at"} & set(after)
+            assert after["links"] == {mail.link: {"expires": 0}}
+        self._show()
+
     @precondition(lambda self: "expires_at" in self._item())
     @rule(days=st.integers(1, 9))
     def dynamodb_deletes_what_has_expired(self, days: int) -> None:
         self._wait(days * DAY)
-        if self._item()["expires_at"] <= int(self.now.timestamp()):
+        item = self._item()
+        if item["expires_at"] <= int(self.now.timestamp()):
+            assert self.is_put or item["mail"] not in ("owed", "sending"), "a mail is lost"
+            self.is_put = False
             self.store.delete(self.email)
             self.images.clear()
             self.mails.clear()
@@ -212,6 +295,7 @@ class Life(RuleBasedStateMachine):
         self._validated_is_for_ever_and_changes_no_word(item)
         self._another_programs_words_stay(item)
         self._owed_mail_is_in_the_index_and_no_other(item)
+        self._only_a_sign_up_that_was_mailed_expires(item)
         live = [link for link in item.get("links", {}).values() if link["expires"]]
         assert len(live) <= 5
         self._a_rolling_day_has_five_mails()
@@ -232,7 +316,14 @@ class Life(RuleBasedStateMachine):
     def _another_programs_words_stay(self, item: Plain) -> None:
         if self.is_put:
             assert (item["prenom"], item["plan"]) == ("Program", "gold")
-            assert not {"created_at", "expires_at", "nom", "lang"} & set(item)
+            assert not {"created_at", "nom", "lang"} & set(item)
+
+    def _only_a_sign_up_that_was_mailed_expires(self, item: Plain) -> None:
+        if self.is_put:
+            assert item.get("expires_at") == (None if self.validated else self.put_until)
+            return
+        was_tried = item.get("mail") in ("sent", "delivered", "failed")
+        assert ("expires_at" in item) == (was_tried and self.validated is None)
 
     def _owed_mail_is_in_the_index_and_no_other(self, item: Plain) -> None:
         is_owed = item.get("mail") in ("owed", "sending")
@@ -242,7 +333,8 @@ class Life(RuleBasedStateMachine):
         elif item.get("mail") in ("sent", "delivered") and "remind_at" in item:
             is_owed = self.reminds and not self.is_put and "reminded_at" not in item
             assert item["owed_at"] == item["remind_at"]
-        assert item.get("owed") == (slot(self.email) if is_owed else None)
+        part = slot(self.email, is_welcome="validated_at" in item)
+        assert item.get("owed") == (part if is_owed else None)
         assert ("owed_at" in item) == is_owed
         assert self.reminds or not NOTES & set(item)
 
@@ -251,12 +343,21 @@ class Life(RuleBasedStateMachine):
             assert sixth - first >= timedelta(seconds=DAY)
 
     def teardown(self) -> None:
-        """A day later, sign the owner up, mail them and let them in, whatever was before."""
+        """A day later, sign the owner up, mail them and let them in, whatever was before.
+
+        A mail of theirs that bounced is forgotten later; one that they complained about, never.
+        """
         if self.validated is not None:
             return
         self._wait(DAY + HOUR)
-        assert self.users.sign_up(SignUp(self.email, *self._words(OWNER)), OWNER, self.now)
-        link = next(self.links)
+        sign_up = SignUp(self.email, *self._words(OWNER))
+        if (item := self._item()).get("mail") == "complained":
+            assert not self.users.sign_up(sign_up, OWNER, self.now)
+            return
+        if item.get("mail") == "bounced":
+            self.now = max(self.now, moment(item["bounced_until"]))
+        assert self.users.sign_up(sign_up, OWNER, self.now)
+        link = tokens.digest(next(self.tokens))
         image = typed(self._item())
         assert self.store.mailboxes.count(self.email, "last", self.now) is Room.FREE
         claim = self.outbox.claim(image, link, self.now)
@@ -269,7 +370,8 @@ class Life(RuleBasedStateMachine):
 
     def _mail(self, image: Item, end: str) -> None:
         before = self._item()
-        link, code = next(self.links), "246802"
+        token, code = next(self.tokens), "246802"
+        link = tokens.digest(token)
         code_hash = codes.digest(KEY, link, code)
         # As the mailer does, also for an old record.
         if is_claimable(image, self.now) and kind_of(image) is MailKind.LINK:
@@ -293,7 +395,9 @@ class Life(RuleBasedStateMachine):
         if end == "released":
             assert self.outbox.release(claim, "Throttled.", self.now)
         elif end != "lost in doubt":
-            mail = Mail(link, claim.user.prenom, code if claim.takes_code else "", claim, False)
+            shown = code if claim.takes_code else ""
+            mail = Mail(token, link, claim.user.prenom, shown, claim, False)
+            self.all_mails.append(mail)
             (self.mails if claim.kind is MailKind.LINK else self.unasked).append(mail)
             if end == "sent":
                 mail.is_recorded = self.outbox.sent(claim, "0100", self.now)
@@ -338,12 +442,50 @@ class Life(RuleBasedStateMachine):
         assert {**self._item(), "codes": None} == {**before, "codes": None}
 
     def _forge(self) -> None:
+        """Report of the owner's mail what SES said of none of it, by tags of the stranger's own."""
         before = self._item()
-        for verdict in Verdict:
-            assert not self.outbox.report_verdict(self.email, NOT_MAILED, verdict, self.now)
-        assert not self.outbox.report_sent(self.email, NOT_MAILED, "0100", self.now)
-        assert not self.outbox.report_delivered(self.email, NOT_MAILED, "0100", 1, self.now)
+        for tag in (NOT_MAILED, self.strangers_link):
+            for verdict in Verdict:
+                assert not self.outbox.report_verdict(self.email, tag, verdict, self.now)
+            assert not self.outbox.report_sent(self.email, tag, "0100", self.now)
+            assert not self.outbox.report_delivered(self.email, tag, "0100", 1, self.now)
+            assert not self.outbox.report_delayed(self.email, tag, "0100", "delayed: x", self.now)
+            assert not self.outbox.report_rejected(self.email, tag, "rejected: x", self.now)
         assert self._item() == before
+
+    def _mail_the_stranger(self) -> str:
+        """Mail the stranger a live link at an address of their own; return its hash."""
+        email = f"mallory-{self.email}"
+        assert self.users.sign_up(SignUp(email, *self._words(STRANGER)), STRANGER, self.now)
+        link = tokens.digest("m" * 43)
+        assert self.outbox.claim(typed(self.store.item(email) or {}), link, self.now)
+        return link
+
+    def _replay(self, which: int, by: str) -> None:
+        """Use the stranger's own link, and one of the owner's that is dead: expired or replaced.
+
+        An expired one still refuses, as its reader may be late, and asks for a mail to the owner.
+        """
+        before = self._item()
+        links = before.get("links", {})
+        dead = [
+            mail
+            for mail in self.all_mails
+            if links.get(mail.link, {"expires": 0})["expires"] <= self.now.timestamp()
+        ]
+        old = dead[which % len(dead)] if dead else None
+        for link in filter(None, (self.strangers_link, old and old.link)):
+            for ticket in (None, STRANGER, tokens.digest("")):
+                click = self.users.validate(self.email, link, self.now, ticket)
+                assert click.outcome is not Validation.VALIDATED
+            if link not in links:
+                assert self.users.refuse(self.email, link, self.now).outcome is Validation.INVALID
+        if old and old.code:
+            click = self.users.validate_by_code(self.email, STRANGER, old.code, self.now)
+            assert click.outcome is not Validation.VALIDATED
+        assert {**self._item(), "codes": None} == {**before, "codes": None}
+        if by == "token" and old:
+            self._count(self.users.resend(self.email, self.now, token_hash=old.link))
 
     def _words(self, ticket: str) -> tuple[str, str, str]:
         prenom, lang = WORDS[ticket]

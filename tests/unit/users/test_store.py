@@ -21,6 +21,7 @@ from tests.support.states import (
     EARLIER,
     EARLIER_STORED,
     EMAIL,
+    ENDS,
     LINK,
     LIVE,
     MAILED,
@@ -111,7 +112,6 @@ def test_a_sign_up_is_stored_and_owed_a_mail(store: Store) -> None:
         "said_at": NOW_STORED,
         "ticket": TICKET,
         "created_at": NOW_STORED,
-        "expires_at": epoch(NOW) + 7 * DAY,
         "mail": "owed",
         "mail_at": NOW_STORED,
         "owed": SLOT,
@@ -167,7 +167,7 @@ def test_the_item_shows_what_the_latest_sign_up_said(store: Store) -> None:
     before = put(store, {**STATES["sent"], "fields": {"a": "b"}, "return_to": "https://a"})
     assert store.users.sign_up(MALLORY._replace(nom=""), OTHER_TICKET, NOW)
     assert store.item(EMAIL) == {
-        **without(before or {}, "nom", "fields", "return_to"),
+        **without(before or {}, "nom", "fields", "return_to", "expires_at"),
         "prenom": "Mallory",
         "lang": "en",
         "said_at": NOW_STORED,
@@ -176,7 +176,6 @@ def test_the_item_shows_what_the_latest_sign_up_said(store: Store) -> None:
         "mail_at": NOW_STORED,
         "owed": SLOT,
         "owed_at": NOW_STORED,
-        "expires_at": epoch(NOW) + 7 * DAY,
     }
 
 
@@ -218,7 +217,7 @@ def test_an_item_past_its_time_counts_as_absent(store: Store, mail: str, count: 
         },
     )
     assert store.users.sign_up(ALEXIS, TICKET, NOW)
-    assert item(store)["expires_at"] == epoch(NOW) + 7 * DAY
+    assert "expires_at" not in item(store)
 
 
 # What limits the mail to one address
@@ -321,11 +320,14 @@ def test_another_programs_null_validation_is_one(store: Store, owe: Owe) -> None
 # Asking for another link
 
 
+SPENT: Plain = {"mail_count": 5, "mail_window_at": EARLIER_STORED}
+
+
 def test_a_resend_changes_only_that_a_mail_is_owed(store: Store) -> None:
     before = put(store, STATES["sent"]) or {}
     assert store.users.resend(EMAIL, NOW, ticket_hash=TICKET)
     assert store.item(EMAIL) == {
-        **before,
+        **without(before, "expires_at"),
         "mail": "owed",
         "mail_at": NOW_STORED,
         "owed": SLOT,
@@ -335,14 +337,30 @@ def test_a_resend_changes_only_that_a_mail_is_owed(store: Store) -> None:
 
 
 @pytest.mark.parametrize("token_hash", ["", LINK], ids=["address", "own token"])
+@pytest.mark.parametrize("state", ["sent", "put and mailed"])
+def test_a_resend_leaves_only_another_programs_time_to_live(
+    store: Store, state: str, token_hash: str
+) -> None:
+    """What is owed a mail must not expire, whatever the outage, unless its program says so."""
+    spent = SPENT if token_hash else {}
+    put(store, {**(STATES[state] or {}), **spent, **ENDS})
+    assert store.users.resend(EMAIL, NOW, token_hash=token_hash)
+    after = item(store)
+    assert (after["mail"], "expires_at" in after) == ("owed", state == "put and mailed")
+
+
+def test_a_refused_resend_leaves_the_end_of_a_sign_up(store: Store) -> None:
+    before = put(store, {**(STATES["sent"] or {}), "mail_at": NOW_STORED})
+    assert not store.users.resend(EMAIL, NOW)
+    assert store.item(EMAIL) == before
+
+
+@pytest.mark.parametrize("token_hash", ["", LINK], ids=["address", "own token"])
 def test_an_item_past_its_time_gets_no_other_link(store: Store, token_hash: str) -> None:
     past = put(store, {**STATES["sent"], "expires_at": epoch(NOW)})
     assert not store.users.resend(EMAIL, NOW, token_hash=token_hash)
     assert store.item(EMAIL) == past
     assert store.users.resend(EMAIL, NOW - timedelta(seconds=1), token_hash=token_hash)
-
-
-SPENT: Plain = {"mail_count": 5, "mail_window_at": EARLIER_STORED}
 
 
 def test_a_token_of_the_item_has_a_budget_of_its_own(store: Store) -> None:

@@ -26,6 +26,11 @@ def multipart(*parts: tuple[str, str], boundary: str = BOUNDARY) -> bytes:
     return f"{''.join(lines)}--{boundary}--\r\n".encode()
 
 
+def in_charset(name: str) -> bytes:
+    """Return a form whose part says what its text is encoded in."""
+    return multipart((f'name="a"\r\nContent-Type: text/plain; charset={name}', "b"))
+
+
 def test_a_multipart_form_is_read_like_any_other() -> None:
     raw = multipart(('name="email"', "zoë@example.org"), ('name="nom"', "Horn\r\nHorn"))
     assert body.fields(TYPE, raw) == {"email": "zoë@example.org", "nom": "Horn\r\nHorn"}
@@ -52,11 +57,20 @@ def test_a_file_counts_by_its_name() -> None:
         pytest.param(TYPE, multipart(("", "b")), id="no name"),
         pytest.param(TYPE, multipart(('name="a"', "b")).replace(b"b", b"\xff"), id="not UTF-8"),
         pytest.param(TYPE, multipart(*[('name="a"', "b")] * 200), id="200 parts"),
+        pytest.param(TYPE, in_charset("no-such-charset"), id="an unknown charset"),
+        pytest.param(TYPE, in_charset("base64"), id="a charset that is none"),
     ],
 )
 def test_a_multipart_form_that_cannot_be_read_is_malformed(content_type: str, raw: bytes) -> None:
     with pytest.raises(BodyError, match="body_malformed"):
         body.fields(content_type, raw)
+
+
+@given(st.text(max_size=80))
+def test_any_part_of_a_form_is_read_or_refused(headers: str) -> None:
+    for said in (headers, f'name="a"\r\nContent-Type: text/plain; charset={headers}'):
+        with suppress(BodyError):
+            assert isinstance(body.fields(TYPE, multipart((said, "b"))), dict)
 
 
 @given(st.binary(max_size=300), st.sampled_from([JSON, FORM, TYPE, MULTIPART, ""]))

@@ -1,0 +1,209 @@
+"""AWS WAF for the local cloud, as a proxy before a deployed API.
+
+The local cloud keeps web ACLs and enforces none. This reads the web ACL of the API's stage, as it
+was deployed, and does what AWS documents. It raises ValueError for anything that no stage of ours
+has, rather than let a request through.
+https://docs.aws.amazon.com/waf/latest/developerguide/waf-rule-statement-type-rate-based.html
+"""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import threading
+import time
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import urlsplit
+
+CHECKED_EVERY = 10.0
+"""Seconds. AWS says that it checks often, and is late by less than 30 seconds as a rule."""
+HOP_BY_HOP = ("connection", "keep-alive", "transfer-encoding", "content-length")  # RFC 9110 §7.6.1
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """The answer of a rule that blocks."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+@dataclass
+class RateRule:
+    """Counts each client's requests in the window, and refuses those of clients over the limit."""
+
+    limit: int
+    window: float
+    method: str
+    """The scope: only requests of this method are counted and refused."""
+    refusal: Refusal
+    checked_every: float
+    _moments: dict[str, deque[float]] = field(default_factory=lambda: defaultdict(deque))
+    _limited: frozenset[str] = frozenset()
+    _checked_at: float = float("-inf")
+
+    def refuses(self, method: str, client: str, now: float) -> bool:
+        """Count a request, and return True if it is refused. Refused requests count as well.
+
+        Clients are limited, and are free again, when AWS looks: not at their very request.
+        """
+        if method != self.method:
+            return False
+        if now - self._checked_at >= self.checked_every:
+            self._check(now)
+        self._moments[client].append(now)
+        return client in self._limited
+
+    def _check(self, now: float) -> None:
+        self._checked_at = now
+        for moments in self._moments.values():
+            while moments and moments[0] <= now - self.window:
+                moments.popleft()
+        self._limited = frozenset(
+            client for client, moments in self._moments.items() if len(moments) > self.limit
+        )
+
+
+def rules(web_acl: Mapping[str, Any], checked_every: float = CHECKED_EVERY) -> list[RateRule]:
+    """Return the rules of a web ACL, in order. Raises ValueError for what no stage of ours has."""
+    _expect(web_acl["DefaultAction"], {"Allow": {}})
+    ordered = sorted(web_acl["Rules"], key=lambda rule: rule["Priority"])
+    return [_rate_rule(rule, web_acl["CustomResponseBodies"], checked_every) for rule in ordered]
+
+
+def _rate_rule(
+    rule: Mapping[str, Any], bodies: Mapping[str, Any], checked_every: float
+) -> RateRule:
+    (kind,) = rule["Statement"]
+    _expect(kind, "RateBasedStatement")
+    rate = rule["Statement"][kind]
+    _expect(rate["AggregateKeyType"], "IP")  # by the connection, whatever a header says
+    scope = rate["ScopeDownStatement"]["ByteMatchStatement"]
+    _expect(scope["FieldToMatch"], {"Method": {}})
+    _expect(scope["PositionalConstraint"], "EXACTLY")
+    _expect([change["Type"] for change in scope["TextTransformations"]], ["NONE"])
+    response = rule["Action"]["Block"]["CustomResponse"]
+    body = bodies[response["CustomResponseBodyKey"]]
+    _expect(body["ContentType"], "APPLICATION_JSON")
+    headers = {header["Name"]: header["Value"] for header in response["ResponseHeaders"]}
+    return RateRule(
+        limit=int(rate["Limit"]),
+        window=float(rate["EvaluationWindowSec"]),
+        method=_text(scope["SearchString"]),
+        refusal=Refusal(
+            int(response["ResponseCode"]),
+            {"Content-Type": "application/json", **headers},
+            body["Content"].encode(),
+        ),
+        checked_every=checked_every,
+    )
+
+
+def _expect(value: object, known: object) -> None:
+    if value != known:
+        raise ValueError(f"{value} is not imitated, only {known}")
+
+
+def _text(sought: str | bytes) -> str:
+    """Return what a rule looks for: bytes in the API, text in a template.
+
+    The local cloud hands the template's text to botocore, which takes it for base64.
+    """
+    if isinstance(sought, str):
+        return sought
+    return sought.decode() if sought.isascii() else base64.b64encode(sought).decode()
+
+
+class _Server(ThreadingHTTPServer):
+    request_queue_size = 128
+    daemon_threads = True
+    target = ""
+    rules: list[RateRule]
+    refused: Counter[str]
+    lock: threading.Lock
+    clock: Callable[[], float]
+
+    def refusal(self, method: str, client: str) -> Refusal | None:
+        with self.lock:
+            for rule in self.rules:
+                if rule.refuses(method, client, self.clock()):
+                    self.refused[client] += 1
+                    return rule.refusal
+        return None
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Print nothing: a client may leave before it is answered."""
+
+
+class _Request(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: _Server
+
+    def answer(self) -> None:
+        body = self.rfile.read(int(self.headers.get("content-length", 0)))
+        client = self.client_address[0]
+        if refusal := self.server.refusal(self.command, client):
+            self._send(refusal.status, refusal.headers, refusal.body)
+        else:
+            self._send(*self._forward(client, body))
+
+    do_GET = do_HEAD = do_POST = do_OPTIONS = answer  # noqa: N815  # as its base class has it
+
+    def log_message(self, *_: object) -> None:
+        """Print nothing: the test's own output is read."""
+
+    def _forward(self, client: str, body: bytes) -> tuple[int, dict[str, str], bytes]:
+        target = urlsplit(self.server.target)
+        connection = http.client.HTTPConnection(str(target.hostname), target.port, timeout=60)
+        headers = {
+            name: value for name, value in self.headers.items() if name.lower() not in HOP_BY_HOP
+        }
+        hops = [*self.headers.get_all("x-forwarded-for", ()), client]  # as API Gateway's own edge
+        headers |= {"Host": target.netloc, "X-Forwarded-For": ", ".join(hops)}
+        try:
+            connection.request(self.command, target.path + self.path, body or None, headers)
+            answer = connection.getresponse()
+            return answer.status, dict(answer.getheaders()), answer.read()
+        finally:
+            connection.close()
+
+    def _send(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
+        self.send_response(status)
+        for name, value in headers.items():
+            if name.lower() not in HOP_BY_HOP:
+                self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+
+@dataclass(frozen=True)
+class Firewall:
+    """The address behind which the web ACL is, and how many requests of each client it refused."""
+
+    api: str
+    refused: Counter[str]
+
+
+@contextmanager
+def enforced(
+    web_acl: Mapping[str, Any], api: str, checked_every: float = CHECKED_EVERY
+) -> Iterator[Firewall]:
+    """Yield a firewall before ``api``, an address of the local cloud. It ends with the block."""
+    with _Server(("127.0.0.1", 0), _Request) as server:
+        server.target, server.rules = api, rules(web_acl, checked_every)
+        server.refused, server.lock, server.clock = Counter(), threading.Lock(), time.monotonic
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        try:
+            yield Firewall(f"http://127.0.0.1:{server.server_port}", server.refused)
+        finally:
+            server.shutdown()
+            thread.join()
