@@ -25,6 +25,7 @@ _TAKEN = frozenset(
     (
         *("email", "prenom", "first_name", "nom", "last_name", "name", "names", "lang"),
         *("return_to", "ticket", "token", "code", "show", "b_remarks", "altcha", "challenge"),
+        "moment",
         *("fields", "consent"),
     )
 )

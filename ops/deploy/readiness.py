@@ -90,7 +90,8 @@ class Readiness:
         )
 
     def _python(self) -> Finding:
-        advice = package.left_to_do(self.project.stage)
+        # The local cloud runs functions in its own Python.
+        advice = [] if self.cloud.endpoint else package.left_to_do(self.project.stage)
         return amber(package.own_runtime(), advice[0]) if advice else green(package.own_runtime())
 
     def _permissions(self) -> Finding:

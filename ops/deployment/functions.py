@@ -89,10 +89,17 @@ def build(project: Project) -> Build:
     return Build(app, settings, path)
 
 
-def deploy(cloud: Cloud, project: Project, stream: str, say: Say) -> str:
+def deploy(
+    cloud: Cloud,
+    project: Project,
+    stream: str,
+    say: Say,
+    repack: package.Repack | None = None,
+) -> str:
     """Package the project and deploy it. Return the package's SHA-256.
 
-    ``stream`` is the ARN of the users' table's. Raises DeployError; the account's errors pass
+    ``stream`` is the ARN of the users' table's. ``repack`` makes the package of the former one, if
+    its dependencies are the same. Raises DeployError; the account's errors pass
     through.
     """
     before = _configurations(cloud, project)
@@ -106,7 +113,7 @@ def deploy(cloud: Cloud, project: Project, stream: str, say: Say) -> str:
         cloud.prepare(session)
         output = _Output(say)
         ui = UI(output, output)
-        path = package.make(config, ui)
+        path = package.make(config, ui, repack)
         # Chalice gives its packager a UI of its own, on what is stdout at that moment.
         with contextlib.redirect_stdout(output), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that the runtime is not the Python that runs this

@@ -11,6 +11,7 @@ import hashlib
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from py_compile import PycInvalidationMode
 from tempfile import TemporaryDirectory
@@ -31,6 +32,8 @@ from ops.stage.errors import DeployError
 
 NAME = "package.zip"
 """What the package is called where it is handed over."""
+Repack = Callable[[Path, Path], bytes]
+"""Returns a package of a former one, with the code in a folder."""
 # email-validator imports it by name, for a check that we do not ask of it.
 NEVER_LOADED = "dns"
 FINISHED = b"bienvenue: modes and bytecode"
@@ -50,11 +53,12 @@ def own_runtime() -> str:
     return "python{}.{}".format(*sys.version_info[:2])
 
 
-def make(config: Config, ui: UI) -> Path:
+def make(config: Config, ui: UI, repack: Repack | None = None) -> Path:
     """Make the package where Chalice's deployer looks for it, unless it is there. Return its path.
 
-    Chalice takes a package that is there for its own: the name holds a hash of the project
-    (chalice/deploy/packager.py). Raises DeployError if a dependency cannot be downloaded.
+    With ``repack``, it is made of a former one, if there is one. Chalice takes a package that is
+    there for its own: the name holds a hash of the project (chalice/deploy/packager.py). Raises
+    DeployError if a dependency cannot be downloaded.
     """
     osutils = OSUtils()
     builder = DependencyBuilder(
@@ -65,8 +69,12 @@ def make(config: Config, ui: UI) -> Path:
     package = Path(packager.deployment_package_filename(config.project_dir, version))
     if not is_finished(package):
         package.unlink(missing_ok=True)
+        former = next(filter(is_finished, package.parent.glob("*.zip")), None)
         try:
-            packager.create_deployment_package(config.project_dir, version)
+            if repack and former:
+                package.write_bytes(repack(former, Path(config.project_dir)))
+            else:
+                packager.create_deployment_package(config.project_dir, version)
             finish(package, version)
         except (NoSuchPackageError, PackageDownloadError) as error:
             raise DeployError(

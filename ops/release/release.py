@@ -75,7 +75,16 @@ def release(checkout: Path, now: datetime) -> str:
     git(checkout, "tag", "--annotate", "--cleanup=whitespace", f"v{version}", "--message", message)
     publish = f"git push origin v{version}"
     summary = f"v{version} is tagged, and {FOLDER} holds its files. To publish the tag: {publish}"
-    return "\n".join([*sums, "", summary])
+    return "\n".join([*sums, "", *_warnings(), summary])
+
+
+def _warnings() -> list[str]:
+    """Return what is not as good as it could be, a line each."""
+    runtime = package.runtime()
+    if package.interpreter(runtime):
+        return []
+    slower = f"There is no {runtime} here, so the package has no bytecode, and starts slower:"
+    return [f"{slower} install it, delete the tag, and release again."]
 
 
 def git(checkout: Path, *words: str) -> str:

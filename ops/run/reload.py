@@ -1,23 +1,21 @@
 """Changed code, deployed while the run goes on."""
 
-import io
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
-from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 import urllib3
 
-from ops.run import changes, load_app
+from ops.run import changes, load_app, repack
 from ops.stage import parameter_store
 from ops.stage.cloud import Cloud
 from ops.stage.errors import RunError
 from ops.stage.project import CHECKOUT, Project
 
-MADE = (1980, 1, 1, 0, 0, 0)  # the earliest moment of a zip
-READABLE = 0o644 << 16
+KEEP = "--keep-dependencies"
+"""Tells ship that the last package has what requirements.txt names."""
 
 
 class Reloader:
@@ -44,7 +42,8 @@ class Reloader:
         if shape == self._deployed:
             self._replace_code()
         else:  # a route, a handler or a dependency: it takes longer, but is seldom
-            _run(["-m", "ops.run.ship", str(self._state)], dict(os.environ))
+            keep = [KEEP] if shape[1:] == self._deployed[1:] else []
+            _run(["-m", "ops.run.ship", str(self._state), *keep], dict(os.environ))
             self._deployed = shape
 
     def _replace_code(self) -> None:
@@ -52,7 +51,7 @@ class Reloader:
         lambda_ = self._cloud.session.client("lambda")
         functions = [self._project.function(name) for name in self._project.functions()]
         address = lambda_.get_function(FunctionName=functions[0])["Code"]["Location"]
-        package = repack(urllib3.request("GET", address).data, self._project.folder)
+        package = repack.repack(urllib3.request("GET", address).data, self._project.folder)
         for function in functions:
             lambda_.update_function_code(FunctionName=function, ZipFile=package)
 
@@ -67,8 +66,8 @@ def copy_code(checkout: Path, folder: Path) -> None:
         shutil.copyfile(path, copied)
 
 
-def _shape(folder: Path) -> object:
-    """Return what only Chalice can deploy: routes, handlers and dependencies."""
+def _shape(folder: Path) -> tuple[object, ...]:
+    """Return what only Chalice can deploy: routes and handlers, then dependencies."""
     outline = changes.outline((folder / "app.py").read_text(encoding="utf-8"))
     vendor = {path: path.read_bytes() for path in changes.files(folder, ("vendor",))}
     return outline, (folder / "requirements.txt").read_bytes(), vendor
@@ -86,18 +85,3 @@ def _run(arguments: list[str], environment: dict[str, str]) -> None:
     if done.returncode:
         lines = (done.stdout.strip() or done.stderr.strip()).splitlines()
         raise RunError(lines[-1] if lines else f"Python ended with status {done.returncode}.")
-
-
-def repack(made: bytes, folder: Path) -> bytes:
-    """Return the package ``made`` with the code of ``folder`` in place of its own."""
-    ours = ("app.py", "chalicelib/", "__pycache__/app.")
-    content = io.BytesIO()
-    with ZipFile(io.BytesIO(made)) as before, ZipFile(content, "w", ZIP_DEFLATED) as package:
-        for entry in before.infolist():
-            if not entry.filename.startswith(ours):
-                package.writestr(entry, before.read(entry))
-        for path in changes.files(folder, ("app.py", "chalicelib")):
-            entry = ZipInfo(path.relative_to(folder).as_posix(), MADE)
-            entry.external_attr = READABLE
-            package.writestr(entry, path.read_bytes(), ZIP_DEFLATED)
-    return content.getvalue()

@@ -13,7 +13,7 @@ from functools import partial
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
 from ministack.app import AUTH, app  # type: ignore[import-untyped]
-from ministack.services import sns  # type: ignore[import-untyped]
+from ministack.services import lambda_svc, sns  # type: ignore[import-untyped]
 
 from ops.run import api_destinations
 from ops.run.guard import App, Guard, cloud_refusal, mailbox_refusal
@@ -62,6 +62,15 @@ def _notify_few_at_once() -> None:
     sns._deliver_to_lambda = deliver_in_turn
 
 
+def _settle_at_once() -> None:
+    """Let functions be ready at once, where AWS takes seconds.
+
+    ministack 1.5.33 takes half a second for each change, eight of which a deploy waits for. Safe to
+    delete: services/lambda_svc.py then waits again.
+    """
+    lambda_svc._LAMBDA_STATE_TRANSITION_DELAY = 0.01
+
+
 async def _serve(guarded: App, port: int, stopped: asyncio.Event) -> None:
     config = Config()
     config.bind = [f"{HOST}:{port}"]
@@ -75,4 +84,5 @@ if __name__ == "__main__":
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     _notify_few_at_once()
+    _settle_at_once()
     asyncio.run(main())

@@ -1,4 +1,4 @@
-"""Short waits for the local cloud: its functions are ready in half a second.
+"""Short waits for the local cloud: its functions are ready at once.
 
 Chalice waits with botocore's own waiter for each function it makes. AWS is never given this.
 """

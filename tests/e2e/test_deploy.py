@@ -182,7 +182,7 @@ def test_alarms_reach_who_was_named_and_the_dashboard_is_one(stage: Stage) -> No
     cloudwatch, sns = stage.client("cloudwatch"), stage.client("sns")
     (topic,) = [one["TopicArn"] for one in sns.list_topics()["Topics"] if "alarms" in str(one)]
     alarms = cloudwatch.describe_alarms()["MetricAlarms"]
-    assert len(alarms) == 18
+    assert len(alarms) == 19
     for alarm in alarms:
         assert alarm["AlarmName"].startswith(f"{stage.project.full_name}-")
         assert alarm["AlarmActions"] == [topic]

@@ -18,9 +18,11 @@ from xml.etree import ElementTree
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.e2e.browser import PICTURES
 from tests.e2e.stack import ROOT, Stack, code_in, link_in, running
 from tests.support import website
 
+BROWSER_OPENS = ("action.VIEW", "category.DEFAULT", "category.BROWSABLE")
 REACT = Path(__file__).parent / "react"
 """What the React recipe is bundled with, by npm."""
 DJANGO = Path(__file__).parent / "django_site.py"
@@ -95,10 +97,12 @@ def test_a_script_signs_up_shows_errors_and_sends_the_code(
 ) -> None:
     (folder / "script.html").write_text("<!doctype html>" + printed(SCRIPT, shops_stack, shop))
     page.goto(f"{shop}/script.html")
+    page.screenshot(path=PICTURES / "foreign-page.png")
     said = page.locator("#said")
     page.locator("#join input").fill("nobody")
     page.get_by_role("button", name="Join").click()
     expect(said).to_contain_text("Enter a complete email address")
+    page.screenshot(path=PICTURES / "foreign-page-error.png")
 
     page.locator("#join input").fill("script@example.org")
     page.get_by_role("button", name="Join").click()
@@ -107,6 +111,7 @@ def test_a_script_signs_up_shows_errors_and_sends_the_code(
     page.locator("#code input").fill(code_in(mail))
     page.get_by_role("button", name="Confirm").click()
     expect(said).to_contain_text("The address is confirmed")
+    page.screenshot(path=PICTURES / "foreign-page-done.png")
     assert "validated_at" in shops_stack.item("script@example.org")
 
 
@@ -202,6 +207,10 @@ def test_an_app_says_that_the_address_is_its_own() -> None:
     (data,) = manifest.iter("data")
     android = "{http://schemas.android.com/apk/res/android}"
     assert f"{data.get(f'{android}scheme')}://{data.get(f'{android}host')}" == "myapp://validated"
+    # What a link in a browser needs: https://developer.android.com/training/app-links/deep-linking
+    names = {part.get(f"{android}name", "") for part in manifest.iter()}
+    assert {f"android.intent.{needed}" for needed in BROWSER_OPENS} <= names
+    assert manifest.get(f"{android}exported") == "true"
     (types,) = plistlib.loads(RECIPES[IOS][1].encode())["CFBundleURLTypes"]
     assert types == {"CFBundleURLSchemes": ["myapp"]}
 

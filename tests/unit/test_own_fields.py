@@ -9,6 +9,7 @@ import pytest
 
 from chalicelib import own_fields
 from chalicelib.own_fields import MAX_FIELDS, OwnField, digest, pieces
+from chalicelib.web import forms
 
 LANGUAGES = ("fr", "en", "pt-BR", "de", "de-x-formal")
 LABEL = {"en": "Company", "fr": "Entreprise"}
@@ -24,6 +25,12 @@ def field(**entry: Any) -> OwnField:
     own, wrong = own_fields.read(json.dumps({"it": entry}), "", LANGUAGES, "fr")
     assert wrong == []
     return own.fields[0]
+
+
+@pytest.mark.parametrize("name", [*forms.FIELDS, forms.TRAP, forms.SOLUTION, forms.MOMENT])
+def test_what_a_form_sends_for_us_is_no_field_of_a_stage(name: str) -> None:
+    assert "cannot be a name" in mistakes({name: TEXT})[0]
+    assert f"SOURCE_FIELDS has {name!r}" in mistakes({}, name)[0]
 
 
 def test_fields_are_in_the_order_of_the_file() -> None:

@@ -48,6 +48,7 @@ class Account:
         self.caller = "arn:aws:sts::123456789012:assumed-role/deployer/alexis"
         self.policy = policy("deploy")
         self.asked = ["deploy"]
+        self.endpoint = ""
         self.late = timedelta()
         self.has_boundary = True
         self.at_once = 1000
@@ -128,7 +129,8 @@ class Account:
         session: Any = SimpleNamespace(
             client=lambda _: self, get_partition_for_region=lambda _: "aws"
         )
-        cloud = Cloud(session, "123456789012", "eu-west-3", "{}/{}".format)
+        address = "{}/{}".format
+        cloud = Cloud(session, "123456789012", "eu-west-3", address, endpoint=self.endpoint)
         with pytest.MonkeyPatch.context() as patch:
             set_up_dns(patch, self.records, self.servers, self.aliases)
             ready = Readiness(cloud, project, sender, NOW, self.check, self.asked)
@@ -310,6 +312,15 @@ def test_an_error_in_one_check_does_not_end_the_others(account: Account, project
     findings = account.findings(project)
     assert "may not SimulatePrincipalPolicy" in findings["Permissions"].text
     assert len(findings) == 12
+
+
+def test_a_rehearsal_needs_no_python_of_lambdas(
+    account: Account, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(readiness.package, "left_to_do", lambda _: ["Install another."])
+    assert account.findings(project)["Python"].light is Light.AMBER
+    account.endpoint = "http://127.0.0.1:8400"
+    assert account.findings(project)["Python"].light is Light.GREEN
 
 
 def test_a_session_is_asked_about_by_its_role() -> None:

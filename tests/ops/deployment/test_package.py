@@ -189,9 +189,9 @@ def packager(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Packag
     return made
 
 
-def make(project: Project) -> None:
+def make(project: Project, repack: packages.Repack | None = None) -> None:
     config = Config("prod", default_params={"project_dir": str(project.folder)})
-    packages.make(config, UI())
+    packages.make(config, UI(), repack)
 
 
 def test_a_finished_package_is_made_once(packager: Packager, project: Project) -> None:
@@ -206,6 +206,21 @@ def test_older_packages_go(packager: Packager, project: Project) -> None:
     older.touch()
     make(project)
     assert not older.exists()
+
+
+def test_a_package_is_made_of_the_former_one_if_told_to(
+    packager: Packager, project: Project
+) -> None:
+    def repack(former: Path, folder: Path) -> bytes:
+        assert (former.name, folder) == ("now.zip", project.folder)
+        return former.read_bytes()
+
+    make(project, repack)  # there is none yet
+    assert packager.made == 1
+    packager.path = packager.path.with_name("next.zip")
+    make(project, repack)
+    assert packager.made == 1
+    assert is_finished(packager.path)
 
 
 @pytest.mark.parametrize("left", [b"PK half", b""])

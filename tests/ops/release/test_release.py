@@ -86,6 +86,14 @@ def test_a_release_has_its_files_their_hashes_and_a_tag(checkout: Path) -> None:
     assert git(checkout, "status", "--porcelain") == ""
 
 
+@pytest.mark.parametrize("python", ["", "/usr/bin/python3"])
+def test_a_release_without_bytecode_says_so(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch, python: str
+) -> None:
+    monkeypatch.setattr(package, "interpreter", lambda _: python)
+    assert ("no bytecode" in release.release(checkout, NOW)) is not bool(python)
+
+
 def test_a_version_is_released_once(checkout: Path) -> None:
     release.release(checkout, NOW)
     with pytest.raises(ReleaseError, match=r"v1\.2\.3 is tagged already"):

@@ -13,7 +13,7 @@ from zipfile import ZipFile
 import pytest
 import urllib3
 
-from ops.run import load_app, reload
+from ops.run import load_app, reload, repack
 from ops.run.reload import Reloader
 from ops.stage.errors import RunError
 from ops.stage.project import CHECKOUT, Project
@@ -34,7 +34,7 @@ def test_a_package_gets_the_new_code_and_keeps_the_dependencies(tmp_path: Path) 
             made.writestr(name, "old")
     folder = tmp_path / "project"
     write(folder, {"app.py": "new", "chalicelib/a.html": "new", "requirements.txt": "idna"})
-    with ZipFile(io.BytesIO(reload.repack(former.getvalue(), folder))) as package:
+    with ZipFile(io.BytesIO(repack.repack(former.getvalue(), folder))) as package:
         content = {name: package.read(name) for name in package.namelist()}
         modes = [
             package.getinfo(name).external_attr >> 16 for name in ("app.py", "chalicelib/a.html")
@@ -74,7 +74,7 @@ class Run:
         self.asked: list[str] = []
         self.fails = ""
         monkeypatch.setattr(reload, "_run", self._run)
-        monkeypatch.setattr(reload, "repack", lambda *_: b"zip")
+        monkeypatch.setattr(repack, "repack", lambda *_: b"zip")
         monkeypatch.setattr(Project, "functions", lambda _: ["api_handler", "mailer"])
         reload.copy_code(checkout, project.folder)
         monkeypatch.setattr(urllib3, "request", lambda *_: SimpleNamespace(data=b"former"))
@@ -89,7 +89,7 @@ class Run:
         if self.fails:
             raise RunError(self.fails)
         if arguments[0] == "-m":
-            self.asked.append(arguments[1])
+            self.asked += [arguments[1], *arguments[3:]]
 
     def _update(self, **given: Any) -> None:
         self.asked.append(given["FunctionName"])
@@ -115,7 +115,10 @@ FUNCTIONS = ["bienvenue-prod", "bienvenue-prod-mailer"]
     [
         ({"app.py": APP.format(body="return {}")}, FUNCTIONS),
         ({"chalicelib/a.py": "x = 1"}, FUNCTIONS),
-        ({"app.py": APP.replace("home", "house").format(body="...")}, ["ops.run.ship"]),
+        (
+            {"app.py": APP.replace("home", "house").format(body="...")},
+            ["ops.run.ship", "--keep-dependencies"],
+        ),
         ({"requirements.txt": "idna"}, ["ops.run.ship"]),
         ({"vendor/a.py": ""}, ["ops.run.ship"]),
     ],

@@ -24,6 +24,8 @@ from chalicelib.mail.mailer import (
     RATE_TRIES,
     TIME_FOR_A_MAIL,
     Mailer,
+    Outcome,
+    Run,
     StillOwed,
 )
 from chalicelib.mail.message import Mail
@@ -464,6 +466,30 @@ def test_a_mail_that_may_have_left_is_left_alone(
     assert ses.tried == [ALEXIS]
     assert item(store)["mail"] == "sending"
     assert click(store, composed[0]) is Validation.VALIDATED
+
+
+def test_a_mistake_once_ses_has_the_mail_leaves_it_in_doubt(
+    store: Store, ses: FakeSes, handler: Handler
+) -> None:
+    """Released, it would go out twice."""
+    ses.faults = {ALEXIS: [TypeError("an answer of another shape")]}
+    handler(*signed_up(store, ALEXIS))
+    assert (item(store)["mail"], handler.reserved) == ("sending", 1)
+
+
+def test_a_mail_in_doubt_uses_up_one_mail_of_the_day(
+    store: Store, ses: FakeSes, handler: Handler
+) -> None:
+    """Else an outage would keep the user from asking for another link."""
+    ses.faults = {ALEXIS: [cut_off()] * 6}
+    handler(*signed_up(store, ALEXIS))
+    for attempt in range(1, 6):
+        handler.now = NOW + attempt * LEASE
+        run = Run(lambda: PLENTY)
+        handler.mailer.send([store.outbox.read(ALEXIS)], run)
+        assert run.count(Outcome.IN_DOUBT) == 1
+    assert item(store)["mail_count"] == 1
+    assert store.users.resend(ALEXIS, handler.now + LEASE)
 
 
 # What other programs put

@@ -715,3 +715,10 @@ def test_an_item_that_owes_nothing_leaves_the_index(store: Store, outbox: Outbox
     assert store.item(EMAIL) == without(before, *OWED)
     assert list(outbox.owed(NOW)) == []
     assert not outbox.disown({})
+
+
+def test_an_item_without_a_state_leaves_the_index(store: Store, outbox: Outbox) -> None:
+    """Another program has replaced the item, and copied attributes that it does not know."""
+    before = put(store, {**OWED, "validated_at": NOW_STORED}) or {}
+    assert outbox.disown(image(store))
+    assert store.item(EMAIL) == without(before, *OWED)
