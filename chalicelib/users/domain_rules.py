@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from chalicelib.settings import Settings
+from chalicelib.users import domain_typo
 
 
 class DomainRules(NamedTuple):
@@ -31,6 +32,11 @@ class DomainRules(NamedTuple):
         if not self.refused.isdisjoint(domains):
             return False
         return not (self.refuse_disposable and _is_disposable(domains))
+
+    def suggest(self, email: str) -> str:
+        """Return what a canonical address probably meant, if that may sign up; else nothing."""
+        meant = domain_typo.suggest(email)
+        return meant if meant and self.may_sign_up(meant) else ""
 
 
 ANYBODY = DomainRules()

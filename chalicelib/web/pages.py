@@ -11,7 +11,8 @@ from urllib.parse import quote, urlencode
 from chalicelib import colours, return_urls
 from chalicelib.settings import UNBRANDED, Brand
 from chalicelib.templates import Html, Templates
-from chalicelib.users import domain_typo, email_address
+from chalicelib.users import email_address
+from chalicelib.users.domain_rules import ANYBODY, DomainRules
 from chalicelib.users.links import Link
 from chalicelib.web import webmail
 from chalicelib.web.forms import FIELDS, SOLUTION, TRAP, Problem
@@ -42,7 +43,7 @@ class Pages:
     people on to. With ``refusable``, the button page also offers "this was not me".
     ``names`` says if names are ``optional``, ``required`` or not asked for (``none``).
     ``return_places`` are origins and app schemes that a form may lead to. ``own`` are the stage's
-    own fields.
+    own fields, and ``domains`` says which addresses may be suggested.
     """
 
     base_url: str
@@ -50,6 +51,7 @@ class Pages:
     brand: Brand = UNBRANDED
     after_validation_url: str = ""
     refusable: bool = False
+    domains: DomainRules = ANYBODY
     names: str = "optional"
     return_places: tuple[str, ...] = ()
     own: "OwnFields | None" = None
@@ -317,7 +319,7 @@ class Pages:
 
     def _did_you_mean(self, lang: str, email: str, kept: Mapping[str, str]) -> Html:
         """Return a way to correct an address whose domain is a typo; empty if it is none."""
-        meant = domain_typo.suggest(email)
+        meant = self.domains.suggest(email)
         if not meant:
             return Html()
         action = f"{self.base_url}/"

@@ -13,7 +13,7 @@ from chalice.app import Response
 from chalicelib import language_tag, return_urls
 from chalicelib.settings import Settings
 from chalicelib.templates import Templates
-from chalicelib.users import domain_typo
+from chalicelib.users.domain_rules import DomainRules
 from chalicelib.users.links import Link
 from chalicelib.users.people import Click, SignUp, Validation
 from chalicelib.web.forms import FIELDS, SOLUTION, TRAP, Problem
@@ -55,6 +55,7 @@ class Answers:
             names=settings.names,
             return_places=tuple(map(return_urls.origin, settings.return_urls)),
             refusable=True,
+            domains=DomainRules.of(settings),
             own=settings.own_fields,
         )
         self.is_challenged: Callable[[], bool] = lambda: False  # Challenge.serve may change it
@@ -78,7 +79,7 @@ class Answers:
                 _redirect(response, return_urls.with_result(sign_up.return_to, "sent"))
         else:
             content = {**self._content(request.lang, "accepted"), "ticket": ticket}
-            if meant := domain_typo.suggest(sign_up.email):
+            if meant := self.pages.domains.suggest(sign_up.email):
                 content["did_you_mean"] = meant
             response = self._json(request, 202, _as_json(content), "application/json")
         response.headers["Set-Cookie"] = self._cookie(ticket, request)

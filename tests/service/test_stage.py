@@ -247,6 +247,15 @@ def test_a_page_that_is_not_named_cannot_use_the_cookie() -> None:
         assert "validated_at" not in service.item(email)
 
 
+def test_a_domain_that_may_not_sign_up_is_not_suggested() -> None:
+    for refused, meant in (("gmail.com", None), ("yahoo.com", "ada@gmail.com")):
+        with running(REFUSED_DOMAINS=refused) as service:
+            answer = service.post_json("/users", {"email": "ada@gmial.com"})
+            assert (answer.status_code, answer.json_body.get("did_you_mean")) == (202, meant)
+            page = service.post_form("/users", {"email": "ada@gmial.com"}, accept=BROWSER)
+            assert (b"ada@gmail.com" in page.body) is bool(meant)
+
+
 def test_a_stage_may_allow_any_origin_but_never_its_cookies() -> None:
     with running(ALLOWED_ORIGINS="*") as service:
         answer = service.post_json("/users", ALEXIS, origin=SHOP, sec_fetch_site="cross-site")

@@ -370,7 +370,8 @@ class Life(RuleBasedStateMachine):
 
     def _mail(self, image: Item, end: str) -> None:
         before = self._item()
-        token, code = next(self.tokens), "246802"
+        token = next(self.tokens)
+        code = f"{int(token) + 100_000}"  # another for each mail
         link = tokens.digest(token)
         code_hash = codes.digest(KEY, link, code)
         # As the mailer does, also for an old record.
