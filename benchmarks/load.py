@@ -17,6 +17,7 @@ from typing import Any
 
 import boto3
 
+from benchmarks import events
 from benchmarks.contest import OURS, Result, once
 from benchmarks.functions import CHALICE
 from benchmarks.packages import CHECKOUT, Deployed
@@ -92,7 +93,7 @@ def _wait_until_mailed(stack: Deployed, accepted: set[str]) -> dict[str, tuple[f
         found_mails = {
             item["email"]["S"]: (_epoch(item["created_at"]["S"]), _epoch(item["mail_at"]["S"]))
             for item in _items(stack)
-            if item["mail"]["S"] == "sent" and item["email"]["S"] in accepted
+            if item["mail"]["S"] in ("sent", "delivered") and item["email"]["S"] in accepted
         }
         if len(found_mails) > len(mailed):
             deadline = time.monotonic() + PATIENCE
@@ -141,6 +142,7 @@ def _deploy(described: Path, folder: Path) -> None:
         "manage_iam_role": False,
         "iam_role_arn": "arn:aws:iam::000000000000:role/bare",
         "lambda_memory_size": 512,
+        "environment_variables": events.SETTINGS,  # for the answers that a deploy gives each API
         "stages": {"local": {}},
     }
     (folder / ".chalice").mkdir(parents=True)

@@ -141,6 +141,7 @@ def deploy(
     Permissions: docs/policies/deploy.json, and client-limit.json for --per-ip-rate,
     deploy-events.json for events, domain.json for --domain and --mail-from-domain. With
     --then-destroy also docs/policies/destroy.json, and what doctor and doctor --send-test need.
+    --check looks at them by iam:SimulatePrincipalPolicy.
     """
     progress = Progress(sys.stdout)
     cloud, project = in_account(stage, progress)

@@ -8,6 +8,8 @@ from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from ops.deployment import (
     concurrency,
     event_source_mapping,
@@ -20,7 +22,7 @@ from ops.doctor import check
 from ops.doctor.check import Finding, amber, green, red
 from ops.doctor.checks import delivery, mail
 from ops.doctor.facts import Facts
-from ops.stage.aws_errors import in_plain_words
+from ops.stage.aws_errors import in_plain_words, is_forbidden
 from ops.stage.cloud import Cloud
 from ops.stage.errors import OpsError
 from ops.stage.lookup import Stage
@@ -28,6 +30,7 @@ from ops.stage.project import CHECKOUT, Project
 
 POLICIES = CHECKOUT / "docs" / "policies"
 LATE = 60.0  # seconds that the clock may differ; AWS refuses requests at 300
+AGAIN = "Fix that, then check again."
 IN_THE_DNS = (mail.DKIM, *delivery.DNS)
 """The doctor's own checks of what mailbox providers look up."""
 
@@ -63,7 +66,11 @@ class Readiness:
                 with in_plain_words():
                     yield name, look()
             except OpsError as error:
-                yield name, red(str(error), "Fix that, then check again.")
+                # A deploy may have all that it needs, and only the check lack what it looks with.
+                cause = error.__cause__
+                is_unseen = isinstance(cause, ClientError) and is_forbidden(cause)
+                finding = amber if is_unseen else red
+                yield name, finding(f"not seen: {error}" if is_unseen else str(error), AGAIN)
         if not self.sender:
             return
         stage = Stage(self.cloud, self.project)

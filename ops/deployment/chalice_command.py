@@ -30,9 +30,10 @@ class Factory(factory.CLIFactory):
 
     def create_default_deployer(self, session: Session, config: Config, ui: UI) -> Deployer:
         _ = config.chalice_app  # now its chalicelib can be imported, wherever the project is
-        from ops.deployment import own_answers, package
+        from ops.deployment import own_answers, package, rest_api
 
         own_answers.prepare(session, config.environment_variables)
+        rest_api.keep_own_address_off(session)
         package.make(config, ui)  # with modes that Lambda can read, and bytecode
         return super().create_default_deployer(session, config, ui)
 

@@ -28,6 +28,8 @@ from ops.terminal.progress import Say
 
 ROOT = "(none)"
 """How API Gateway calls the mapping of a whole domain."""
+KEY_TYPES = ("RSA_2048", "RSA_3072", "RSA_4096", "EC_prime256v1", "EC_secp384r1", "EC_secp521r1")
+"""The keys of certificates that API Gateway takes; ACM lists RSA_2048 alone unless it is asked."""
 LIFE_OF_A_LINK = timedelta(hours=24)
 PATIENCE = 30.0
 LATER = (
@@ -130,7 +132,7 @@ class CustomDomain:
         for status in ("ISSUED", "PENDING_VALIDATION"):
             pages = self._acm.get_paginator("list_certificates").paginate(
                 CertificateStatuses=[status],
-                Includes={"keyTypes": ["RSA_2048", "EC_prime256v1", "EC_secp384r1"]},
+                Includes={"keyTypes": list(KEY_TYPES)},
             )
             listed = [
                 certificate for page in pages for certificate in page["CertificateSummaryList"]

@@ -31,7 +31,7 @@ from chalice.deploy.deployer import (
 )
 from chalice.utils import UI
 
-from ops.deployment import chalice_record, own_answers, package
+from ops.deployment import chalice_record, own_answers, package, rest_api
 from ops.deployment.function_settings import settled
 from ops.preview import gallery
 from ops.stage import parameter_store
@@ -110,6 +110,7 @@ def deploy(
         config = _config(runtime, project, settings, _load(project.folder))
         session = botocore.session.Session()
         own_answers.prepare(session, settings)
+        rest_api.keep_own_address_off(session)
         cloud.prepare(session)
         output = _Output(say)
         ui = UI(output, output)

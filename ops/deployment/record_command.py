@@ -30,7 +30,7 @@ def record(stage: str) -> None:
         if not shared_settings.learn(cloud.session.client("ssm"), project):
             raise OpsError(
                 f"Neither this checkout nor the account has settings of a stage {stage}: "
-                f"deploy it with: make deploy STAGE={stage} MAIL_FROM=<address>"
+                "deploy it with: " + cloud.command(f"make deploy STAGE={stage} MAIL_FROM=<address>")
             )
         check_stage(project, cloud)
         stream = project.environment["USERS_STREAM_ARN"]
@@ -38,7 +38,8 @@ def record(stage: str) -> None:
         if not functions:
             raise OpsError(
                 f"The account has no functions of {stage}: deploy it, with: "
-                f"make deploy STAGE={stage}"
+                + cloud.command(f"make deploy STAGE={stage}")
             )
         say(f"{len(functions)} functions")
-    click.echo(f"\nFrom now on this checkout can: .venv/bin/chalice deploy --stage {stage}")
+    ship = cloud.command(f".venv/bin/chalice deploy --stage {stage}")
+    click.echo(f"\nFrom now on this checkout can: {ship}")

@@ -4,10 +4,13 @@ Chalice would make it last, and its address would take a second deploy to get in
 is recorded as deployed it only fills (chalice/deploy/planner.py: _plan_restapi).
 """
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from botocore.session import Session
 
 from ops.stage.project import Project
 from ops.terminal.progress import Say
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
 NAME = "rest_api"  # what Chalice records it under
 TAG = "bienvenue-stage"
 EVERY_METHOD = "*/*"
+_ENDPOINT, _OFF = "x-amazon-apigateway-endpoint-configuration", "disableExecuteApiEndpoint"
 _CALLER = re.compile(r":execute-api:[^:]*:\d*:(\w+)/")
 _Limits = tuple[float | None, float | None]  # a rate and a burst
 
@@ -124,6 +128,22 @@ def recorded(api_id: str, address: str) -> dict[str, str]:
 
 def _recorded_id(project: Project) -> str:
     return str((project.resource(NAME) or {}).get("rest_api_id", ""))
+
+
+def keep_own_address_off(session: Session) -> None:
+    """Let each document that ``session`` sends to API Gateway leave the API's own address as it is.
+
+    A document that says nothing of it switches the address on again (PutRestApi, mode overwrite).
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-swagger-extensions-endpoint-configuration.html
+    """
+
+    def complete(**event: Any) -> None:
+        params = event["params"]
+        gateway: Any = session.create_client("apigateway")
+        if gateway.get_rest_api(restApiId=params["restApiId"]).get(_OFF):
+            params["body"] = json.dumps({**json.loads(params["body"]), _ENDPOINT: {_OFF: True}})
+
+    session.register("provide-client-params.apigateway.PutRestApi", complete)
 
 
 def ensure_throttle(

@@ -481,7 +481,7 @@ def _try_change(email: str, change: Callable[[str], Change]) -> tuple[str, Chang
 
 def _print(user: person.Plain) -> None:
     now = durations.now()
-    click.echo(click.style(printable(str(user["email"])), bold=True))
+    click.echo(click.style(person.key(user), bold=True))
     for label, fact in person.facts(user, now):
         click.echo(f"  {click.style(f'{label:<12}', dim=True)}{isolated(printable(fact))}")
     click.echo()

@@ -158,7 +158,7 @@ def write_table(users: Iterable[Plain], say: Callable[[str], None], width: int) 
         state, *rest = _line(
             (
                 user["state"],
-                str(user["email"]),
+                person.key(user),
                 person.name(user),
                 came.replace("T", " ")[:date],
                 person.mails(user),

@@ -16,20 +16,18 @@ def spellings(typed: str) -> list[str]:
     """Return the keys that ``typed`` may mean, the likeliest first. Raises OpsError.
 
     Keys of other programs are kept verbatim, so an exact match comes first. One that no keyboard
-    has may be copied from a link, where it is percent-encoded.
+    has is percent-encoded, as in a link and as ``person.key`` shows it.
     """
     try:
         keys = [email_address.stored(typed)]
     except email_address.AddressError as error:
         raise OpsError("Type an address, such as name@example.org.") from error
-    if "@" not in typed and "%" in typed:
-        keys.append(unquote(typed))
     try:
         canonical = email_address.canonical(typed)
         keys += [canonical, *email_address.keys(canonical)]
     except email_address.AddressError:
         pass  # a key that no sign-up could have made
-    return list(dict.fromkeys(keys))
+    return list(dict.fromkeys((*keys, unquote(typed))))
 
 
 def first(typed: str, look: Callable[[str], T | None]) -> tuple[str, T]:

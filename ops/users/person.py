@@ -4,11 +4,13 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
+from urllib.parse import quote
 
 from boto3.dynamodb.types import Binary, TypeDeserializer
 
 from chalicelib.logs import hashed
 from chalicelib.mail import mailer
+from chalicelib.users import invisible
 from chalicelib.users.item import LEASE
 from chalicelib.users.table import Item
 from ops.terminal import durations
@@ -91,6 +93,16 @@ def state(user: Plain) -> str:
     if "validated_at" in user:
         return "validated"
     return "failed" if mail == "failed" else "pending"
+
+
+def key(user: Plain) -> str:
+    """Return the user's key as an operator can type it.
+
+    Where a character cannot be seen, it is percent-encoded: another program put it.
+    """
+    email = str(user["email"])
+    is_plain = email.isprintable() and not invisible.is_hidden(email) and email == email.strip()
+    return email if is_plain else quote(email, safe="@+:")
 
 
 def name(user: Plain) -> str:

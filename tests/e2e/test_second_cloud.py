@@ -115,6 +115,25 @@ def test_an_account_that_grew_bounds_the_mailer(
     assert stage.reserved() == 0
 
 
+def test_plain_chalice_leaves_the_own_address_switched_off(stage: Stage) -> None:
+    """A document that says nothing of the address switches it on, on AWS and here."""
+    gateway = stage.client("apigateway")
+    (api,) = gateway.get_rest_apis()["items"]
+
+    def is_off() -> bool:
+        return bool(gateway.get_rest_api(restApiId=api["id"])["disableExecuteApiEndpoint"])
+
+    assert not is_off()
+    change = {"op": "replace", "path": "/disableExecuteApiEndpoint", "value": "true"}
+    gateway.update_rest_api(restApiId=api["id"], patchOperations=[change])
+    stage.deploy("chalice")
+    assert is_off()
+    silent = b'{"swagger": "2.0", "info": {"title": "bienvenue", "version": "1"}, "paths": {}}'
+    gateway.put_rest_api(restApiId=api["id"], mode="overwrite", body=silent)
+    assert not is_off()
+    stage.deploy("chalice")
+
+
 def test_another_checkout_ships_its_code_by_plain_chalice(stage: Stage, checkout: Stage) -> None:
     before = stage.beyond_chalice()
     functions = stage.client("lambda").list_functions()["Functions"]

@@ -18,6 +18,7 @@ from click.testing import CliRunner, Result
 
 from ops.__main__ import COMMAND_GROUPS, ops
 from ops.deploy import command as deploy_command
+from ops.deployment import shared_settings
 from ops.deployment.deploy import Deployed, Options
 from ops.deployment.rest_api import Throttle
 from ops.run import local_stack
@@ -163,6 +164,18 @@ def test_bienvenue_runs_from_any_folder(checkout: Path) -> None:
     assert bienvenue(checkout, "users", "list", "--help").startswith(
         "Usage: ./bienvenue users list"
     )
+
+
+def test_record_names_the_deploy_that_reaches_a_rehearsal(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    session: Any = SimpleNamespace(client=lambda _: None)
+    cloud = Cloud(session, "0", "eu-west-3", str, endpoint="http://127.0.0.1:8400")
+    monkeypatch.setattr(lookup, "account", lambda: cloud)
+    monkeypatch.setattr(shared_settings, "learn", lambda *_: False)
+    done = run("record", "--stage", "demo")
+    assert done.exit_code == 1
+    assert "AWS_ENDPOINT_URL=http://127.0.0.1:8400 make deploy STAGE=demo" in done.stderr
 
 
 @pytest.mark.parametrize(

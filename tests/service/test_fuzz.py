@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import re
 import unicodedata
 from collections.abc import Iterator
 from copy import deepcopy
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 import schemathesis
 from hypothesis import strategies as st
+from jsonschema import Draft202012Validator, FormatChecker
 
 from chalicelib.users import invisible
 from chalicelib.web.body import MULTIPART
@@ -88,5 +90,42 @@ def application() -> Iterator[Any]:
 def test_answers_are_as_described_and_bad_requests_refused(
     case: schemathesis.Case, application: Any
 ) -> None:
+    call(case, application)
+
+
+def call(case: schemathesis.Case, application: Any) -> None:
+    """Check the answers to a case.
+
+    The tool now and then means a body to be wrong that is right: null for a name, say.
+    """
+    excluded = [schemathesis.checks.negative_data_rejection] if has_right_body(case) else []
     for accept in (JSON, BROWSER):
-        case.call_and_validate(app=application, headers={"Accept": accept})
+        case.call_and_validate(
+            app=application, headers={"Accept": accept}, excluded_checks=excluded
+        )
+
+
+def has_right_body(case: schemathesis.Case) -> bool:
+    """Return True if the description allows the JSON that the case sends."""
+    operation, document = case.operation, case.operation.schema.raw_schema
+    content = operation.definition.raw.get("requestBody", {}).get("content", {})
+    if case.media_type != JSON or JSON not in content:
+        return False
+    schema = {**content[JSON]["schema"], "components": document["components"]}
+    return Draft202012Validator(schema, format_checker=FORMATS).is_valid(case.body)
+
+
+FORMATS = FormatChecker(())
+
+
+@FORMATS.checks("idn-email")
+def is_address(value: object) -> bool:
+    return not isinstance(value, str) or bool(re.fullmatch(r"[^@\s]+@[^@\s]+\.[^@\s]+", value))
+
+
+def test_a_null_name_is_a_right_body() -> None:
+    operation = SCHEMA["/users"]["POST"]
+    sent = {"email": "ada@example.org", "nom": None, "last_name": "Horn"}
+    assert has_right_body(operation.Case(body=sent, media_type=JSON))
+    for wrong in ({"nom": "Horn"}, {"email": "ada"}, {"nom": 7}):
+        assert not has_right_body(operation.Case(body={**sent, **wrong}, media_type=JSON))

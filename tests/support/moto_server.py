@@ -314,12 +314,16 @@ def _fill_logs(patch: pytest.MonkeyPatch) -> None:
 def _fill_api(patch: pytest.MonkeyPatch) -> None:
     """Read a Swagger 2 document, as Chalice sends it; keep a stage's throttle when it is deployed.
 
+    A document decides on the API's own address.
     https://docs.aws.amazon.com/apigateway/latest/api/API_CreateDeployment.html
     """
     put, deploy = APIGatewayBackend.put_rest_api, RestAPI.create_deployment
 
     def put_swagger(self: Any, function_id: str, api_doc: Json, **more: Any) -> Any:
         document = {name: part for name, part in api_doc.items() if name != "swagger"}
+        endpoint = document.get("x-amazon-apigateway-endpoint-configuration", {})
+        is_off = endpoint.get("disableExecuteApiEndpoint", False)
+        self.apis[function_id].disableExecuteApiEndpoint = is_off
         return put(self, function_id, document, **more)
 
     def deploy_to_stage(self: Any, name: str, *more: Any) -> Any:

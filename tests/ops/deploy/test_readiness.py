@@ -310,8 +310,18 @@ def test_an_error_in_one_check_does_not_end_the_others(account: Account, project
 
     account.simulate_principal_policy = refused  # type: ignore[method-assign]
     findings = account.findings(project)
+    assert findings["Permissions"].light is Light.AMBER  # a deploy may be allowed all the same
     assert "may not SimulatePrincipalPolicy" in findings["Permissions"].text
     assert len(findings) == 12
+
+
+def test_aws_that_does_not_answer_is_red(account: Account, project: Project) -> None:
+    def fail() -> None:
+        error: Any = {"Code": "ServiceUnavailable", "Message": "down"}
+        raise ClientError({"Error": error}, "GetAccountSettings")
+
+    account.get_account_settings = fail  # type: ignore[method-assign]
+    assert account.findings(project)["Lambda"].light is Light.RED
 
 
 def test_a_rehearsal_needs_no_python_of_lambdas(

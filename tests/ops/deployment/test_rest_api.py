@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import boto3
+import botocore.session
 import pytest
+from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
 from moto import mock_aws
 
 from ops.deployment import rest_api
@@ -159,3 +163,25 @@ def test_limits_that_nobody_set_count_as_none(gateway: APIGatewayClient, api: st
     throttle(gateway, api)
     assert limits(gateway, api) == (50, 100)
     assert sign_up_limits(gateway, api) == (5, 20)
+
+
+@pytest.mark.parametrize("is_off", [True, False])
+def test_chalices_document_leaves_the_own_address_as_it_is(
+    gateway: APIGatewayClient, api: str, is_off: bool
+) -> None:
+    if is_off:
+        change: Any = {"op": "replace", "path": "/disableExecuteApiEndpoint", "value": "true"}
+        gateway.update_rest_api(restApiId=api, patchOperations=[change])
+    session = botocore.session.Session()
+    rest_api.keep_own_address_off(session)
+    sent: list[Any] = []
+
+    def answer(params: Any, **_: Any) -> Any:
+        sent.append(json.loads(params["body"]))
+        return AWSResponse("", 200, HTTPHeaders(), None), {}
+
+    session.register("before-call.apigateway.PutRestApi", answer)
+    client: Any = session.create_client("apigateway")
+    client.put_rest_api(restApiId=api, mode="overwrite", body=json.dumps({"paths": {}}))
+    kept = {"x-amazon-apigateway-endpoint-configuration": {"disableExecuteApiEndpoint": True}}
+    assert sent == [{"paths": {}, **(kept if is_off else {})}]

@@ -228,6 +228,7 @@ def test_every_attribute_of_the_app_has_a_meaning() -> None:
         ),
         (f" mailto:{EMAIL}", [f" mailto:{EMAIL}", EMAIL]),
         ("mailto%3AZ%40a.org", ["mailto%3AZ%40a.org", "mailto:Z@a.org"]),
+        ("%E2%80%8BZ@a.org%0A", ["%E2%80%8BZ@a.org%0A", "\u200bZ@a.org\n"]),
         ("no address at all", ["no address at all"]),
     ],
 )
@@ -258,3 +259,20 @@ def test_show_says_who_is_or_was_reminded_and_welcomed() -> None:
 
 def test_a_welcome_that_is_owed_is_the_next_step() -> None:
     assert told(mail="owed", validated_at=BEFORE, owed_at=BEFORE)["next"].startswith("A welcome")
+
+
+@pytest.mark.parametrize(
+    ("key", "shown"),
+    [
+        ("Zoe+x@example.org", "Zoe+x@example.org"),
+        ("zo\u00e9@b\u00fccher.example", "zo\u00e9@b\u00fccher.example"),
+        ("mailto:Zoe@example.org", "mailto:Zoe@example.org"),
+        ("\u200bZoe@example.org\n", "%E2%80%8BZoe@example.org%0A"),
+        (" Zoe@example.org", "%20Zoe@example.org"),
+        ("Zoe\u3164@example.org", "Zoe%E3%85%A4@example.org"),
+        ("\x1b[2JZoe@example.org", "%1B%5B2JZoe@example.org"),
+    ],
+)
+def test_a_key_that_is_shown_can_be_typed(key: str, shown: str) -> None:
+    assert person.key({"email": key}) == shown
+    assert key in lookup.spellings(shown)
