@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import altcha
 import pytest
 from playwright.sync_api import Browser, expect
 
+from benchmarks import attacks
+from benchmarks.attacks import ONE_CLIENT
 from tests.e2e import browser as browsers
 from tests.e2e.browser import look
 from tests.e2e.stack import Stack, running, wait_for
 from tests.e2e.test_browser import visiting
 
 TIME_TO_WAIT = 30.0
+FLOOD = 600
+SECONDS_OF_RUSH = 15
 
 
 @pytest.fixture(scope="module")
@@ -122,6 +127,27 @@ def test_a_program_solves_what_the_error_names(guarded: Stack) -> None:
     assert stolen.json()["errors"][0]["code"] == "challenge_failed"
     assert guarded.post("/users", {**fields, "altcha": proof}).status == 202
     guarded.wait_for_mails("program@example.org")
+
+
+def test_a_flood_without_solutions_mails_nobody(guarded: Stack) -> None:
+    attack = replace(ONE_CLIENT, emails=ONE_CLIENT.emails[:FLOOD])
+    result = attacks.run(guarded, attack, solves=True)
+    assert (result.answers, result.mails) == ({422: FLOOD}, 0)
+    assert result.taken == len(result.visits) == len(result.waits) >= 2, "honest people"
+
+
+def test_auto_stops_a_flood_and_lets_honest_people_in(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    """The first sign-ups pass, until the mailer has counted them and the API has looked."""
+    settings = ("--set", "CHALLENGE=auto", "--set", "CHALLENGE_ABOVE=30")
+    with running(tmp_path_factory.mktemp("rush"), *settings) as stack:
+        attack = replace(ONE_CLIENT, rate=50, emails=ONE_CLIENT.emails[: 50 * SECONDS_OF_RUSH])
+        result = attacks.run(stack, attack, solves=True)
+        assert result.answers.keys() == {202, 422}
+        assert 30 < result.answers[202] == result.mails < len(attack.emails)
+        assert stack.post("/users", {"email": "late@example.com"}).status == 422
+        assert result.taken == len(result.visits) == len(result.waits) >= 3, "honest people"
 
 
 def test_auto_asks_once_many_sign_up(tmp_path_factory: pytest.TempPathFactory) -> None:

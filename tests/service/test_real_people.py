@@ -44,6 +44,11 @@ def test_a_sign_up_is_taken_as_people_type_it(
         ({"prenom": "K.Ramesh"}, "Bienvenue K.Ramesh Lovelace !"),
         ({"prenom": "\u2068Ana\u2069"}, "Bienvenue Ana Lovelace !"),
         ({"prenom": "\u3164"}, "Bienvenue Lovelace !"),
+        ({"prenom": "Sita @ Kala"}, "Bienvenue Sita @ Kala Lovelace !"),
+        ({"prenom": "\ufa11\u5c71"}, "Bienvenue \ufa11\u5c71 Lovelace !"),
+        ({"prenom": "St\uff0eJohn"}, "Bienvenue St\uff0eJohn Lovelace !"),
+        ({"prenom": "Lia.it"}, "Bienvenue Lovelace !"),
+        ({"prenom": "Ana", "lang": "tlh"}, "Bienvenue Ana Lovelace !"),
         ({"prenom": "see evil.com"}, "Bienvenue Lovelace !"),
         ({"prenom": "YOU WON", "nom": "write to us at once"}, "Bienvenue !"),
         ({"prenom": "Ana", "lang": "fr_CA"}, "Bienvenue Ana Lovelace !"),
@@ -71,6 +76,8 @@ def test_another_programs_language_is_looked_up(service: Service) -> None:
     ("email", "error"),
     [
         ("ada@example.nope", "address_domain_unknown"),
+        ("mailto:ada@example.o", "address_domain_unknown"),
+        ("\uff41d\u200ba\uff20example.org", "address_invisible_character"),
         ("a\u200bda@example.org", "address_invisible_character"),
     ],
 )
