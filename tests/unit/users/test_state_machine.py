@@ -38,6 +38,7 @@ from chalicelib.users.mailboxes import Room
 from chalicelib.users.moments import iso
 from chalicelib.users.outbox import Claim, Outbox
 from chalicelib.users.people import MailKind, SignUp, Validation, Verdict
+from chalicelib.users.store import UNDO_LIFE
 from chalicelib.users.table import Item, string
 from tests.support.link_pages import PAGES, READERS, LinkPages, may_bring_any_ticket
 from tests.support.stores import Plain, Store, typed
@@ -96,6 +97,7 @@ class Life(RuleBasedStateMachine):
         self.validated: Plain | None = None
         self.is_put = False
         self.put_until: int | None = None
+        self.refuses = False  # at the end
         self.strangers_link = self._mail_the_stranger()
 
     # Few rules, each with several acts: hypothesis leaves whole rules out of many of its lives.
@@ -171,8 +173,12 @@ class Life(RuleBasedStateMachine):
         self.pages.read(page, Link(self.email, mail.token), self.now, reader, ticket)
         assert self._item() == before
 
-    @initialize(put=st.sampled_from(["", "", "", "", "put", "put to expire"]))
-    def another_program_may_have_put_the_item(self, put: str) -> None:
+    @initialize(
+        put=st.sampled_from(["", "", "", "", "put", "put to expire"]),
+        refuses=st.sampled_from([False, False, True]),
+    )
+    def another_program_may_have_put_the_item(self, put: str, refuses: bool) -> None:
+        self.refuses = refuses
         if put:
             end = int(self.now.timestamp()) + 3 * DAY
             self.put_until = end if "expire" in put else None
@@ -348,7 +354,12 @@ class Life(RuleBasedStateMachine):
         """A day later, sign the owner up, mail them and let them in, whatever was before.
 
         A mail of theirs that bounced is forgotten later; one that they complained about, never.
+        Some owners say instead that none of it was theirs.
         """
+        known = self._item().get("links", {})
+        if self.refuses and (mails := [mail for mail in self.all_mails if mail.link in known]):
+            self._refuse(mails[-1])
+            return
         if self.validated is not None:
             return
         self._wait(DAY + HOUR)
@@ -369,6 +380,35 @@ class Life(RuleBasedStateMachine):
         assert click.outcome is Validation.VALIDATED
         item = self._item()
         assert item["prenom"] == ("Program" if self.is_put else "Owner")
+
+    def _refuse(self, mail: Mail) -> None:
+        """Have the owner refuse: nothing that anybody does then mails or validates the address."""
+        before = self._item()
+        outcome = self.users.refuse(self.email, mail.link, self.now).outcome
+        if self.validated and self.now - moment(self.validated["validated_at"]) >= UNDO_LIFE:
+            assert (outcome, self._item()) == (Validation.ALREADY_VALIDATED, before)
+            return
+        assert outcome is Validation.REFUSED
+        refused = self._item()
+        assert refused["mail"] in ("refused", "complained")
+        assert not {"owed", "validated_at", "expires_at"} & set(refused) or self.is_put
+        assert self.is_put or not {"prenom", "nom", "lang", "ticket"} & set(refused)
+        self._wait(DAY + HOUR)
+        for ticket in (OWNER, STRANGER):
+            sign_up = SignUp(self.email, *self._words(ticket))
+            assert not self.users.sign_up(sign_up, ticket, self.now)
+            assert not self.users.resend(self.email, self.now, ticket_hash=ticket)
+        for each in self.all_mails:
+            assert not self.users.resend(self.email, self.now, token_hash=each.link)
+            click = self.users.validate(self.email, each.link, self.now)
+            assert click.outcome is not Validation.VALIDATED
+            assert not self.outbox.report_sent(self.email, each.link, "0100", self.now)
+        for image in (*self.images, typed(refused)):
+            assert self.outbox.claim(image, NOT_MAILED, self.now) is None
+        assert self._item() == refused
+        self.store.delete(self.email)  # and what signs up again is not mailed
+        assert self.users.sign_up(SignUp(self.email, *self._words(STRANGER)), STRANGER, self.now)
+        assert self.store.mailboxes.count(self.email, "again", self.now) is Room.REFUSED
 
     def _mail(self, image: Item, end: str) -> None:
         before = self._item()
