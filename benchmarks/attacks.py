@@ -85,7 +85,7 @@ class Result:
 
     answers: Counter[int]
     mails: int
-    """How many of the attack's addresses were mailed: one mail each, since one minute is short."""
+    """How many of the attack's addresses were mailed: one mail each, as none comes twice."""
     visits: dict[str, Visit]
     waits: dict[str, float]
     """After how many seconds honest people were mailed, if they were."""
@@ -186,7 +186,7 @@ def line(row: Row, result: Result) -> str:
 def run(stack: Target, attack: Attack, *, solves: bool = False, are_apart: bool = False) -> Result:
     """Return what an attack does to a stage.
 
-    Honest people solve challenges if they must. If clients ``are_apart``, all have addresses.
+    Honest people solve challenges if they must. If clients ``are_apart``, each has an IP address.
     """
     over = threading.Event()
     with ThreadPoolExecutor(40) as threads:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
 INDEX = "event"
+MAX_OWED = 100
+"""How many events of a user are read. Only another program can write more."""
 
 
 class EventOutbox:
@@ -61,5 +63,5 @@ class EventOutbox:
 def entries(image: Item) -> list[Item]:
     """Return what ``image`` owes, in order: the kind of each event, its moment, and its facts."""
     owed = attribute(image, "owed_events", "L") or []
-    maps = [entry.get("M", {}) for entry in owed if isinstance(entry, dict)]
+    maps = [entry.get("M", {}) for entry in owed[:MAX_OWED] if isinstance(entry, dict)]
     return [entry for entry in maps if string(entry, "kind") and string(entry, "at")]

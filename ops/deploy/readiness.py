@@ -185,7 +185,7 @@ class Readiness:
     def _lambda(self) -> Finding:
         room = concurrency.read(self.cloud.session.client("lambda"), self.project)
         reserve = concurrency.choose(room, self.project.reserve_of(event_source_mapping.FUNCTION))
-        if reserve:
+        if reserve is not None:
             return green(concurrency.words(room, reserve))
         left = max(room.for_pages(concurrency.FIRST_SHARDS, self._rate()), 0)
         how, words = concurrency.how_to_raise()

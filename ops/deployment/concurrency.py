@@ -47,7 +47,7 @@ class Room:
 
     def for_pages(self, shards: int, mails_a_second: float) -> int:
         """Return how many are left for pages while the mailer, the drain and reports take most."""
-        mailers = 0 if self.reserved else shards * event_source_mapping.LANES
+        mailers = shards * event_source_mapping.LANES if self.reserved is None else 0
         reports = math.ceil(_REPORTS * mails_a_second * _REPORT)
         return self.unreserved - mailers - DRAINS - reports
 
@@ -71,6 +71,8 @@ def read(lambda_: Any, project: Project) -> Room:
 
 def choose(room: Room, recorded: int | None) -> int | None:
     """Return the mailer's reserve: the one ``recorded``, or MAILERS. None if Lambda refuses it."""
+    if recorded == 0:  # how an operator stops it: Lambda takes that anywhere
+        return 0
     wanted = recorded or MAILERS
     return wanted if room.may_reserve(wanted) else None
 
@@ -78,6 +80,8 @@ def choose(room: Room, recorded: int | None) -> int | None:
 def words(room: Room, reserve: int | None) -> str:
     """Return what the mailer may take of ``room``, in words."""
     in_all = f"{room.in_all:,} functions at once in the account"
+    if reserve == 0:
+        return f"{in_all}; the mailer is stopped, and the drain alone mails"
     if reserve:
         return f"{in_all}, of which the mailer takes {reserve} at most"
     return f"{in_all}, too few to bound the mailer"

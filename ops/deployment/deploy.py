@@ -294,7 +294,7 @@ def _deploy(
             *mail_from_domain.left_to_do(client("sesv2"), cloud, identity.name),
             *alarms.left_to_do(client("sns"), outputs["AlarmsArn"], recipient, cloud.aws),
             *event_bus.left_to_do(bus, Stage(cloud, project).ops("events key")),
-            *([] if reserve else concurrency.left_to_do(cloud)),
+            *(concurrency.left_to_do(cloud) if reserve is None else []),
             *([] if cloud.endpoint else package.left_to_do(project.stage)),
         ],
     )

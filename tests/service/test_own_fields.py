@@ -6,6 +6,7 @@ import html
 import re
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import boto3
 import pytest
@@ -13,7 +14,7 @@ import pytest
 from chalicelib.own_fields import digest
 from chalicelib.settings import SettingsError
 from chalicelib.users.email_address import MAX_LENGTH
-from tests.support import own_fields
+from tests.support import fakes, own_fields
 from tests.support.own_fields import ANSWERS, DEFINITION
 from tests.support.service import ALEXIS, BROWSER, LIMITS, Browser, Service, running
 from tests.support.stores import plain
@@ -266,6 +267,28 @@ def test_a_consent_keeps_what_was_shown_when_and_to_whom(service: Service) -> No
         TableName=LIMITS, Key={"name": {"S": f"consent:{digest(NEWS)}"}}
     )["Item"]
     assert (limits["shown"]["S"], limits["lang"]["S"]) == (NEWS, "en")
+
+
+@pytest.mark.parametrize("how", ["not me", "bounced", "complained"])
+def test_what_nobody_confirmed_is_erased_with_the_address(service: Service, how: str) -> None:
+    """In the item, its links and the limits: values, consents and their senders."""
+    words = ("Secret Ltd", "Firefox 1", "127.0.0.0", "friend")
+    sent = {**ALEXIS, **ANSWERS, "company": words[0], "news": True, "ref": words[3]}
+    for minutes in (0, 2):
+        service.clock.go_by(minutes=minutes)
+        service.post_json("/users", sent, user_agent=words[1])
+        service.deliver()
+    assert all(word in str(service.items()) for word in words)
+    if how == "not me":
+        link = parse_qs(urlsplit(service.link()).query)
+        service.post_json("/refuse", {name: given for name, (given,) in link.items()})
+    elif how == "bounced":
+        service.report(fakes.bounce(EMAIL, service.link_hash))
+    else:
+        service.report(fakes.complaint(EMAIL, service.link_hash))
+    assert service.item(EMAIL)["mail"] == {"S": "refused" if how == "not me" else how}
+    kept = str(service.items()) + str(boto3.client("dynamodb").scan(TableName=LIMITS)["Items"])
+    assert not [word for word in words if word in kept]
 
 
 def test_a_text_that_has_changed_must_be_read_again(service: Service) -> None:

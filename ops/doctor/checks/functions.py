@@ -136,6 +136,11 @@ def _origin(facts: Facts, digest: str) -> str:
 def _concurrency(facts: Facts) -> Finding:
     """Look if pages are answered while the mailer runs as often as its stream lets it."""
     room = concurrency.read(facts.client("lambda"), facts.project)
+    if room.reserved == 0:
+        return amber(
+            concurrency.words(room, 0),
+            "Take reserved_concurrency of the mailer out of the stage's settings, then deploy.",
+        )
     if room.reserved:
         return green(concurrency.words(room, room.reserved))
     if facts.stage.cloud.endpoint:

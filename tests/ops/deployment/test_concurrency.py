@@ -55,6 +55,8 @@ def test_the_account_says_what_runs_at_once(
         (Room(120, 100, MAILERS), MAILERS, MAILERS),
         (Room(119, 119), None, None),
         (Room(1000, 110), None, None),  # other apps reserved the rest
+        (Room(1000, 1000), 0, 0),  # an operator stopped the mailer
+        (NEW_ACCOUNT, 0, 0),
         (NEW_ACCOUNT, None, None),
         (NEW_ACCOUNT, MAILERS, None),  # the settings of another account
     ],

@@ -511,6 +511,13 @@ CASES: list[tuple[str, dict[str, Any], Light, str, str]] = [
         "Open the link in the mail that AWS sent to ops@example.org",
     ),
     ("Alarms/Heard", {"cloudformation__DescribeStacks": NO_STACK}, GREY, "has no AlarmsArn", ""),
+    (
+        "Functions/Concurrency",
+        {"lambda__GetFunctionConcurrency": {"ReservedConcurrentExecutions": 0}},
+        AMBER,
+        "the mailer is stopped, and the drain alone mails",
+        "reserved_concurrency",
+    ),
     *(
         (
             "Functions/Concurrency",

@@ -11,6 +11,7 @@ from jsonschema import Draft202012Validator
 
 from chalicelib.events import event
 from chalicelib.events.event import MAX_DETAIL
+from chalicelib.users.event_outbox import MAX_OWED
 from tests.support.states import EMAIL, NOW_STORED, PROVEN, STATES
 from tests.support.stores import Plain, typed
 
@@ -92,6 +93,11 @@ def test_events_are_in_the_order_of_the_transitions() -> None:
 @pytest.mark.parametrize("owed", ["text", [1, "x"], [{"kind": 3}], [{}], {"a": 1}])
 def test_another_programs_list_of_that_name_is_no_event(owed: object) -> None:
     assert event.of(typed({"email": EMAIL, "owed_events": owed})) == []
+
+
+def test_no_more_events_are_read_than_a_user_can_owe() -> None:
+    forged = [{"kind": "validated", "at": f"{number}"} for number in range(5_000)]
+    assert len(event.of(typed({"email": EMAIL, "owed_events": forged}))) == MAX_OWED
 
 
 def test_an_event_too_large_for_eventbridge_is_cut() -> None:
