@@ -214,6 +214,33 @@ def test_the_link_that_is_opened_decides_the_names(service: Service) -> None:
     assert (item["prenom"], item["lang"]) == ({"S": "Alexis"}, {"S": "fr"})
 
 
+@pytest.mark.parametrize("outage", ["nothing runs", "SES is paused"])
+def test_an_outage_of_nine_days_loses_nobody(service: Service, outage: str) -> None:
+    """An unconfirmed sign-up is kept for seven days, but from when its mail was tried."""
+    service.post_json("/users", ALEXIS)
+    service.faults["SendEmail"] = "SendingPausedException"
+    if outage == "SES is paused":
+        service.clock.go_by(minutes=2)
+        service.deliver()
+        service.drain()
+    service.clock.go_by(days=9)
+    service.lose_the_stream()
+    service.expire()
+    service.faults.clear()
+    service.drain()
+    assert service.open(service.link()).json_body["status"] == "validated"
+
+
+def test_an_unconfirmed_sign_up_is_deleted_a_week_after_its_mail(service: Service) -> None:
+    signed_up(service)
+    service.clock.go_by(days=6, hours=23)
+    service.expire()
+    assert service.items()
+    service.clock.go_by(hours=1)
+    service.expire()
+    assert not service.items()
+
+
 def test_a_link_lives_until_its_last_second(service: Service) -> None:
     link = signed_up(service)
     service.clock.go_by(hours=23, minutes=59, seconds=59)

@@ -144,6 +144,13 @@ class Service:
         """Have everything that is in the stream go by unseen."""
         self._new_records()
 
+    def expire(self) -> None:
+        """Have DynamoDB delete what has expired."""
+        now = self.clock.now().timestamp()
+        for item in self.items():
+            if "expires_at" in item and int(item["expires_at"]["N"]) <= now:
+                self._dynamodb.delete_item(TableName=TABLE, Key={"email": item["email"]})
+
     def drain(self, seconds_left: float = 120) -> None:
         """Run the drain, as the clock does each minute."""
         self.app.resend_owed_mail(EVERY_MINUTE, Context(seconds_left))

@@ -441,8 +441,8 @@ def test_a_former_versions_owed_item_is_kept_by_the_scan(
     store: Store, outbox: Outbox, state: str
 ) -> None:
     put(store, {**(STATES[state] or {}), **ENDS})
-    (found,) = outbox.unclaimed(0, 1, NOW)
-    assert outbox.owe(found, NOW)
+    (owing,) = outbox.unclaimed(0, 1, NOW)
+    assert outbox.owe(owing, NOW)
     after = item(store)
     assert (after["mail"], after["owed_at"], "expires_at" in after) == (
         "owed",
