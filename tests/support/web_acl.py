@@ -126,6 +126,7 @@ class _Server(ThreadingHTTPServer):
     target = ""
     rules: list[RateRule]
     refused: Counter[str]
+    refused_since: dict[str, float]
     lock: threading.Lock
     clock: Callable[[], float]
 
@@ -134,6 +135,7 @@ class _Server(ThreadingHTTPServer):
             for rule in self.rules:
                 if rule.refuses(method, client, self.clock()):
                     self.refused[client] += 1
+                    self.refused_since.setdefault(client, time.time())
                     return rule.refusal
         return None
 
@@ -186,10 +188,14 @@ class _Request(BaseHTTPRequestHandler):
 
 @dataclass(frozen=True)
 class Firewall:
-    """The address behind which the web ACL is, and how many requests of each client it refused."""
+    """The address behind which the web ACL is, and what it refused.
+
+    That is how many requests of each client, and since when, in seconds since 1970.
+    """
 
     api: str
     refused: Counter[str]
+    refused_since: dict[str, float]
 
 
 @contextmanager
@@ -199,11 +205,13 @@ def enforced(
     """Yield a firewall before ``api``, an address of the local cloud. It ends with the block."""
     with _Server(("127.0.0.1", 0), _Request) as server:
         server.target, server.rules = api, rules(web_acl, checked_every)
-        server.refused, server.lock, server.clock = Counter(), threading.Lock(), time.monotonic
+        server.refused, server.refused_since = Counter(), {}
+        server.lock, server.clock = threading.Lock(), time.monotonic
         thread = threading.Thread(target=server.serve_forever, args=(0.05,))
         thread.start()
         try:
-            yield Firewall(f"http://127.0.0.1:{server.server_port}", server.refused)
+            address = f"http://127.0.0.1:{server.server_port}"
+            yield Firewall(address, server.refused, server.refused_since)
         finally:
             server.shutdown()
             thread.join()
