@@ -160,7 +160,6 @@ def _deploy(described: Path, folder: Path) -> None:
     project = Project(folder, "local")
     api = rest_api.ensure(cloud.session.client("apigateway"), project, lambda _: None)
     address = cloud.address(api, project.api_stage)
-    rest_api.record(project, api, address)
     functions.deploy(cloud, project, "", lambda _: None)
     print(address)
 
