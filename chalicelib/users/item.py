@@ -31,6 +31,7 @@ MAX_ENTRIES = 64
 MAX_SAID = 1024
 """What a sign-up says is never longer, but for its own fields and consents."""
 MAX_SAID_IN_MAPS = 100_000
+VALUE_COSTS = 50
 SLOTS = 16
 
 WORDS = ("prenom", "nom", "lang", "fields", "consent")
@@ -285,4 +286,24 @@ def _is_bounded(value: Mapping[str, Any]) -> bool:
     """Return True if a sign-up may have said ``value``: links carry nothing larger."""
     if isinstance(value, Mapping) and isinstance(text := value.get("S"), str):
         return len(text) <= MAX_SAID
-    return len(repr(value)) <= MAX_SAID_IN_MAPS
+    return _left(value, MAX_SAID_IN_MAPS) >= 0
+
+
+def _left(value: object, room: int) -> int:
+    """Return how much of ``room`` characters ``value`` leaves; below 0 as soon as it is too large.
+
+    Each value counts for VALUE_COSTS at least, as many small ones take longer than a long one.
+    """
+    room -= VALUE_COSTS
+    if isinstance(value, str):
+        return room - len(value)
+    if isinstance(value, Mapping):
+        room -= sum(map(len, islice(value, MAX_SAID)))
+        value = value.values()
+    elif not isinstance(value, list):
+        return room
+    for inner in value:
+        if room < 0:
+            break
+        room = _left(inner, room)
+    return room

@@ -113,31 +113,40 @@ def cost(service: wiring.Service, image: dict[str, Any]) -> float:
     return min(times) * 1000
 
 
+@pytest.fixture(scope="module")
+def usual(service: wiring.Service) -> float:
+    """What an ordinary mail costs. Other tests and the coverage slow all down alike."""
+    return cost(service, {"email": {"S": "a@example.org"}, **OWED, "nom": {"S": "Horn"}})
+
+
 @pytest.mark.parametrize("others", [{}, OWED], ids=["alone", "like a sign-up"])
 @pytest.mark.parametrize("name", TEXTS)
 def test_400_kilobytes_of_text_cost_under_10_milliseconds(
-    service: wiring.Service, name: str, others: dict[str, Any]
+    service: wiring.Service, usual: float, name: str, others: dict[str, Any]
 ) -> None:
     for filling in FILLINGS:
         text = filling * (400_000 // len(filling.encode()))
         image = {"email": {"S": "a@example.org"}, **others, name: {"S": text}}
-        assert cost(service, image) < 10, filling
+        assert cost(service, image) < usual + 10, filling
 
 
 @pytest.mark.parametrize("others", [{}, OWED], ids=["alone", "like a sign-up"])
 @pytest.mark.parametrize("name", MAPS)
 def test_large_maps_and_numbers_cost_under_10_milliseconds(
-    service: wiring.Service, name: str, others: dict[str, Any]
+    service: wiring.Service, usual: float, name: str, others: dict[str, Any]
 ) -> None:
-    assert cost(service, {"email": {"S": "a@example.org"}, **others, **MAPS[name]}) < 10
+    image = {"email": {"S": "a@example.org"}, **others, **MAPS[name]}
+    assert cost(service, image) < usual + 10
 
 
 @pytest.mark.parametrize("filling", FILLINGS)
-def test_the_longest_keys_cost_under_10_milliseconds(service: wiring.Service, filling: str) -> None:
+def test_the_longest_keys_cost_under_10_milliseconds(
+    service: wiring.Service, usual: float, filling: str
+) -> None:
     long = (filling * 2048).encode()[:2000].decode(errors="ignore")
     short = (filling * 200)[:200]
     for key in (long, f"{long}@a.org", f"a@{long}", f"mailto:{long}", f"a@{short}.org"):
-        assert cost(service, {"email": {"S": key}}) < 10, key[:9]
+        assert cost(service, {"email": {"S": key}}) < usual + 10, key[:9]
 
 
 @pytest.mark.parametrize("name", MAPS)
