@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import math
 import socket
@@ -12,12 +11,13 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http import HTTPStatus
+from http.server import ThreadingHTTPServer
 from typing import Any
-from urllib.parse import urlsplit
+
+from tests.support.forwarding import Forwarder
 
 HOST = "127.0.0.1"
-HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "content-length"}  # RFC 9110 §7.6.1
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 LONGEST_HANG = 60.0
 
@@ -96,7 +96,7 @@ class Server(ThreadingHTTPServer):
             super().handle_error(request, client_address)
 
 
-class Request(BaseHTTPRequestHandler):
+class Request(Forwarder):
     """One request, on a connection of its own, so that none outlives the proxy's being down."""
 
     @property
@@ -104,8 +104,8 @@ class Request(BaseHTTPRequestHandler):
         proxy: Proxy = self.server.proxy  # type: ignore[attr-defined]
         return proxy
 
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers.get("content-length", 0)))
+    def handle_post(self) -> None:
+        body = self.read_body()
         trouble = self.proxy.trouble(body.decode())
         if trouble is None:
             self.answer(*self._forward(body))
@@ -114,31 +114,14 @@ class Request(BaseHTTPRequestHandler):
             self._forward(body)
         trouble.what(self)
 
-    def do_GET(self) -> None:
+    def handle_get(self) -> None:
         self.answer(*self._forward(b""))
 
-    def answer(self, status: int, headers: dict[str, str], body: bytes) -> None:
-        self.send_response(status)
-        for name, value in headers.items():
-            if name.lower() not in HOP_BY_HOP:
-                self.send_header(name, value)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        """Say nothing: pytest is talking."""
+    do_POST, do_GET = handle_post, handle_get  # noqa: N815  # as its base class has it
 
     def _forward(self, body: bytes) -> tuple[int, dict[str, str], bytes]:
-        target = urlsplit(self.proxy.target)
-        connection = http.client.HTTPConnection(str(target.hostname), target.port, timeout=30)
-        try:
-            connection.request(self.command, self.path, body, dict(self.headers))
-            answer = connection.getresponse()
-            received = answer.status, dict(answer.getheaders()), answer.read()
-        finally:
-            connection.close()
-        if body and answer.status == http.HTTPStatus.OK:
+        received = self.forward(self.proxy.target, body)
+        if body and received[0] == HTTPStatus.OK:
             request = json.loads(body)
             self.proxy.passed.append(request)
             self.proxy.on_passed(request)

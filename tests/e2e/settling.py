@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import re
 import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from typing import Any
-from urllib.parse import urlsplit
+
+from tests.support.forwarding import Forwarder
 
 HOST = "127.0.0.1"
 LOOKS = 2
@@ -123,52 +123,30 @@ class Account:
         raise Refused(*refusal)
 
 
-class Request(BaseHTTPRequestHandler):
+class Request(Forwarder):
     """One request, passed on to the cloud unless the account refuses it."""
 
     account: Account
     target: str
 
     def handle_any(self) -> None:
-        body = self.rfile.read(int(self.headers.get("content-length", 0)))
+        body = self.read_body()
         path = self.path.partition("?")[0]
         try:
             self.account.before(self.command, path, body)
         except Refused as refused:
             content = json.dumps({"message": refused.message, "Message": refused.message}).encode()
             headers = {"x-amzn-errortype": refused.code, "Content-Type": "application/json"}
-            self._answer(refused.status, headers, content)
+            self.answer(refused.status, headers, content)
             return
-        status, received, content = self._forward(body)
+        status, received, content = self.forward(self.target, body)
         if status < 300 and path.startswith("/2015-03-31/") and content:
             answer = json.loads(content)
             self.account.after(self.command, path, answer)
             content = json.dumps(answer).encode()
-        self._answer(status, received, content)
+        self.answer(status, received, content)
 
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = handle_any  # noqa: N815 - its own names
-
-    def log_message(self, *_: object) -> None:
-        """Say nothing: pytest is talking."""
-
-    def _forward(self, body: bytes) -> tuple[int, dict[str, str], bytes]:
-        target = urlsplit(self.target)
-        connection = http.client.HTTPConnection(str(target.hostname), target.port, timeout=60)
-        try:
-            connection.request(self.command, self.path, body, dict(self.headers))
-            answer = connection.getresponse()
-            return answer.status, dict(answer.getheaders()), answer.read()
-        finally:
-            connection.close()
-
-    def _answer(self, status: int, headers: dict[str, str], body: bytes) -> None:
-        self.send_response(status)
-        for name, value in headers.items():
-            if name.lower() not in ("connection", "transfer-encoding", "content-length"):
-                self.send_header(name, value)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
 
 
 @contextmanager

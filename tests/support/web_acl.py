@@ -9,20 +9,20 @@ https://docs.aws.amazon.com/waf/latest/developerguide/waf-rule-statement-type-ra
 from __future__ import annotations
 
 import base64
-import http.client
 import threading
 import time
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from typing import Any
 from urllib.parse import urlsplit
 
+from tests.support.forwarding import HOP_BY_HOP, Forwarder
+
 CHECKED_EVERY = 10.0
 """Seconds. AWS says that it checks often, and is late by less than 30 seconds as a rule."""
-HOP_BY_HOP = ("connection", "keep-alive", "transfer-encoding", "content-length")  # RFC 9110 §7.6.1
 
 
 @dataclass(frozen=True)
@@ -143,47 +143,27 @@ class _Server(ThreadingHTTPServer):
         """Print nothing: a client may leave before it is answered."""
 
 
-class _Request(BaseHTTPRequestHandler):
+class _Request(Forwarder):
     protocol_version = "HTTP/1.1"
     server: _Server
 
-    def answer(self) -> None:
-        body = self.rfile.read(int(self.headers.get("content-length", 0)))
+    def handle_any(self) -> None:
+        body = self.read_body()
         client = self.client_address[0]
         if refusal := self.server.refusal(self.command, client):
-            self._send(refusal.status, refusal.headers, refusal.body)
+            self.answer(refusal.status, refusal.headers, refusal.body)
         else:
-            self._send(*self._forward(client, body))
+            self.answer(*self.forward(self.server.target, body, self._headers_of(client)))
 
-    do_GET = do_HEAD = do_POST = do_OPTIONS = answer  # noqa: N815  # as its base class has it
+    do_GET = do_HEAD = do_POST = do_OPTIONS = handle_any  # noqa: N815  # as its base class has it
 
-    def log_message(self, *_: object) -> None:
-        """Print nothing: the test's own output is read."""
-
-    def _forward(self, client: str, body: bytes) -> tuple[int, dict[str, str], bytes]:
-        target = urlsplit(self.server.target)
-        connection = http.client.HTTPConnection(str(target.hostname), target.port, timeout=60)
+    def _headers_of(self, client: str) -> dict[str, str]:
         headers = {
             name: value for name, value in self.headers.items() if name.lower() not in HOP_BY_HOP
         }
         hops = [*self.headers.get_all("x-forwarded-for", ()), client]  # as API Gateway's own edge
-        headers |= {"Host": target.netloc, "X-Forwarded-For": ", ".join(hops)}
-        try:
-            connection.request(self.command, target.path + self.path, body or None, headers)
-            answer = connection.getresponse()
-            return answer.status, dict(answer.getheaders()), answer.read()
-        finally:
-            connection.close()
-
-    def _send(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
-        self.send_response(status)
-        for name, value in headers.items():
-            if name.lower() not in HOP_BY_HOP:
-                self.send_header(name, value)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body)
+        host = urlsplit(self.server.target).netloc
+        return {**headers, "Host": host, "X-Forwarded-For": ", ".join(hops)}
 
 
 @dataclass(frozen=True)
