@@ -34,7 +34,7 @@ from chalicelib.users.item import (
 )
 from chalicelib.users.mailboxes import Mailboxes
 from chalicelib.users.moments import epoch, iso
-from chalicelib.users.people import Click, SignUp, Validation
+from chalicelib.users.people import NOTHING, Click, SignUp, Validation
 from chalicelib.users.table import (
     Item,
     ItemFull,
@@ -53,7 +53,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 COOLDOWN = timedelta(seconds=60)
-NOT_KEPT: Mapping[str, str] = {}
 UNDO_LIFE = timedelta(days=7)
 """How long a refusal undoes a validation. Links leak; an old one must not close an account."""
 MAX_OWN_RESENDS = 5
@@ -191,7 +190,7 @@ class Users:
         now: datetime,
         ticket_hash: str | None = None,
         *,
-        sent_from: Mapping[str, str] = NOT_KEPT,
+        sent_from: Mapping[str, str] = NOTHING,
     ) -> Click:
         """Mark the address as validated if the link is live.
 
@@ -208,7 +207,7 @@ class Users:
         code: str,
         now: datetime,
         *,
-        sent_from: Mapping[str, str] = NOT_KEPT,
+        sent_from: Mapping[str, str] = NOTHING,
     ) -> Click:
         """Mark the address as validated if ``code`` was mailed for the ticket's sign-up.
 
