@@ -18,6 +18,7 @@ from chalicelib.users.item import (
     INDEXED,
     LOSES_NO_LIFE,
     MAX_MAILS,
+    MAX_OWN_MAILS,
     PENDING,
     PROOF,
     RESERVED,
@@ -55,7 +56,6 @@ log = logging.getLogger(__name__)
 COOLDOWN = timedelta(seconds=60)
 UNDO_LIFE = timedelta(days=7)
 """How long a refusal undoes a click's validation. Links leak; an old one must close no account."""
-MAX_OWN_RESENDS = 5
 MAX_GUESSES = 5
 
 MAY_BE_MAILED = (
@@ -182,13 +182,12 @@ class Users:
         )
         link = mapping(outcome.item, "links").get(token_hash)
         if not outcome.done and link is not None:
-            values = {key: value for key, value in values.items() if key not in _ONLY_BUDGET}
             outcome = self._owe_again(
                 email,
-                f"{change}, links.#link.resends = if_not_exists(links.#link.resends, :none) + :one",
+                change,
                 f"attribute_exists(links.#link) AND {_IN_TIME} AND {MAY_BE_MAILED}"
-                " AND (attribute_not_exists(links.#link.resends) OR links.#link.resends < :own)",
-                {**values, ":none": 0, ":one": 1, ":own": MAX_OWN_RESENDS},
+                f" AND {_WITHIN_BUDGET}",
+                {**values, ":max_mails": MAX_OWN_MAILS},
                 {"#link": token_hash},
             )
         return _log_request(email, outcome, "resend asked for")
@@ -418,9 +417,6 @@ class Users:
             return self.table.update(email, change, condition, values, names, moment=moment)
         except ItemFull:
             return Outcome(False, {})
-
-
-_ONLY_BUDGET = (":max_mails", ":window_ended")
 
 
 def _consents(sign_up: SignUp, now: datetime) -> dict[str, Any]:
