@@ -33,6 +33,8 @@ MAX_SAID = 1024
 MAX_SAID_IN_MAPS = 100_000
 VALUE_COSTS = 50
 SLOTS = 16
+WELCOMES = "w"
+"""How the parts of the index begin that hold owed welcomes."""
 
 WORDS = ("prenom", "nom", "lang", "fields", "consent")
 """What a sign-up says that becomes the user's by the click."""
@@ -86,7 +88,7 @@ def slot(email: str, *, is_welcome: bool = False) -> str:
 
 
 def _slot(number: int, *, is_welcome: bool) -> str:
-    return f"w{number:02}" if is_welcome else f"{number:02}"
+    return f"{WELCOMES}{number:02}" if is_welcome else f"{number:02}"
 
 
 def owing(
@@ -157,10 +159,11 @@ def is_reminder_due(item: Item, now: datetime) -> bool:
     return is_due and number(item, "expires_at") > epoch(now) and counted(item, now)[0] <= MAX_MAILS
 
 
-def is_being_sent(item: Item) -> bool:
-    """Return True if a claim of a mail goes on, and it is still owed if that claim fails."""
+def is_being_sent(item: Item, now: datetime) -> bool:
+    """Return True if a claim's lease goes on, and its mail is still owed if that claim fails."""
     is_owed = "validated_at" not in item or is_welcome_owed(item)
-    return is_owed and string(item, "mail") == "sending"
+    is_leased = string(item, "mail_at") > iso(now - LEASE)
+    return is_owed and is_leased and string(item, "mail") == "sending"
 
 
 def may_be_reminded(item: Item) -> bool:

@@ -20,6 +20,7 @@ from chalicelib.users.item import (
     LINK_LIFE,
     RESERVED,
     UNVALIDATED_LIFE,
+    WELCOMES,
     all_links,
     counted,
     dead_codes,
@@ -27,6 +28,7 @@ from chalicelib.users.item import (
     is_claimable,
     is_put_by_another,
     is_reminder_due,
+    is_welcome_owed,
     kept_links,
     kind_of,
     link_of,
@@ -56,12 +58,18 @@ _TRIES = 3
 _MAY_EXPIRE = "attribute_exists(created_at) AND attribute_not_exists(validated_at)"
 _NOT_OWED = ", ".join(INDEXED)
 
+_UNPROVEN, _WELCOME = "attribute_not_exists(validated_at)", "owed_at = validated_at"
+"""The conditions that a user is not validated, and that a validated one is owed a welcome."""
+
 OVERDUE = (
-    "attribute_not_exists(validated_at) AND (attribute_not_exists(mail)"
+    f"{_UNPROVEN} AND (attribute_not_exists(mail)"
     " OR mail = :owed AND NOT mail_at > :before"
     " OR mail = :sending AND NOT mail_at > :lease_ended)"
 )
 """The condition that an item owes a mail since ``:before``, or since the end of a lease."""
+_OVERDUE_WELCOME = (
+    f"{_WELCOME} AND (mail = :owed OR mail = :sending AND NOT mail_at > :lease_ended)"
+)
 
 
 def overdue(before: datetime, now: datetime) -> dict[str, str]:
@@ -147,9 +155,13 @@ class Outbox:
         return self.table.get(email)
 
     def owes(self, image: Item, now: datetime) -> bool:
-        """Return True if the item owes a mail that may be claimed, or a reminder that is due."""
-        reminds = self._remind_after is not None
-        return is_claimable(image, now) or (reminds and is_reminder_due(image, now))
+        """Return True if the item owes a mail that may be claimed, or a reminder that is due.
+
+        A stage that sends no welcomes owes none, also if it did when its user validated.
+        """
+        if is_claimable(image, now):
+            return self._welcomes or not is_welcome_owed(image)
+        return self._remind_after is not None and is_reminder_due(image, now)
 
     def claim(
         self, image: Item, link_hash: str, now: datetime, code_hash: str = ""
@@ -208,11 +220,10 @@ class Outbox:
             removed.append("remind_at")
         if removed:
             change += f" REMOVE {', '.join(removed)}"
-        is_owed = "owed_at = validated_at" if is_welcome else "attribute_not_exists(validated_at)"
         outcome = self.table.update(
             email,
             change,
-            f"attribute_exists(email) AND {is_owed} AND {same_version}",
+            f"attribute_exists(email) AND {_is_owed(image)} AND {same_version}",
             values,
             names,
             moment="mail_at",
@@ -305,12 +316,20 @@ class Outbox:
 
         Raises table.ItemFull.
         """
-        change, values = owing(string(image, "email"), now, since=string(image, "owed_at"))
+        change, values = owing(
+            string(image, "email"),
+            now,
+            since=string(image, "owed_at"),
+            is_welcome=is_welcome_owed(image),
+        )
         kept = "" if is_put_by_another(image) else " REMOVE expires_at"
         return self._settle(image, f"SET {change}{kept}", values, now)
 
     def disown(self, image: Item) -> bool:
-        """Take an item out of the index that owes nothing, as another program has changed it."""
+        """Take an item out of the index that owes nothing.
+
+        Another program has changed it, or the stage sends no more welcomes or reminders.
+        """
         if not image:
             return False
         same_version, values = version(image)
@@ -337,22 +356,27 @@ class Outbox:
             yield Owed(since, email)
 
     def unclaimed(self, segment: int, segments: int, now: datetime) -> Iterator[Item]:
-        """Yield items of a segment of the table that owe a mail but are not in the index.
+        """Yield items of a segment of the table that owe a mail that no query of the index finds.
 
         Another program put them and their record was lost, or the first edition owed them. Also
-        yield sign-ups that a former version owed with a time to live: they must not expire.
+        yield sign-ups that a former version owed with a time to live: they must not expire. And
+        yield welcomes that a former version owed, or that the stage no longer sends.
         """
+        is_unseen = (
+            "NOT begins_with(owed, :welcomes)" if self._welcomes else "attribute_exists(owed)"
+        )
+        values = overdue(now, now) | ({":welcomes": WELCOMES} if self._welcomes else {})
         pages = self.table.client.get_paginator("scan").paginate(
             TableName=self.table.name,
             Segment=segment,
             TotalSegments=segments,
-            ProjectionExpression="email, created_at, mail, mail_at, owed_at",
+            ProjectionExpression="email, created_at, mail, mail_at, owed, owed_at, validated_at",
             FilterExpression=(
                 "(attribute_not_exists(owed)"
                 " OR attribute_exists(created_at) AND attribute_exists(expires_at))"
-                f" AND {OVERDUE}"
+                f" AND {OVERDUE} OR {_OVERDUE_WELCOME} AND {is_unseen}"
             ),
-            ExpressionAttributeValues=typed_values(overdue(now, now)),
+            ExpressionAttributeValues=typed_values(values),
         )
         for page in pages:
             yield from page["Items"]
@@ -451,7 +475,7 @@ class Outbox:
         return self.table.update(
             image["email"]["S"],
             change,
-            f"attribute_exists(email) AND attribute_not_exists(validated_at) AND {same_version}",
+            f"attribute_exists(email) AND {_is_owed(image)} AND {same_version}",
             {**seen, **values, ":now": iso(now)},
             names,
             moment="mail_at",
@@ -516,6 +540,11 @@ class Outbox:
             if seen == expected or not is_this:
                 break
         return False
+
+
+def _is_owed(image: Item) -> str:
+    """Return the condition that an item still owes a mail of the kind that ``image`` owes."""
+    return _WELCOME if is_welcome_owed(image) else _UNPROVEN
 
 
 def _end_of_life(item: Item, now: datetime) -> tuple[str, dict[str, Any]]:

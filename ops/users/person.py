@@ -112,7 +112,7 @@ def name(user: Plain) -> str:
 
 def mails(user: Plain) -> str:
     """Return the state of the mail, and how many were sent if more than one."""
-    mail = str(user.get("mail", "none" if "validated_at" in user else "owed"))
+    mail = "none" if _needs_no_mail(user) else str(user.get("mail", "owed"))
     count = user.get("mail_count", 0)
     return f"{mail} ({count})" if isinstance(count, int) and count > 1 else mail
 
@@ -234,9 +234,17 @@ def _state_in_words(user: Plain, now: datetime) -> str:
     return words
 
 
+def _needs_no_mail(user: Plain) -> bool:
+    """Return True for validated users whose mail was still owed, unless that is a welcome."""
+    if "validated_at" not in user or user.get("owed_at") == user["validated_at"]:
+        return False
+    return user.get("mail") in (None, "owed", "sending")
+
+
 def _mail_in_words(user: Plain, now: datetime) -> str:
-    is_validated = "validated_at" in user
-    words = str(user.get("mail", "none needed" if is_validated else "owed, not yet claimed"))
+    if _needs_no_mail(user):
+        return "none needed"
+    words = str(user.get("mail", "owed, not yet claimed"))
     if "mail_at" in user:
         words += f" {moment(user['mail_at'], now)}"
     took = user.get("delivery_ms")

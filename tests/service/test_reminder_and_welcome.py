@@ -344,3 +344,31 @@ def test_a_click_while_a_mail_is_owed_gets_one_welcome(service: Service) -> None
         "Confirm your email address for Bienvenue",
         "Welcome to Bienvenue",
     ]
+
+
+def test_a_stage_that_stops_welcoming_sends_none_that_is_owed(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service.open(signed_up(service))
+    monkeypatch.setattr(service.app.service.outbox, "_welcomes", False)
+    service.deliver()
+    for _ in range(24):  # each hour's drain looks at a 24th of the table
+        service.clock.go_by(hours=1)
+        service.drain()
+    assert len(service.mails) == 1
+    assert not {"owed", "owed_at"} & set(service.item(EMAIL))
+    assert "validated_at" in service.item(EMAIL)
+
+
+def test_a_welcome_in_doubt_is_closed_after_its_lease(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service.open(signed_up(service))
+    service.faults["SendEmail"] = "InternalServerError"
+    service.deliver()
+    service.faults.clear()
+    monkeypatch.setattr(service.app.service.outbox, "_welcomes", False)
+    for _ in range(24):
+        service.clock.go_by(hours=1)
+        service.drain()
+    assert "owed" not in service.item(EMAIL)

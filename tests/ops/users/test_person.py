@@ -67,6 +67,12 @@ def test_show_has_the_life_of_a_sign_up() -> None:
             "validated 2031-05-04 11:57:00 UTC (3 minutes ago)",
         ),
         ({"validated_at": BEFORE}, "mail", "none needed"),
+        ({"validated_at": BEFORE, "mail": "owed", "mail_at": BEFORE}, "mail", "none needed"),
+        (
+            {"validated_at": BEFORE, "owed_at": BEFORE, "mail": "owed"},
+            "mail",
+            "owed",
+        ),
         (
             {"validated_at": BEFORE, "validated_by": "operator"},
             "state",
