@@ -212,7 +212,7 @@ def test_a_connection_is_used_for_the_next_call_too(
     assert len(client._endpoint.http_session._manager.pools) == 1
 
 
-def test_a_body_that_is_read_from_a_file_is_sent_as_botocore_does(
+def test_a_body_in_a_file_is_sent_as_botocore_does(
     session: QuickSession, table_server: str, writes: list[bytes]
 ) -> None:
     client = session.create_client("dynamodb", endpoint_url=table_server, config=ONCE)
