@@ -42,8 +42,8 @@ class Request(NamedTuple):
     """The client asks for JSON by its name: no browser and no mail scanner does."""
     is_trapped: bool
     """A form came back with its trap filled in. API clients see no form."""
-    ticket: str
-    """The ticket of an earlier sign-up, from a field or a cookie. Empty: the client has none."""
+    tickets: tuple[str, ...]
+    """Tickets of earlier sign-ups: the field's, or those of the cookies of this and other sites."""
     solution: str
     """What a client solved, and the signed ``moment`` of a form. Empty without a challenge."""
     moment: str
@@ -52,9 +52,16 @@ class Request(NamedTuple):
     is_foreign: bool
     """A browser sends this for a page of another origin, which is not allowed to."""
     is_cross_site: bool
-    """A browser sends this for a page of another site, whose origin the operator names."""
+    """A browser sends this for a page of another site. It brings no cookie that is SameSite=Lax."""
+    has_named_origin: bool
+    """The operator names the origin of that page."""
     sent_from: Mapping[str, str]
     """What the stage keeps of its sender beside a consent: ``address``, ``agent`` or nothing."""
+
+    @property
+    def ticket(self) -> str:
+        """Return the client's ticket; empty if it has none."""
+        return next(iter(self.tickets), "")
 
     @property
     def is_one_click(self) -> bool:
@@ -78,7 +85,9 @@ def read_request(
     query = _query(received)
     fields, body_error = _fields(received)
     media_type = body.media_type(headers.get("content-type", ""))
-    held = (fields.pop("ticket", ""), _cookies(headers).get(cookie_name(stage), ""))
+    ticket, cookies = text_of(fields.pop("ticket", "")), _cookies(headers)
+    held = (cookies.get(cookie_name(stage, is_cross_site=each), "") for each in (False, True))
+    origin = headers.get("origin", "").lower()
     is_form = media_type in body.FORMS
     trap = fields.pop(TRAP, "") if is_form else ""
     proof = ["", ""]
@@ -101,22 +110,28 @@ def read_request(
         wants_page=wants_page,
         is_program=not wants_page and negotiation.names_json(headers.get("accept", "")),
         is_trapped=trap is REPEATED or bool(text_of(trap).strip()),
-        ticket=next((ticket for ticket in map(text_of, held) if tokens.well_formed(ticket)), ""),
+        tickets=(ticket,)
+        if tokens.well_formed(ticket)
+        else tuple(dict.fromkeys(filter(tokens.well_formed, held))),
         solution=proof[0],
         moment=proof[1],
         is_prefetch=_is_prefetch(headers),
         is_foreign=_is_foreign(headers, stage.origins),
-        is_cross_site=_is_cross_site(headers, stage.allowed_origins),
+        is_cross_site=headers.get("sec-fetch-site", "") == "cross-site",
+        has_named_origin=origin in stage.origins,
         sent_from=_sender(received, stage) if stage.own_fields else NOTHING,
     )
 
 
-def cookie_name(stage: Settings) -> str:
+def cookie_name(stage: Settings, *, is_cross_site: bool = False) -> str:
     """Return the name of the cookie that holds a ticket.
 
-    Browsers take a ``__Host-`` cookie only over https and only from this very host.
+    Browsers take a ``__Host-`` cookie only over https and only from this very host. Sign-ups on
+    pages of other sites have a cookie of their own: they do not bring that of this site's pages, so
+    they would replace its ticket.
     """
-    return "__Host-bienvenue" if stage.is_secure else "bienvenue"
+    name = "bienvenue-embedded" if is_cross_site else "bienvenue"
+    return f"__Host-{name}" if stage.is_secure else name
 
 
 def text_of(value: object) -> str:
@@ -195,9 +210,3 @@ def _is_foreign(headers: Mapping[str, str], origins: Collection[str]) -> bool:
         return False
     site = headers.get("sec-fetch-site", "")
     return site not in ("same-origin", "none") if site else origin != "null"
-
-
-def _is_cross_site(headers: Mapping[str, str], named: Collection[str]) -> bool:
-    """Return True if the page that sends this is of another site, and its origin is ``named``."""
-    cross_site = headers.get("sec-fetch-site", "") == "cross-site"
-    return cross_site and headers.get("origin", "").lower() in named
