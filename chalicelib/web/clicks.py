@@ -53,12 +53,12 @@ class Clicks:
     def refuse(self, request: Request, now: datetime) -> Response:
         """Take "this was not me" from the owner of the mailbox."""
         # A mailbox's own unsubscribe button names the link in the address alone (RFC 8058). It says
-        # "no more mail", and not that somebody else has validated.
+        # "no more mail", and not that a stranger has validated.
         link = links.read(request.fields) or links.read(request.query)
         if link is None:
             return self._answers.link_refused(request)
         click = self._users().refuse(
-            link.email, link.token_hash, now, if_pending=request.is_one_click
+            link.email, link.token_hash, now, keeps_validation=request.is_one_click
         )
         return self._answers.refused(request, link, click)
 
