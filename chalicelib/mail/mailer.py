@@ -192,17 +192,18 @@ class Mailer:
     def _count(self, image: Item, now: datetime) -> Room:
         """Count the mail in its mailbox, before the claim: what is not sent makes no link.
 
-        No stranger can ask for a welcome, so it is not counted.
+        No stranger can ask for a welcome, so it has no limit. But its owner may have refused mail.
         """
-        if kind_of(image) is MailKind.WELCOME:
-            return Room.FREE
         owed_at = string(image, "owed_at") or iso(now)  # as the claim will say
-        return self.mailboxes.count(image["email"]["S"], owed_at, now, is_owners=is_owners(image))
+        has_no_limit = kind_of(image) is MailKind.WELCOME or is_owners(image)
+        return self.mailboxes.count(image["email"]["S"], owed_at, now, is_owners=has_no_limit)
 
     def _close(self, image: Item, room: Room, now: datetime) -> Outcome:
         """Record that the mailbox takes no mail. A later request may ask again."""
         user = hashed(image["email"]["S"])
-        if room is Room.REFUSED:
+        if kind_of(image) is MailKind.WELCOME:  # the validation stands
+            is_closed = self.outbox.disown(image)
+        elif room is Room.REFUSED:
             is_closed = self.outbox.refuse(image, now)
         elif is_claimable(image, now):
             is_closed = self.outbox.give_up(image, FULL, now)

@@ -49,8 +49,8 @@ INDEXED = ("owed", "owed_at", "remind_at")
 PENDING = ("ticket", "return_to", "said_at", "resend_of", "codes", "expires_at", *INDEXED)
 """What an item has only until it is validated."""
 
-PROOF = ("validated_at", "validated_with", "validated_by", "validated_link", "validated_from")
-"""What an item has only while it is validated."""
+PROOF = ("validated_at", "validated_with", "validated_link")
+"""What a click on a link, or a typed code, leaves on every item."""
 
 
 def path(name: str) -> str:

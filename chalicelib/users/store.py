@@ -55,7 +55,7 @@ log = logging.getLogger(__name__)
 
 COOLDOWN = timedelta(seconds=60)
 UNDO_LIFE = timedelta(days=7)
-"""How long a refusal undoes a validation. Links leak; an old one must not close an account."""
+"""How long a refusal undoes a click's validation. Links leak; an old one must close no account."""
 MAX_OWN_RESENDS = 5
 MAX_GUESSES = 5
 
@@ -69,6 +69,16 @@ MAY_BE_MAILED = (
 _WITHIN_BUDGET = (
     "(attribute_not_exists(mail_count) OR mail_count < :max_mails"
     " OR attribute_not_exists(mail_window_at) OR mail_window_at <= :window_ended)"
+)
+_CLOSED = {":refused": "refused", ":complained": "complained"}
+_IS_CLOSED = "mail IN (:refused, :complained)"
+_CLOSE = "mail = :refused, mail_at = :now"
+_BY_CLICK = {":by_link": "link", ":by_code": "code"}
+# Another program may have written anything to validated_at. Text of ours is compared as text.
+_IS_UNDOABLE = (
+    "validated_with IN (:by_link, :by_code) AND attribute_exists(validated_link)"
+    " AND attribute_not_exists(validated_by)"
+    " AND validated_at > :undoable AND validated_at <= :now"
 )
 _IN_TIME = "(attribute_not_exists(expires_at) OR expires_at > :epoch)"
 _MAY_SIGN_UP = (
@@ -223,60 +233,75 @@ class Users:
         return self._validate(email, link_hash, now, None, "code", sent_from)
 
     def refuse(
-        self, email: str, link_hash: str, now: datetime, *, if_pending: bool = False
+        self, email: str, link_hash: str, now: datetime, *, keeps_validation: bool = False
     ) -> Click:
         """Record that the mailbox's owner did not sign up; no mail goes there any more.
 
         What strangers said is erased. What another program put stays, except that it is not mailed.
-        A validation of the last UNDO_LIFE is undone: a stranger, or a mail scanner, made it. With
-        ``if_pending`` it is not. The item comes first, since it knows the link. It then refuses by
-        itself and never expires, so a refusal holds even if the mailbox cannot be written; a second
-        press writes it again.
+        A validation by a link or code of the last UNDO_LIFE is undone: a stranger, or a mail
+        scanner, made it. Any other stands. With ``keeps_validation`` all stand, with what is the
+        user's, who only wants no mail. The item comes first, since it knows the link. It then
+        refuses by itself and never expires, so a refusal holds even if the mailbox cannot be
+        written; a second press writes it again.
         """
-        click = self._refuse(email, link_hash, now, if_pending)
+        click = self._refuse(email, link_hash, now, keeps_validation)
         if click.outcome is Validation.REFUSED:
             self.mailboxes.refuse(email, now)
         return click
 
-    def _refuse(self, email: str, link_hash: str, now: datetime, if_pending: bool) -> Click:
-        values: dict[str, Any] = {
-            ":refused": "refused",
-            ":complained": "complained",
-            ":now": iso(now),
-            ":bare": {link_hash: {"expires": 0}},
-        }
+    def _refuse(self, email: str, link_hash: str, now: datetime, keeps_validation: bool) -> Click:
+        """Refuse mail. Only a sign-up that nobody has validated takes one update."""
         event, owed = self._event_owed("refused", now)
-        values |= owed
-        change = f"SET mail = :refused, mail_at = :now, links = :bare{event}"
-        may_refuse = "attribute_not_exists(validated_at) AND NOT mail IN (:refused, :complained)"
-        if not if_pending:
-            may_refuse = f"({may_refuse} OR validated_at > :undoable)"
-            values[":undoable"] = iso(now - UNDO_LIFE)
-        condition = f"attribute_exists(links.#link) AND {may_refuse}"
-        names = {"#link": link_hash}
+        moment = {**_CLOSED, ":now": iso(now)}
+        values = {**moment, **owed, ":bare": {link_hash: {"expires": 0}}}
+        erase = f"links = :bare{event} REMOVE"
+        known, names = "attribute_exists(links.#link)", {"#link": link_hash}
+        pending = f"{known} AND NOT {_IS_CLOSED} AND attribute_not_exists(validated_at)"
         outcome = self._try(
             email,
-            f"{change} REMOVE {', '.join((*ERASED, *PROOF))}",
-            f"{condition} AND attribute_exists(created_at)",
+            f"SET {_CLOSE}, {erase} {', '.join(ERASED)}",
+            f"{pending} AND attribute_exists(created_at)",
             values,
             {**names, **RESERVED},
         )
-        link = link_of(outcome.item, link_hash)
-        if not outcome.done and link is not None and is_put_by_another(outcome.item):
+        item = outcome.item
+        is_validated, is_anothers = "validated_at" in item, is_put_by_another(item)
+        if outcome.done or link_of(item, link_hash) is None:
+            pass
+        elif is_validated and keeps_validation:
             outcome = self._try(
                 email,
-                f"{change} REMOVE {', '.join((*INDEXED, *PROOF))}",
-                condition,
+                f"SET {_CLOSE} REMOVE {', '.join(INDEXED)}",
+                f"{known} AND NOT {_IS_CLOSED} AND attribute_exists(validated_at)",
+                moment,
+                names,
+            )
+        elif is_validated:  # a complaint stays one: nothing lifts it
+            is_closed = string(item, "mail") in _CLOSED.values()
+            erased = (*INDEXED, *PROOF) if is_anothers else (*ERASED, *PROOF, "validated_from")
+            outcome = self._try(
+                email,
+                f"SET {'' if is_closed else f'{_CLOSE}, '}{erase} {', '.join(erased)}",
+                f"{known} AND {'' if is_closed else 'NOT '}{_IS_CLOSED} AND {_IS_UNDOABLE}"
+                f" AND attribute_{'not_' if is_anothers else ''}exists(created_at)",
+                {**values, **_BY_CLICK, ":undoable": iso(now - UNDO_LIFE)},
+                names if is_anothers else {**names, **RESERVED},
+            )
+        elif is_anothers:
+            outcome = self._try(
+                email,
+                f"SET {_CLOSE}, {erase} {', '.join(INDEXED)}",
+                f"{pending} AND attribute_not_exists(created_at)",
                 values,
                 names,
             )
         if outcome.done:
             log.info("refused user=%s", hashed(email))
             return Click(Validation.REFUSED)
-        if link is None:
+        if link_of(outcome.item, link_hash) is None:
             return Click(Validation.INVALID)
         lang = string(outcome.item, "lang")
-        if "validated_at" in outcome.item:
+        if "validated_at" in outcome.item and not keeps_validation:
             return Click(Validation.ALREADY_VALIDATED, lang)
         return Click(Validation.REFUSED, lang)
 

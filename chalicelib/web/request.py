@@ -44,8 +44,8 @@ class Request(NamedTuple):
     """The client asks for JSON by its name: no browser and no mail scanner does."""
     is_trapped: bool
     """A form came back with its trap filled in. API clients see no form."""
-    ticket: str
-    """The ticket of an earlier sign-up, from a field or a cookie. Empty: the client has none."""
+    tickets: tuple[str, ...]
+    """Tickets of earlier sign-ups: the field's, or those of the cookies of this and other sites."""
     solution: str
     """What a client solved, and the signed ``moment`` of a form. Empty without a challenge."""
     moment: str
@@ -54,9 +54,16 @@ class Request(NamedTuple):
     is_foreign: bool
     """A browser sends this for a page of another origin, which is not allowed to."""
     is_cross_site: bool
-    """A browser sends this for a page of another site, whose origin the operator names."""
+    """A browser sends this for a page of another site. It brings no cookie that is SameSite=Lax."""
+    has_named_origin: bool
+    """The operator names the origin of that page."""
     sent_from: Mapping[str, str]
     """What the stage keeps of its sender beside a consent: ``address``, ``agent`` or nothing."""
+
+    @property
+    def ticket(self) -> str:
+        """Return the client's ticket; empty if it has none."""
+        return next(iter(self.tickets), "")
 
     @property
     def is_one_click(self) -> bool:
@@ -80,7 +87,8 @@ def read_request(
     query = _query(received)
     fields, body_error = _fields(received, headers)
     is_form = body.media_type(headers.get("content-type", "")) in body.FORMS
-    ticket = _ticket(fields.pop("ticket", "")) or _ticket(_cookie(headers, cookie_name(stage)))
+    tickets = _tickets(fields.pop("ticket", ""), headers.get("cookie", ""), stage)
+    origin = headers.get("origin", "").lower()
     trap = fields.pop(TRAP, "") if is_form else ""
     proof = ["", ""]
     if stage.challenge != "off":
@@ -102,22 +110,26 @@ def read_request(
         wants_page=wants_page,
         is_program=not wants_page and negotiation.names_json(headers.get("accept", "")),
         is_trapped=trap is REPEATED or bool(text_of(trap).strip()),
-        ticket=ticket,
+        tickets=tickets,
         solution=proof[0],
         moment=proof[1],
         is_prefetch=_is_prefetch(headers),
         is_foreign=_is_foreign(headers, stage.origins),
-        is_cross_site=_is_cross_site(headers, stage.allowed_origins),
+        is_cross_site=headers.get("sec-fetch-site", "") == "cross-site",
+        has_named_origin=origin in stage.origins,
         sent_from=_sender(received, stage) if stage.own_fields else NOTHING,
     )
 
 
-def cookie_name(stage: Settings) -> str:
+def cookie_name(stage: Settings, *, is_cross_site: bool = False) -> str:
     """Return the name of the cookie that holds a ticket.
 
-    Browsers take a ``__Host-`` cookie only over https and only from this very host.
+    Browsers take a ``__Host-`` cookie only over https and only from this very host. Sign-ups on
+    pages of other sites have a cookie of their own: they do not bring that of this site's pages, so
+    they would replace its ticket.
     """
-    return "__Host-bienvenue" if stage.is_secure else "bienvenue"
+    name = "bienvenue-embedded" if is_cross_site else "bienvenue"
+    return f"__Host-{name}" if stage.is_secure else name
 
 
 def text_of(value: object) -> str:
@@ -155,19 +167,16 @@ def _fields(
         return {}, error.code
 
 
-def _ticket(value: object) -> str:
-    """Return ``value`` if it is a ticket, else nothing."""
-    return value if isinstance(value, str) and tokens.well_formed(value) else ""
-
-
-def _cookie(headers: Mapping[str, str], wanted: str) -> str:
-    """Return the value of the cookie ``wanted``, the last of several; empty if there is none."""
-    value = ""
-    for pair in headers["cookie"].split(";") if "cookie" in headers else ():
-        name, _, text = pair.partition("=")
-        if name.strip() == wanted:
-            value = text.strip()
-    return value
+def _tickets(field: object, cookies: str, stage: Settings) -> tuple[str, ...]:
+    """Return the field's ticket, or else those of the cookies of this site and of others."""
+    if isinstance(field, str) and tokens.well_formed(field):
+        return (field,)
+    if not cookies:
+        return ()
+    pairs = (pair.partition("=") for pair in cookies.split(";"))
+    values = {name.strip(): value.strip() for name, _, value in pairs}
+    held = [values.get(cookie_name(stage, is_cross_site=each), "") for each in (False, True)]
+    return tuple(dict.fromkeys(filter(tokens.well_formed, held)))
 
 
 def _is_prefetch(headers: Mapping[str, str]) -> bool:
@@ -208,9 +217,3 @@ def _is_foreign(headers: Mapping[str, str], origins: Collection[str]) -> bool:
         return False
     site = headers.get("sec-fetch-site", "")
     return site not in ("same-origin", "none") if site else origin != "null"
-
-
-def _is_cross_site(headers: Mapping[str, str], named: Collection[str]) -> bool:
-    """Return True if the page that sends this is of another site, and its origin is ``named``."""
-    cross_site = headers.get("sec-fetch-site", "") == "cross-site"
-    return cross_site and headers.get("origin", "").lower() in named

@@ -164,8 +164,10 @@ def _consent_in_words(user: Plain, entry: object, now: datetime) -> str:
 
 
 def next_step(user: Plain, now: datetime) -> str:
-    """Return where the user's mail is stuck, or what happens next; empty for validated users."""
+    """Return where the user's mail is stuck, or what happens next; empty if nothing does."""
     if "validated_at" in user:
+        if user.get("mail") == "refused":
+            return "The user unsubscribed. No more mail is sent."
         is_owed = user.get("owed_at") == user["validated_at"]
         return "A welcome is on its way." if is_owed else ""
     mail, since = user.get("mail"), _age(user.get("mail_at"), now)
@@ -204,9 +206,9 @@ _ENDS = {
 
 def remedy(user: Plain) -> str:
     """Return which command helps where a user's mail is stuck; empty if none does."""
-    if "validated_at" in user:
-        return ""
     mail = str(user.get("mail"))
+    if "validated_at" in user and mail != "refused":
+        return ""
     return _REMEDIES.get(mail, "")
 
 

@@ -97,6 +97,8 @@ def _mail(user: Plain) -> Iterator[Entry]:
         words = _MAILS[mail]
         if mail == "refused" and "refused_by" in user:
             words = "Mail refused on the user's request"
+        elif mail == "refused" and "validated_at" in user:
+            words = "The user unsubscribed"
         yield from _entry(user.get("mail_at"), f"{words}: {error}" if error else words)
     yield from _entry(user.get("reminded_at"), "The user was reminded")
     if mail != "delivered":

@@ -11,7 +11,7 @@ import pytest
 from chalicelib.users.item import SLOTS
 from tests.support import service as services
 from tests.support.fakes import bounce, complaint, delivery, sent
-from tests.support.service import ALEXIS, Browser, Service, signed_up, subject, text
+from tests.support.service import ALEXIS, FORM, Browser, Service, signed_up, subject, text
 
 EMAIL = ALEXIS["email"]
 NOTES = {"remind_at", "reminded_at", "welcomed_at", "mailed_at"}
@@ -267,6 +267,38 @@ def test_a_refusal_beats_the_welcome_on_its_way(service: Service) -> None:
     service.drain()
     assert len(service.mails) == 1
     assert service.item(EMAIL)["mail"] == {"S": "refused"}
+
+
+def one_click(service: Service, link: str) -> None:
+    """Press the unsubscribe button of the mailbox that has the mail with ``link``."""
+    path = "/refuse?" + link.partition("?")[2]
+    service.request("POST", path, b"List-Unsubscribe=One-Click", FORM)
+
+
+def test_an_unsubscribe_button_beats_the_welcome_on_its_way(service: Service) -> None:
+    link = signed_up(service)
+    service.open(link)
+    one_click(service, link)
+    service.deliver()
+    service.clock.go_by(minutes=2)
+    service.drain()
+    assert len(service.mails) == 1
+    assert "validated_at" in service.item(EMAIL)
+
+
+def test_a_refused_mailbox_is_not_welcomed(service: Service) -> None:
+    """Its owner refuses by a mail to one spelling, and validates another."""
+    another = signed_up(service, email="Alexis+again@example.org")
+    link = signed_up(service)
+    one_click(service, another)
+    service.open(link)
+    service.deliver()
+    service.clock.go_by(minutes=2)
+    service.drain()
+    assert len(service.mails) == 2
+    item = service.item(EMAIL)
+    assert "validated_at" in item
+    assert not {"owed", "owed_at"} & set(item)
 
 
 def test_a_code_is_answered_by_a_welcome_too(service: Service) -> None:

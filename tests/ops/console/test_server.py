@@ -190,6 +190,7 @@ def test_users_are_shown_as_they_are_found(store: Store, console: Console) -> No
         ({"mail": "refused"}, ["Allow mail again"]),
         ({"validated_at": THEN, "mail": "delivered"}, []),
         ({"validated_at": THEN, "mail": "bounced"}, []),
+        ({"validated_at": THEN, "mail": "refused"}, ["Allow mail again"]),
     ],
 )
 def test_only_what_makes_sense_is_offered(

@@ -145,6 +145,8 @@ def test_show_counts_live_links() -> None:
         ({"mail": "bounced"}, "--even-bounced"),
         ({"mail": "complained"}, "marked the mail as spam"),
         ({"mail": "refused"}, "users allow"),
+        ({"mail": "refused", "validated_at": BEFORE}, "The user unsubscribed"),
+        ({"mail": "refused", "validated_at": BEFORE}, "users allow"),
     ],
 )
 def test_show_says_where_a_mail_is_stuck(attributes: dict[str, str], words: str) -> None:

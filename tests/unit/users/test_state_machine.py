@@ -97,7 +97,7 @@ class Life(RuleBasedStateMachine):
         self.validated: Plain | None = None
         self.is_put = False
         self.put_until: int | None = None
-        self.refuses = False  # at the end
+        self.last_word = ""  # of the owner
         self.strangers_link = self._mail_the_stranger()
 
     # Few rules, each with several acts: hypothesis leaves whole rules out of many of its lives.
@@ -175,10 +175,10 @@ class Life(RuleBasedStateMachine):
 
     @initialize(
         put=st.sampled_from(["", "", "", "", "put", "put to expire"]),
-        refuses=st.sampled_from([False, False, True]),
+        last_word=st.sampled_from(["", "", "refuse", "unsubscribe"]),
     )
-    def another_program_may_have_put_the_item(self, put: str, refuses: bool) -> None:
-        self.refuses = refuses
+    def another_program_may_have_put_the_item(self, put: str, last_word: str) -> None:
+        self.last_word = last_word
         if put:
             end = int(self.now.timestamp()) + 3 * DAY
             self.put_until = end if "expire" in put else None
@@ -357,8 +357,8 @@ class Life(RuleBasedStateMachine):
         Some owners say instead that none of it was theirs.
         """
         known = self._item().get("links", {})
-        if self.refuses and (mails := [mail for mail in self.all_mails if mail.link in known]):
-            self._refuse(mails[-1])
+        if self.last_word and (mails := [mail for mail in self.all_mails if mail.link in known]):
+            self._refuse(mails[-1], unsubscribes=self.last_word == "unsubscribe")
             return
         if self.validated is not None:
             return
@@ -381,18 +381,26 @@ class Life(RuleBasedStateMachine):
         item = self._item()
         assert item["prenom"] == ("Program" if self.is_put else "Owner")
 
-    def _refuse(self, mail: Mail) -> None:
+    def _refuse(self, mail: Mail, *, unsubscribes: bool) -> None:
         """Have the owner refuse: nothing that anybody does then mails or validates the address."""
         before = self._item()
-        outcome = self.users.refuse(self.email, mail.link, self.now).outcome
-        if self.validated and self.now - moment(self.validated["validated_at"]) >= UNDO_LIFE:
+        refuse = partial(self.users.refuse, self.email, mail.link, keeps_validation=unsubscribes)
+        outcome = refuse(self.now).outcome
+        is_old = self.validated and (self.now - moment(self.validated["validated_at"]) >= UNDO_LIFE)
+        if is_old and not unsubscribes:
             assert (outcome, self._item()) == (Validation.ALREADY_VALIDATED, before)
             return
         assert outcome is Validation.REFUSED
         refused = self._item()
-        assert refused["mail"] in ("refused", "complained")
-        assert not {"owed", "validated_at", "expires_at"} & set(refused) or self.is_put
-        assert self.is_put or not {"prenom", "nom", "lang", "ticket"} & set(refused)
+        assert refused["mail"] == ("complained" if before["mail"] == "complained" else "refused")
+        assert "owed" not in refused
+        assert self.is_put or "expires_at" not in refused
+        if self.validated and unsubscribes:
+            changed = {"mail", "mail_at", "owed", "owed_at"}
+            assert {name for name in before if before[name] != refused.get(name)} <= changed
+        else:
+            assert "validated_at" not in refused
+            assert self.is_put or not {"prenom", "nom", "lang", "ticket"} & set(refused)
         self._wait(DAY + HOUR)
         for ticket in (OWNER, STRANGER):
             sign_up = SignUp(self.email, *self._words(ticket))
