@@ -14,7 +14,7 @@ from chalicelib import templates
 TEXT, CHOICE, CHECKBOX, CONSENT = TYPES = ("text", "choice", "checkbox", "consent")
 MAX_FIELDS = 12
 MAX_SOURCES = 16
-MAX_LENGTH = 500  # of a text field: five links of an item carry all of them, and an item has 400 KB
+MAX_LENGTH = 500  # of a text field: up to 20 links of an item carry all, and an item has 400 KB
 USUAL_LENGTH = 200
 MAX_CHOICES = 50
 MAX_LABEL, MAX_CONSENT = 300, 2000

@@ -69,7 +69,7 @@ def keys(mailed: str) -> list[str]:
     """Return the keys whose mail goes to the address ``mailed``. Empty if it is no address.
 
     These are its own spelling, and the one with the domain in Unicode: another program may have
-    stored that. Keys with additions are not among them: see ``tag_of`` in mail/ses.py.
+    stored that. Keys with additions are not among them: see ``tags_of`` in mail/ses.py.
     """
     local, _, domain = mailed.rpartition("@")
     if not local or "xn--" not in domain:

@@ -300,6 +300,18 @@ def test_a_link_in_doubt_goes_before_one_that_was_mailed(store: Store, outbox: O
     assert set(kept) - set(mailed) == {name(1000 + n) for n in range(16, 60)}
 
 
+def test_a_welcome_that_is_tried_often_keeps_the_click(store: Store) -> None:
+    """Else its second click would be told that the link is unknown."""
+    outbox = Outbox(store.client, store.table, welcomes=True)
+    put(store, {**PROVEN, "mail": "owed", "owed": "w00", "owed_at": EARLIER_STORED})
+    for number in range(70):
+        claim = outbox.claim(image(store), name(number), NOW)
+        assert claim is not None
+        assert outbox.release(claim, "Throttled.", NOW)
+    assert set(item(store)["links"]) == {LINK, name(69)}
+    assert store.users.validate(EMAIL, LINK, NOW).outcome is Validation.ALREADY_VALIDATED
+
+
 # moto takes the sizes of an item before and after an update together.
 def test_the_largest_sign_ups_of_two_days_fit_an_item(cloud_store: Store) -> None:
     """A request has at most 16 KB. No live link loses a word, and expired ones still refuse."""
