@@ -1,4 +1,4 @@
-"""Garbage collection: off during a cold start, because a function keeps what it loads."""
+"""Garbage collection: off in a cold start, because a function keeps what it loads."""
 
 import gc
 from collections.abc import Mapping

@@ -40,7 +40,7 @@ def shades(accent: str) -> Mapping[str, str]:
 
 
 def contrast(colour: tuple[int, ...], other: tuple[int, ...]) -> float:
-    """Return the contrast of two colours, from 1 to 21: https://www.w3.org/TR/WCAG22/#dfn-contrast-ratio"""
+    """Return the contrast, from 1 to 21: https://www.w3.org/TR/WCAG22/#dfn-contrast-ratio"""
     darker, lighter = sorted((_luminance(colour), _luminance(other)))
     return (lighter + 0.05) / (darker + 0.05)
 

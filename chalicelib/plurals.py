@@ -13,7 +13,7 @@ _ALWAYS_OTHER = ("ja", "zh")
 def category(lang: str, number: int) -> str:
     """Return ``zero``, ``one``, ``two``, ``few``, ``many`` or ``other``.
 
-    A variant such as ``de-x-formal`` has its language's rules, an unknown language those of English.
+    A variant such as ``de-x-formal`` has its language's rules, an unknown language has English's.
     """
     primary = lang.partition("-")[0]
     if primary in _ALWAYS_OTHER:
