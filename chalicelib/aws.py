@@ -3,7 +3,7 @@
 import gc
 import gzip
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -43,6 +43,7 @@ class QuickSession(Session):
             if was_enabled:
                 gc.enable()
         self._share_authorities(client)
+        self._send_whole_requests(client)
         return client
 
     def _share_authorities(self, client: Any) -> None:
@@ -65,6 +66,43 @@ class QuickSession(Session):
         if bundle and client.meta.endpoint_url.startswith("https:"):
             with suppress(OSError):  # the first call raises it again, as in botocore
                 shared.load_verify_locations(bundle, None, None)  # the name that urllib3 will call
+
+    def _send_whole_requests(self, client: Any) -> None:
+        """Make connections write a request's headers and body at once, as botocore's mean to.
+
+        urllib3 2 writes them apart: two system calls, TLS records and packets. 4 % of a call's
+        work, and more between threads. Safe to delete.
+        """
+        try:
+            pools = client._endpoint.http_session._pool_classes_by_scheme
+        except AttributeError:
+            return
+        for scheme, pool in pools.items():
+            connection = type("Connection", (_WholeRequests, pool.ConnectionCls), {})
+            pools[scheme] = type("Pool", (pool,), {"ConnectionCls": connection})
+
+
+class _WholeRequests:
+    """A connection that writes a request's headers and body at once."""
+
+    _whole_body: bytes | None = None
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        body: Any = None,
+        headers: Mapping[str, Any] | None = None,
+        **options: Any,
+    ) -> None:
+        is_whole = isinstance(body, bytes) and "Content-Length" in (headers or {})
+        self._whole_body = body if is_whole else None
+        connection: Any = super()
+        connection.request(method, url, None if is_whole else body, headers, **options)
+
+    def endheaders(self, message_body: Any = None, **options: Any) -> None:
+        connection: Any = super()
+        connection.endheaders(self._whole_body or message_body, **options)
 
 
 class _PlainFiles:

@@ -69,7 +69,7 @@ def keys(mailed: str) -> list[str]:
     """Return the keys whose mail goes to the address ``mailed``; empty if it is no address.
 
     These are its own spelling, and the spelling with the domain in Unicode, which another program
-    may have stored. They include no keys with additions: see ``tag_of`` in mail/ses.py.
+    may have stored. They include no keys with additions: see ``tags_of`` in mail/ses.py.
     """
     local, _, domain = mailed.rpartition("@")
     if not local or "xn--" not in domain:

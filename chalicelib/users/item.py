@@ -78,12 +78,17 @@ def event_owed(kind: str, now: datetime, **facts: str) -> tuple[str, dict[str, A
 
 def slots(*, of_welcomes: bool = False) -> list[str]:
     """Return the slots of the index of owed mail. Welcomes have their own: no brake stops them."""
-    return [f"{WELCOMES if of_welcomes else ''}{number:02}" for number in range(SLOTS)]
+    return [_slot(number, is_welcome=of_welcomes) for number in range(SLOTS)]
 
 
 def slot(email: str, *, is_welcome: bool = False) -> str:
     """Return the slot of an item in the index of owed mail."""
-    return slots(of_welcomes=is_welcome)[crc32(email.encode(errors="surrogatepass")) % SLOTS]
+    number = crc32(email.encode(errors="surrogatepass")) % SLOTS
+    return _slot(number, is_welcome=is_welcome)
+
+
+def _slot(number: int, *, is_welcome: bool) -> str:
+    return f"{WELCOMES}{number:02}" if is_welcome else f"{number:02}"
 
 
 def owing(
@@ -93,11 +98,12 @@ def owing(
 
     It is owed ``since`` a time in ISO 8601, or else since ``now``.
     """
+    moment = iso(now)
     values = {
         ":owed": "owed",
-        ":now": iso(now),
+        ":now": moment,
         ":slot": slot(email, is_welcome=is_welcome),
-        ":owed_at": since or iso(now),
+        ":owed_at": since or moment,
     }
     return "mail = :owed, mail_at = :now, owed = :slot, owed_at = :owed_at", values
 
@@ -195,9 +201,9 @@ def link_of(item: Item, link_hash: str) -> Item | None:
 
     Links of the first edition are a set of hashes with one common end.
     """
-    entry = mapping(item, "links").get(link_hash)
-    if entry is not None:
-        return dict(entry.get("M", {}))
+    links = mapping(item, "links")
+    if link_hash in links:
+        return mapping(links, link_hash)
     if link_hash in (attribute(item, "link_hashes", "SS") or ()):
         return {"expires": item.get("link_expires_at", {"N": "0"})}
     return None

@@ -9,7 +9,9 @@ def iso(moment: datetime) -> str:
     DynamoDB compares moments as text, so a missing zone or missing microseconds would reorder them.
     """
     utc = moment.astimezone(timezone.utc)
-    return utc.isoformat(timespec="microseconds").replace("+00:00", "Z")
+    date = (utc.year, utc.month, utc.day)
+    clock = (utc.hour, utc.minute, utc.second, utc.microsecond)
+    return "%04d-%02d-%02dT%02d:%02d:%02d.%06dZ" % (*date, *clock)  # noqa: UP031 - 0.6 of isoformat
 
 
 def moment(text: str) -> datetime | None:

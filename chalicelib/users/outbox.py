@@ -169,7 +169,7 @@ class Outbox:
         """Claim the mail that the item ``image`` owes; return None if it no longer owes one.
 
         The claim names the version of ``image`` (``mail``, ``mail_at``), so a stale or repeated
-        record claims nothing. ``link_hash`` becomes a link for LINK_LIFE, with the data of its sign-up.
+        record claims nothing. ``link_hash`` becomes a link for LINK_LIFE, with its sign-up's data.
         Raises table.ItemFull.
         """
         if not self.owes(image, now):
@@ -312,7 +312,7 @@ class Outbox:
         )
 
     def owe(self, image: Item, now: datetime) -> bool:
-        """Put the mail that ``image`` owes into the index. The item does not expire until it is tried.
+        """Put the mail that ``image`` owes into the index, and keep the item until it is tried.
 
         Raises table.ItemFull.
         """

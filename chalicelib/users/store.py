@@ -7,6 +7,7 @@ an update says why. docs/design.md has the table of transitions; outbox.py has t
 import logging
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.logs import hashed
@@ -80,6 +81,15 @@ _IS_UNDOABLE = (
     " AND validated_at > :undoable AND validated_at <= :now"
 )
 _IN_TIME = "(attribute_not_exists(expires_at) OR expires_at > :epoch)"
+_MAY_SIGN_UP = (
+    "attribute_not_exists(email) OR attribute_exists(created_at)"
+    " AND (attribute_not_exists(validated_at) AND expires_at <= :epoch"
+    f" OR {MAY_BE_MAILED} AND {_WITHIN_BUDGET})"
+)
+_MAY_OWE_TO_ANOTHERS = (
+    "attribute_exists(email) AND attribute_not_exists(created_at)"
+    f" AND {MAY_BE_MAILED} AND {_WITHIN_BUDGET}"
+)
 
 
 class Users:
@@ -126,37 +136,20 @@ class Users:
             "consent": _consents(sign_up, now),
             "return_to": sign_up.return_to,
         }
-        given = {name: value for name, value in said.items() if value}
-        absent = [path(name) for name in said if name not in given]
-        assignments = "".join(f", {path(name)} = :{name}" for name in given)
-        limits = _limits(now)
+        given = {f":{name}": value for name, value in said.items() if value}
         owe, owed = owing(sign_up.email, now)
+        owed |= _limits(now)
         outcome = self._try(
             sign_up.email,
-            f"SET {owe}, said_at = :now, ticket = :ticket"
-            f", created_at = if_not_exists(created_at, :now){assignments}"
-            f" REMOVE {', '.join([*absent, 'resend_of', 'expires_at'])}",
-            "attribute_not_exists(email) OR attribute_exists(created_at)"
-            " AND (attribute_not_exists(validated_at) AND expires_at <= :epoch"
-            f" OR {MAY_BE_MAILED} AND {_WITHIN_BUDGET})",
-            {
-                **owed,
-                **limits,
-                **{f":{name}": value for name, value in given.items()},
-                ":ticket": ticket_hash,
-                ":epoch": epoch(now),
-            },
+            f"SET {owe}{_sign_up_change(tuple(given))}",
+            _MAY_SIGN_UP,
+            {**owed, **given, ":ticket": ticket_hash, ":epoch": epoch(now)},
             RESERVED,
         )
         if not outcome.done and is_put_by_another(outcome.item):
-            outcome = self._try(
-                sign_up.email,
-                f"SET {owe} REMOVE resend_of",
-                "attribute_exists(email) AND attribute_not_exists(created_at)"
-                f" AND {MAY_BE_MAILED} AND {_WITHIN_BUDGET}",
-                {**owed, **limits},
-            )
-        is_new = outcome.item.get("created_at") == {"S": iso(now)}
+            change = f"SET {owe} REMOVE resend_of"
+            outcome = self._try(sign_up.email, change, _MAY_OWE_TO_ANOTHERS, owed)
+        is_new = outcome.item.get("created_at") == {"S": owed[":now"]}
         return _log_request(sign_up.email, outcome, "signed up" if is_new else "resend asked for")
 
     def resend(
@@ -323,22 +316,23 @@ class Users:
     ) -> Click:
         live = "links.#link.expires > :epoch"
         former = " OR contains(link_hashes, :link) AND link_expires_at > :epoch"
+        moment = iso(now)
         values: dict[str, Any] = {
-            ":now": iso(now),
+            ":now": moment,
             ":epoch": epoch(now),
             ":link": link_hash,
             ":how": how,
+            ":refused": "refused",
         }
         if ticket_hash is not None:
             live += " AND links.#link.ticket = :ticket"
             former = ""  # links of the first edition have no ticket
             values[":ticket"] = ticket_hash
-        event, owed = self._event_owed("validated", now, validated_at=iso(now), validated_with=how)
+        event, owed = self._event_owed("validated", now, validated_at=moment, validated_with=how)
         values |= owed
         change = f"SET validated_at = :now, validated_with = :how, validated_link = :link{event}"
         removed: tuple[str, ...] = PENDING
         condition = "attribute_not_exists(validated_at) AND NOT mail = :refused"
-        values[":refused"] = "refused"
         if self._welcomes:
             owe, welcome_owed = owing(email, now, is_welcome=True)
             change += f", {owe}"
@@ -356,10 +350,9 @@ class Users:
             {"#link": link_hash},
             moment="validated_at",
         )
-        link = link_of(outcome.item, link_hash)
-        may_validate = is_live(link, now) and _is_of(link, ticket_hash) and is_open(outcome.item)
-        if not outcome.done and may_validate:
-            said = mapping(link or {}, "said")
+        link = None if outcome.done else link_of(outcome.item, link_hash)
+        if link and is_live(link, now) and _is_of(link, ticket_hash) and is_open(outcome.item):
+            said = mapping(link, "said")
             kept = [name for name in WORDS if name in said]
             words = "".join(f", {path(name)} = :{name}" for name in kept)
             absent = "".join(f", {path(name)}" for name in WORDS if name not in kept)
@@ -421,6 +414,21 @@ class Users:
 
 
 _ONLY_BUDGET = (":max_mails", ":window_ended")
+
+
+@cache  # of at most 64 sets of words
+def _sign_up_change(given: tuple[str, ...]) -> str:
+    """Return what a sign-up changes beside the mail that it owes. ``given`` are its words' values.
+
+    A word that is not given is removed.
+    """
+    words = [*WORDS, "return_to"]
+    assignments = [f", {path(name)} = :{name}" for name in words if f":{name}" in given]
+    absent = [f"{path(name)}, " for name in words if f":{name}" not in given]
+    return (
+        ", said_at = :now, ticket = :ticket, created_at = if_not_exists(created_at, :now)"
+        f"{''.join(assignments)} REMOVE {''.join(absent)}resend_of, expires_at"
+    )
 
 
 def _consents(sign_up: SignUp, now: datetime) -> dict[str, Any]:

@@ -107,10 +107,10 @@ def typed_values(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def typed(value: object) -> dict[str, Any]:
     """Return ``value`` in DynamoDB's JSON. A ``Raw`` value already is."""
+    if isinstance(value, str):  # most are, so this comes first
+        return {"S": value}
     if isinstance(value, Raw):
         return dict(value.json)
-    if isinstance(value, str):
-        return {"S": value}
     if isinstance(value, bool):
         return {"BOOL": value}
     if isinstance(value, int):
@@ -145,10 +145,10 @@ def number(item: Item, name: str) -> float:
 def mapping(item: Item, name: str) -> dict[str, Any]:
     """Return the map attribute ``name``; empty if it is absent or no map."""
     value = attribute(item, name, "M")
-    return dict(value) if isinstance(value, Mapping) else {}
+    return value if isinstance(value, dict) else {}
 
 
 def attribute(item: Item, name: str, kind: str) -> Any:
     """Return the value of ``name`` if it is of ``kind`` (S, N, M, …), otherwise None."""
     value = item.get(name)
-    return value.get(kind) if isinstance(value, Mapping) else None
+    return value.get(kind) if isinstance(value, dict) else None
