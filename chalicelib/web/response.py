@@ -60,7 +60,9 @@ class Answers:
         )
         self.is_challenged: Callable[[], bool] = lambda: False  # Challenge.serve may change it
         self.describe: Callable[[str], str] = lambda description: description  # it, too
-        self._message_text = cache(self._write_message)  # at most one for each message and language
+        # At most one of each message in each language.
+        self._content = cache(self._write_content)
+        self._message_text = cache(self._write_message)
 
     def sign_up_page(self, request: Request) -> Response:
         """Return the form, with what the request's fields say. Programs get the page as well.
@@ -335,7 +337,7 @@ class Answers:
     def _write_message(self, lang: str, name: str) -> str:
         return _as_json(self._content(lang, name))
 
-    def _content(self, lang: str, name: str) -> dict[str, str]:
+    def _write_content(self, lang: str, name: str) -> Mapping[str, str]:
         return {"status": name, "message": self.templates.word(f"{name}_message", lang)}
 
     def _next_address(self, click: Click) -> str:
