@@ -215,9 +215,10 @@ def test_refuse_of_a_validated_user_says_what_to_do(store: Store, users: Users) 
     ],
 )
 def test_find_finds_a_key_with_additions_by_its_address(
-    store: Store, users: Users, key: str
+    store: Store, users: Users, key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What it shows can be typed."""
+    monkeypatch.setenv("COLUMNS", "200")
     store.put(key)
     typed = next(word for word in users("find", EMAIL).stdout.split() if "example" in word)
     assert users("show", typed).exit_code == 0
