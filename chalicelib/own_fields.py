@@ -14,7 +14,7 @@ from chalicelib import templates
 TEXT, CHOICE, CHECKBOX, CONSENT = TYPES = ("text", "choice", "checkbox", "consent")
 MAX_FIELDS = 12
 MAX_SOURCES = 16
-MAX_LENGTH = 500  # of a text field: an item of 400 KB has five links, and each carries all fields
+MAX_LENGTH = 500  # of a text field: an item of 400 KB has up to 20 links with all fields
 USUAL_LENGTH = 200
 MAX_CHOICES = 50
 MAX_LABEL, MAX_CONSENT = 300, 2000

@@ -33,10 +33,14 @@ _MAIL, _DRAIN = "mail", "drain"
 
 
 class Grant(NamedTuple):
-    """How many mails may go out, and why no more: BUDGET, BRAKE or empty."""
+    """How many mails may go out, and why no more: BUDGET, BRAKE or empty.
+
+    ``hour`` is the one that they were taken from; empty if they were taken from none.
+    """
 
     mails: int
     why: str = ""
+    hour: str = ""
 
 
 class Limits:
@@ -69,7 +73,7 @@ class Limits:
                 self._turn_over(outcome.item, day, hour)
             outcome = self._take(mails, day, hour, free)
         if outcome.done:
-            return Grant(mails)
+            return Grant(mails, hour=hour)
         if free and "brake" in outcome.item:
             return Grant(0, BRAKE)
         left = min(
@@ -77,17 +81,19 @@ class Limits:
             self._per_hour - int(number(_bucket(outcome.item, hour), "mails")),
         )
         if 0 < left < mails and self._take(left, day, hour, free).done:
-            return Grant(left, BUDGET)
+            return Grant(left, BUDGET, hour)
         return Grant(0, BUDGET)
 
-    def give_back(self, mails: int, now: datetime) -> None:
-        """Return reserved mails that did not go out."""
-        day, hour = _day_and_hour(now)
+    def give_back(self, mails: int, hour: str) -> None:
+        """Give mails that did not go out back to the ``hour`` that they were taken from.
+
+        Those of a day that is over are not given back.
+        """
         self.table.update(
             _MAIL,
             "SET day_mails = day_mails - :n, hours.#hour.mails = hours.#hour.mails - :n",
             "#day = :day AND attribute_exists(hours.#hour)",
-            {":n": mails, ":day": day},
+            {":n": mails, ":day": hour[:10]},
             {"#hour": hour, "#day": "day"},
         )
 

@@ -24,14 +24,22 @@ LEASE = timedelta(minutes=5)
 WINDOW = timedelta(hours=24)
 """The rolling window with MAX_MAILS mails of an address, and of a mailbox."""
 MAX_MAILS = 5
-MAX_LINKS = 5
+MAX_OWN_MAILS = 10
+"""The mails of an address in the time of MAX_MAILS, with those that mailed tokens ask for."""
 MAX_COUNT = 1_000_000
 MAX_ENTRIES = 64
 """Our maps never have more entries. A larger map is another program's, and counts as absent."""
+MAX_LINKS = MAX_ENTRIES
+"""At most 20 of them are live: two windows of MAX_OWN_MAILS may lie in the 24 hours of a link."""
+MAX_LINKS_SIZE = 350_000
+"""Bytes. Of an item's 400 KB, these take 20 links of the largest request, which has 16 KB."""
+REFUSABLE_LIFE = timedelta(days=7)
+"""The time in which the reader of an expired link can still refuse."""
 MAX_SAID = 1024
 """The data of a sign-up is never longer, except for own fields and consents."""
-MAX_SAID_IN_MAPS = 100_000
-VALUE_COSTS = 50
+MAX_SAID_IN_MAPS = 20_000
+"""Bytes, and VALUE_COSTS for each part of a value. A request has 16 KB."""
+VALUE_COSTS = 10
 SLOTS = 16
 WELCOMES = "w"
 """The start of the index's slots for owed welcomes."""
@@ -215,20 +223,35 @@ def is_live(link: Item | None, now: datetime) -> bool:
 
 
 def kept_links(item: Item, now: datetime) -> dict[str, Raw]:
-    """Return the links that work, and the last expired one: its click gets "expired".
+    """Return the item's links that stay beside a new one.
 
-    Return at most MAX_LINKS - 1, because one more follows. Drop links that were never mailed.
+    A live link stays to its end, and an expired one for REFUSABLE_LIFE: its reader may be late to
+    refuse. Links that were never mailed go. So do, if there are too many, those in doubt, the
+    oldest first. If there is no room, expired links lose what they carry.
     """
     links = _entries(item, "links")
-    mailed = [key for key in links if number(links[key], "expires") > 0]
-    newest = sorted(mailed, key=lambda key: number(links[key], "expires"))[1 - MAX_LINKS :]
-    expired = [key for key in newest if not is_live(links[key], now)]
-    return {key: Raw({"M": links[key]}) for key in newest if key not in expired[:-1]}
-
-
-def all_links(item: Item) -> dict[str, Raw]:
-    """Return the item's links, including expired ones."""
-    return {key: Raw({"M": entry}) for key, entry in _entries(item, "links").items()}
+    last = string(item, "mail_link")
+    if last in links:
+        if string(item, "mail") == "sending":  # the lease is over, and SES is silent
+            links[last] = {**links[last], "doubt": {"BOOL": True}}
+        elif number(links[last], "expires") == 0:  # released
+            del links[last]
+    forgotten = epoch(now - REFUSABLE_LIFE)
+    ends = {key: number(link, "expires") for key, link in links.items() if "expires" in link}
+    known = [key for key, end in ends.items() if end == 0 or end > forgotten]
+    known.sort(key=lambda key: ("doubt" not in links[key], ends[key]), reverse=True)
+    kept: dict[str, Raw] = {}
+    room = MAX_LINKS_SIZE
+    for key in known[: MAX_LINKS - 1]:
+        link = links[key]
+        left = _left(link, room - len(key))
+        if left < 0 and not is_live(link, now):
+            link = {"expires": {"N": str(int(ends[key]))}}
+            left = _left(link, room - len(key))
+        if left >= 0:
+            room = left
+            kept[key] = Raw({"M": link})
+    return kept
 
 
 def sign_up_of(item: Item) -> tuple[Item | None, str]:
@@ -299,15 +322,15 @@ def _is_bounded(value: Mapping[str, Any]) -> bool:
 
 
 def _left(value: object, room: int) -> int:
-    """Return the rest of ``room`` characters after ``value``; negative if it is too large.
+    """Return the rest of ``room`` bytes after ``value``; negative if it is too large.
 
-    Each value costs at least VALUE_COSTS: many small values take longer than a long one.
+    Each part costs VALUE_COSTS too: many small values take longer than a long one.
     """
     room -= VALUE_COSTS
-    if isinstance(value, str):
-        return room - len(value)
+    if isinstance(value, str | bytes):
+        return room - _size(value)
     if isinstance(value, Mapping):
-        room -= sum(map(len, islice(value, MAX_SAID)))
+        room -= sum(map(_size, islice(value, MAX_SAID)))
         value = value.values()
     elif not isinstance(value, list):
         return room
@@ -316,3 +339,10 @@ def _left(value: object, room: int) -> int:
             break
         room = _left(inner, room)
     return room
+
+
+def _size(text: str | bytes) -> int:
+    """Return how many bytes DynamoDB counts for ``text``."""
+    if isinstance(text, bytes) or text.isascii():
+        return len(text)
+    return len(text.encode(errors="surrogatepass"))

@@ -21,7 +21,6 @@ from chalicelib.users.item import (
     RESERVED,
     UNVALIDATED_LIFE,
     WELCOMES,
-    all_links,
     counted,
     dead_codes,
     event_owed,
@@ -183,7 +182,7 @@ class Outbox:
         if ticket:
             link["ticket"] = ticket
         count, window_at = counted(image, now)
-        kept = all_links(image) if is_welcome else kept_links(image, now)
+        kept = kept_links(image, now)
         same_version, values = version(image)
         values |= {
             ":sending": "sending",

@@ -19,6 +19,7 @@ from chalicelib.users.item import (
     INDEXED,
     LOSES_NO_LIFE,
     MAX_MAILS,
+    MAX_OWN_MAILS,
     PENDING,
     PROOF,
     RESERVED,
@@ -56,7 +57,6 @@ log = logging.getLogger(__name__)
 COOLDOWN = timedelta(seconds=60)
 UNDO_LIFE = timedelta(days=7)
 """The time in which a refusal undoes a click's validation. Links leak: old ones close nothing."""
-MAX_OWN_RESENDS = 5
 MAX_GUESSES = 5
 
 MAY_BE_MAILED = (
@@ -175,13 +175,12 @@ class Users:
         )
         link = mapping(outcome.item, "links").get(token_hash)
         if not outcome.done and link is not None:
-            values = {key: value for key, value in values.items() if key not in _ONLY_BUDGET}
             outcome = self._owe_again(
                 email,
-                f"{change}, links.#link.resends = if_not_exists(links.#link.resends, :none) + :one",
+                change,
                 f"attribute_exists(links.#link) AND {_IN_TIME} AND {MAY_BE_MAILED}"
-                " AND (attribute_not_exists(links.#link.resends) OR links.#link.resends < :own)",
-                {**values, ":none": 0, ":one": 1, ":own": MAX_OWN_RESENDS},
+                f" AND {_WITHIN_BUDGET}",
+                {**values, ":max_mails": MAX_OWN_MAILS},
                 {"#link": token_hash},
             )
         return _log_request(email, outcome, "resend asked for")
@@ -411,9 +410,6 @@ class Users:
             return self.table.update(email, change, condition, values, names, moment=moment)
         except ItemFull:
             return Outcome(False, {})
-
-
-_ONLY_BUDGET = (":max_mails", ":window_ended")
 
 
 @cache  # of at most 64 sets of words

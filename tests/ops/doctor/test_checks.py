@@ -515,7 +515,7 @@ CASES: list[tuple[str, dict[str, Any], Light, str, str]] = [
         "Functions/Concurrency",
         {"lambda__GetFunctionConcurrency": {"ReservedConcurrentExecutions": 0}},
         AMBER,
-        "the mailer is stopped, and the drain alone mails",
+        "the mailer is stopped, and only the drain mails",
         "reserved_concurrency",
     ),
     *(
