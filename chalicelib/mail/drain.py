@@ -134,7 +134,7 @@ class Drain:
                 is_owed = self.outbox.owes(image, now)
                 if is_owed and _is_due(image, now):
                     due.append(image)
-                elif is_owed or is_being_sent(image):
+                elif is_owed or is_being_sent(image, now):
                     waiting.add(owed.email)
                 elif string(image, "owed_at") < iso(now):  # later: a reminder is to come
                     self.outbox.disown(image)
@@ -154,7 +154,7 @@ class Drain:
     def _look_for_unclaimed(self, now: datetime, scanned: str) -> str:
         """Once an hour, put into the index what a 24th of the table owes outside it.
 
-        Return the hour that was scanned last.
+        What is owed no more leaves the index. Return the hour that was scanned last.
         """
         hour = iso(now)[:13]
         if hour == scanned:
@@ -162,7 +162,9 @@ class Drain:
         for image in self.outbox.unclaimed(now.hour, SEGMENTS, now):
             user = hashed(image["email"]["S"])
             try:
-                if self.outbox.owe(image, self.clock.now()):
+                if not self.outbox.owes(image, now):
+                    self.outbox.disown(image)
+                elif self.outbox.owe(image, self.clock.now()):
                     log.info("asked again user=%s", user)
             except ItemFull as error:
                 log.error("item unusable user=%s: %s", user, error)

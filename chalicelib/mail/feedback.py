@@ -8,7 +8,7 @@ from enum import Enum
 from typing import Any, NamedTuple
 
 from chalicelib.mail.limits import Limits
-from chalicelib.mail.ses import KEY_TAG, LINK_TAG, key_of
+from chalicelib.mail.ses import LINK_TAG, key_of
 from chalicelib.users import email_address
 from chalicelib.users.item import BOUNCE_LIFE
 from chalicelib.users.outbox import SUPPRESSED_LIFE, Outbox
@@ -123,9 +123,9 @@ def _report(message: Mapping[str, Any]) -> Report | None:
 
 
 def _tagged_keys(tags: Mapping[str, Any], mailed: str) -> list[str]:
-    """Return the key that a tag names, if its mail does go to the address ``mailed``."""
-    keys = [key_of(tag) for tag in tags.get(KEY_TAG) or []]
-    return [key for key in keys if email_address.deliverable(key) == mailed]
+    """Return the key that ``tags`` carry, if its mail does go to the address ``mailed``."""
+    key = key_of(tags)
+    return [key] if key and email_address.deliverable(key) == mailed else []
 
 
 def _of_delivery(message: Mapping[str, Any]) -> dict[str, Any] | None:

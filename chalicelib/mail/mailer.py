@@ -138,8 +138,7 @@ class Mailer:
 
     def send(self, images: Sequence[Item], run: Run) -> None:
         """Send the mail that ``images`` owe, within the budget; ``run`` has the outcomes."""
-        begun = self.clock.now()
-        taken, why = ((), run.why) if run.why else self._granted(images, begun)
+        taken, grant = ((), Grant(0, run.why)) if run.why else self._granted(images)
         run.outcomes.update((image["email"]["S"], Outcome.PUT_OFF) for image in images)
         if taken:
             size = min(len(taken), MAX_CONCURRENT)
@@ -150,8 +149,8 @@ class Mailer:
                     for image, outcome in zip(taken, outcomes, strict=True)
                 )
             may_have_left = run.count(Outcome.SENT) + run.count(Outcome.IN_DOUBT)
-            self._give_back(len(taken) - may_have_left, begun)
-        run.why = run.why or why
+            self._give_back(len(taken) - may_have_left, grant.hour)
+        run.why = run.why or grant.why
 
     def _mail(self, image: Item, run: Run) -> Outcome:
         email = image["email"]["S"]
@@ -192,17 +191,18 @@ class Mailer:
     def _count(self, image: Item, now: datetime) -> Room:
         """Count the mail in its mailbox, before the claim: what is not sent makes no link.
 
-        No stranger can ask for a welcome, so it is not counted.
+        No stranger can ask for a welcome, so it has no limit. But its owner may have refused mail.
         """
-        if kind_of(image) is MailKind.WELCOME:
-            return Room.FREE
         owed_at = string(image, "owed_at") or iso(now)  # as the claim will say
-        return self.mailboxes.count(image["email"]["S"], owed_at, now, is_owners=is_owners(image))
+        has_no_limit = kind_of(image) is MailKind.WELCOME or is_owners(image)
+        return self.mailboxes.count(image["email"]["S"], owed_at, now, is_owners=has_no_limit)
 
     def _close(self, image: Item, room: Room, now: datetime) -> Outcome:
         """Record that the mailbox takes no mail. A later request may ask again."""
         user = hashed(image["email"]["S"])
-        if room is Room.REFUSED:
+        if kind_of(image) is MailKind.WELCOME:  # the validation stands
+            is_closed = self.outbox.disown(image)
+        elif room is Room.REFUSED:
             is_closed = self.outbox.refuse(image, now)
         elif is_claimable(image, now):
             is_closed = self.outbox.give_up(image, FULL, now)
@@ -280,18 +280,19 @@ class Mailer:
             log.warning("mail still owed user=%s: %s", hashed(email), kind(error))
             run.outcomes[email] = Outcome.STILL_OWED
 
-    def _granted(self, images: Sequence[Item], now: datetime) -> tuple[Sequence[Item], str]:
-        """Return the images whose mail may go out, and why no other mail may.
+    def _granted(self, images: Sequence[Item]) -> tuple[Sequence[Item], Grant]:
+        """Return the images whose mail may go out, and the grant, which says why no other may.
 
         The brake is for addresses that were never validated: welcomes go out.
         """
+        now = self.clock.now()
         grant = self._reserve(len(images), now)
         if grant.why != BRAKE:
-            return images[: grant.mails], "" if grant.mails else grant.why
+            return images[: grant.mails], grant._replace(why="" if grant.mails else grant.why)
         welcomes = [image for image in images if kind_of(image) is MailKind.WELCOME]
         if welcomes:
             grant = self._reserve(len(welcomes), now, are_welcomes=True)
-        return welcomes[: grant.mails], BRAKE if grant.mails else grant.why
+        return welcomes[: grant.mails], grant._replace(why=BRAKE if grant.mails else grant.why)
 
     def _reserve(self, mails: int, now: datetime, *, are_welcomes: bool = False) -> Grant:
         """Reserve mails of the budget. If the table of limits fails, mail does not wait for it."""
@@ -301,10 +302,10 @@ class Mailer:
             log.error("no budget: %s", kind(error))
             return Grant(mails)
 
-    def _give_back(self, mails: int, reserved_at: datetime) -> None:
-        if mails > 0:
+    def _give_back(self, mails: int, hour: str) -> None:
+        if mails > 0 and hour:
             with suppress(ClientError, BotoCoreError):  # the budget is then a little smaller
-                self.limits.give_back(mails, reserved_at)
+                self.limits.give_back(mails, hour)
 
 
 def _log_mistake(user: str, error: Exception) -> None:

@@ -1,6 +1,7 @@
 """SES: what it is asked to send, and what each of its errors means for the mail."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Mapping
 from email.header import Header
 from email.utils import formataddr
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -19,8 +20,11 @@ if TYPE_CHECKING:
 
 LINK_TAG = "link"
 """The tag that carries the hash of a mail's link into SES's events."""
-KEY_TAG = "key"
-"""The tag that carries a user's key into SES's events, if the address does not lead to it."""
+KEY_TAGS = ("key", *(f"key-{number}" for number in range(2, 12)))
+"""The tags that carry a user's key into SES's events, if the address does not lead to it.
+
+Most keys need the first alone. The longest that DynamoDB takes needs all.
+"""
 
 TRIES = 3
 """How often a connection is tried. Once SES may have the mail, it is never tried again."""
@@ -102,6 +106,7 @@ class Ses:
 
     def send(self, mail: Mail, link_hash: str) -> str:
         """Hand ``mail`` to SES and return SES's id of it. Raises Refused or Undelivered."""
+        tags = {LINK_TAG: link_hash, **tags_of(mail.key)}
         request = {
             **self._request,
             "Destination": {"ToAddresses": [mail.to]},
@@ -112,9 +117,7 @@ class Ses:
                     "Headers": _headers(mail),
                 }
             },
-            "EmailTags": [
-                {"Name": name, "Value": value} for name, value in _tags(mail, link_hash).items()
-            ],
+            "EmailTags": [{"Name": name, "Value": value} for name, value in tags.items()],
         }
         for tries_left in reversed(range(TRIES)):
             try:
@@ -147,14 +150,20 @@ class Ses:
         )
 
 
-def tag_of(key: str) -> str:
-    """Return the tag that carries ``key``: SES takes ASCII letters, digits, ``_`` and ``-``."""
-    return urlsafe_b64encode(key.encode()).decode().rstrip("=")
+def tags_of(key: str) -> dict[str, str]:
+    """Return the tags that carry ``key``: SES takes ASCII letters, digits, ``_`` and ``-``."""
+    text = urlsafe_b64encode(key.encode()).decode().rstrip("=")
+    parts = (text[start : start + _MAX_TAG] for start in range(0, len(text), _MAX_TAG))
+    return dict(zip(KEY_TAGS, parts, strict=False))
 
 
-def key_of(tag: str) -> str:
-    """Return the key that ``tag`` carries. Raises ValueError."""
-    return urlsafe_b64decode(tag + "=" * (-len(tag) % 4)).decode()
+def key_of(tags: Mapping[str, Any]) -> str:
+    """Return the key that an event's ``tags`` carry; empty if they carry none. Raises ValueError.
+
+    SES gives each tag as a list.
+    """
+    text = "".join(str(part) for name in KEY_TAGS for part in tags.get(name) or ())
+    return urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode()
 
 
 def why_refused(reason: str) -> str:
@@ -177,13 +186,6 @@ def _meaning(error: ClientError) -> Refused | Undelivered:
     if code in _ONE_MAILS_FAULT and not why and _SANDBOX_WORDS not in reason.lower():
         return Refused(reason)
     return Undelivered(reason, may_have_left=False, why=why)
-
-
-def _tags(mail: Mail, link_hash: str) -> dict[str, str]:
-    tags = {LINK_TAG: link_hash}
-    if mail.key and len(tag := tag_of(mail.key)) <= _MAX_TAG:
-        tags[KEY_TAG] = tag
-    return tags
 
 
 def _headers(mail: Mail) -> list[Any]:

@@ -1,7 +1,7 @@
 """Mailboxes: the mails that all spellings of an address got, and refusals.
 
-Each is an item in the table of limits, known by a keyed hash: the table names nobody. The item of
-a mailbox that got mail expires a day later. The item of one whose owner refused never expires.
+Each is an item in the table of limits, under a keyed hash: the table names nobody. The item of a
+mailbox that got mail expires a day later. The item of a mailbox whose owner refused never expires.
 """
 
 import hashlib
@@ -25,7 +25,7 @@ _MAILS = tuple(f"mail_{n}" for n in range(1, MAX_MAILS + 1))
 
 
 class Rule(NamedTuple):
-    """How a provider reads the part before the @, and the domain that its domain stands for."""
+    """A provider's rules for the part before the @, and the domain that it uses as its own."""
 
     has_tags: bool = True
     ignores_dots: bool = False
@@ -33,13 +33,13 @@ class Rule(NamedTuple):
 
 
 # RFC 5233, "user+detail": Gmail, Outlook, iCloud, Fastmail, Proton and most servers deliver it to
-# "user". Where a server does not, both share a limit, and a refusal.
+# "user". Where a server does not, both addresses share a limit and a refusal.
 _ANY = Rule()
 _GMAIL = Rule(ignores_dots=True, domain="gmail.com")
 RULES: Mapping[str, Rule] = {
     "gmail.com": _GMAIL,  # https://support.google.com/mail/answer/7436150
     "googlemail.com": _GMAIL,  # https://en.wikipedia.org/wiki/History_of_Gmail#Trademark_disputes
-    # Nobody reads it, and each label is a test of its own:
+    # Nobody reads these, and each label is a separate test:
     # https://docs.aws.amazon.com/ses/latest/dg/send-an-email-from-console.html
     "simulator.amazonses.com": Rule(has_tags=False),
 }
@@ -47,9 +47,9 @@ RULES: Mapping[str, Rule] = {
 
 
 def mailbox(address: str) -> str:
-    """Return the one spelling that stands for all spellings of the mailbox of ``address``."""
+    """Return the spelling that represents all spellings of the mailbox of ``address``."""
     local, _, domain = email_address.without_additions(address).lower().rpartition("@")
-    if not domain.isascii():  # as another program may have stored it
+    if not domain.isascii():  # another program may have stored it so
         import idna
 
         with suppress(UnicodeError):
@@ -63,7 +63,7 @@ def mailbox(address: str) -> str:
 
 
 class Room(Enum):
-    """Whether a mailbox takes one mail more."""
+    """The answer of a mailbox to one more mail."""
 
     FREE = "free"
     FULL = "full"
@@ -82,8 +82,8 @@ class Mailboxes:
     def count(self, email: str, owed_at: str, now: datetime, *, is_owners: bool = False) -> Room:
         """Count a mail to ``email``; return FULL or REFUSED if the mailbox takes no more.
 
-        ``owed_at`` tells this mail from others to the address: however often it is tried, it counts
-        once. A mail that the mailbox's reader asked for ``is_owners``, and has no limit here.
+        ``owed_at`` identifies this mail of the address: it counts once, however often it is tried.
+        A mail that the mailbox's reader requested ``is_owners``, and has no limit here.
         """
         mail_id = self._hash(f"mail:{owed_at}:{email}")[:16]
         later = [
@@ -117,7 +117,7 @@ class Mailboxes:
         return Room.FREE if mail_id in counted else Room.FULL
 
     def refuse(self, email: str, now: datetime) -> None:
-        """Record for good that the mailbox's owner wants no mail."""
+        """Record without end that the mailbox's owner wants no mail."""
         self.table.update(
             self._key(email),
             f"SET refused_at = :now REMOVE expires_at, {', '.join(_MAILS)}",

@@ -1,7 +1,7 @@
 """The mail's transitions: owed, claimed, released, sent, delivered, failed.
 
-The user's item is the outbox: ``mail`` says what is owed, and ``owed`` puts the item into a sparse
-index. Each transition is one conditional UpdateItem, as in store.py.
+The user's item is the outbox: ``mail`` is the mail's state, and ``owed`` puts the item into a
+sparse index. Each transition is one conditional UpdateItem, as in store.py.
 """
 
 import logging
@@ -20,13 +20,14 @@ from chalicelib.users.item import (
     LINK_LIFE,
     RESERVED,
     UNVALIDATED_LIFE,
-    all_links,
+    WELCOMES,
     counted,
     dead_codes,
     event_owed,
     is_claimable,
     is_put_by_another,
     is_reminder_due,
+    is_welcome_owed,
     kept_links,
     kind_of,
     link_of,
@@ -51,17 +52,23 @@ INDEX = "owed"
 SUPPRESSED_LIFE = timedelta(days=14)
 MAX_ERROR_LENGTH = 500
 _TRIES = 3
-"""How often an item may change while the sending of its mail ends."""
+"""The most changes of an item by others while the sending of its mail ends."""
 
 _MAY_EXPIRE = "attribute_exists(created_at) AND attribute_not_exists(validated_at)"
 _NOT_OWED = ", ".join(INDEXED)
 
+_UNPROVEN, _WELCOME = "attribute_not_exists(validated_at)", "owed_at = validated_at"
+"""The conditions that a user is not validated, and that a validated user is owed a welcome."""
+
 OVERDUE = (
-    "attribute_not_exists(validated_at) AND (attribute_not_exists(mail)"
+    f"{_UNPROVEN} AND (attribute_not_exists(mail)"
     " OR mail = :owed AND NOT mail_at > :before"
     " OR mail = :sending AND NOT mail_at > :lease_ended)"
 )
 """The condition that an item owes a mail since ``:before``, or since the end of a lease."""
+_OVERDUE_WELCOME = (
+    f"{_WELCOME} AND (mail = :owed OR mail = :sending AND NOT mail_at > :lease_ended)"
+)
 
 
 def overdue(before: datetime, now: datetime) -> dict[str, str]:
@@ -79,7 +86,7 @@ class Claim(NamedTuple):
 
     ``link_hash`` names the claim. ``takes_code`` is False if no browser waits for the code: for
     items that another program put, and for reminders. ``may_expire`` is False for these items, too,
-    and for welcomes: once the mail has been tried, sign-ups that nobody confirms get their end.
+    and for welcomes: only sign-ups that nobody confirms expire once their mail has been tried.
     """
 
     user: User
@@ -90,10 +97,10 @@ class Claim(NamedTuple):
 
 
 class _Seen(NamedTuple):
-    """What an item says of how the sending of its mail ends.
+    """The state of an item when the sending of its mail ends.
 
-    ``mail`` is the state that ends. With ``waits`` the item waits in the index for its reminder.
-    With ``expires`` it gets the end that it cannot have while a mail is owed.
+    ``mail`` is the state before the end. With ``waits`` the item stays in the index for its
+    reminder. With ``expires`` it gets the time to live that it cannot have while it owes a mail.
     """
 
     mail: str
@@ -114,17 +121,17 @@ class _Seen(NamedTuple):
 
 
 class Owed(NamedTuple):
-    """What is in an index: whose mail or events, and since when they are owed (ISO 8601)."""
+    """An entry of an index: a user, and since when their mail or events are owed (ISO 8601)."""
 
     since: str
     email: str
 
 
 class Outbox:
-    """The mail that the users in a table are owed. DynamoDB's own errors pass through.
+    """The owed mail of the users in a table. DynamoDB's own errors pass through.
 
-    Users who do not validate are reminded once, ``remind_after`` the mail; never if it is None.
-    With ``welcomes``, those who validate are owed a welcome. With ``has_events``, a bounce or
+    Users who do not validate get one reminder, ``remind_after`` the mail; none if it is None.
+    With ``welcomes``, users who validate are owed a welcome. With ``has_events``, a bounce or
     complaint owes an event too.
     """
 
@@ -147,18 +154,22 @@ class Outbox:
         return self.table.get(email)
 
     def owes(self, image: Item, now: datetime) -> bool:
-        """Return True if the item owes a mail that may be claimed, or a reminder that is due."""
-        reminds = self._remind_after is not None
-        return is_claimable(image, now) or (reminds and is_reminder_due(image, now))
+        """Return True if the item owes a mail that may be claimed, or a reminder that is due.
+
+        A stage that sends no welcomes owes none, even if it sent them when the user validated.
+        """
+        if is_claimable(image, now):
+            return self._welcomes or not is_welcome_owed(image)
+        return self._remind_after is not None and is_reminder_due(image, now)
 
     def claim(
         self, image: Item, link_hash: str, now: datetime, code_hash: str = ""
     ) -> Claim | None:
-        """Claim the mail that the item ``image`` owes; return None if it owes none any more.
+        """Claim the mail that the item ``image`` owes; return None if it no longer owes one.
 
-        The claim names the version that it saw (``mail``, ``mail_at``), so that a stale or repeated
-        record claims nothing. ``link_hash`` becomes a link for LINK_LIFE that carries what its
-        sign-up said. Raises table.ItemFull.
+        The claim names the version of ``image`` (``mail``, ``mail_at``), so a stale or repeated
+        record claims nothing. ``link_hash`` becomes a link for LINK_LIFE, with its sign-up's data.
+        Raises table.ItemFull.
         """
         if not self.owes(image, now):
             return None
@@ -171,7 +182,7 @@ class Outbox:
         if ticket:
             link["ticket"] = ticket
         count, window_at = counted(image, now)
-        kept = all_links(image) if is_welcome else kept_links(image, now)
+        kept = kept_links(image, now)
         same_version, values = version(image)
         values |= {
             ":sending": "sending",
@@ -185,14 +196,14 @@ class Outbox:
             "SET mail = :sending, mail_at = :now, mail_link = :link, links = :links"
             ", owed = :slot, owed_at = :owed_at"
         )
-        if not is_welcome:  # strangers cannot ask for a welcome, so the cap does not count it
+        if not is_welcome:  # no stranger can request a welcome, so the limit does not count it
             values |= {":count": count, ":window_at": window_at}
             change += ", mail_count = :count, mail_window_at = :window_at"
         change += self._mark(kind, image, now, values)
-        if string(image, "resend_of"):  # so that a released claim is made again with the same words
+        if string(image, "resend_of"):  # the claim after a release carries the same
             change += ", resend_of = :link"
         names: dict[str, str] = {}
-        removed = [] if is_put_by_another(image) else ["expires_at"]  # it is kept while it is owed
+        removed = [] if is_put_by_another(image) else ["expires_at"]  # kept while owed
         takes_code = bool(ticket and code_hash) and kind is MailKind.LINK
         if takes_code:
             code = {
@@ -208,11 +219,10 @@ class Outbox:
             removed.append("remind_at")
         if removed:
             change += f" REMOVE {', '.join(removed)}"
-        is_owed = "owed_at = validated_at" if is_welcome else "attribute_not_exists(validated_at)"
         outcome = self.table.update(
             email,
             change,
-            f"attribute_exists(email) AND {is_owed} AND {same_version}",
+            f"attribute_exists(email) AND {_is_owed(image)} AND {same_version}",
             values,
             names,
             moment="mail_at",
@@ -225,7 +235,7 @@ class Outbox:
         return Claim(user, link_hash, takes_code, kind, may_expire(image))
 
     def release(self, claim: Claim, error: str, now: datetime) -> bool:
-        """Undo a claim whose mail SES certainly did not take: the mail stays owed."""
+        """Undo a claim if SES certainly did not take its mail: the mail stays owed."""
         values: dict[str, Any] = {
             ":owed": "owed",
             ":sending": "sending",
@@ -274,7 +284,7 @@ class Outbox:
         )
 
     def give_up(self, image: Item, error: str, now: datetime) -> bool:
-        """Record that the mail that ``image`` owes is not sent, and why. No claim has been made."""
+        """Record that the mail owed by ``image`` is not sent, and why. There is no claim yet."""
         end, values = _end_of_life(image, now)
         return self._settle(
             image,
@@ -286,7 +296,7 @@ class Outbox:
     def refuse(self, image: Item, now: datetime) -> bool:
         """Record that the owner of the mailbox refused mail before ``image`` owed one.
 
-        What a stranger said is erased. The item expires as any: the mailbox's own item remembers.
+        A stranger's data is erased. The item expires as usual: the mailbox's own item remembers.
         """
         end, values = _end_of_life(image, now)
         change = f"SET mail = :refused, mail_at = :now{end} REMOVE "
@@ -305,12 +315,20 @@ class Outbox:
 
         Raises table.ItemFull.
         """
-        change, values = owing(string(image, "email"), now, since=string(image, "owed_at"))
+        change, values = owing(
+            string(image, "email"),
+            now,
+            since=string(image, "owed_at"),
+            is_welcome=is_welcome_owed(image),
+        )
         kept = "" if is_put_by_another(image) else " REMOVE expires_at"
         return self._settle(image, f"SET {change}{kept}", values, now)
 
     def disown(self, image: Item) -> bool:
-        """Take an item out of the index that owes nothing, as another program has changed it."""
+        """Remove an item that owes nothing from the index.
+
+        Another program has changed it, or the stage sends no more welcomes or reminders.
+        """
         if not image:
             return False
         same_version, values = version(image)
@@ -322,7 +340,7 @@ class Outbox:
         ).done
 
     def owed(self, before: datetime, *, only_welcomes: bool = False) -> Iterator[Owed]:
-        """Yield the mail in the index that is owed since before ``before``, oldest first."""
+        """Yield the mail in the index that has been owed since before ``before``, oldest first."""
 
         def of(slot: str) -> Iterator[tuple[str, str]]:
             condition = "owed = :slot AND owed_at < :before"
@@ -337,38 +355,43 @@ class Outbox:
             yield Owed(since, email)
 
     def unclaimed(self, segment: int, segments: int, now: datetime) -> Iterator[Item]:
-        """Yield items of a segment of the table that owe a mail but are not in the index.
+        """Yield items of a segment of the table whose owed mail no query of the index finds.
 
         Another program put them and their record was lost, or the first edition owed them. Also
-        yield sign-ups that a former version owed with a time to live: they must not expire.
+        yield sign-ups to which an earlier version gave a time to live while they owed a mail. And
+        yield welcomes that an earlier version owed, or that the stage no longer sends.
         """
+        is_unseen = (
+            "NOT begins_with(owed, :welcomes)" if self._welcomes else "attribute_exists(owed)"
+        )
+        values = overdue(now, now) | ({":welcomes": WELCOMES} if self._welcomes else {})
         pages = self.table.client.get_paginator("scan").paginate(
             TableName=self.table.name,
             Segment=segment,
             TotalSegments=segments,
-            ProjectionExpression="email, created_at, mail, mail_at, owed_at",
+            ProjectionExpression="email, created_at, mail, mail_at, owed, owed_at, validated_at",
             FilterExpression=(
                 "(attribute_not_exists(owed)"
                 " OR attribute_exists(created_at) AND attribute_exists(expires_at))"
-                f" AND {OVERDUE}"
+                f" AND {OVERDUE} OR {_OVERDUE_WELCOME} AND {is_unseen}"
             ),
-            ExpressionAttributeValues=typed_values(overdue(now, now)),
+            ExpressionAttributeValues=typed_values(values),
         )
         for page in pages:
             yield from page["Items"]
 
     def report_sent(self, email: str, link_hash: str, message_id: str, now: datetime) -> bool:
-        """Record SES's word that it took the mail, where a claim is in doubt."""
+        """Record SES's report that it took the mail, if the claim is in doubt."""
         said = {"message_id": message_id}
         return self._end(email, link_hash, "sent", said, now, ("sending",))
 
     def report_delivered(
         self, email: str, link_hash: str, message_id: str, took_ms: int, now: datetime
     ) -> bool:
-        """Record SES's word that the mailbox's server took the mail, after ``took_ms``."""
+        """Record SES's report that the mailbox's server took the mail, after ``took_ms``."""
         said = {"message_id": message_id, "delivered_at": iso(now), "delivery_ms": took_ms}
         is_recorded = self._end(email, link_hash, "delivered", said, now)
-        if is_recorded:  # a metric counts the line and takes the time from its field
+        if is_recorded:  # a metric counts this line and reads the time from its field
             extra = {"delivery_ms": took_ms}
             log.info("mail delivered user=%s in %d ms", hashed(email), took_ms, extra=extra)
         return is_recorded
@@ -376,7 +399,7 @@ class Outbox:
     def report_delayed(
         self, email: str, link_hash: str, message_id: str, reason: str, now: datetime
     ) -> bool:
-        """Record that the mailbox's server does not take the mail yet; SES goes on trying."""
+        """Record that the mailbox's server does not take the mail yet. SES keeps trying."""
         said = {"message_id": message_id, "mail_error": reason[:MAX_ERROR_LENGTH]}
         return self._end(email, link_hash, "sent", said, now)
 
@@ -398,7 +421,7 @@ class Outbox:
         """Send no more mail to an address that bounced or complained.
 
         A bounce is forgotten after ``life``, a complaint never. A complaint outweighs a bounce:
-        someone reads that mailbox. Unproven words are erased, as a stranger may have written them.
+        someone reads that mailbox. Unconfirmed data is erased: a stranger may have entered it.
         """
         change = "SET mail = :verdict, mail_at = :now, mail_error = :error"
         values: dict[str, Any] = {
@@ -444,21 +467,21 @@ class Outbox:
         now: datetime,
         names: Mapping[str, str] | None = None,
     ) -> bool:
-        """Change the item if it is the version seen and owes a mail. Raises table.ItemFull."""
+        """Change the item if it is still the version read and owes a mail. Raise table.ItemFull."""
         if not self.owes(image, now):
             return False
         same_version, seen = version(image)
         return self.table.update(
             image["email"]["S"],
             change,
-            f"attribute_exists(email) AND attribute_not_exists(validated_at) AND {same_version}",
+            f"attribute_exists(email) AND {_is_owed(image)} AND {same_version}",
             {**seen, **values, ":now": iso(now)},
             names,
             moment="mail_at",
         ).done
 
     def _mark(self, kind: MailKind, image: Item, now: datetime, values: dict[str, Any]) -> str:
-        """Return what a claim notes for reminders and welcomes; empty on a stage without."""
+        """Return what a claim stores for reminders and welcomes; empty on a stage without them."""
         if kind is MailKind.REMINDER:
             return ", reminded_at = :now"
         if kind is MailKind.WELCOME:
@@ -480,10 +503,10 @@ class Outbox:
         *,
         may_expire: bool = True,
     ) -> bool:
-        """End the sending of a mail: it becomes ``mail``, and the item keeps what was ``said``.
+        """End the sending of a mail: set the state ``mail`` and the attributes in ``said``.
 
-        A mail that SES took leaves the index, or waits there to remind. The item says which, and if
-        it now gets an end of its own. The first update expects what is most likely.
+        If SES took the mail, the item leaves the index, or waits there for its reminder. The item
+        says which, and if it now expires. The first update assumes the most likely case.
         """
         given = {f":{mail}": mail, ":now": iso(now), **{f":{name}": said[name] for name in said}}
         assigned = "".join(f", {name} = :{name}" for name in said)
@@ -518,8 +541,13 @@ class Outbox:
         return False
 
 
+def _is_owed(image: Item) -> str:
+    """Return the condition that an item still owes a mail of the kind that ``image`` owes."""
+    return _WELCOME if is_welcome_owed(image) else _UNPROVEN
+
+
 def _end_of_life(item: Item, now: datetime) -> tuple[str, dict[str, Any]]:
-    """Return what sets the end of a sign-up that nobody confirms; nothing for other items."""
+    """Return what sets the time to live of an unconfirmed sign-up; nothing for other items."""
     if not may_expire(item):
         return "", {}
     return ", expires_at = :expires_at", {":expires_at": epoch(now + UNVALIDATED_LIFE)}
@@ -533,7 +561,7 @@ def _add_code(
     values: dict[str, Any],
     names: dict[str, str],
 ) -> tuple[str, list[str]]:
-    """Return the part of a claim that stores ``code``, and what it removes; add what it names.
+    """Return the part of a claim that stores ``code``, and what it removes; add to ``names``.
 
     Other codes keep their counts of guesses, which change without a new version.
     """

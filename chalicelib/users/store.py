@@ -1,12 +1,13 @@
 """The users' own transitions: sign up, resend, validate, refuse.
 
-Each is one conditional UpdateItem. The condition is the state machine, and the item that refuses an
-update says why. docs/design.md has the table of transitions; outbox.py has those of the mail.
+Each is one conditional UpdateItem. The conditions are the state machine, and the item that refuses
+an update says why. docs/design.md has the table of transitions; outbox.py has those of the mail.
 """
 
 import logging
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.logs import hashed
@@ -18,6 +19,7 @@ from chalicelib.users.item import (
     INDEXED,
     LOSES_NO_LIFE,
     MAX_MAILS,
+    MAX_OWN_MAILS,
     PENDING,
     PROOF,
     RESERVED,
@@ -54,26 +56,44 @@ log = logging.getLogger(__name__)
 
 COOLDOWN = timedelta(seconds=60)
 UNDO_LIFE = timedelta(days=7)
-"""How long a refusal undoes a validation. Links leak; an old one must not close an account."""
-MAX_OWN_RESENDS = 5
+"""The time in which a refusal undoes a click's validation. Links leak: old ones close nothing."""
 MAX_GUESSES = 5
 
 MAY_BE_MAILED = (
     "attribute_not_exists(validated_at)"
     " AND NOT mail IN (:complained, :refused)"
     " AND (NOT mail = :bounced OR bounced_until <= :now"
-    " OR attribute_not_exists(bounced_until) AND mail_at <= :bounce_ended)"  # the first edition's
+    " OR attribute_not_exists(bounced_until) AND mail_at <= :bounce_ended)"  # of the first edition
     " AND (attribute_not_exists(mail_at) OR mail_at <= :cooled_down)"
 )
 _WITHIN_BUDGET = (
     "(attribute_not_exists(mail_count) OR mail_count < :max_mails"
     " OR attribute_not_exists(mail_window_at) OR mail_window_at <= :window_ended)"
 )
+_CLOSED = {":refused": "refused", ":complained": "complained"}
+_IS_CLOSED = "mail IN (:refused, :complained)"
+_CLOSE = "mail = :refused, mail_at = :now"
+_BY_CLICK = {":by_link": "link", ":by_code": "code"}
+# Another program may have written anything to validated_at. Our own times compare as text.
+_IS_UNDOABLE = (
+    "validated_with IN (:by_link, :by_code) AND attribute_exists(validated_link)"
+    " AND attribute_not_exists(validated_by)"
+    " AND validated_at > :undoable AND validated_at <= :now"
+)
 _IN_TIME = "(attribute_not_exists(expires_at) OR expires_at > :epoch)"
+_MAY_SIGN_UP = (
+    "attribute_not_exists(email) OR attribute_exists(created_at)"
+    " AND (attribute_not_exists(validated_at) AND expires_at <= :epoch"
+    f" OR {MAY_BE_MAILED} AND {_WITHIN_BUDGET})"
+)
+_MAY_OWE_TO_ANOTHERS = (
+    "attribute_exists(email) AND attribute_not_exists(created_at)"
+    f" AND {MAY_BE_MAILED} AND {_WITHIN_BUDGET}"
+)
 
 
 class Users:
-    """The users in a table, and what they and anonymous requests may do to them.
+    """The users in a table, and the transitions that users and anonymous requests may make.
 
     ``mailboxes`` remember who refused mail. ``secret_key`` keys the hashes of codes. With
     ``welcomes``, a click owes its user a welcome. With ``has_events``, transitions owe events too.
@@ -102,9 +122,9 @@ class Users:
     def sign_up(self, sign_up: SignUp, ticket_hash: str, now: datetime) -> bool:
         """Store a sign-up and owe it a mail; return False if a limit forbids that.
 
-        The item then shows what this sign-up said. Its link makes that the user's. An item that
-        another program put keeps its own words, so that its mail is all that a stranger can ask
-        for: this takes a second update. The text of a consent is stored before the consent.
+        The item then shows the data of this sign-up. Its link makes them the user's. An item that
+        another program put keeps its own data, so that a stranger can ask only for its mail: this
+        takes a second update. The text of a consent is stored before the consent.
         """
         if sign_up.consent and self._consent_texts:
             self._consent_texts.keep(sign_up.consent.values(), now)
@@ -116,48 +136,31 @@ class Users:
             "consent": _consents(sign_up, now),
             "return_to": sign_up.return_to,
         }
-        given = {name: value for name, value in said.items() if value}
-        absent = [path(name) for name in said if name not in given]
-        assignments = "".join(f", {path(name)} = :{name}" for name in given)
-        limits = _limits(now)
+        given = {f":{name}": value for name, value in said.items() if value}
         owe, owed = owing(sign_up.email, now)
+        owed |= _limits(now)
         outcome = self._try(
             sign_up.email,
-            f"SET {owe}, said_at = :now, ticket = :ticket"
-            f", created_at = if_not_exists(created_at, :now){assignments}"
-            f" REMOVE {', '.join([*absent, 'resend_of', 'expires_at'])}",
-            "attribute_not_exists(email) OR attribute_exists(created_at)"
-            " AND (attribute_not_exists(validated_at) AND expires_at <= :epoch"
-            f" OR {MAY_BE_MAILED} AND {_WITHIN_BUDGET})",
-            {
-                **owed,
-                **limits,
-                **{f":{name}": value for name, value in given.items()},
-                ":ticket": ticket_hash,
-                ":epoch": epoch(now),
-            },
+            f"SET {owe}{_sign_up_change(tuple(given))}",
+            _MAY_SIGN_UP,
+            {**owed, **given, ":ticket": ticket_hash, ":epoch": epoch(now)},
             RESERVED,
         )
         if not outcome.done and is_put_by_another(outcome.item):
-            outcome = self._try(
-                sign_up.email,
-                f"SET {owe} REMOVE resend_of",
-                "attribute_exists(email) AND attribute_not_exists(created_at)"
-                f" AND {MAY_BE_MAILED} AND {_WITHIN_BUDGET}",
-                {**owed, **limits},
-            )
-        is_new = outcome.item.get("created_at") == {"S": iso(now)}
+            change = f"SET {owe} REMOVE resend_of"
+            outcome = self._try(sign_up.email, change, _MAY_OWE_TO_ANOTHERS, owed)
+        is_new = outcome.item.get("created_at") == {"S": owed[":now"]}
         return _log_request(sign_up.email, outcome, "signed up" if is_new else "resend asked for")
 
     def resend(
         self, email: str, now: datetime, *, token_hash: str = "", ticket_hash: str = ""
     ) -> bool:
-        """Owe a known user another mail; return False if there is none or a limit forbids it.
+        """Owe a known user another mail; return False if there is no user or a limit forbids it.
 
-        The new link carries what the sign-up of ``token_hash``'s link, or else of ``ticket_hash``,
-        said. A token that is the item's proves that its sender reads the mailbox, so such requests
-        have a budget of their own, which strangers cannot use up. An item past its time counts as
-        absent: DynamoDB may delete it before the new link is followed.
+        The new link carries the data of the sign-up of ``token_hash``'s link, or else of
+        ``ticket_hash``. A token of the item proves that its sender reads the mailbox. So requests
+        with a token have their own budget, which strangers cannot use up. An expired item counts as
+        absent: DynamoDB may delete it before the user opens the new link.
         """
         owe, owed = owing(email, now)
         values = {**owed, **_limits(now), ":epoch": epoch(now)}
@@ -172,13 +175,12 @@ class Users:
         )
         link = mapping(outcome.item, "links").get(token_hash)
         if not outcome.done and link is not None:
-            values = {key: value for key, value in values.items() if key not in _ONLY_BUDGET}
             outcome = self._owe_again(
                 email,
-                f"{change}, links.#link.resends = if_not_exists(links.#link.resends, :none) + :one",
+                change,
                 f"attribute_exists(links.#link) AND {_IN_TIME} AND {MAY_BE_MAILED}"
-                " AND (attribute_not_exists(links.#link.resends) OR links.#link.resends < :own)",
-                {**values, ":none": 0, ":one": 1, ":own": MAX_OWN_RESENDS},
+                f" AND {_WITHIN_BUDGET}",
+                {**values, ":max_mails": MAX_OWN_MAILS},
                 {"#link": token_hash},
             )
         return _log_request(email, outcome, "resend asked for")
@@ -194,9 +196,9 @@ class Users:
     ) -> Click:
         """Mark the address as validated if the link is live.
 
-        With a ``ticket_hash``, the link must be of the sign-up that was answered with that ticket;
-        if it is another's, the outcome is CONFIRM and nothing changes. ``sent_from`` is what is
-        kept of the click if its sign-up gave a consent.
+        With a ``ticket_hash``, the link must belong to the sign-up that got this ticket. Otherwise
+        the outcome is CONFIRM, and nothing changes. ``sent_from`` is the sender of the click, which
+        is kept if its sign-up gave a consent.
         """
         return self._validate(email, link_hash, now, ticket_hash, "link", sent_from)
 
@@ -211,7 +213,7 @@ class Users:
     ) -> Click:
         """Mark the address as validated if ``code`` was mailed for the ticket's sign-up.
 
-        The guess is counted before it is compared, so parallel guesses cannot exceed MAX_GUESSES.
+        The guess counts before it is compared, so parallel guesses cannot exceed MAX_GUESSES.
         """
         counted = self._try(
             email,
@@ -230,60 +232,75 @@ class Users:
         return self._validate(email, link_hash, now, None, "code", sent_from)
 
     def refuse(
-        self, email: str, link_hash: str, now: datetime, *, if_pending: bool = False
+        self, email: str, link_hash: str, now: datetime, *, keeps_validation: bool = False
     ) -> Click:
-        """Record that the mailbox's owner did not sign up; no mail goes there any more.
+        """Record that the mailbox's owner did not sign up, and send no more mail there.
 
-        What strangers said is erased. What another program put stays, except that it is not mailed.
-        A validation of the last UNDO_LIFE is undone: a stranger, or a mail scanner, made it. With
-        ``if_pending`` it is not. The item comes first, since it knows the link. It then refuses by
-        itself and never expires, so a refusal holds even if the mailbox cannot be written; a second
-        press writes it again.
+        Erase the data of strangers. Keep the data of another program, but do not mail its item.
+        Undo a validation by link or code of the last UNDO_LIFE: a stranger or a mail scanner may
+        have made it. Keep any other. With ``keeps_validation``, keep every validation and the
+        user's data: the user only wants no mail. Write the item first, because it knows the link.
+        It then refuses mail by itself and never expires, so the refusal holds even if the write of
+        the mailbox fails. A second press writes the mailbox again.
         """
-        click = self._refuse(email, link_hash, now, if_pending)
+        click = self._refuse(email, link_hash, now, keeps_validation)
         if click.outcome is Validation.REFUSED:
             self.mailboxes.refuse(email, now)
         return click
 
-    def _refuse(self, email: str, link_hash: str, now: datetime, if_pending: bool) -> Click:
-        values: dict[str, Any] = {
-            ":refused": "refused",
-            ":complained": "complained",
-            ":now": iso(now),
-            ":bare": {link_hash: {"expires": 0}},
-        }
+    def _refuse(self, email: str, link_hash: str, now: datetime, keeps_validation: bool) -> Click:
+        """Refuse mail, in one update for a sign-up that nobody has validated, else in more."""
         event, owed = self._event_owed("refused", now)
-        values |= owed
-        change = f"SET mail = :refused, mail_at = :now, links = :bare{event}"
-        may_refuse = "attribute_not_exists(validated_at) AND NOT mail IN (:refused, :complained)"
-        if not if_pending:
-            may_refuse = f"({may_refuse} OR validated_at > :undoable)"
-            values[":undoable"] = iso(now - UNDO_LIFE)
-        condition = f"attribute_exists(links.#link) AND {may_refuse}"
-        names = {"#link": link_hash}
+        moment = {**_CLOSED, ":now": iso(now)}
+        values = {**moment, **owed, ":bare": {link_hash: {"expires": 0}}}
+        erase = f"links = :bare{event} REMOVE"
+        known, names = "attribute_exists(links.#link)", {"#link": link_hash}
+        pending = f"{known} AND NOT {_IS_CLOSED} AND attribute_not_exists(validated_at)"
         outcome = self._try(
             email,
-            f"{change} REMOVE {', '.join((*ERASED, *PROOF))}",
-            f"{condition} AND attribute_exists(created_at)",
+            f"SET {_CLOSE}, {erase} {', '.join(ERASED)}",
+            f"{pending} AND attribute_exists(created_at)",
             values,
             {**names, **RESERVED},
         )
-        link = link_of(outcome.item, link_hash)
-        if not outcome.done and link is not None and is_put_by_another(outcome.item):
+        item = outcome.item
+        is_validated, is_anothers = "validated_at" in item, is_put_by_another(item)
+        if outcome.done or link_of(item, link_hash) is None:
+            pass
+        elif is_validated and keeps_validation:
             outcome = self._try(
                 email,
-                f"{change} REMOVE {', '.join((*INDEXED, *PROOF))}",
-                condition,
+                f"SET {_CLOSE} REMOVE {', '.join(INDEXED)}",
+                f"{known} AND NOT {_IS_CLOSED} AND attribute_exists(validated_at)",
+                moment,
+                names,
+            )
+        elif is_validated:  # a complaint stays: nothing lifts it
+            is_closed = string(item, "mail") in _CLOSED.values()
+            erased = (*INDEXED, *PROOF) if is_anothers else (*ERASED, *PROOF, "validated_from")
+            outcome = self._try(
+                email,
+                f"SET {'' if is_closed else f'{_CLOSE}, '}{erase} {', '.join(erased)}",
+                f"{known} AND {'' if is_closed else 'NOT '}{_IS_CLOSED} AND {_IS_UNDOABLE}"
+                f" AND attribute_{'not_' if is_anothers else ''}exists(created_at)",
+                {**values, **_BY_CLICK, ":undoable": iso(now - UNDO_LIFE)},
+                names if is_anothers else {**names, **RESERVED},
+            )
+        elif is_anothers:
+            outcome = self._try(
+                email,
+                f"SET {_CLOSE}, {erase} {', '.join(INDEXED)}",
+                f"{pending} AND attribute_not_exists(created_at)",
                 values,
                 names,
             )
         if outcome.done:
             log.info("refused user=%s", hashed(email))
             return Click(Validation.REFUSED)
-        if link is None:
+        if link_of(outcome.item, link_hash) is None:
             return Click(Validation.INVALID)
         lang = string(outcome.item, "lang")
-        if "validated_at" in outcome.item:
+        if "validated_at" in outcome.item and not keeps_validation:
             return Click(Validation.ALREADY_VALIDATED, lang)
         return Click(Validation.REFUSED, lang)
 
@@ -298,29 +315,30 @@ class Users:
     ) -> Click:
         live = "links.#link.expires > :epoch"
         former = " OR contains(link_hashes, :link) AND link_expires_at > :epoch"
+        moment = iso(now)
         values: dict[str, Any] = {
-            ":now": iso(now),
+            ":now": moment,
             ":epoch": epoch(now),
             ":link": link_hash,
             ":how": how,
+            ":refused": "refused",
         }
         if ticket_hash is not None:
             live += " AND links.#link.ticket = :ticket"
             former = ""  # links of the first edition have no ticket
             values[":ticket"] = ticket_hash
-        event, owed = self._event_owed("validated", now, validated_at=iso(now), validated_with=how)
+        event, owed = self._event_owed("validated", now, validated_at=moment, validated_with=how)
         values |= owed
         change = f"SET validated_at = :now, validated_with = :how, validated_link = :link{event}"
         removed: tuple[str, ...] = PENDING
         condition = "attribute_not_exists(validated_at) AND NOT mail = :refused"
-        values[":refused"] = "refused"
         if self._welcomes:
             owe, welcome_owed = owing(email, now, is_welcome=True)
             change += f", {owe}"
             removed = tuple(name for name in PENDING if name not in ("owed", "owed_at"))
             values |= welcome_owed
-        # The item shows what the latest sign-up said. Most often that is this link's. What is kept
-        # of the click stands beside a consent only.
+        # The item shows the data of the latest sign-up, most often this link's. The sender of
+        # the click is kept only beside a consent.
         without_consent = " AND attribute_not_exists(links.#link.said.consent)" if sent_from else ""
         outcome = self._try(
             email,
@@ -331,10 +349,9 @@ class Users:
             {"#link": link_hash},
             moment="validated_at",
         )
-        link = link_of(outcome.item, link_hash)
-        may_validate = is_live(link, now) and _is_of(link, ticket_hash) and is_open(outcome.item)
-        if not outcome.done and may_validate:
-            said = mapping(link or {}, "said")
+        link = None if outcome.done else link_of(outcome.item, link_hash)
+        if link and is_live(link, now) and _is_of(link, ticket_hash) and is_open(outcome.item):
+            said = mapping(link, "said")
             kept = [name for name in WORDS if name in said]
             words = "".join(f", {path(name)} = :{name}" for name in kept)
             absent = "".join(f", {path(name)}" for name in WORDS if name not in kept)
@@ -356,7 +373,7 @@ class Users:
         return click
 
     def _event_owed(self, kind: str, now: datetime, **facts: str) -> tuple[str, dict[str, Any]]:
-        """Return what a transition sets to owe an event: nothing if the stage has none."""
+        """Return what a transition sets to owe an event; nothing if the stage has no events."""
         return event_owed(kind, now, **facts) if self._has_events else ("", {})
 
     def _owe_again(
@@ -367,9 +384,9 @@ class Users:
         values: Mapping[str, Any],
         names: Mapping[str, str] | None = None,
     ) -> Outcome:
-        """Owe a known user a mail. The item is kept until that is tried.
+        """Owe a known user a mail. The item does not expire until the mail is tried.
 
-        A time to live that another program gave its item stays: this takes a second update.
+        A time to live from another program stays: this takes a second update.
         """
         outcome = self._try(
             email, f"{change} REMOVE expires_at", f"{condition} AND {LOSES_NO_LIFE}", values, names
@@ -388,18 +405,30 @@ class Users:
         names: Mapping[str, str] | None = None,
         moment: str = "mail_at",
     ) -> Outcome:
-        """Update, and take an item of another program that has no room left as a refusal."""
+        """Update. Treat an item of another program that is full as a refusal."""
         try:
             return self.table.update(email, change, condition, values, names, moment=moment)
         except ItemFull:
             return Outcome(False, {})
 
 
-_ONLY_BUDGET = (":max_mails", ":window_ended")
+@cache  # of at most 64 sets of words
+def _sign_up_change(given: tuple[str, ...]) -> str:
+    """Return what a sign-up changes beside the mail that it owes. ``given`` are its words' values.
+
+    A word that is not given is removed.
+    """
+    words = [*WORDS, "return_to"]
+    assignments = [f", {path(name)} = :{name}" for name in words if f":{name}" in given]
+    absent = [f"{path(name)}, " for name in words if f":{name}" not in given]
+    return (
+        ", said_at = :now, ticket = :ticket, created_at = if_not_exists(created_at, :now)"
+        f"{''.join(assignments)} REMOVE {''.join(absent)}resend_of, expires_at"
+    )
 
 
 def _consents(sign_up: SignUp, now: datetime) -> dict[str, Any]:
-    """Return what an item says of each consent. The text itself is known by its hash."""
+    """Return the record of each consent for an item. It names the text by its hash."""
     return {
         name: {
             "text": tokens.digest(consent.text),
@@ -424,20 +453,20 @@ def _limits(now: datetime) -> dict[str, Any]:
 
 
 def _log_request(email: str, outcome: Outcome, request: str) -> bool:
-    """Log the request. A refused one logs as much, so that both take the same time."""
+    """Log the request. A refused request logs as much, so that both take the same time."""
     log.info("%s user=%s", request if outcome.done else "asked in vain", hashed(email))
     return outcome.done
 
 
 def _is_of(link: Item | None, ticket_hash: str | None) -> bool:
-    """Return True if no ticket is asked for, or if it is the link's."""
+    """Return True if no ticket is required, or if it is the link's."""
     if ticket_hash is None:
         return True
     return link is not None and ticket_hash != "" and ticket_hash == string(link, "ticket")
 
 
 def _click(outcome: Outcome, link_hash: str, now: datetime, ticket_hash: str | None) -> Click:
-    """Return how a click ended, from the item after it."""
+    """Return the outcome of a click, from the item after it."""
     item = outcome.item
     link = link_of(item, link_hash)
     if link is None:

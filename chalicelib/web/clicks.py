@@ -7,6 +7,7 @@ from chalice.app import Response
 
 from chalicelib.users import links, tokens
 from chalicelib.users.links import Link
+from chalicelib.users.people import Click, Validation
 from chalicelib.users.store import Users
 from chalicelib.web import forms
 from chalicelib.web.request import Request
@@ -30,7 +31,7 @@ class Clicks:
             return self._answers.confirm(request, link)
         if setting == "true" or request.is_program:
             return self._validate(request, link, now)
-        return self._validate(request, link, now, tokens.digest(request.ticket))
+        return self._validate(request, link, now, request.tickets or ("",))
 
     def post(self, request: Request, now: datetime) -> Response:
         """Validate by the parts of a link, or by a code and the ticket of its sign-up."""
@@ -39,30 +40,44 @@ class Clicks:
         typed = forms.read_code(request.fields)
         if typed is None or not request.ticket:
             return self._answers.code_refused(request)
-        ticket_hash = tokens.digest(request.ticket)
-        click = self._users().validate_by_code(
-            typed.email, ticket_hash, typed.code, now, sent_from=request.sent_from
-        )
+        click = Click(Validation.INVALID)
+        for ticket in request.tickets:
+            ticket_hash = tokens.digest(ticket)
+            click = self._users().validate_by_code(
+                typed.email, ticket_hash, typed.code, now, sent_from=request.sent_from
+            )
+            if click.outcome is not Validation.INVALID:
+                break
         return self._answers.code_typed(request, Link(typed.email, ""), click)
 
     def refuse(self, request: Request, now: datetime) -> Response:
         """Take "this was not me" from the owner of the mailbox."""
         # A mailbox's own unsubscribe button names the link in the address alone (RFC 8058). It says
-        # "no more mail", and not that somebody else has validated.
+        # "no more mail", and not that a stranger has validated.
         link = links.read(request.fields) or links.read(request.query)
         if link is None:
             return self._answers.link_refused(request)
         click = self._users().refuse(
-            link.email, link.token_hash, now, if_pending=request.is_one_click
+            link.email, link.token_hash, now, keeps_validation=request.is_one_click
         )
         return self._answers.refused(request, link, click)
 
     def _validate(
-        self, request: Request, link: Link | None, now: datetime, ticket_hash: str | None = None
+        self,
+        request: Request,
+        link: Link | None,
+        now: datetime,
+        tickets: tuple[str | None, ...] = (None,),
     ) -> Response:
+        """Validate by a link of the sign-up of any of ``tickets``. Browsers have two at most."""
         if link is None:
             return self._answers.link_refused(request)
-        click = self._users().validate(
-            link.email, link.token_hash, now, ticket_hash, sent_from=request.sent_from
-        )
+        click = Click(Validation.CONFIRM)
+        for ticket in tickets:
+            ticket_hash = None if ticket is None else tokens.digest(ticket)
+            click = self._users().validate(
+                link.email, link.token_hash, now, ticket_hash, sent_from=request.sent_from
+            )
+            if click.outcome is not Validation.CONFIRM:
+                break
         return self._answers.clicked(request, link, click)

@@ -16,6 +16,8 @@ from chalicelib.web.forms import MOMENT, SOLUTION, TRAP
 
 MAX_AGENT = 256
 
+_PURPOSES = ("sec-purpose", "purpose", "x-purpose", "x-moz")
+"""The headers that say why a browser asks: the standard's, and those of older browsers."""
 _EARLY = ("prefetch", "prerender", "preview")
 
 
@@ -42,8 +44,8 @@ class Request(NamedTuple):
     """The client asks for JSON by its name: no browser and no mail scanner does."""
     is_trapped: bool
     """A form came back with its trap filled in. API clients see no form."""
-    ticket: str
-    """The ticket of an earlier sign-up, from a field or a cookie. Empty: the client has none."""
+    tickets: tuple[str, ...]
+    """Tickets of earlier sign-ups: the field's, or those of the cookies of this and other sites."""
     solution: str
     """What a client solved, and the signed ``moment`` of a form. Empty without a challenge."""
     moment: str
@@ -52,9 +54,16 @@ class Request(NamedTuple):
     is_foreign: bool
     """A browser sends this for a page of another origin, which is not allowed to."""
     is_cross_site: bool
-    """A browser sends this for a page of another site, whose origin the operator names."""
+    """A browser sends this for a page of another site. It brings no cookie that is SameSite=Lax."""
+    has_named_origin: bool
+    """The operator names the origin of that page."""
     sent_from: Mapping[str, str]
     """What the stage keeps of its sender beside a consent: ``address``, ``agent`` or nothing."""
+
+    @property
+    def ticket(self) -> str:
+        """Return the client's ticket; empty if it has none."""
+        return next(iter(self.tickets), "")
 
     @property
     def is_one_click(self) -> bool:
@@ -76,17 +85,17 @@ def read_request(
     """Return the request that Chalice received. Any request can be read."""
     headers = dict(received.headers)  # Chalice's own mapping takes 0.7 µs for each look-up
     query = _query(received)
-    fields, body_error = _fields(received)
-    media_type = body.media_type(headers.get("content-type", ""))
-    held = (fields.pop("ticket", ""), _cookies(headers).get(cookie_name(stage), ""))
-    is_form = media_type in body.FORMS
+    fields, body_error = _fields(received, headers)
+    is_form = body.media_type(headers.get("content-type", "")) in body.FORMS
+    tickets = _tickets(fields.pop("ticket", ""), headers.get("cookie", ""), stage)
+    origin = headers.get("origin", "").lower()
     trap = fields.pop(TRAP, "") if is_form else ""
     proof = ["", ""]
     if stage.challenge != "off":
         proof = [text_of(fields.pop(name, "")) for name in (SOLUTION, MOMENT)]
     # A field's language is read as a sign-up reads it: the answer and the mail share a language.
-    wanted = [text_of(fields.get("lang")), text_of(query.get("lang"))]
-    chosen = next((lang for tag in wanted if (lang := language_tag.match(tag, languages))), "")
+    chosen = language_tag.match(text_of(fields.get("lang")), languages)
+    chosen = chosen or language_tag.match(text_of(query.get("lang")), languages)
     accepted = headers.get("accept-language", "")
     wants_page = negotiation.prefers_html(headers.get("accept", ""))
     return Request(
@@ -101,27 +110,33 @@ def read_request(
         wants_page=wants_page,
         is_program=not wants_page and negotiation.names_json(headers.get("accept", "")),
         is_trapped=trap is REPEATED or bool(text_of(trap).strip()),
-        ticket=next((ticket for ticket in map(text_of, held) if tokens.well_formed(ticket)), ""),
+        tickets=tickets,
         solution=proof[0],
         moment=proof[1],
         is_prefetch=_is_prefetch(headers),
         is_foreign=_is_foreign(headers, stage.origins),
-        is_cross_site=_is_cross_site(headers, stage.allowed_origins),
+        is_cross_site=headers.get("sec-fetch-site", "") == "cross-site",
+        has_named_origin=origin in stage.origins,
         sent_from=_sender(received, stage) if stage.own_fields else NOTHING,
     )
 
 
-def cookie_name(stage: Settings) -> str:
+def cookie_name(stage: Settings, *, is_cross_site: bool = False) -> str:
     """Return the name of the cookie that holds a ticket.
 
-    Browsers take a ``__Host-`` cookie only over https and only from this very host.
+    Browsers take a ``__Host-`` cookie only over https and only from this very host. Sign-ups on
+    pages of other sites have a cookie of their own: they do not bring that of this site's pages, so
+    they would replace its ticket.
     """
-    return "__Host-bienvenue" if stage.is_secure else "bienvenue"
+    name = "bienvenue-embedded" if is_cross_site else "bienvenue"
+    return f"__Host-{name}" if stage.is_secure else name
 
 
 def text_of(value: object) -> str:
     """Return ``value`` if it is text, else nothing. JSON's lone surrogates become ``?``."""
-    return value.encode(errors="replace").decode() if isinstance(value, str) else ""
+    if not isinstance(value, str):
+        return ""
+    return value if value.isascii() else value.encode(errors="replace").decode()
 
 
 def _query(received: chalice.app.Request) -> dict[str, object]:
@@ -132,12 +147,14 @@ def _query(received: chalice.app.Request) -> dict[str, object]:
     return body.once([(name, value) for name in params for value in params.getlist(name)])
 
 
-def _fields(received: chalice.app.Request) -> tuple[dict[str, object], str]:
+def _fields(
+    received: chalice.app.Request, headers: Mapping[str, str]
+) -> tuple[dict[str, object], str]:
     """Return the body's fields, and the code of what is wrong with the body. Only POST has one."""
     if received.method != "POST":
         return {}, ""
-    content_type = received.headers.get("content-type", "")
-    if not content_type and _is_browser(received.headers):
+    content_type = headers.get("content-type", "")
+    if not content_type and _is_browser(headers):
         # A page of another origin can send a body without a type, unasked (Fetch, "no-cors").
         return {}, "content_type_unsupported"
     try:
@@ -150,17 +167,22 @@ def _fields(received: chalice.app.Request) -> tuple[dict[str, object], str]:
         return {}, error.code
 
 
-def _cookies(headers: Mapping[str, str]) -> dict[str, str]:
-    pairs = (pair.partition("=") for pair in headers.get("cookie", "").split(";"))
-    return {name.strip(): value.strip() for name, _, value in pairs}
+def _tickets(field: object, cookies: str, stage: Settings) -> tuple[str, ...]:
+    """Return the field's ticket, or else those of the cookies of this site and of others."""
+    if isinstance(field, str) and tokens.well_formed(field):
+        return (field,)
+    if not cookies:
+        return ()
+    pairs = (pair.partition("=") for pair in cookies.split(";"))
+    values = {name.strip(): value.strip() for name, _, value in pairs}
+    held = [values.get(cookie_name(stage, is_cross_site=each), "") for each in (False, True)]
+    return tuple(dict.fromkeys(filter(tokens.well_formed, held)))
 
 
 def _is_prefetch(headers: Mapping[str, str]) -> bool:
-    """Return True if a header says so, in its standard or in an older browser's spelling."""
-    purposes = " ".join(
-        headers.get(name, "") for name in ("sec-purpose", "purpose", "x-purpose", "x-moz")
-    )
-    return any(purpose in purposes.lower() for purpose in _EARLY)
+    """Return True if a header says that the browser's user has not asked for the page yet."""
+    purposes = [headers[name].lower() for name in _PURPOSES if name in headers]
+    return any(early in purpose for purpose in purposes for early in _EARLY)
 
 
 def _sender(received: chalice.app.Request, stage: Settings) -> dict[str, str]:
@@ -195,9 +217,3 @@ def _is_foreign(headers: Mapping[str, str], origins: Collection[str]) -> bool:
         return False
     site = headers.get("sec-fetch-site", "")
     return site not in ("same-origin", "none") if site else origin != "null"
-
-
-def _is_cross_site(headers: Mapping[str, str], named: Collection[str]) -> bool:
-    """Return True if the page that sends this is of another site, and its origin is ``named``."""
-    cross_site = headers.get("sec-fetch-site", "") == "cross-site"
-    return cross_site and headers.get("origin", "").lower() in named

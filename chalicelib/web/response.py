@@ -60,7 +60,9 @@ class Answers:
         )
         self.is_challenged: Callable[[], bool] = lambda: False  # Challenge.serve may change it
         self.describe: Callable[[str], str] = lambda description: description  # it, too
-        self._message_text = cache(self._write_message)  # at most one for each message and language
+        # At most one of each message in each language.
+        self._content = cache(self._write_content)
+        self._message_text = cache(self._write_message)
 
     def sign_up_page(self, request: Request) -> Response:
         """Return the form, with what the request's fields say. Programs get the page as well.
@@ -74,7 +76,7 @@ class Answers:
     def signed_up(self, request: Request, sign_up: SignUp, ticket: str) -> Response:
         """Return the same answer to every sign-up, with the ticket that its browser keeps."""
         if request.wants_page:
-            response = self.accepted(request._replace(ticket=ticket), sign_up.email)
+            response = self.accepted(request._replace(tickets=(ticket,)), sign_up.email)
             if request.is_form and sign_up.return_to:
                 _redirect(response, return_urls.with_result(sign_up.return_to, "sent"))
         else:
@@ -274,13 +276,16 @@ class Answers:
         return request._replace(lang=mailed) if mailed and not request.lang_is_chosen else request
 
     def _cookie(self, ticket: str, request: Request) -> str:
-        # Lax, not Strict: the click in a mailbox's page must bring the cookie. A script of another
-        # site keeps and sends no Lax cookie. None is safe: the pages of other origins are refused.
+        # Lax, not Strict: the click in a mailbox's page must bring the cookie. Pages of other sites
+        # send no Lax cookie, and their scripts keep none. None is safe: origins that the operator
+        # does not name are refused. It is not Partitioned, or the click would not bring it.
         # https://datatracker.ietf.org/doc/html/draft-ietf-httpbis-rfc6265bis#section-5.7
-        site = "None" if request.is_cross_site else "Lax"
+        is_sent_to_others = request.is_cross_site and request.has_named_origin
+        site = "None" if is_sent_to_others else "Lax"
         # Browsers take None with Secure only, also over plain http from this machine.
-        secure = "; Secure" if self.settings.is_secure or request.is_cross_site else ""
-        name, life = cookie_name(self.settings), int(TICKET_LIFE.total_seconds())
+        secure = "; Secure" if self.settings.is_secure or is_sent_to_others else ""
+        name = cookie_name(self.settings, is_cross_site=request.is_cross_site)
+        life = int(TICKET_LIFE.total_seconds())
         return f"{name}={ticket}; Max-Age={life}; Path=/; HttpOnly; SameSite={site}{secure}"
 
     def _message(self, request: Request, status: int, name: str) -> Response:
@@ -332,7 +337,7 @@ class Answers:
     def _write_message(self, lang: str, name: str) -> str:
         return _as_json(self._content(lang, name))
 
-    def _content(self, lang: str, name: str) -> dict[str, str]:
+    def _write_content(self, lang: str, name: str) -> Mapping[str, str]:
         return {"status": name, "message": self.templates.word(f"{name}_message", lang)}
 
     def _next_address(self, click: Click) -> str:

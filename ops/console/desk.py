@@ -76,7 +76,7 @@ class Desk:
 def offers(user: Plain) -> list[str]:
     """Return the acts that make sense for a user, the likeliest first."""
     mail, is_validated = user.get("mail"), "validated_at" in user
-    if mail == "refused" and not is_validated:
+    if mail == "refused":
         return [acts.ALLOW, acts.DELETE]
     if is_validated:
         return [acts.DELETE]

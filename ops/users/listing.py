@@ -43,8 +43,8 @@ _CONDITIONS = {
 }
 STATES = tuple(_CONDITIONS)
 """The states of a user. A complaint counts as a bounce: no more mail is sent to either."""
-_OWED = (
-    "attribute_not_exists(validated_at)"
+_OWED = (  # validated users may be owed a welcome
+    "(attribute_not_exists(validated_at) OR owed_at = validated_at)"
     " AND (attribute_not_exists(mail) OR mail IN (:owed, :sending))"
 )
 _MAILS = ("owed", "sending", "failed", "bounced", "complained", "refused")

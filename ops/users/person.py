@@ -112,7 +112,7 @@ def name(user: Plain) -> str:
 
 def mails(user: Plain) -> str:
     """Return the state of the mail, and how many were sent if more than one."""
-    mail = str(user.get("mail", "none" if "validated_at" in user else "owed"))
+    mail = "none" if _needs_no_mail(user) else str(user.get("mail", "owed"))
     count = user.get("mail_count", 0)
     return f"{mail} ({count})" if isinstance(count, int) and count > 1 else mail
 
@@ -164,8 +164,10 @@ def _consent_in_words(user: Plain, entry: object, now: datetime) -> str:
 
 
 def next_step(user: Plain, now: datetime) -> str:
-    """Return where the user's mail is stuck, or what happens next; empty for validated users."""
+    """Return where the user's mail is stuck, or what happens next; empty if nothing does."""
     if "validated_at" in user:
+        if user.get("mail") == "refused":
+            return "The user unsubscribed. No more mail is sent."
         is_owed = user.get("owed_at") == user["validated_at"]
         return "A welcome is on its way." if is_owed else ""
     mail, since = user.get("mail"), _age(user.get("mail_at"), now)
@@ -204,9 +206,9 @@ _ENDS = {
 
 def remedy(user: Plain) -> str:
     """Return which command helps where a user's mail is stuck; empty if none does."""
-    if "validated_at" in user:
-        return ""
     mail = str(user.get("mail"))
+    if "validated_at" in user and mail != "refused":
+        return ""
     return _REMEDIES.get(mail, "")
 
 
@@ -234,9 +236,17 @@ def _state_in_words(user: Plain, now: datetime) -> str:
     return words
 
 
+def _needs_no_mail(user: Plain) -> bool:
+    """Return True for validated users whose mail was still owed, unless that is a welcome."""
+    if "validated_at" not in user or user.get("owed_at") == user["validated_at"]:
+        return False
+    return user.get("mail") in (None, "owed", "sending")
+
+
 def _mail_in_words(user: Plain, now: datetime) -> str:
-    is_validated = "validated_at" in user
-    words = str(user.get("mail", "none needed" if is_validated else "owed, not yet claimed"))
+    if _needs_no_mail(user):
+        return "none needed"
+    words = str(user.get("mail", "owed, not yet claimed"))
     if "mail_at" in user:
         words += f" {moment(user['mail_at'], now)}"
     took = user.get("delivery_ms")

@@ -35,7 +35,7 @@ _OPERATORS = ("owed", "failed", "refused")
 def entries(user: Plain, now: datetime) -> list[Entry]:
     """Return what the item says of the user's life, the earliest first.
 
-    The item keeps the latest mail and the links of five, so earlier mails may be missing.
+    The item keeps the latest mail and the links of a week, so earlier mails may be missing.
     """
     by_hand = list(_acts(user))
     moments = {entry.at for entry in by_hand}
@@ -97,6 +97,8 @@ def _mail(user: Plain) -> Iterator[Entry]:
         words = _MAILS[mail]
         if mail == "refused" and "refused_by" in user:
             words = "Mail refused on the user's request"
+        elif mail == "refused" and "validated_at" in user:
+            words = "The user unsubscribed"
         yield from _entry(user.get("mail_at"), f"{words}: {error}" if error else words)
     yield from _entry(user.get("reminded_at"), "The user was reminded")
     if mail != "delivered":

@@ -27,6 +27,9 @@ POST = """async ([url, fields]) => {
 }"""
 
 
+FORM = '<form method="post" action="{url}"><input name="email"><button>Join</button></form>'
+
+
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Another website: the origin of an empty page."""
@@ -96,6 +99,50 @@ def test_a_click_validates_who_signed_up_on_the_allowed_page(
     shop_page.goto(link_in(mail))
     assert "validated_at" in open_stack.item(email)
     expect(shop_page.get_by_role("button")).to_have_count(0)
+
+
+def test_a_sign_up_here_and_one_there_both_open_by_one_click(
+    shop_page: Page, open_stack: Stack, shop: str
+) -> None:
+    """The page of another site brings no ticket that the stage's own page left in the browser."""
+    here, there, again = (f"{name}@example.org" for name in ("here", "there", "again"))
+    shop_page.goto(f"{open_stack.api}/")
+    sign_up(shop_page, here)
+    shop_page.goto(shop)
+    for email in (there, again):
+        shop_page.evaluate(POST, [f"{open_stack.api}/users", {"email": email}])
+    for email in (here, there, again):
+        (mail,) = open_stack.wait_for_mails(email)
+        shop_page.goto(link_in(mail))
+        assert "validated_at" in open_stack.item(email)
+
+
+def test_forms_of_another_site_keep_all_their_tickets(
+    browser: Browser, tmp_path: Path, open_stack: Stack, shop: str
+) -> None:
+    """Also in a browser that keeps no cookies of third parties: a form leads to our own page."""
+    emails = [f"{name}@example.org" for name in ("own", "form1", "form2")]
+    chromium = browser.browser_type
+    with browsers.visiting(chromium, tmp_path / "new", keeps_third_party_cookies=False) as page:
+        page.goto(f"{open_stack.api}/")
+        sign_up(page, emails[0])
+        for email in emails[1:]:
+            page.goto(shop)
+            page.set_content(FORM.format(url=f"{open_stack.api}/users"))
+            sign_up(page, email)
+        mails = [open_stack.wait_for_mails(email)[0] for email in emails]
+        page.get_by_label("code", exact=False).fill(code_in(mails[2]))
+        page.get_by_role("button", name="Confirm").click()
+        expect(page.get_by_role("heading", level=1)).to_contain_text("signed up")
+        for email, mail in zip(emails[:2], mails, strict=False):
+            page.goto(link_in(mail))
+            assert "validated_at" in open_stack.item(email)
+
+
+def sign_up(page: Page, email: str) -> None:
+    page.locator("input[name=email]").fill(email)
+    with page.expect_navigation():
+        page.get_by_role("button").first.click()
 
 
 def test_a_browser_without_others_cookies_keeps_the_ticket(

@@ -314,12 +314,21 @@ def test_a_refusal_undoes_a_validation_for_a_week(service: Service) -> None:
 
 
 def test_an_unsubscribe_button_undoes_no_validation(service: Service) -> None:
+    """No spelling gets a mail after it, whoever signs up, also after a deletion."""
     browser = Browser(service)
     browser.sign_up()
     browser.open(service.link())
     answer = service.request("POST", refuse_path(service), ONE_CLICK, FORM)
-    assert answer.json_body["status"] == "already_validated"
+    assert answer.json_body["status"] == "refuse_done"
     assert is_validated(service)
+    for email in (EMAIL, EMAIL.replace("@", "+again@")):
+        service.clock.go_by(minutes=2)
+        Browser(service).sign_up(email=email)
+    service.app.service.outbox.table.client.delete_item(
+        TableName=service.app.service.outbox.table.name, Key={"email": {"S": EMAIL}}
+    )
+    Browser(service).sign_up()
+    assert len(service.mails) == 1
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])

@@ -99,6 +99,8 @@ ADDED = pytest.mark.parametrize(
         "\u3000Zoe.Q@example.org\r\n",
         "Zoe.Q@example.org \t",
         "MAILTO:Zoe%2EQ%40example.org",
+        pytest.param(f"mailto:Zoe.Q@example.org?subject={'x' * 900}", id="with a subject"),
+        pytest.param(f"{' ' * 2031}Zoe.Q@example.org", id="as long as a key may be"),
     ],
 )
 """Keys of another program, all for Zoe.Q@example.org."""

@@ -11,7 +11,7 @@ import pytest
 from chalicelib.users.item import SLOTS
 from tests.support import service as services
 from tests.support.fakes import bounce, complaint, delivery, sent
-from tests.support.service import ALEXIS, Browser, Service, signed_up, subject, text
+from tests.support.service import ALEXIS, FORM, Browser, Service, signed_up, subject, text
 
 EMAIL = ALEXIS["email"]
 NOTES = {"remind_at", "reminded_at", "welcomed_at", "mailed_at"}
@@ -269,6 +269,38 @@ def test_a_refusal_beats_the_welcome_on_its_way(service: Service) -> None:
     assert service.item(EMAIL)["mail"] == {"S": "refused"}
 
 
+def one_click(service: Service, link: str) -> None:
+    """Press the unsubscribe button of the mailbox that has the mail with ``link``."""
+    path = "/refuse?" + link.partition("?")[2]
+    service.request("POST", path, b"List-Unsubscribe=One-Click", FORM)
+
+
+def test_an_unsubscribe_button_beats_the_welcome_on_its_way(service: Service) -> None:
+    link = signed_up(service)
+    service.open(link)
+    one_click(service, link)
+    service.deliver()
+    service.clock.go_by(minutes=2)
+    service.drain()
+    assert len(service.mails) == 1
+    assert "validated_at" in service.item(EMAIL)
+
+
+def test_a_refused_mailbox_is_not_welcomed(service: Service) -> None:
+    """Its owner refuses by a mail to one spelling, and validates another."""
+    another = signed_up(service, email="Alexis+again@example.org")
+    link = signed_up(service)
+    one_click(service, another)
+    service.open(link)
+    service.deliver()
+    service.clock.go_by(minutes=2)
+    service.drain()
+    assert len(service.mails) == 2
+    item = service.item(EMAIL)
+    assert "validated_at" in item
+    assert not {"owed", "owed_at"} & set(item)
+
+
 def test_a_code_is_answered_by_a_welcome_too(service: Service) -> None:
     browser = Browser(service)
     browser.sign_up()
@@ -344,3 +376,31 @@ def test_a_click_while_a_mail_is_owed_gets_one_welcome(service: Service) -> None
         "Confirm your email address for Bienvenue",
         "Welcome to Bienvenue",
     ]
+
+
+def test_a_stage_that_stops_welcoming_sends_none_that_is_owed(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service.open(signed_up(service))
+    monkeypatch.setattr(service.app.service.outbox, "_welcomes", False)
+    service.deliver()
+    for _ in range(24):  # each hour's drain looks at a 24th of the table
+        service.clock.go_by(hours=1)
+        service.drain()
+    assert len(service.mails) == 1
+    assert not {"owed", "owed_at"} & set(service.item(EMAIL))
+    assert "validated_at" in service.item(EMAIL)
+
+
+def test_a_welcome_in_doubt_is_closed_after_its_lease(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service.open(signed_up(service))
+    service.faults["SendEmail"] = "InternalServerError"
+    service.deliver()
+    service.faults.clear()
+    monkeypatch.setattr(service.app.service.outbox, "_welcomes", False)
+    for _ in range(24):
+        service.clock.go_by(hours=1)
+        service.drain()
+    assert "owed" not in service.item(EMAIL)

@@ -43,7 +43,7 @@ def location(answer: HTTPResponse) -> str:
 def test_a_form_goes_back_to_its_page(service: Service) -> None:
     answer = post(service, **ALEXIS, return_to=f"{SHOP}/new?plan=pro")
     assert location(answer) == f"{SHOP}/new?plan=pro&bienvenue=sent"
-    assert "__Host-bienvenue=" in answer.headers["Set-Cookie"]
+    assert "__Host-bienvenue-embedded=" in answer.headers["Set-Cookie"]
 
 
 def test_a_form_goes_back_with_the_codes_of_what_is_wrong(service: Service) -> None:

@@ -208,7 +208,7 @@ def test_an_origin_that_is_not_allowed_can_read_and_do_nothing() -> None:
         pytest.param(SHOP, "same-site", "SameSite=Lax; Secure", id="the same site"),
         pytest.param("null", "same-origin", "SameSite=Lax; Secure", id="our own page"),
         pytest.param("", "", "SameSite=Lax; Secure", id="no browser"),
-        pytest.param("https://form.example", "cross-site", "SameSite=Lax; Secure", id="a form's"),
+        pytest.param("https://form.example", "cross-site", "SameSite=None; Secure", id="a form's"),
     ],
 )
 def test_a_named_origin_of_another_site_keeps_the_ticket(
@@ -219,11 +219,37 @@ def test_a_named_origin_of_another_site_keeps_the_ticket(
     with running(ALLOWED_ORIGINS=SHOP, RETURN_URLS=returns) as service:
         answer = service.post_json("/users", ALEXIS, origin=origin, sec_fetch_site=site)
         assert answer.headers["Set-Cookie"].endswith(f"; Path=/; HttpOnly; {attributes}")
+        is_embedded = answer.headers["Set-Cookie"].startswith("__Host-bienvenue-embedded=")
+        assert is_embedded == (site == "cross-site")
     local = "http://127.0.0.1:8400/api"
     with running(ALLOWED_ORIGINS=SHOP, RETURN_URLS=returns, BASE_URL=local) as service:
         answer = service.post_json("/users", ALEXIS, origin=origin, sec_fetch_site=site)
         here = attributes.replace("Lax; Secure", "Lax")
         assert answer.headers["Set-Cookie"].endswith(f"; Path=/; HttpOnly; {here}")
+
+
+@pytest.mark.parametrize("way", ["link", "code"])
+def test_a_sign_up_on_another_site_leaves_the_ticket_of_this(way: str) -> None:
+    """That site's page sends no Lax cookie, so it cannot bring the ticket that is there."""
+    with running(ALLOWED_ORIGINS=SHOP) as service:
+        here = service.post_json("/users", ALEXIS)
+        there = service.post_json(
+            "/users", {"email": "bob@example.org"}, origin=SHOP, sec_fetch_site="cross-site"
+        )
+        service.deliver()
+        kept = {}
+        for answer in (here, there):
+            name, _, ticket = answer.headers["Set-Cookie"].partition(";")[0].partition("=")
+            kept[name] = ticket
+        cookie = "; ".join("=".join(pair) for pair in kept.items())
+        emails = (ALEXIS["email"], "bob@example.org")
+        for number, email in enumerate(emails):
+            if way == "link":
+                service.open(service.link(number), accept=BROWSER, cookie=cookie)
+            else:
+                code = {"email": email, "code": code_in_mail(service, number)}
+                service.post_form("/validate", code, accept=BROWSER, cookie=cookie)
+        assert ["validated_at" in service.item(email) for email in emails] == [True, True]
 
 
 def test_a_page_that_is_not_named_cannot_use_the_cookie() -> None:
@@ -263,3 +289,4 @@ def test_a_stage_may_allow_any_origin_but_never_its_cookies() -> None:
         assert answer.headers["Access-Control-Allow-Origin"] == "*"
         assert "Access-Control-Allow-Credentials" not in answer.headers
         assert "SameSite=Lax" in answer.headers["Set-Cookie"]
+        assert answer.headers["Set-Cookie"].startswith("__Host-bienvenue-embedded=")

@@ -10,11 +10,15 @@ import ssl
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPConnection
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import BytesIO
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from botocore.awsrequest import AWSPreparedRequest
 from botocore.config import Config
 from botocore.exceptions import (
     ConnectionClosedError,
@@ -52,6 +56,51 @@ def hung_up() -> Iterator[str]:
         yield f"https://127.0.0.1:{listener.getsockname()[1]}"
         listener.shutdown(socket.SHUT_RDWR)
     thread.join()
+
+
+class TableServer(BaseHTTPRequestHandler):
+    """A DynamoDB that has one table, over connections that stay open."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        answer = b'{"TableNames": ["users"]}'
+        self.send_response(200)
+        self.send_header("Content-Type", "application/x-amz-json-1.0")
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def log_message(self, *_: object) -> None:
+        """Print nothing."""
+
+
+@pytest.fixture
+def table_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The address of a DynamoDB, and credentials for it."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "any")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "any")
+    with ThreadingHTTPServer(("127.0.0.1", 0), TableServer) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def writes(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """What connections write, one entry for each call."""
+    written: list[bytes] = []
+    send = HTTPConnection.send
+
+    def noted(connection: HTTPConnection, data: Any) -> None:
+        written.append(data if isinstance(data, bytes) else bytes(data))
+        send(connection, data)
+
+    monkeypatch.setattr(HTTPConnection, "send", noted)
+    return written
 
 
 @pytest.fixture
@@ -137,7 +186,43 @@ def test_another_bundle_of_authorities_is_read_too(
 def test_a_client_that_is_made_otherwise_is_left_as_it_is(session: QuickSession) -> None:
     other = SimpleNamespace(_endpoint=SimpleNamespace(http_session=object()))
     session._share_authorities(other)
+    session._send_whole_requests(other)
     assert vars(other) == {"_endpoint": other._endpoint}
+
+
+def test_headers_and_body_are_written_at_once(
+    session: QuickSession, table_server: str, writes: list[bytes]
+) -> None:
+    """botocore alone writes them one after the other: two packets, and two TLS records."""
+    for maker, expected in ((session, 1), (Session(), 2)):
+        writes.clear()
+        client = maker.create_client("dynamodb", endpoint_url=table_server, config=ONCE)
+        assert client.list_tables(Limit=7)["TableNames"] == ["users"]
+        assert len(writes) == expected
+        assert b"".join(writes).endswith(b'\r\n\r\n{"Limit": 7}')
+
+
+def test_a_connection_is_used_for_the_next_call_too(
+    session: QuickSession, table_server: str, writes: list[bytes]
+) -> None:
+    client = session.create_client("dynamodb", endpoint_url=table_server, config=ONCE)
+    for limit in (7, 8):
+        client.list_tables(Limit=limit)
+    assert [write[-12:] for write in writes] == [b'{"Limit": 7}', b'{"Limit": 8}']
+    assert len(client._endpoint.http_session._manager.pools) == 1
+
+
+def test_a_body_in_a_file_is_sent_as_botocore_does(
+    session: QuickSession, table_server: str, writes: list[bytes]
+) -> None:
+    client = session.create_client("dynamodb", endpoint_url=table_server, config=ONCE)
+
+    def read_from_file(request: AWSPreparedRequest, **_: object) -> None:
+        request.body = BytesIO(request.body)
+
+    client.meta.events.register("before-send.dynamodb", read_from_file)
+    assert client.list_tables(Limit=7)["TableNames"] == ["users"]
+    assert [write[-12:] for write in writes[1:]] == [b'{"Limit": 7}']
 
 
 def test_missing_authorities_fail_the_call_as_in_botocore(

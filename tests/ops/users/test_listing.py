@@ -22,7 +22,8 @@ from ops.users.store import OperatorsUsers
 from tests.support.stores import Store
 
 NOW = datetime(2031, 5, 4, 12, tzinfo=timezone.utc)
-VALIDATED = {"validated_at": "2031-05-01T00:00:00.000000Z"}
+SINCE = "2031-05-01T00:00:00.000000Z"
+VALIDATED = {"validated_at": SINCE}
 USERS: dict[str, tuple[str, dict[str, str]]] = {
     "put": ("pending", {}),
     "owed": ("pending", {"mail": "owed"}),
@@ -35,6 +36,7 @@ USERS: dict[str, tuple[str, dict[str, str]]] = {
     "refused": ("refused", {"mail": "refused"}),
     "validated": ("validated", {"mail": "delivered", **VALIDATED}),
     "validated.while.owed": ("validated", {"mail": "owed", **VALIDATED}),
+    "welcome.owed": ("validated", {"mail": "owed", "owed_at": SINCE, "validated_at": SINCE}),
     "validated.by.another.program": ("validated", VALIDATED),
     "validated.although.failed": ("validated", {"mail": "failed", **VALIDATED}),
     "validated.and.bounced.since": ("bounced", {"mail": "bounced", **VALIDATED}),
@@ -106,6 +108,7 @@ def test_owed_selects_users_whose_mail_is_owed(users: OperatorsUsers) -> None:
         "put",
         "owed",
         "sending",
+        "welcome.owed",
     }
 
 

@@ -59,6 +59,10 @@ def test_a_life_is_told_in_its_order() -> None:
         ({"mail": "failed", "mail_at": LATER, "mail_error": "No."}, ["-30 The mail failed: No."]),
         ({"mail": "refused", "mail_at": LATER}, ['-30 The user said "this was not me"']),
         (
+            {"mail": "refused", "mail_at": LATER, "validated_at": CAME},
+            ["-60 Confirmed the address", "-30 The user unsubscribed"],
+        ),
+        (
             {"mail": "refused", "mail_at": LATER, "refused_by": "operator"},
             ["-30 Mail refused on the user's request"],
         ),

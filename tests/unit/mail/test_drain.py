@@ -26,7 +26,7 @@ from chalicelib.mail.mailer import TIME_FOR_A_MAIL, Mailer
 from chalicelib.mail.message import Mail
 from chalicelib.mail.ses import PAUSED, QUOTA, RATE, UNREACHABLE, Account, Refused, Undelivered
 from chalicelib.users import tokens
-from chalicelib.users.item import LEASE
+from chalicelib.users.item import LEASE, SLOTS, slot
 from chalicelib.users.moments import iso
 from chalicelib.users.outbox import Outbox
 from chalicelib.users.people import SignUp, Verdict
@@ -629,3 +629,55 @@ def test_a_refused_update_stops_no_other(world: World, caplog: pytest.LogCapture
         world.run()
     assert "not asked again user=" in caplog.text
     assert sorted("owed" in world.item(email) for email in (ALEXIS, BOB)) == [False, True]
+
+
+@pytest.mark.usefixtures("whole_table")
+def test_a_welcome_of_a_former_version_passes_the_brake(store: Store) -> None:
+    """It stands among mails to addresses that were never validated. The hour's scan moves it."""
+    world = owing_a_welcome(store, slot(BOB))
+    world.sign_up(ALEXIS, ago=DAY)
+    world.brake()
+    world.run()
+    assert world.mailed == [BOB]
+
+
+@pytest.mark.usefixtures("whole_table")
+@pytest.mark.parametrize("is_welcome", [True, False], ids=["own slot", "a former version's slot"])
+def test_a_stage_without_welcomes_closes_what_is_owed(store: Store, is_welcome: bool) -> None:
+    world = owing_a_welcome(store, slot(BOB, is_welcome=is_welcome), welcomes=False)
+    world.run()
+    assert world.ses.mails == []
+    assert not {"owed", "owed_at"} & set(world.item(BOB))
+
+
+@pytest.mark.usefixtures("whole_table")
+def test_a_welcome_that_is_owed_is_left_where_it_is(store: Store) -> None:
+    world = owing_a_welcome(store, slot(BOB, is_welcome=True), ago=TICK)
+    before = world.item(BOB)
+    world.run()
+    assert world.item(BOB) == before
+
+
+def test_welcomes_that_nobody_is_owed_cost_no_query(world: World) -> None:
+    world.run()  # which also scans for the hour
+    with world.store.calls() as calls:
+        world.run()
+    assert calls.count("Query") == SLOTS
+
+
+def owing_a_welcome(
+    store: Store, owed: str, *, welcomes: bool = True, ago: timedelta = 5 * MINUTE
+) -> World:
+    """Return a world in which BOB is owed a welcome, in the part ``owed`` of the index."""
+    world = World(store, welcomes=welcomes)
+    clicked_at = iso(NOON - ago)
+    store.put(
+        BOB,
+        created_at=iso(NOON - DAY),
+        validated_at=clicked_at,
+        mail="owed",
+        mail_at=clicked_at,
+        owed=owed,
+        owed_at=clicked_at,
+    )
+    return world

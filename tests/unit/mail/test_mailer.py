@@ -61,14 +61,20 @@ class Handler:
     """The mailer of one process, with a clock that stands still and pauses that are kept."""
 
     def __init__(
-        self, store: Store, ses: FakeSes, per_hour: int | None = None, secret_key: str = SECRET
+        self,
+        store: Store,
+        ses: FakeSes,
+        per_hour: int | None = None,
+        secret_key: str = SECRET,
+        *,
+        welcomes: bool = False,
     ) -> None:
         self.now = NOW
         self.pauses: list[float] = []
         self.limits = Limits(store.client, "limits", None, per_hour)
         fake: Any = ses
         self.mailer = Mailer(
-            Outbox(store.client, store.table),
+            Outbox(store.client, store.table, welcomes=welcomes),
             fake,
             compose,
             Clock(lambda: self.now, self.pauses.append),
@@ -963,6 +969,19 @@ def test_mails_that_did_not_go_are_given_back(store: Store, ses: FakeSes, handle
     assert handler.reserved == 1
 
 
+def test_mails_that_were_not_reserved_are_not_given_back(
+    store: Store, ses: FakeSes, handler: Handler
+) -> None:
+    """The table of limits failed, so no mail of this batch is in the budget."""
+    handler(*signed_up(store, CAROL))
+    ses.faults = {ALEXIS: [Refused("No.")]}
+    batch = signed_up(store, ALEXIS)
+    with Wire(store.client, "UpdateItem", [FAULTS["failing"]]):
+        handler(*batch)
+    assert states(store, [ALEXIS]) == ["failed"]
+    assert handler.reserved == 1
+
+
 def test_a_mail_in_doubt_stays_in_the_budget(store: Store, ses: FakeSes, handler: Handler) -> None:
     """SES may have sent it."""
     ses.faults = {ALEXIS: [cut_off()]}
@@ -982,8 +1001,9 @@ def test_the_brake_stops_mail_without_an_error(
     assert ses.addresses == [ALEXIS]
 
 
-def test_the_brake_lets_welcomes_through(store: Store, ses: FakeSes, handler: Handler) -> None:
+def test_the_brake_lets_welcomes_through(store: Store, ses: FakeSes) -> None:
     """It is for addresses that were never validated."""
+    handler = Handler(store, ses, welcomes=True)
     handler(*signed_up(store, ALEXIS))
     users = store.users_with("", welcomes=True)
     token_hash = tokens.digest(ses.mails[0].text)

@@ -162,7 +162,7 @@ def test_a_refused_transition_owes_no_second_event(store: Store) -> None:
     put(store, SENT)
     users(store).validate(EMAIL, LINK, NOW)
     users(store).validate(EMAIL, LINK, LATER)
-    users(store).refuse(EMAIL, LINK, LATER, if_pending=True)
+    users(store).refuse(EMAIL, LINK, LATER, keeps_validation=True)
     assert [entry["kind"] for entry in owed(store)] == ["validated"]
 
 

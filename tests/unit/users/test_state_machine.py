@@ -93,11 +93,12 @@ class Life(RuleBasedStateMachine):
         self.requests = 0  # accepted ones: each owes one mail
         self.doubts = 0  # claims whose lease ended with no word of SES
         self.counted: set[tuple[str, str]] = set()
+        self.ends: dict[str, int] = {}  # of the links that were mailed, and of those in doubt
         self.claims: list[datetime] = []  # of mails that no mailed token asked for
         self.validated: Plain | None = None
         self.is_put = False
         self.put_until: int | None = None
-        self.refuses = False  # at the end
+        self.last_word = ""  # of the owner
         self.strangers_link = self._mail_the_stranger()
 
     # Few rules, each with several acts: hypothesis leaves whole rules out of many of its lives.
@@ -175,10 +176,10 @@ class Life(RuleBasedStateMachine):
 
     @initialize(
         put=st.sampled_from(["", "", "", "", "put", "put to expire"]),
-        refuses=st.sampled_from([False, False, True]),
+        last_word=st.sampled_from(["", "", "refuse", "unsubscribe"]),
     )
-    def another_program_may_have_put_the_item(self, put: str, refuses: bool) -> None:
-        self.refuses = refuses
+    def another_program_may_have_put_the_item(self, put: str, last_word: str) -> None:
+        self.last_word = last_word
         if put:
             end = int(self.now.timestamp()) + 3 * DAY
             self.put_until = end if "expire" in put else None
@@ -279,6 +280,7 @@ class Life(RuleBasedStateMachine):
         if not self.is_put and self.validated is None:
             assert not {"prenom", "nom", "lang", "ticket", "codes", "expires_at"} & set(after)
             assert after["links"] == {mail.link: {"expires": 0}}
+            self.ends.clear()
         self._show()
 
     @precondition(lambda self: "expires_at" in self._item())
@@ -292,6 +294,7 @@ class Life(RuleBasedStateMachine):
             self.store.delete(self.email)
             self.images.clear()
             self.mails.clear()
+            self.ends.clear()
             self.unasked.clear()
             self.requests = self.doubts = 0
 
@@ -304,8 +307,7 @@ class Life(RuleBasedStateMachine):
         self._another_programs_words_stay(item)
         self._owed_mail_is_in_the_index_and_no_other(item)
         self._only_a_sign_up_that_was_mailed_expires(item)
-        live = [link for link in item.get("links", {}).values() if link["expires"]]
-        assert len(live) <= 5
+        self._links_live_to_their_end_and_refuse_for_a_week(item)
         self._a_rolling_day_has_five_mails()
         # No request is answered by two mails, but for a claim that SES stayed silent about.
         assert len(self.mails) <= self.requests + self.doubts
@@ -320,6 +322,14 @@ class Life(RuleBasedStateMachine):
             assert [item.get(name) for name in words] == [
                 self.validated.get(name) for name in words
             ]
+
+    def _links_live_to_their_end_and_refuse_for_a_week(self, item: Plain) -> None:
+        links = item.get("links", {})
+        for link, end in self.ends.items():
+            if end > self.now.timestamp() - 7 * DAY:
+                assert links[link]["expires"] == end
+        live = [link for link in links.values() if link["expires"] > self.now.timestamp()]
+        assert len(live) <= 20 + self.doubts
 
     def _another_programs_words_stay(self, item: Plain) -> None:
         if self.is_put:
@@ -357,8 +367,8 @@ class Life(RuleBasedStateMachine):
         Some owners say instead that none of it was theirs.
         """
         known = self._item().get("links", {})
-        if self.refuses and (mails := [mail for mail in self.all_mails if mail.link in known]):
-            self._refuse(mails[-1])
+        if self.last_word and (mails := [mail for mail in self.all_mails if mail.link in known]):
+            self._refuse(mails[-1], unsubscribes=self.last_word == "unsubscribe")
             return
         if self.validated is not None:
             return
@@ -381,18 +391,26 @@ class Life(RuleBasedStateMachine):
         item = self._item()
         assert item["prenom"] == ("Program" if self.is_put else "Owner")
 
-    def _refuse(self, mail: Mail) -> None:
+    def _refuse(self, mail: Mail, *, unsubscribes: bool) -> None:
         """Have the owner refuse: nothing that anybody does then mails or validates the address."""
         before = self._item()
-        outcome = self.users.refuse(self.email, mail.link, self.now).outcome
-        if self.validated and self.now - moment(self.validated["validated_at"]) >= UNDO_LIFE:
+        refuse = partial(self.users.refuse, self.email, mail.link, keeps_validation=unsubscribes)
+        outcome = refuse(self.now).outcome
+        is_old = self.validated and (self.now - moment(self.validated["validated_at"]) >= UNDO_LIFE)
+        if is_old and not unsubscribes:
             assert (outcome, self._item()) == (Validation.ALREADY_VALIDATED, before)
             return
         assert outcome is Validation.REFUSED
         refused = self._item()
-        assert refused["mail"] in ("refused", "complained")
-        assert not {"owed", "validated_at", "expires_at"} & set(refused) or self.is_put
-        assert self.is_put or not {"prenom", "nom", "lang", "ticket"} & set(refused)
+        assert refused["mail"] == ("complained" if before["mail"] == "complained" else "refused")
+        assert "owed" not in refused
+        assert self.is_put or "expires_at" not in refused
+        if self.validated and unsubscribes:
+            changed = {"mail", "mail_at", "owed", "owed_at"}
+            assert {name for name in before if before[name] != refused.get(name)} <= changed
+        else:
+            assert "validated_at" not in refused
+            assert self.is_put or not {"prenom", "nom", "lang", "ticket"} & set(refused)
         self._wait(DAY + HOUR)
         for ticket in (OWNER, STRANGER):
             sign_up = SignUp(self.email, *self._words(ticket))
@@ -435,6 +453,8 @@ class Life(RuleBasedStateMachine):
         if before["mail"] == "sending" if "mail" in before else False:
             self.doubts += 1
             assert self.now - moment(before["mail_at"]) >= LEASE
+        if end != "released":
+            self.ends[link] = int(self._item()["links"][link]["expires"])
         if end == "released":
             assert self.outbox.release(claim, "Throttled.", self.now)
         elif end != "lost in doubt":

@@ -12,6 +12,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from chalicelib.users import codes
+from chalicelib.users.mailboxes import Room
 from chalicelib.users.people import Click, Consent, SignUp, Validation
 from chalicelib.users.store import MAX_GUESSES, Users
 from tests.support.states import (
@@ -45,7 +46,7 @@ from tests.support.states import (
     put,
     without,
 )
-from tests.support.stores import Plain, Store
+from tests.support.stores import Plain, Store, typed
 from tests.support.wire import Wire, refusal
 
 MALLORY = SignUp(EMAIL, "Mallory", "X", "en")
@@ -370,9 +371,12 @@ def test_a_token_of_the_item_has_a_budget_of_its_own(store: Store) -> None:
     assert not store.users.resend(EMAIL, NOW, token_hash=NEW_LINK)
     sent = 0
     for minute in range(10):
-        sent += store.users.resend(EMAIL, NOW + 60 * SECOND * minute, token_hash=LINK)
+        now = NOW + 60 * SECOND * minute
+        if store.users.resend(EMAIL, now, token_hash=LINK):
+            sent += store.outbox.claim(typed(item(store)), f"{minute:064}", now) is not None
     assert sent == 5
-    assert item(store)["resend_of"] == LINK
+    assert item(store)["resend_of"] == f"{4:064}"
+    assert store.users.resend(EMAIL, NOW + timedelta(hours=23), token_hash=f"{4:064}")
 
 
 def test_a_token_does_not_shorten_the_cooldown(store: Store) -> None:
@@ -678,6 +682,9 @@ def test_a_stranger_with_a_ticket_learns_nothing_of_validation(store: Store) -> 
 
 # Refusing
 
+PROOFS = ("validated_at", "validated_with", "validated_link", "validated_from")
+DAYS = timedelta(days=9)
+
 
 @pytest.mark.parametrize("state", sorted(WITH_LINK - {"put and mailed"}))
 def test_a_refusal_erases_what_strangers_said(store: Store, state: str) -> None:
@@ -715,14 +722,15 @@ def test_a_refusal_that_is_not_needed_changes_nothing(store: Store, state: str) 
     assert store.item(EMAIL) == before
 
 
-@pytest.mark.parametrize("mail", ["sent", "delivered", "owed", "sending", "complained"])
-def test_a_refusal_undoes_a_validation(store: Store, mail: str) -> None:
+@pytest.mark.parametrize("mail", ["sent", "delivered", "owed", "sending"])
+@pytest.mark.parametrize("how", ["link", "code"])
+def test_a_refusal_undoes_a_validation(store: Store, mail: str, how: str) -> None:
     """A stranger with access to the mailbox, or a mail scanner, validated."""
-    before = put(store, {**PROVEN, "mail": mail, "validated_from": {"agent": "x"}}) or {}
+    click: Plain = {"validated_with": how, "validated_from": {"agent": "x"}}
+    before = put(store, {**PROVEN, "mail": mail, **click}) or {}
     assert store.users.refuse(EMAIL, LINK, NOW).outcome is Validation.REFUSED
-    proof = ("validated_at", "validated_with", "validated_link", "validated_from")
     assert store.item(EMAIL) == {
-        **without(before, "prenom", "nom", "lang", *proof),
+        **without(before, "prenom", "nom", "lang", *PROOFS),
         "mail": "refused",
         "mail_at": NOW_STORED,
         "links": {LINK: {"expires": 0}},
@@ -731,18 +739,114 @@ def test_a_refusal_undoes_a_validation(store: Store, mail: str) -> None:
     assert store.users.refuse(EMAIL, LINK, NOW).outcome is Validation.REFUSED
 
 
-def test_a_refusal_undoes_the_validation_of_anothers_item(store: Store) -> None:
-    put(store, {**STATES["put and mailed"], "validated_at": EARLIER_STORED})
+@pytest.mark.parametrize("mail", ["complained", "refused"])
+def test_a_refusal_that_undoes_lifts_no_complaint(store: Store, mail: str) -> None:
+    """Else an operator could lift it as a refusal."""
+    before = put(store, {**PROVEN, "mail": mail}) or {}
     assert store.users.refuse(EMAIL, LINK, NOW).outcome is Validation.REFUSED
-    assert "validated_at" not in item(store)
-    assert ANOTHERS.items() <= item(store).items()
+    assert store.item(EMAIL) == {
+        **without(before, "prenom", "nom", "lang", *PROOFS),
+        "links": {LINK: {"expires": 0}},
+    }
+    assert store.mailboxes.allow(EMAIL, NOW)
 
 
-def test_an_unsubscribe_button_undoes_no_validation(store: Store) -> None:
-    before = put(store, PROVEN)
-    click = store.users.refuse(EMAIL, LINK, NOW, if_pending=True)
-    assert click.outcome is Validation.ALREADY_VALIDATED
+CLICKED: Plain = {
+    **(STATES["put and mailed"] or {}),
+    "validated_at": EARLIER_STORED,
+    "validated_with": "link",
+    "validated_link": LINK,
+}
+"""An item of another program whose user has clicked."""
+
+
+@pytest.mark.parametrize("mail", ["sent", "complained"])
+def test_a_refusal_undoes_the_click_on_anothers_item(store: Store, mail: str) -> None:
+    before = put(store, {**CLICKED, "mail": mail, "validated_from": "their own"}) or {}
+    assert store.users.refuse(EMAIL, LINK, NOW).outcome is Validation.REFUSED
+    is_new = mail == "sent"
+    assert item(store) == {
+        **without(before, "validated_at", "validated_with", "validated_link"),
+        "mail": "refused" if is_new else mail,
+        "mail_at": NOW_STORED if is_new else EARLIER_STORED,
+        "links": {LINK: {"expires": 0}},
+    }
+
+
+BY_CLICK: Plain = {"validated_with": "link", "validated_link": LINK}
+OTHER_VALIDATIONS: dict[str, Plain] = {
+    "operator": {"validated_at": EARLIER_STORED, "validated_by": "operator"},
+    "import": {"validated_at": EARLIER_STORED, "validated_by": "import"},
+    "another program": {"validated_at": EARLIER_STORED},
+    "another program's link": {"validated_at": EARLIER_STORED, "validated_with": "link"},
+    "another program's word": {**BY_CLICK, "validated_at": EARLIER_STORED, "validated_by": "crm"},
+    "another way": {**BY_CLICK, "validated_at": EARLIER_STORED, "validated_with": "phone"},
+    "a text": {**BY_CLICK, "validated_at": "yes"},
+    "a moment to come": {**BY_CLICK, "validated_at": "2031-05-04T12:00:00.123457Z"},
+    "a year to come": {**BY_CLICK, "validated_at": "9999-12-31"},
+    "nothing": {**BY_CLICK, "validated_at": None},
+    "a number": {**BY_CLICK, "validated_at": 20310504},
+}
+
+
+# Where DynamoDB finds a string neither more nor less than a number, moto raises a TypeError.
+@pytest.mark.parametrize("is_anothers", [False, True], ids=["sign-up", "put"])
+@pytest.mark.parametrize("by", OTHER_VALIDATIONS)
+def test_a_refusal_undoes_no_other_validation(
+    cloud_store: Store, by: str, is_anothers: bool
+) -> None:
+    """An operator or another program knows the user better than a link that may have leaked."""
+    proof = ("validated_at", "validated_with", "validated_link")
+    unproven = without(CLICKED if is_anothers else PROVEN, *proof)
+    before = put(cloud_store, {**unproven, **OTHER_VALIDATIONS[by]})
+    assert cloud_store.users.refuse(EMAIL, LINK, NOW).outcome is Validation.ALREADY_VALIDATED
+    assert cloud_store.item(EMAIL) == before
+    assert not cloud_store.mailboxes.allow(EMAIL, NOW)
+
+
+def test_a_refusal_leaves_what_another_program_calls_proof(store: Store) -> None:
+    anothers: Plain = {"validated_by": "crm", "validated_with": "phone", "validated_from": "desk"}
+    put(store, {**(STATES["put and mailed"] or {}), **anothers})
+    assert store.users.refuse(EMAIL, LINK, NOW).outcome is Validation.REFUSED
+    assert anothers.items() <= item(store).items()
+
+
+UNSUBSCRIBED: Plain = {"mail": "refused", "mail_at": NOW_STORED}
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        pytest.param(PROVEN, id="validated"),
+        pytest.param({**PROVEN, "mail": "owed", **OWED}, id="a welcome is owed"),
+        pytest.param({**PROVEN, **OTHER_VALIDATIONS["operator"]}, id="by an operator"),
+        pytest.param({**CLICKED, "validated_at": "yes"}, id="by another program"),
+    ],
+)
+def test_an_unsubscribe_button_stops_all_mail(store: Store, before: Plain) -> None:
+    """The validation stands, with what is the user's. Only no mail is sent to any spelling."""
+    before = put(store, before) or {}
+    click = store.users.refuse(EMAIL, LINK, NOW, keeps_validation=True)
+    assert click.outcome is Validation.REFUSED
+    assert store.item(EMAIL) == {**without(before, *OWED), **UNSUBSCRIBED}
+    again = store.users.refuse(EMAIL, LINK, NOW + DAYS, keeps_validation=True)
+    assert again.outcome is Validation.REFUSED
+    assert store.item(EMAIL) == {**without(before, *OWED), **UNSUBSCRIBED}
+    assert store.mailboxes.count("alexis+a@example.org", "", NOW) is Room.REFUSED
+
+
+def test_an_unsubscribe_button_lifts_no_complaint(store: Store) -> None:
+    before = put(store, {**PROVEN, "mail": "complained"})
+    click = store.users.refuse(EMAIL, LINK, NOW, keeps_validation=True)
+    assert click.outcome is Validation.REFUSED
     assert store.item(EMAIL) == before
+
+
+def test_a_user_who_unsubscribed_may_still_refuse(store: Store) -> None:
+    put(store, PROVEN)
+    store.users.refuse(EMAIL, LINK, NOW, keeps_validation=True)
+    assert store.users.refuse(EMAIL, LINK, NOW + SECOND).outcome is Validation.REFUSED
+    assert not {"validated_at", "prenom"} & set(item(store))
 
 
 def test_an_expired_link_still_refuses(store: Store) -> None:

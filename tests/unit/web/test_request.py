@@ -133,6 +133,14 @@ def test_a_ticket_comes_from_a_field_or_a_cookie(cookie: str, field: str, ticket
     assert (read.ticket, read.fields) == (ticket, {})
 
 
+def test_a_browser_may_have_a_ticket_of_this_site_and_of_another() -> None:
+    here, embedded = f"__Host-bienvenue={TICKET}", f"__Host-bienvenue-embedded={OTHER}"
+    assert request(cookie=f"{embedded}; {here}").tickets == (TICKET, OTHER)
+    assert request(cookie=embedded).tickets == (OTHER,)
+    assert request(cookie=f"{here}; __Host-bienvenue-embedded={TICKET}").tickets == (TICKET,)
+    assert request().tickets == ()
+
+
 def test_a_stage_on_this_machine_has_a_plain_cookie() -> None:
     stage = replace(STAGE, base_url="http://127.0.0.1:8000/api")
     assert request(cookie=f"bienvenue={TICKET}", stage=stage).ticket == TICKET
