@@ -1,1 +1,1 @@
-"""The resources of a stage in an AWS account, each found, made and removed by one module."""
+"""The resources of a stage in AWS: one module finds, makes and removes each."""

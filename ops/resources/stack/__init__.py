@@ -1,1 +1,1 @@
-"""The CloudFormation stack, and the resources in it that need more than a template."""
+"""The CloudFormation stack, and those of its resources that need code."""
