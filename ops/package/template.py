@@ -13,7 +13,7 @@ from typing import Any
 from chalice.app import Chalice
 from chalice.deploy.swagger import CFNSwaggerGenerator
 
-from ops.resources.api import gateway_responses
+from ops.resources.api import client_limit, gateway_responses
 from ops.resources.api.rest_api import (
     EVERY_METHOD,
     FIRST_BURST,
@@ -93,6 +93,7 @@ def make(config: Mapping[str, Any], app: Chalice, runtime: str, own: Mapping[str
         parameters[name] = {"Type": "Number", "Default": value, "Description": "See settings.md."}
     parameters |= _PARAMETERS
     parameters["AppName"]["Default"] = config["app_name"]
+    parameters["ClientLimitOrigin"]["Default"] = client_limit.origin_of(own)
     for condition, parameter, none in (
         ("HasBaseUrl", "BaseUrl", ""),
         ("BoundsMailer", "MailersAtOnce", "0"),
