@@ -79,5 +79,5 @@ def dissociate(wafv2: Any, project: Project, stage_arn: str, say: Say) -> None:
 
 def _too_slow() -> DeployError:
     return DeployError(
-        f"WAF does not know the new web ACL after {PATIENCE / 60:.0f} minutes: deploy again."
+        f"WAF still does not know the new web ACL after {PATIENCE / 60:.0f} minutes: deploy again."
     )

@@ -107,7 +107,7 @@ class Stack:
         if status not in ("", "DELETE_COMPLETE"):
             raise DeployError(
                 f"CloudFormation could not delete the stack {self.name} ({self._reason()}): "
-                "put that right, then run this again."
+                "fix that, then run this again."
             )
         say(f"{self.name} removed")
 
@@ -116,7 +116,7 @@ class Stack:
         status = self._wait(say)
         if status in ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED"):
             # Such a stack was never used, and can only be deleted.
-            say("removing what a failed first try left")
+            say("removing the rest of a failed first try")
             self._client.delete_stack(StackName=self.name)
             status = self._wait(say)
         if status in ("", "DELETE_COMPLETE", "REVIEW_IN_PROGRESS"):
@@ -177,7 +177,7 @@ class Stack:
         if changes.get("Users") in ("removed", "replaced"):
             self._client.delete_change_set(ChangeSetName=change_set)
             raise DeployError(
-                f"This would have the users' table {changes['Users']}, so nothing was changed: "
+                f"The users' table would be {changes['Users']}, so nothing was changed: "
                 "put ops/deployment/resources.json and the app_name back as they were."
             )
         return changes
@@ -206,8 +206,8 @@ class Stack:
         status = until(look, PATIENCE, self._too_slow)
         if status not in ("CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE"):
             raise DeployError(
-                f"CloudFormation took the changes to {self.name} back: {self._reason()}. "
-                "Put that right, then deploy again."
+                f"CloudFormation rolled back the changes to {self.name}: {self._reason()}. "
+                "Fix that, then deploy again."
             )
 
     def _outputs(self) -> dict[str, str]:

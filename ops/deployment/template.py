@@ -38,7 +38,7 @@ _FIRST_LIMITS = {"MailsPerDay": 180, "MailsPerHour": 180}  # 90 % of what SES's 
 _PARAMETERS: Template = {
     "CodeBucket": {
         "Type": "String",
-        "Description": "The S3 bucket, in the stack's region, that package.zip was put into.",
+        "Description": "The S3 bucket, in the stack's region, that holds package.zip.",
     },
     "CodeKey": {"Type": "String", "Description": "The key of package.zip in that bucket."},
     "SecretKey": {
@@ -50,7 +50,7 @@ _PARAMETERS: Template = {
     "MailersAtOnce": {
         "Type": "Number",
         "Default": 0,
-        "Description": "How many functions are reserved for the mailer, and bound it; 0 for none.",
+        "Description": "The concurrency reserved for the mailer, which also limits it; 0 for none.",
     },
     "BaseUrl": {
         "Type": "String",

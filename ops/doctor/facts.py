@@ -175,6 +175,6 @@ class Facts:
         client = self.client("dynamodb")
         mailboxes = clients.mailboxes(self.stage, client)
         users = OperatorsUsers(client, self.stage.users_table, mailboxes)
-        pages = users.pages(funnel.ATTRIBUTES)
+        pages = users.pages((*funnel.ATTRIBUTES, "email"))
         items = [item for page in islice(pages, MAX_PAGES) for item in page]
         return items, next(pages, None) is None
