@@ -180,6 +180,7 @@ def _deploy(
                 "LogDays": str(days),
                 "AlarmsTo": alarms.read_address(recipient),
                 "PerIpRate": str(client_rate),
+                "ClientLimitOrigin": client_limit.origin_of(given),
                 "ApiStage": project.api_stage,
                 **bus.parameters,
             },

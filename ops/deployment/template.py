@@ -14,6 +14,7 @@ from chalice.app import Chalice
 from chalice.deploy.swagger import CFNSwaggerGenerator
 
 from ops.deployment import (
+    client_limit,
     event_invoke_config,
     event_source_mapping,
     function_logs,
@@ -97,6 +98,7 @@ def make(config: Mapping[str, Any], app: Chalice, runtime: str, own: Mapping[str
         parameters[name] = {"Type": "Number", "Default": value, "Description": "See settings.md."}
     parameters |= _PARAMETERS
     parameters["AppName"]["Default"] = config["app_name"]
+    parameters["ClientLimitOrigin"]["Default"] = client_limit.origin_of(own)
     for condition, parameter, none in (
         ("HasBaseUrl", "BaseUrl", ""),
         ("BoundsMailer", "MailersAtOnce", "0"),
