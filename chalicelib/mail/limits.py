@@ -8,6 +8,7 @@ Mailboxes are there as well: chalicelib/users/mailboxes.py.
 import logging
 from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from chalicelib.users.moments import iso
@@ -63,24 +64,24 @@ class Limits:
         The brake is for addresses that were never validated, so it lets welcomes through.
         """
         day, hour = _day_and_hour(now)
-        free = "" if are_welcomes else "attribute_not_exists(brake) AND "
-        outcome = self._take(mails, day, hour, free)
-        is_braked = bool(free) and "brake" in outcome.item
-        if not outcome.done and not is_braked and not _is_of(outcome.item, day, hour):
+        take = partial(self._take, passes_brake=are_welcomes)
+        outcome = take(mails, day, hour)
+        is_stopped = "brake" in outcome.item and not are_welcomes
+        if not outcome.done and not is_stopped and not _is_of(outcome.item, day, hour):
             if (newer := string(outcome.item, "hour")) > hour:
                 day, hour = newer[:10], newer  # another function's clock is a little ahead
             else:
                 self._turn_over(outcome.item, day, hour)
-            outcome = self._take(mails, day, hour, free)
+            outcome = take(mails, day, hour)
         if outcome.done:
             return Grant(mails, hour=hour)
-        if free and "brake" in outcome.item:
+        if "brake" in outcome.item and not are_welcomes:
             return Grant(0, BRAKE)
         left = min(
             self._per_day - int(number(outcome.item, "day_mails")),
             self._per_hour - int(number(_bucket(outcome.item, hour), "mails")),
         )
-        if 0 < left < mails and self._take(left, day, hour, free).done:
+        if 0 < left < mails and take(left, day, hour).done:
             return Grant(left, BUDGET, hour)
         return Grant(0, BUDGET)
 
@@ -153,12 +154,16 @@ class Limits:
             {":now": iso(now), ":holder": holder, ":scanned": scanned},
         )
 
-    def _take(self, mails: int, day: str, hour: str, free: str) -> Any:
+    def _take(self, mails: int, day: str, hour: str, *, passes_brake: bool) -> Any:
+        """Count ``mails`` mails in the day and the hour, if both have room for all of them."""
+        has_room = (
+            "#day = :day AND attribute_exists(hours.#hour)"
+            " AND day_mails <= :day_left AND hours.#hour.mails <= :hour_left"
+        )
         return self.table.update(
             _MAIL,
             "SET day_mails = day_mails + :n, hours.#hour.mails = hours.#hour.mails + :n",
-            f"{free}#day = :day AND attribute_exists(hours.#hour)"
-            " AND day_mails <= :day_left AND hours.#hour.mails <= :hour_left",
+            has_room if passes_brake else f"{has_room} AND attribute_not_exists(brake)",
             {
                 ":n": mails,
                 ":day": day,

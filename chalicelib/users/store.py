@@ -84,6 +84,7 @@ _IN_TIME = "(attribute_not_exists(expires_at) OR expires_at > :epoch)"
 _MAY_SIGN_UP = (
     "attribute_not_exists(email) OR attribute_exists(created_at)"
     " AND (attribute_not_exists(validated_at) AND expires_at <= :epoch"
+    " AND NOT mail IN (:complained, :refused)"
     f" OR {MAY_BE_MAILED} AND {_WITHIN_BUDGET})"
 )
 _MAY_OWE_TO_ANOTHERS = (
@@ -312,6 +313,8 @@ class Users:
         ticket_hash: str | None,
         how: str,
         sent_from: Mapping[str, str],
+        *,
+        may_welcome: bool = True,
     ) -> Click:
         live = "links.#link.expires > :epoch"
         former = " OR contains(link_hashes, :link) AND link_expires_at > :epoch"
@@ -332,7 +335,10 @@ class Users:
         change = f"SET validated_at = :now, validated_with = :how, validated_link = :link{event}"
         removed: tuple[str, ...] = PENDING
         condition = "attribute_not_exists(validated_at) AND NOT mail = :refused"
-        if self._welcomes:
+        owes_welcome = self._welcomes and may_welcome
+        if owes_welcome:
+            condition += " AND NOT mail IN (:bounced, :complained)"
+            values |= {":bounced": "bounced", ":complained": "complained"}
             owe, welcome_owed = owing(email, now, is_welcome=True)
             change += f", {owe}"
             removed = tuple(name for name in PENDING if name not in ("owed", "owed_at"))
@@ -349,6 +355,10 @@ class Users:
             {"#link": link_hash},
             moment="validated_at",
         )
+        if owes_welcome and string(outcome.item, "mail") in ("bounced", "complained"):
+            return self._validate(
+                email, link_hash, now, ticket_hash, how, sent_from, may_welcome=False
+            )
         link = None if outcome.done else link_of(outcome.item, link_hash)
         if link and is_live(link, now) and _is_of(link, ticket_hash) and is_open(outcome.item):
             said = mapping(link, "said")

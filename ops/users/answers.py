@@ -23,11 +23,13 @@ _REFUSED = {
     },
     acts.VALIDATE: {Change.VALIDATED: "{} was already validated."},
     acts.REFUSE: {
-        Change.VALIDATED: "{} is validated, and validation sends no more mail.",
+        Change.VALIDATED: "{} is validated, so nothing was changed. Bienvenue sends validated "
+        "users no more mail.",
         Change.REFUSED: "{} already gets no more mail.",
         Change.COMPLAINED: "{} already gets no more mail.",
         Change.NOBODY: "{} is not a user. Later sign-ups get no mail.",
     },
+    acts.ALLOW: {Change.COMPLAINED: "{} marked a mail as spam, so no mail is sent."},
     acts.DELETE: {Change.NOBODY: "{} was deleted by another program meanwhile."},
 }
 _REFUSED[RESEND_ALL_THE_SAME] = _REFUSED[acts.RESEND]

@@ -4,11 +4,11 @@ from datetime import datetime, timedelta
 
 from chalicelib.users.event_outbox import EventOutbox
 from chalicelib.users.outbox import Outbox
-from ops.deployment import table
-from ops.deployment.event_invoke_config import DRAIN
 from ops.doctor.check import Check, Finding, amber, green, red
 from ops.doctor.facts import Facts, NotThere
 from ops.metrics.funnel import Funnel, moment, share, text
+from ops.resources.functions.event_invoke_config import DRAIN
+from ops.resources.stack import table
 from ops.terminal import durations
 
 LONG = timedelta(hours=1)
@@ -86,7 +86,8 @@ def _index(facts: Facts) -> Finding:
 def _oldest(facts: Facts) -> Finding:
     if table.index_status(facts.table()) is None:
         raise NotThere("not seen: there is no index of owed mail")
-    outbox = Outbox(facts.client("dynamodb"), facts.stage.users_table)
+    welcomes = facts.project.environment.get("WELCOME_MAIL") == "true"
+    outbox = Outbox(facts.client("dynamodb"), facts.stage.users_table, welcomes=welcomes)
     oldest = next(outbox.owed(facts.now()), None)
     if oldest is None:
         return green("no mail is owed")

@@ -14,13 +14,13 @@ import pytest
 from botocore.exceptions import EndpointConnectionError
 
 from chalicelib.logs import hashed
-from ops.deployment import stack as stacks
 from ops.doctor import check, facts, http
 from ops.doctor.check import Check, Finding, Light
 from ops.doctor.checks import mail, stack
 from ops.doctor.checks.mail import EVENTS
 from ops.doctor.checks.registry import CHECKS, PERMISSIONS
 from ops.doctor.http import Answer, NoAnswer
+from ops.resources.stack import stack as stacks
 from ops.stage import commit
 from ops.stage.cloud import Cloud
 from ops.stage.lookup import Stage
@@ -1200,8 +1200,27 @@ def test_a_suppressed_user_who_waits_for_mail_is_found(
     assert found.light is light
     assert "alexis" not in found.text
     if light is AMBER:
-        assert hashed("alexis@xn--bcher-kva.example") in found.text
+        assert hashed("alexis@bücher.example") in found.text
         assert "--email-address alexis@xn--bcher-kva.example" in found.command
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "mailto:alexis@bücher.example",
+        "  Alexis@xn--bcher-kva.example",
+        "\uff21lexis\uff20bücher.example",
+    ],
+)
+@pytest.mark.parametrize(("mail", "light"), [("sent", AMBER), ("bounced", GREEN)])
+def test_a_suppressed_user_whose_key_has_more_is_found(
+    world: MakeWorld, key: str, mail: str, light: Light
+) -> None:
+    users = [{"email": {"S": key}, **person(mail)}, {"email": {"S": "no address"}}]
+    one = world(sesv2__ListSuppressedDestinations=SUPPRESSED, dynamodb__Scan={"Items": users})
+    found = look(one, "Mail/Suppression")
+    assert found.light is light
+    assert (hashed(key) in found.text) == (light is AMBER)
 
 
 def test_a_long_suppression_list_is_read_in_part(

@@ -118,7 +118,7 @@ def cost(service: wiring.Service, image: dict[str, Any]) -> float:
 
 @pytest.fixture(scope="module")
 def usual(service: wiring.Service) -> float:
-    """What an ordinary mail costs. Other tests and the coverage slow all down alike."""
+    """What an ordinary mail costs. Other tests and a measured coverage slow all down alike."""
     return cost(service, {"email": {"S": "a@example.org"}, **OWED, "nom": {"S": "Horn"}})
 
 
