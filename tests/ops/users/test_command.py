@@ -203,7 +203,7 @@ def test_refuse_of_a_validated_user_says_what_to_do(store: Store, users: Users) 
     assert store.item(EMAIL) == {"email": EMAIL, "validated_at": THEN}
     delete, refuse = (line.split()[2:4] for line in done.stderr.splitlines()[1:])
     assert users(*delete, "--yes").exit_code == 0
-    assert users(*refuse).stdout == f"{EMAIL} is no user. Later sign-ups get no mail.\n"
+    assert users(*refuse).stdout == f"{EMAIL} is not a user. Later sign-ups get no mail.\n"
 
 
 @pytest.mark.parametrize(
