@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -54,6 +55,15 @@ def attributes(text: str, names: Mapping[str, str] = GROUPS) -> set[str]:
     """Return the attributes that ``text`` names itself, or by one of ``names``."""
     meanings = [meaning for name, meaning in names.items() if name in text]
     return set(re.findall(r"`([a-z_]+)`", " ".join([text, *meanings])))
+
+
+def test_each_function_is_listed_with_its_time_out() -> None:
+    config = json.loads((ROOT / ".chalice/config.json").read_text(encoding="utf-8"))
+    functions = config["lambda_functions"]
+    text = section("Lambda functions")
+    rows = re.findall(r"^\| `(\w+)` \| [^|]+ \| (\d+) s \|", text, re.MULTILINE)
+    assert dict(rows) == {name: str(functions[name]["lambda_timeout"]) for name in functions}
+    assert f"{config['lambda_memory_size']} MB" in text
 
 
 def test_each_transition_is_described() -> None:
