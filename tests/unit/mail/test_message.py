@@ -183,7 +183,7 @@ def test_the_whole_mail_in_english() -> None:
         "\n"
         "You received this email because someone, hopefully you, signed up for Bienvenue "
         "with this address.\n"
-        "If it wasn’t you, ignore this email: the sign-up will not be completed.\n"
+        "If it wasn\u2019t you, ignore this email: the sign-up will not be completed.\n"
     )
     page = Page(composed.html)
     assert page.lang == "en"
@@ -200,7 +200,7 @@ def test_the_whole_mail_in_english() -> None:
         (
             "You received this email because someone, hopefully you, signed up for Bienvenue "
             "with this address."
-            "If it wasn’t you, ignore this email: the sign\u2011up will not be completed."
+            "If it wasn\u2019t you, ignore this email: the sign\u2011up will not be completed."
         ),
     ]
     assert page.links == [LINK, LINK]
@@ -415,8 +415,8 @@ def test_a_reminder_has_its_link_and_a_way_to_say_no() -> None:
         f" {LINK}\n\n"
         "The link works for 24\xa0hours. We will not remind you again.\n\n"
         "You received this email because someone, hopefully you, signed up for Bienvenue with this"
-        " address.\nIf it wasn’t you, ignore this email: the sign-up will not be completed.\n\n"
-        f"This wasn’t me\n{REFUSAL}\n"
+        " address.\nIf it wasn\u2019t you, ignore this email: the sign-up will not be completed.\n\n"
+        f"This wasn\u2019t me\n{REFUSAL}\n"
     )
     assert Page(mail.html).links == [LINK, LINK, REFUSAL]
 
@@ -428,7 +428,7 @@ def test_a_welcome_has_a_way_to_say_no_and_nothing_else() -> None:
         "Welcome, Alexis!\n\n"
         "Your email address is confirmed and your sign-up for Bienvenue is complete.\n\n"
         "You received this email because you confirmed this address for Bienvenue.\n\n"
-        f"This wasn’t me\n{REFUSAL}\n"
+        f"This wasn\u2019t me\n{REFUSAL}\n"
     )
     assert Page(mail.html).links == [REFUSAL]
 
