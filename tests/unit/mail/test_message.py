@@ -415,7 +415,8 @@ def test_a_reminder_has_its_link_and_a_way_to_say_no() -> None:
         f" {LINK}\n\n"
         "The link works for 24\xa0hours. We will not remind you again.\n\n"
         "You received this email because someone, hopefully you, signed up for Bienvenue with this"
-        " address.\nIf it wasn\u2019t you, ignore this email: the sign-up will not be completed.\n\n"
+        " address.\n"
+        "If it wasn\u2019t you, ignore this email: the sign-up will not be completed.\n\n"
         f"This wasn\u2019t me\n{REFUSAL}\n"
     )
     assert Page(mail.html).links == [LINK, LINK, REFUSAL]
