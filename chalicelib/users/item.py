@@ -91,30 +91,29 @@ def _slot(number: int, *, is_welcome: bool) -> str:
     return f"{WELCOMES}{number:02}" if is_welcome else f"{number:02}"
 
 
-def owing(
+def owed_values(
     email: str, now: datetime, *, since: str = "", is_welcome: bool = False
-) -> tuple[str, dict[str, Any]]:
-    """Return what a transition sets so that a mail is owed, and the values.
+) -> dict[str, Any]:
+    """Return the values of a transition that owes a mail: ``:owed, :now, :slot, :owed_at``.
 
-    It is owed ``since`` a moment in ISO 8601, if not since ``now``.
+    ``since`` is when the mail became due, in ISO 8601. It defaults to ``now``.
     """
     moment = iso(now)
-    values = {
+    return {
         ":owed": "owed",
         ":now": moment,
         ":slot": slot(email, is_welcome=is_welcome),
         ":owed_at": since or moment,
     }
-    return "mail = :owed, mail_at = :now, owed = :slot, owed_at = :owed_at", values
 
 
-LOSES_NO_LIFE = "(attribute_exists(created_at) OR attribute_not_exists(expires_at))"
+MAY_DROP_EXPIRY = "(attribute_exists(created_at) OR attribute_not_exists(expires_at))"
 """The condition that a transition may remove ``expires_at``: another program has not set it."""
 
 
-def has_life_of_another(item: Item) -> bool:
+def has_foreign_expiry(item: Item) -> bool:
     """Return True if the item has a time to live that another program gave it."""
-    return is_put_by_another(item) and "expires_at" in item
+    return is_from_other_program(item) and "expires_at" in item
 
 
 def may_expire(item: Item) -> bool:
@@ -122,7 +121,7 @@ def may_expire(item: Item) -> bool:
     return "created_at" in item and "validated_at" not in item
 
 
-def is_put_by_another(item: Item) -> bool:
+def is_from_other_program(item: Item) -> bool:
     """Return True if another program put the item: a sign-up's item says when it was created."""
     return bool(item) and "created_at" not in item
 
@@ -156,7 +155,9 @@ def is_reminder_due(item: Item, now: datetime) -> bool:
     if "validated_at" in item or string(item, "mail") not in ("sent", "delivered"):
         return False
     is_due = "" < string(item, "remind_at") <= iso(now)
-    return is_due and number(item, "expires_at") > epoch(now) and counted(item, now)[0] <= MAX_MAILS
+    return (
+        is_due and number(item, "expires_at") > epoch(now) and next_count(item, now)[0] <= MAX_MAILS
+    )
 
 
 def is_being_sent(item: Item, now: datetime) -> bool:
@@ -184,7 +185,7 @@ def kind_of(item: Item) -> MailKind:
     return MailKind.LINK
 
 
-def is_owners(item: Item) -> bool:
+def is_requested_by_owner(item: Item) -> bool:
     """Return True if the mail was asked for with a mailed token, which the mailbox's reader has."""
     return string(item, "resend_of") in (attribute(item, "links", "M") or {})
 
@@ -237,7 +238,7 @@ def sign_up_of(item: Item) -> tuple[Item | None, str]:
     A resend that named a token or ticket carries what that sign-up said; any other mail carries
     what the latest one said. Items of other programs carry nothing: their words are theirs.
     """
-    if is_put_by_another(item):
+    if is_from_other_program(item):
         return None, ""
     asked = string(item, "resend_of")
     named = [
@@ -253,7 +254,7 @@ def sign_up_of(item: Item) -> tuple[Item | None, str]:
     return said, ticket if len(ticket) <= MAX_SAID else ""
 
 
-def counted(item: Item, now: datetime) -> tuple[int, str]:
+def next_count(item: Item, now: datetime) -> tuple[int, str]:
     """Return how many mails the window has with the one to come, and when the window began."""
     began = string(item, "mail_window_at")
     if not iso(now - WINDOW) < began <= iso(now):
@@ -264,11 +265,11 @@ def counted(item: Item, now: datetime) -> tuple[int, str]:
     return count + 1, began
 
 
-def dead_codes(item: Item, now: datetime) -> list[str]:
+def expired_codes(item: Item, now: datetime) -> list[str]:
     """Return the tickets whose codes have expired, MAX_ENTRIES at the most."""
     entries = (attribute(item, "codes", "M") or {}).items()
-    dead = (key for key, entry in entries if number(entry.get("M", {}), "expires") <= epoch(now))
-    return list(islice(dead, MAX_ENTRIES))
+    expired = (key for key, entry in entries if number(entry.get("M", {}), "expires") <= epoch(now))
+    return list(islice(expired, MAX_ENTRIES))
 
 
 def version(item: Item) -> tuple[str, dict[str, Any]]:
@@ -295,10 +296,10 @@ def _is_bounded(value: Mapping[str, Any]) -> bool:
     """Return True if a sign-up may have said ``value``: links carry nothing larger."""
     if isinstance(value, Mapping) and isinstance(text := value.get("S"), str):
         return len(text) <= MAX_SAID
-    return _left(value, MAX_SAID_IN_MAPS) >= 0
+    return _remaining(value, MAX_SAID_IN_MAPS) >= 0
 
 
-def _left(value: object, room: int) -> int:
+def _remaining(value: object, room: int) -> int:
     """Return how much of ``room`` characters ``value`` leaves; below 0 as soon as it is too large.
 
     Each value counts for VALUE_COSTS at least, as many small ones take longer than a long one.
@@ -314,5 +315,5 @@ def _left(value: object, room: int) -> int:
     for inner in value:
         if room < 0:
             break
-        room = _left(inner, room)
+        room = _remaining(inner, room)
     return room
