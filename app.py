@@ -1,6 +1,6 @@
 """Bienvenue's routes and event handlers."""
 
-from chalicelib import cold_start  # noqa: F401  # first, as it is about what follows
+from chalicelib import cold_start  # noqa: F401  # first: it tunes Python for the imports below
 
 # isort: split
 import os
@@ -34,9 +34,9 @@ clicks = Clicks(answers, lambda: service.users)
 
 
 @site.get("/")
-@site.get("/users")  # where a browser stands after a form
+@site.get("/users")  # a browser is here after it sent a form
 @site.get("/resend")
-@site.post("/")  # filled in, for a correction
+@site.post("/")  # filled in, to fix a typo
 def show_sign_up_page(request: Request) -> Response:
     return answers.sign_up_page(request)
 
@@ -96,7 +96,7 @@ def show_description(request: Request) -> Response:  # noqa: ARG001  # a view ha
 @app.on_dynamodb_record(
     stream_arn=stage.users_stream_arn,
     batch_size=BATCH,
-    starting_position="TRIM_HORIZON",  # LATEST would miss what is written while polling starts
+    starting_position="TRIM_HORIZON",  # LATEST would miss writes while polling starts
 )
 def send_validation_mail(event: DynamoDBEvent) -> None:
     service.mail(event.to_dict()["Records"], seconds_left(event))

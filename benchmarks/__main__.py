@@ -11,7 +11,7 @@ from benchmarks.functions import Field
 
 BUILD = packages.CHECKOUT / "build"
 SCRATCH = BUILD / "bench"
-PARTS = ("cold", "warm", "batch", "calls", "size", "load", "growth")
+PARTS = ("cold", "whole", "warm", "batch", "calls", "size", "load", "growth")
 
 
 @click.command()
@@ -45,6 +45,7 @@ def bench(against: str | None, rounds: int, seconds: int, only: tuple[str, ...])
             take("growth", growth.growth(growing, libraries, SCRATCH / "growth"))
     field = Field(stack.package, before, others, libraries, SCRATCH)
     take("cold", functions.cold_starts(field, rounds))
+    take("whole", functions.whole_requests(field, rounds))
     take("warm", functions.warm_requests(field, rounds))
     take("batch", functions.batches(field, max(rounds // 3, 1)))
     take("calls", functions.calls(field))

@@ -30,15 +30,16 @@ class Function:
 
 @dataclass(frozen=True)
 class Run:
-    """What became of one process: seconds, all but ``megabytes``, the most that it ever held.
+    """The result of one process: seconds, and the ``megabytes`` that it held at most.
 
-    ``whole`` is from before the process was started to its last answer, ``events`` what each
-    answer took by itself, ``cpu`` what of the processors it used.
+    ``whole`` is the time from the start of the process to its last answer, and ``cpu`` the time of
+    a processor that it used. ``events`` and ``work`` are the same for each answer alone.
     """
 
     whole: float
     cpu: float
     events: list[float]
+    work: list[float]
     megabytes: float
 
 
@@ -86,4 +87,4 @@ def run(
     if process.returncode or not report:
         raise SystemExit(f"{function.handler} in {function.code} failed:\n{errors}")
     measured = json.loads(report)
-    return Run(whole, measured["cpu"], measured["events"], measured["megabytes"])
+    return Run(whole, **measured)

@@ -118,7 +118,7 @@ def plot(results: Sequence[Result], file: Path) -> None:
         for result in results
         if OURS in result.figures
         and len(result.figures) > 1
-        and result.section in ("Cold start", "Warm request", "Batch of 100")
+        and result.section in ("Cold start", "Whole warm request", "Warm request", "Batch of 100")
         and "limit" not in result.measure
         and "three calls" not in result.measure
     ]

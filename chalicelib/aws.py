@@ -10,12 +10,12 @@ from typing import Any
 from botocore import httpsession
 from botocore.session import Session  # not boto3: it adds about 10 % to a cold start
 
-# A session itself asks these, for a profile that assumes a role or uses single sign-on.
+# The session itself calls these, for a profile that assumes a role or uses single sign-on.
 _OF_CREDENTIALS = ("sts", "sso", "sso-oidc")
 
 
 class QuickSession(Session):
-    """Makes clients of ``services``, and of those that credentials may come from.
+    """Makes clients of ``services``, and of the services that credentials can come from.
 
     Each reach into botocore's private parts is safe to delete: clients then start as slowly as
     botocore's own. The same happens if another botocore version has other private parts.
@@ -23,11 +23,11 @@ class QuickSession(Session):
 
     def __init__(self, *services: str) -> None:
         super().__init__()
-        self._tls: dict[Any, Any] = {}  # by the bundle of certificate authorities
+        self._tls: dict[Any, Any] = {}  # keyed by the bundle of certificate authorities
         loader: Any = self.get_component("data_loader")
         if files := getattr(loader, "file_loader", None):
             loader.file_loader = _PlainFiles(files)
-        # Else botocore looks for ours in the folders of some 450 services.
+        # Otherwise botocore searches the folders of about 450 services for ours.
         loader.list_available_services = lambda type_name: [  # noqa: ARG005 - passed by name, too
             *services,
             *_OF_CREDENTIALS,
@@ -49,8 +49,8 @@ class QuickSession(Session):
     def _share_authorities(self, client: Any) -> None:
         """Make all connections share one set of certificate authorities, read once.
 
-        Else each connection reads them for 30 ms: seconds for a batch of mails. Safe to delete.
-        https://github.com/urllib3/urllib3/issues/3623
+        Otherwise each connection reads them for 30 ms: seconds for a batch of mails.
+        Safe to delete. https://github.com/urllib3/urllib3/issues/3623
         """
         try:
             http = client._endpoint.http_session
@@ -64,8 +64,8 @@ class QuickSession(Session):
             self._tls[bundle] = context
         shared = pools["ssl_context"] = self._tls[bundle]
         if bundle and client.meta.endpoint_url.startswith("https:"):
-            with suppress(OSError):  # the first call raises it again, as botocore's would
-                shared.load_verify_locations(bundle, None, None)  # as urllib3 will call it
+            with suppress(OSError):  # the first call raises it again, as in botocore
+                shared.load_verify_locations(bundle, None, None)  # the name that urllib3 will call
 
     def _send_whole_requests(self, client: Any) -> None:
         """Make connections write a request's headers and body at once, as botocore's mean to.
@@ -125,7 +125,7 @@ class _PlainFiles:
 
 
 def _once(load: Callable[..., None]) -> Callable[..., None]:
-    """Return ``load``, made to do nothing for arguments that it had before."""
+    """Return ``load``, but let it do nothing for arguments that it has seen before."""
     loaded: list[Any] = []
 
     def load_once(*arguments: object, **named: object) -> None:

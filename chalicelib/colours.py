@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from functools import cache
 
-_SURFACE = "#f4f2ec"  # what style.css draws lines on: the darker of its light ones
-_DARK_SURFACE = "#1a1e1d"  # and the lighter of its dark ones
+_SURFACE = "#f4f2ec"  # style.css draws lines on these: the darker of its light colours
+_DARK_SURFACE = "#1a1e1d"  # and the lighter of its dark colours
 _OWN_SHADES = {
     "accent": "#0a5f4d",
     "on_accent": "#ffffff",
@@ -19,11 +19,11 @@ _OWN_SHADES = {
 def shades(accent: str) -> Mapping[str, str]:
     """Return the colours that templates use, by name.
 
-    ``accent``, ``on_accent`` for text on it, and ``accent_line``; with ``dark_`` before them, those
-    of a dark scheme.
+    ``accent``, ``on_accent`` for text on it, and ``accent_line``. The same names with ``dark_``
+    are the colours of the dark look.
 
-    Text on the accent has a contrast of 4.5 at least (WCAG 2.2, 1.4.3), and a line 3 (1.4.11): with
-    any ``accent``, which is a colour such as ``#0a5f4d``, or empty for our own.
+    ``accent`` is a colour such as ``#0a5f4d``, or empty for our own. With any accent, text on it
+    has a contrast of at least 4.5 (WCAG 2.2, 1.4.3), and a line of at least 3 (1.4.11).
     """
     if not accent:
         return _OWN_SHADES
@@ -40,7 +40,7 @@ def shades(accent: str) -> Mapping[str, str]:
 
 
 def contrast(colour: tuple[int, ...], other: tuple[int, ...]) -> float:
-    """Between two colours, from 1 to 21: https://www.w3.org/TR/WCAG22/#dfn-contrast-ratio"""
+    """Return the contrast, from 1 to 21: https://www.w3.org/TR/WCAG22/#dfn-contrast-ratio"""
     darker, lighter = sorted((_luminance(colour), _luminance(other)))
     return (lighter + 0.05) / (darker + 0.05)
 
@@ -52,14 +52,14 @@ def _luminance(colour: tuple[int, ...]) -> float:
 
 
 def _on(colour: tuple[int, ...]) -> str:
-    """White if it can be read on ``colour``; else black, which then can."""
+    """Return white if it is readable on ``colour``; otherwise black, which then is."""
     return "#ffffff" if contrast(colour, _rgb("#fff")) >= 4.5 else "#000000"
 
 
 def _towards(
     colour: tuple[int, ...], end: tuple[int, ...], surface: tuple[int, ...]
 ) -> tuple[int, ...]:
-    """``colour`` mixed with as much of ``end`` as it takes to be seen on ``surface``."""
+    """Return ``colour``, mixed with just enough of ``end`` to be visible on ``surface``."""
     mixes = (
         tuple(round(a + (b - a) * step / 50) for a, b in zip(colour, end, strict=True))
         for step in range(51)

@@ -1,4 +1,4 @@
-"""Language tags: which of a stage's languages a tag asks for."""
+"""Language tags: the language of a stage that fits a tag."""
 
 import re
 from collections.abc import Collection
@@ -9,11 +9,11 @@ _AFTER_THE_TAG = re.compile(r"[.@]")  # POSIX: an encoding, a modifier
 
 
 def match(tag: str, languages: Collection[str]) -> str:
-    """Return the one of ``languages`` that ``tag`` asks for; empty if there is none.
+    """Return the one of ``languages`` that fits ``tag``; empty if none does.
 
-    ``tag`` is a BCP 47 tag (``zh-Hant-TW``) or a POSIX locale (``pt_BR.UTF-8``). Its last subtag is
-    dropped until a language is left (RFC 4647 §3.4, "lookup"). Else any variety of the language
-    will do: people who ask for ``zh-TW`` read ``zh-Hans`` rather than French.
+    ``tag`` is a BCP 47 tag (``zh-Hant-TW``) or a POSIX locale (``pt_BR.UTF-8``). The lookup drops
+    its last subtag until a language fits (RFC 4647 §3.4). If none fits, any variety of the language
+    does: readers of ``zh-TW`` prefer ``zh-Hans`` to French.
     """
     if tag in languages:
         return tag

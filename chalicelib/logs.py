@@ -1,4 +1,4 @@
-"""What may stand in a log: never an address, a name, a token or a link."""
+"""Log lines that never hold an address, a name, a token or a link."""
 
 import hashlib
 import hmac
@@ -14,9 +14,9 @@ _waiting: list[Callable[[], str]] = []
 
 
 def use_key(secret_key: str | Callable[[], str]) -> None:
-    """Key the hashes of users from now on, so that nobody can find an address by guessing.
+    """Key the hashes of users from now on, so that nobody can guess an address.
 
-    A callable is called for the first hash."""
+    A callable is called when the first hash is needed."""
     if callable(secret_key):
         _waiting[:] = [secret_key]
         return
@@ -25,14 +25,14 @@ def use_key(secret_key: str | Callable[[], str]) -> None:
 
 
 def hashed(email: str) -> str:
-    """Return how logs name a user: 12 digits of a keyed hash, enough to follow one."""
+    """Return the name of a user in logs: 12 digits of a keyed hash, enough to follow a user."""
     if _waiting:
         use_key(_waiting[0]())
     return hashed_with(_keys["hashes"], email)
 
 
 def hashed_with(key: bytes, email: str) -> str:
-    """Return the name that logs keyed with ``key`` give a user."""
+    """Return the name of a user in logs whose hashes are keyed with ``key``."""
     return hmac.new(key, email.encode(errors="surrogatepass"), hashlib.sha256).hexdigest()[:12]
 
 
@@ -46,10 +46,10 @@ def kind(error: BaseException) -> str:
 def report_drain(
     log: logging.Logger, oldest_owed: float, mailed: int, owed: int, reason: str
 ) -> None:
-    """Log the result of a run of the drain: the one line that its metric and alarms stand on.
+    """Log the result of a run of the drain. Its metric and alarms read this line.
 
-    A metric filter cannot take a number out of a text within JSON. Lambda writes what ``extra``
-    holds as fields of the line's JSON, where a filter can.
+    A metric filter cannot read a number from a text within JSON. Lambda writes the entries of
+    ``extra`` as fields of the line's JSON, which a filter can read.
     https://docs.aws.amazon.com/lambda/latest/dg/python-logging.html
     """
     log.info(
@@ -63,7 +63,7 @@ def report_drain(
 
 
 def report_events(log: logging.Logger, oldest_event: float, users: int, reason: str) -> None:
-    """Log the result of a run of the drain of events: what its metric and alarm stand on."""
+    """Log the result of a run of the drain of events. Its metric and alarm read this line."""
     log.info(
         "events: oldest owed %d s, those of %d users published, %s",
         oldest_event,
@@ -74,15 +74,15 @@ def report_events(log: logging.Logger, oldest_event: float, users: int, reason: 
 
 
 def configure(chalice_log: logging.Logger, secret_key: str) -> None:
-    """Let our own loggers be heard, and keep Chalice's from repeating what an exception says.
+    """Turn our own loggers on, and keep the messages of exceptions out of Chalice's logs.
 
     ``secret_key`` keys the hashes of users.
     """
     use_key(secret_key)
-    # Does nothing on AWS, whose runtime has set logging up; the local cloud's has not.
+    # Does nothing on AWS, whose runtime has set up logging; the local cloud has not.
     logging.basicConfig(stream=sys.stdout, format="[%(levelname)s] %(message)s")
     logging.getLogger("chalicelib").setLevel(logging.INFO)
-    # Nobody prints who logged what, and finding out is a third of a line's work (Python's
+    # No format prints the caller, and finding it is a third of a line's work (Python's
     # logging HOWTO, "Optimization").
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     logging._srcfile = None
@@ -90,7 +90,7 @@ def configure(chalice_log: logging.Logger, secret_key: str) -> None:
 
 
 def _without_message(record: logging.LogRecord) -> bool:
-    """Keep an exception's class and where it came from; its message may quote what people sent."""
+    """Keep an exception's class and place. Drop its message, which may quote a user's words."""
     if record.exc_info and record.exc_info[0]:
         kind, _, trace = record.exc_info
         frames = "".join(traceback.format_tb(trace))

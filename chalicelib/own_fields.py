@@ -1,4 +1,4 @@
-"""A stage's own fields: what its fields.json and SOURCE_FIELDS define.
+"""A stage's own fields, as its fields.json and SOURCE_FIELDS define them.
 
 Only stages that have some load this module. docs/fields.md describes the file.
 """
@@ -14,7 +14,7 @@ from chalicelib import templates
 TEXT, CHOICE, CHECKBOX, CONSENT = TYPES = ("text", "choice", "checkbox", "consent")
 MAX_FIELDS = 12
 MAX_SOURCES = 16
-MAX_LENGTH = 500  # of a text field: five links of an item carry all of them, and an item has 400 KB
+MAX_LENGTH = 500  # of a text field: an item of 400 KB has up to 20 links with all fields
 USUAL_LENGTH = 200
 MAX_CHOICES = 50
 MAX_LABEL, MAX_CONSENT = 300, 2000
@@ -63,7 +63,7 @@ class _Mistake(ValueError):
 
 
 class Texts(NamedTuple):
-    """One text in some languages. ``fallbacks`` are tried after the language that is asked for."""
+    """One text in several languages. ``fallbacks`` follow the language that the reader asks for."""
 
     by_language: Mapping[str, str]
     fallbacks: tuple[str, ...]
@@ -72,7 +72,7 @@ class Texts(NamedTuple):
         return bool(self.by_language)
 
     def best(self, lang: str) -> tuple[str, str]:
-        """Return the tag and the text that readers of ``lang`` get, as for words."""
+        """Return the tag and the text for readers of ``lang``."""
         for tag in (*reversed([*templates.from_general(lang)]), *self.fallbacks):
             if tag in self.by_language:
                 return tag, self.by_language[tag]
@@ -102,19 +102,19 @@ class OwnField(NamedTuple):
 
     @property
     def sample(self) -> str:
-        """A value that the field takes, for examples and tests."""
+        """An accepted value, for examples and tests."""
         if self.type == TEXT:
             return "Acme"[: self.max_length]
         return next(iter(self.choices)) if self.type == CHOICE else "true"
 
     def shown(self, lang: str) -> tuple[str, str]:
-        """Return what a reader of ``lang`` agrees to, label and hint, and the label's language."""
+        """Return the label's language, and the text (label and hint) that its readers agree to."""
         tag, label = self.label.best(lang)
         _, hint = self.hint.best(lang)
         return tag, f"{label}\n{hint}" if hint else label
 
     def by_hash(self, text_hash: str) -> tuple[str, str] | None:
-        """Return the language and the text whose hash this is; None if it is not shown now."""
+        """Return the language and the text with this hash; None if no page shows that text now."""
         for lang in {**self.label.by_language, **self.hint.by_language}:
             tag, text = self.shown(lang)
             if digest(text) == text_hash:
@@ -140,7 +140,7 @@ class OwnFields(NamedTuple):
 
     @property
     def required_samples(self) -> dict[str, str]:
-        """The least that a sign-up must say of these fields."""
+        """The smallest valid values of these fields for a sign-up."""
         return {field.name: field.sample for field in self.fields if field.is_required}
 
     def find(self, name: str) -> OwnField | None:
@@ -149,7 +149,7 @@ class OwnFields(NamedTuple):
 
 
 def page_mistakes(folder: str) -> list[str]:
-    """Return a sentence for each sign-up page in ``folder`` that has no place for fields."""
+    """Return a sentence for each sign-up page in ``folder`` that has no place for the fields."""
     pages = (templates.PACKAGE / folder / "pages").rglob("sign_up.html")
     return [
         f"TEMPLATES_FOLDER has a {page.name} without $own_fields: there, the fields of "
@@ -160,7 +160,7 @@ def page_mistakes(folder: str) -> list[str]:
 
 
 def digest(text: str) -> str:
-    """Return the hash that stands for a consent's text: its SHA-256, in hexadecimal."""
+    """Return the hash that identifies a consent's text: its SHA-256, in hexadecimal."""
     return sha256(text.encode()).hexdigest()
 
 

@@ -6,14 +6,14 @@ https://www.unicode.org/cldr/charts/latest/supplemental/language_plural_rules.ht
 _ONE_OF_NONE_TOO = ("fr", "pt-BR")
 """Languages that say "0 hour"."""
 _WITH_MILLIONS = ("es", "fr", "it", "pt", "pt-BR")
-"""Languages that say "a million of hours"."""
+"""Languages that say "a million of hours", as in French."""
 _ALWAYS_OTHER = ("ja", "zh")
 
 
 def category(lang: str, number: int) -> str:
     """Return ``zero``, ``one``, ``two``, ``few``, ``many`` or ``other``.
 
-    A variant such as ``de-x-formal`` counts as its language does, and an unknown one as English.
+    A variant such as ``de-x-formal`` has its language's rules, an unknown language has English's.
     """
     primary = lang.partition("-")[0]
     if primary in _ALWAYS_OTHER:

@@ -1,4 +1,4 @@
-"""Return addresses: pages of the operator's product that browsers go back to."""
+"""Return addresses: pages of the operator's product to which browsers return."""
 
 import re
 from collections.abc import Collection
@@ -8,7 +8,7 @@ MAX_LENGTH = 1024
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
 _PLAIN = re.compile(r"[!#$%&()*+,\-./:;=?@\[\]_~0-9A-Za-z]+")
-"""The ASCII signs of an address (RFC 3986), without blanks, quotes, brackets and backslashes."""
+"""The ASCII characters of an address (RFC 3986): no blanks, quotes, brackets or backslashes."""
 _NETLOC = re.compile(r"(?:[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:]+\])(?::[0-9]{1,5})?")
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]+")
 _UNSAFE_SCHEMES = ("about", "blob", "data", "file", "ftp", "javascript", "vbscript", "ws", "wss")
@@ -16,7 +16,7 @@ _PORTS = {"https": ":443", "http": ":80"}
 
 
 def is_prefix(text: str) -> bool:
-    """Return True if an operator may allow ``text``: a web address, or an app's own, whole."""
+    """Return True if an operator may allow ``text``: a web address, or an app's exact address."""
     if not _PLAIN.fullmatch(text):
         return False
     scheme, _, rest = text.partition("://")
@@ -27,9 +27,9 @@ def is_prefix(text: str) -> bool:
 
 
 def is_allowed(address: str, prefixes: Collection[str]) -> bool:
-    """Return True if ``address`` is under one of the ``prefixes``, which is_prefix() all are.
+    """Return True if ``address`` is under one of the ``prefixes``, which all pass is_prefix().
 
-    Addresses are compared parsed. An app's own address must be the same, sign by sign.
+    Web addresses are parsed, then compared. An app's own address must match character by character.
     """
     if address in prefixes and not address.startswith(("https:", "http:")):
         return True
@@ -49,7 +49,7 @@ def with_result(address: str, result: str, **details: str) -> str:
 def origin(address: str) -> str:
     """Return the origin of a web address as browsers spell it: no path and no default port.
 
-    Of an app's own address, return its scheme, as a Content-Security-Policy has it.
+    For an app's own address, return its scheme, as a Content-Security-Policy spells it.
     """
     parts = urlsplit(address)
     web = parts.scheme in _PORTS
@@ -57,13 +57,13 @@ def origin(address: str) -> str:
 
 
 def _web_address(text: str) -> SplitResult | None:
-    """Return the parts of a plain web address; None for all that a browser could read otherwise.
+    """Return the parts of a plain web address; None if a browser could read it differently.
 
-    No userinfo, no backslash, no other script, no dot segment, and http for this machine alone.
+    No userinfo, no backslash, no other script, no dot segment, and http only for this machine.
     """
     if len(text) > MAX_LENGTH or not _PLAIN.fullmatch(text):
         return None
-    if not text.startswith(("https://", "http://")):  # a scheme in capitals is nobody's habit
+    if not text.startswith(("https://", "http://")):  # nobody writes a scheme in capitals
         return None
     try:
         parts = urlsplit(text)
@@ -76,7 +76,7 @@ def _web_address(text: str) -> SplitResult | None:
     host = netloc.rpartition(":")[0] if re.search(r":\d+$", netloc) else netloc
     if parts.scheme == "http" and host not in LOOPBACK:
         return None
-    # Servers in Java take "..;x" for "..".
+    # Java servers read "..;x" as "..".
     segments = {
         segment.partition(";")[0] for segment in unquote(parts.path).replace("\\", "/").split("/")
     }

@@ -25,7 +25,7 @@ _WHOLE = re.compile("[0-9]{1,12}")
 _DURATION = re.compile("([1-9][0-9]{0,3})([mhd])")
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 LONGEST_TO_REMIND = timedelta(days=6)
-"""A sign-up is deleted after seven days, and its link needs one."""
+"""A sign-up is deleted after seven days, and the reminder's link needs one of them."""
 _HOST = re.compile(r"[a-z0-9.-]+|[0-9a-f:]+", re.IGNORECASE)
 _DOMAIN = re.compile(r"([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z0-9-]{2,}")
 _EVENT_BUS = re.compile(
@@ -39,7 +39,7 @@ class SettingsError(Exception):
 
 
 class Brand(NamedTuple):
-    """Whose service people see on pages and in mails. What is empty is not shown.
+    """The product that pages and mails name. Pages and mails do not show empty values.
 
     ``accent`` is a colour such as ``#0a5f4d``; empty, it is Bienvenue's own.
     """
@@ -54,7 +54,7 @@ class Brand(NamedTuple):
 
     @property
     def support_url(self) -> str:
-        """What a click on the support address opens (RFC 6068)."""
+        """The link of the support address (RFC 6068)."""
         return f"mailto:{quote(self.support_address, safe='@+')}"
 
 
@@ -63,7 +63,7 @@ UNBRANDED = Brand()
 
 @dataclass(frozen=True)
 class Settings:
-    """What a stage decides. docs/settings.md says what each is for.
+    """The settings of a stage. docs/settings.md explains each one.
 
     ``mails_per_day`` and ``mails_per_hour`` are None if there is no limit.
     """
@@ -79,10 +79,10 @@ class Settings:
     mails_per_hour: int | None = None
     code: bool = True
     remind_after: timedelta | None = None
-    """How long after the mail a user who has not validated is reminded. None: never."""
+    """The time from the mail to the reminder of a user who has not validated. None: never."""
     welcome_mail: bool = False
     has_one_click: bool = False
-    """Mails have a header by which the mailbox's own unsubscribe button refuses."""
+    """Mails have a header that lets the mailbox's own unsubscribe button refuse."""
     default_lang: str = "fr"
     validate_on_get: str = "same-browser"
     mail_configuration_set: str = ""
@@ -92,34 +92,34 @@ class Settings:
     templates_folder: str = ""
     names: str = "optional"
     return_urls: tuple[str, ...] = ()
-    """Where a form may send its browser back to: each an address, or the start of addresses."""
+    """The addresses, or starts of addresses, to which a form may send its browser back."""
     allowed_origins: tuple[str, ...] = ()
-    """Other origins whose pages may use the API; ``*`` is any."""
+    """Other origins whose pages may use the API; ``*`` means any."""
     allowed_domains: frozenset[str] = frozenset()
-    """The only domains whose addresses may sign up; empty, all may."""
+    """The only domains whose addresses may sign up; if empty, all may."""
     refused_domains: frozenset[str] = frozenset()
     refuses_disposable: bool = False
     challenge: str = "off"
     """If sign-ups must bring a proof of work: ``off``, ``altcha``, or ``auto`` while many come."""
     challenge_above: int = 30
-    """How many sign-ups a minute ``auto`` takes for many."""
+    """The sign-ups a minute above which ``auto`` asks."""
     checks_domain: bool = False
     """The mailer asks DNS about a domain before it asks SES to send."""
     consent_address: str = "none"
-    """How much of a visitor's IP address is kept beside a consent: none, truncated or full."""
+    """The part of a visitor's IP address kept beside a consent: none, truncated or full."""
     keeps_user_agent: bool = False
     """A visitor's User-Agent is kept beside a consent."""
     own_fields: "OwnFields | None" = None
     """The stage's own fields; None if it has none."""
     event_bus: str = ""
-    """The name or ARN of the EventBridge bus that events are put on; empty for none."""
+    """The name or ARN of the EventBridge bus for events; empty for none."""
     brand: Brand = UNBRANDED
 
     @cached_property
     def origins(self) -> frozenset[str]:
         """The origins whose pages may send requests: the stage's own and the operator's.
 
-        A page that browsers are sent back to has the form that they came from.
+        A page to which browsers return has the form that they came from.
         """
         returns = (return_urls.origin(url) for url in self.return_urls if url.startswith("http"))
         return frozenset((return_urls.origin(self.base_url), *self.allowed_origins, *returns))
@@ -138,7 +138,7 @@ class Settings:
 def read(env: Mapping[str, str]) -> Settings:
     """Return the settings in ``env``.
 
-    Raise SettingsError with all that is wrong, not only the first.
+    Raise SettingsError with all mistakes, not only the first.
     """
     problems: list[str] = []
 
@@ -268,12 +268,12 @@ def read(env: Mapping[str, str]) -> Settings:
 
 
 def _number(text: str) -> int | None:
-    """Return the whole number that ``text`` is; None if it is none."""
+    """Return the whole number in ``text``; None if it has none."""
     return int(text) if _WHOLE.fullmatch(text) else None
 
 
 def _duration(text: str) -> timedelta | None:
-    """Return the time that ``text`` says, such as ``48h``; None if it says none to remind after."""
+    """Return the time in ``text``, such as ``48h``; None if it is no time for a reminder."""
     if not (parts := _DURATION.fullmatch(text)):
         return None
     duration = timedelta(**{_UNITS[parts[2]]: int(parts[1])})
@@ -299,17 +299,17 @@ def _is_sender(text: str) -> bool:
 
 
 def _is_name(text: str) -> bool:
-    """Return True for one line that a header, a title and a sentence can hold."""
+    """Return True for one line that fits into a header, a title and a sentence."""
     return len(text) <= MAX_NAME and not any(unicodedata.category(c) in _NO_NAME for c in text)
 
 
 def _is_base_url(text: str) -> bool:
-    """Return True if links can be made by adding a path."""
+    """Return True if ``text`` plus a path makes a link."""
     return _is_url(text) and not set(text) & set("?#")
 
 
 def _are_origins(text: str) -> bool:
-    """Return True for ``*`` alone, or for origins without paths and default ports."""
+    """Return True for a single ``*``, or for origins without paths and default ports."""
     origins = text.lower().split()
     return origins == ["*"] or all(
         _is_url(allowed) and allowed == return_urls.origin(allowed) for allowed in origins
@@ -321,7 +321,7 @@ def _are_return_urls(text: str) -> bool:
 
 
 def _is_url(text: str) -> bool:
-    """Return True if browsers may be sent there. Plain http is for this machine alone."""
+    """Return True if browsers may be sent there. Plain http is only for this machine."""
     try:
         url = urlsplit(text)
         host = url.hostname or ""

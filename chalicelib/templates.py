@@ -1,9 +1,9 @@
-"""The templates of a stage: layouts, and the words of each language to fill them.
+"""The templates of a stage: layouts, and the texts of each language to fill them.
 
 A folder of templates holds ``languages.json`` (tags and names, in the order of the menu),
 ``words/<tag>.json``, ``mail/`` and ``pages/``. A stage's own folder may replace any file, for all
 languages (``mail/link.html``) or for one (``mail/fr/link.html``). Its words replace single words.
-Its ``fields.json`` defines fields of its own.
+Its ``fields.json`` defines the stage's own fields.
 """
 
 import json
@@ -19,7 +19,7 @@ LANGUAGES = "languages.json"
 FIELDS = "fields.json"
 """The definition of a stage's own fields, which chalicelib/own_fields.py reads."""
 LAST_RESORT = "en"
-"""The language that lends its words to a stage's own language that lacks some."""
+"""The language whose words replace the missing ones of a stage's own language."""
 
 _KINDS = ("mail", "pages")
 
@@ -29,20 +29,20 @@ class TemplateError(Exception):
 
 
 class Html(str):
-    """Markup that is safe as it stands. Any other text is escaped on its way into a page."""
+    """Markup that is already safe. Any other text is escaped before it enters a page."""
 
     __slots__ = ()
 
     @classmethod
     def escaped(cls, text: str) -> "Html":
-        """Return ``text`` as markup; as it stands if it is markup already."""
+        """Return ``text`` as markup; unchanged if it is markup already."""
         return text if isinstance(text, Html) else cls(escape(text))
 
 
 class Templates:
     """The templates of a stage. ``folder`` is the stage's own, a path beside app.py, or empty.
 
-    Files are read when they are first used, and remembered.
+    A file is read when it is first needed, then kept.
     """
 
     def __init__(self, folder: str = "") -> None:
@@ -63,7 +63,7 @@ class Templates:
     def words(self, lang: str) -> Mapping[str, str]:
         """Return the words of ``lang`` by their names. Raises TemplateError.
 
-        A variant such as ``pt-BR`` or ``de-x-formal`` takes what it lacks from its language.
+        A variant such as ``pt-BR`` or ``de-x-formal`` takes missing words from its language.
         """
         if lang not in self._words:
             self._words[lang] = self._read_words(lang)
@@ -121,7 +121,7 @@ def from_general(lang: str) -> Iterator[str]:
     """Yield the tags from the most general to ``lang`` (RFC 4647, 3.4): pt, pt-BR."""
     parts = lang.split("-")
     for count in range(1, len(parts) + 1):
-        if len(parts[count - 1]) > 1:  # no tag ends in a singleton such as the x of de-x-formal
+        if len(parts[count - 1]) > 1:  # no tag ends in a singleton such as the x in de-x-formal
             yield "-".join(parts[:count])
 
 
@@ -147,7 +147,7 @@ def find_problem(folder: str) -> str:
 
 
 class _Words(dict[str, str]):
-    """The words of a language. Those that it lacks come from another, loaded only then."""
+    """The words of a language. A missing word comes from another language, loaded only then."""
 
     def __init__(self, words: Mapping[str, str], others: Callable[[], Mapping[str, str]]) -> None:
         super().__init__(words)
@@ -225,6 +225,6 @@ def _is_used(name: str, languages: frozenset[str]) -> bool:
 def _word_markup(word: str) -> Html:
     """Return ``word`` as markup in which no line breaks at a hyphen or before a French mark."""
     word = escape(word).replace("-", "\u2011")
-    for mark in "!?:;":  # not of "://", which no blank follows
+    for mark in "!?:;":  # not in "://", which no blank follows
         word = f"{word} ".replace(f" {mark} ", f"\u00a0{mark} ")[:-1]
     return Html(word)

@@ -40,13 +40,13 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 API = ".app"
-"""How the API's handler ends. All other functions are named after what they do."""
+"""The end of the API handler's name. All other handlers are named after what they do."""
 _CHEAP: Any = {
     "max_pool_connections": MAX_CONCURRENT,
-    "user_agent": "bienvenue",  # else each call describes botocore again: 12 % of its work
+    "user_agent": "bienvenue",  # otherwise each call describes botocore again: 12 % of its work
     "parameter_validation": False,  # 5 % of a call's work, and AWS validates anyway
 }
-# Two short tries answer well within the API's 10 s. botocore's own defaults would take longer.
+# Two short tries end well within the API's 10 s. botocore's own defaults would take longer.
 DYNAMODB = Config(
     connect_timeout=1,
     read_timeout=2,
@@ -60,7 +60,7 @@ SES = Config(
     retries={"mode": "standard", "total_max_attempts": 1},
     **_CHEAP,
 )
-# A repeat is the same event, under the same id.
+# A repeat is the same event, with the same id.
 EVENTS = Config(
     connect_timeout=1,
     read_timeout=3,
@@ -70,7 +70,7 @@ EVENTS = Config(
 
 
 class Service:
-    """Makes each client and object of a stage once, when it is first asked for."""
+    """Makes each client and object of a stage once, when it is first needed."""
 
     def __init__(
         self,
@@ -123,7 +123,7 @@ class Service:
 
     @cached_property
     def sign_up_rate(self) -> SignUpRate:
-        """How many sign-ups come in a minute."""
+        """The count of sign-ups in a minute."""
         stage = self._stage
         return SignUpRate(self._dynamodb, stage.limits_table, stage.challenge_above)
 
@@ -167,7 +167,7 @@ class Service:
     def mail(self, records: Sequence[Any], seconds_left: Callable[[], float]) -> None:
         """Send the mail and publish the events that a stream's records owe.
 
-        CHALLENGE=auto has sign-ups counted first.
+        With CHALLENGE=auto, count the sign-ups first.
         """
         if self._stage.challenge == "auto":
             self.sign_up_rate.count(records, self.now())
@@ -184,7 +184,7 @@ class Service:
         return Clock(self.now, _pause)
 
     def drain_all(self, run_id: str, time_left: Callable[[], float]) -> None:
-        """Send the mail and publish the events that the stream has left."""
+        """Send the mail and publish the events that are still owed."""
         with self._beside(lambda publisher: publisher.drain(time_left)):
             self.drain.drain(run_id, time_left)
 
@@ -204,7 +204,7 @@ class Service:
 
     @contextmanager
     def _beside(self, publish: "Callable[[Publisher], object]") -> Iterator[None]:
-        """Publish in a thread of its own meanwhile, so that neither mail nor events wait."""
+        """Publish in a second thread meanwhile, so that neither mail nor events wait."""
         publisher = self.publisher
         if publisher is None:
             yield
@@ -224,7 +224,7 @@ def make_session() -> aws.QuickSession:
 
 
 def _publish(publish: Callable[[], object]) -> None:
-    """Publish; log an error rather than raise it, as the drain tries again and mail goes on."""
+    """Publish. Log an error, do not raise it: the drain tries again, and mail goes on."""
     try:
         publish()
     except Exception as error:  # noqa: BLE001 - events must not stop mail
@@ -237,7 +237,7 @@ def make_challenge(
 ) -> "Challenge | None":
     """Return the challenge of a stage, with its routes on ``site``; None if it has none.
 
-    The functions that are no API need none.
+    Only the API's function needs it.
     """
     if stage.challenge == "off" or not env.get("_HANDLER", API).endswith(API):
         return None
@@ -254,7 +254,7 @@ def make_challenge(
 def _compose_if_delivered(
     compose: Callable[..., Mail], exchanges: MailExchanges, user: User, *arguments: str
 ) -> Mail:
-    """Compose a mail if its domain takes mail. Raise AddressError: the mail has failed."""
+    """Compose a mail if its domain takes mail. Otherwise raise AddressError: the mail fails."""
     mail = compose(user, *arguments)
     if not exchanges.takes_mail(mail.to):
         raise AddressError("takes no mail")
@@ -262,9 +262,9 @@ def _compose_if_delivered(
 
 
 def warm_up(env: Mapping[str, str], service: Service) -> None:
-    """Make the clients while Lambda loads the function: it then has a whole processor.
+    """Make the clients while Lambda loads the function, which then has a whole processor.
 
-    The cold start's own settings end here.
+    Then end the settings of the cold start.
     """
     if function := env.get("_HANDLER"):
         sends = function.endswith(("send_validation_mail", "resend_owed_mail"))
@@ -273,7 +273,7 @@ def warm_up(env: Mapping[str, str], service: Service) -> None:
 
 
 def seconds_left(event: Any) -> Callable[[], float]:
-    """Return a function that returns how many seconds the event's invocation may still take."""
+    """Return a function that returns the seconds left to the event's invocation."""
     return lambda: event.context.get_remaining_time_in_millis() / 1000
 
 

@@ -117,9 +117,9 @@ def _message(error: Exception) -> str:
         return f"{error.filename}: {error.strerror}. Fix that, or name another file."
     if isinstance(error, OSError) and error.errno in _NO_SPACE:
         _discard(sys.stdout)
-        return f"The output could not be written: {error.strerror}."
+        return f"The output cannot be written: {error.strerror}."
     return (
-        f"{type(error).__name__}: {error}. This is a bug in ops. "
+        f"{type(error).__name__}: {error}. This is a bug in Bienvenue. "
         "Put --debug before the command to see where it happened."
     )
 

@@ -12,7 +12,7 @@ from botocore.config import Config
 from hypothesis import settings
 from moto import mock_aws
 
-from tests.support import moto_stream, stores
+from tests.support import moto_speed, moto_stream, stores
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
@@ -22,6 +22,18 @@ REGION = "eu-west-3"
 # The same examples in every run: a change is judged by what it changed, not by its luck.
 settings.register_profile("same every time", derandomize=True, deadline=None)
 settings.load_profile("same every time")
+
+LONGEST = ("tests/unit/users/test_state_machine.py", "tests/e2e/", "tests/service/")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Start the longest files first, so that no process ends long after the others."""
+
+    def rank(item: pytest.Item) -> int:
+        starts = [item.nodeid.startswith(start) for start in LONGEST]
+        return starts.index(True) if any(starts) else len(starts)
+
+    items.sort(key=rank)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -40,9 +52,10 @@ def nobodys_account() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def moto_is_atomic() -> Iterator[None]:
+def moto_is_atomic_and_quick() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         moto_stream.make_atomic(patch)
+        moto_speed.take_shortcuts(patch)
         yield
 
 

@@ -8,6 +8,7 @@ Mailboxes are there as well: chalicelib/users/mailboxes.py.
 import logging
 from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from chalicelib.users.moments import iso
@@ -33,10 +34,14 @@ _MAIL, _DRAIN = "mail", "drain"
 
 
 class Grant(NamedTuple):
-    """How many mails may go out, and why no more: BUDGET, BRAKE or empty."""
+    """How many mails may go out, and why no more: BUDGET, BRAKE or empty.
+
+    ``hour`` is the one that they were taken from; empty if they were taken from none.
+    """
 
     mails: int
     why: str = ""
+    hour: str = ""
 
 
 class Limits:
@@ -59,35 +64,37 @@ class Limits:
         The brake is for addresses that were never validated, so it lets welcomes through.
         """
         day, hour = _day_and_hour(now)
-        free = "" if are_welcomes else "attribute_not_exists(brake) AND "
-        outcome = self._take(mails, day, hour, free)
-        is_braked = bool(free) and "brake" in outcome.item
-        if not outcome.done and not is_braked and not _is_of(outcome.item, day, hour):
+        take = partial(self._take, passes_brake=are_welcomes)
+        outcome = take(mails, day, hour)
+        is_stopped = "brake" in outcome.item and not are_welcomes
+        if not outcome.done and not is_stopped and not _is_of(outcome.item, day, hour):
             if (newer := string(outcome.item, "hour")) > hour:
                 day, hour = newer[:10], newer  # another function's clock is a little ahead
             else:
                 self._turn_over(outcome.item, day, hour)
-            outcome = self._take(mails, day, hour, free)
+            outcome = take(mails, day, hour)
         if outcome.done:
-            return Grant(mails)
-        if free and "brake" in outcome.item:
+            return Grant(mails, hour=hour)
+        if "brake" in outcome.item and not are_welcomes:
             return Grant(0, BRAKE)
         left = min(
             self._per_day - int(number(outcome.item, "day_mails")),
             self._per_hour - int(number(_bucket(outcome.item, hour), "mails")),
         )
-        if 0 < left < mails and self._take(left, day, hour, free).done:
-            return Grant(left, BUDGET)
+        if 0 < left < mails and take(left, day, hour).done:
+            return Grant(left, BUDGET, hour)
         return Grant(0, BUDGET)
 
-    def give_back(self, mails: int, now: datetime) -> None:
-        """Return reserved mails that did not go out."""
-        day, hour = _day_and_hour(now)
+    def give_back(self, mails: int, hour: str) -> None:
+        """Give mails that did not go out back to the ``hour`` that they were taken from.
+
+        Those of a day that is over are not given back.
+        """
         self.table.update(
             _MAIL,
             "SET day_mails = day_mails - :n, hours.#hour.mails = hours.#hour.mails - :n",
             "#day = :day AND attribute_exists(hours.#hour)",
-            {":n": mails, ":day": day},
+            {":n": mails, ":day": hour[:10]},
             {"#hour": hour, "#day": "day"},
         )
 
@@ -147,12 +154,16 @@ class Limits:
             {":now": iso(now), ":holder": holder, ":scanned": scanned},
         )
 
-    def _take(self, mails: int, day: str, hour: str, free: str) -> Any:
+    def _take(self, mails: int, day: str, hour: str, *, passes_brake: bool) -> Any:
+        """Count ``mails`` mails in the day and the hour, if both have room for all of them."""
+        has_room = (
+            "#day = :day AND attribute_exists(hours.#hour)"
+            " AND day_mails <= :day_left AND hours.#hour.mails <= :hour_left"
+        )
         return self.table.update(
             _MAIL,
             "SET day_mails = day_mails + :n, hours.#hour.mails = hours.#hour.mails + :n",
-            f"{free}#day = :day AND attribute_exists(hours.#hour)"
-            " AND day_mails <= :day_left AND hours.#hour.mails <= :hour_left",
+            has_room if passes_brake else f"{has_room} AND attribute_not_exists(brake)",
             {
                 ":n": mails,
                 ":day": day,

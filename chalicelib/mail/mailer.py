@@ -138,8 +138,7 @@ class Mailer:
 
     def send(self, images: Sequence[Item], run: Run) -> None:
         """Send the mail that ``images`` owe, within the budget; ``run`` has the outcomes."""
-        begun = self.clock.now()
-        taken, why = ((), run.why) if run.why else self._granted(images, begun)
+        taken, grant = ((), Grant(0, run.why)) if run.why else self._granted(images)
         run.outcomes.update((image["email"]["S"], Outcome.PUT_OFF) for image in images)
         if taken:
             size = min(len(taken), MAX_CONCURRENT)
@@ -150,8 +149,8 @@ class Mailer:
                     for image, outcome in zip(taken, outcomes, strict=True)
                 )
             may_have_left = run.count(Outcome.SENT) + run.count(Outcome.IN_DOUBT)
-            self._give_back(len(taken) - may_have_left, begun)
-        run.why = run.why or why
+            self._give_back(len(taken) - may_have_left, grant.hour)
+        run.why = run.why or grant.why
 
     def _mail(self, image: Item, run: Run) -> Outcome:
         email = image["email"]["S"]
@@ -283,18 +282,19 @@ class Mailer:
             log.warning("mail still owed user=%s: %s", hashed(email), kind(error))
             run.outcomes[email] = Outcome.STILL_OWED
 
-    def _granted(self, images: Sequence[Item], now: datetime) -> tuple[Sequence[Item], str]:
-        """Return the images whose mail may go out, and why no other mail may.
+    def _granted(self, images: Sequence[Item]) -> tuple[Sequence[Item], Grant]:
+        """Return the images whose mail may go out, and the grant, which says why no other may.
 
         The brake is for addresses that were never validated: welcomes go out.
         """
+        now = self.clock.now()
         grant = self._reserve(len(images), now)
         if grant.why != BRAKE:
-            return images[: grant.mails], "" if grant.mails else grant.why
+            return images[: grant.mails], grant._replace(why="" if grant.mails else grant.why)
         welcomes = [image for image in images if kind_of(image) is MailKind.WELCOME]
         if welcomes:
             grant = self._reserve(len(welcomes), now, are_welcomes=True)
-        return welcomes[: grant.mails], BRAKE if grant.mails else grant.why
+        return welcomes[: grant.mails], grant._replace(why=BRAKE if grant.mails else grant.why)
 
     def _reserve(self, mails: int, now: datetime, *, are_welcomes: bool = False) -> Grant:
         """Reserve mails of the budget. If the table of limits fails, mail does not wait for it."""
@@ -304,10 +304,10 @@ class Mailer:
             log.error("no budget: %s", kind(error))
             return Grant(mails)
 
-    def _give_back(self, mails: int, reserved_at: datetime) -> None:
-        if mails > 0:
+    def _give_back(self, mails: int, hour: str) -> None:
+        if mails > 0 and hour:
             with suppress(ClientError, BotoCoreError):  # the budget is then a little smaller
-                self.limits.give_back(mails, reserved_at)
+                self.limits.give_back(mails, hour)
 
 
 def _log_mistake(user: str, error: Exception) -> None:

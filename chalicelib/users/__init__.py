@@ -1,1 +1,1 @@
-"""Users: who they are, and what their items go through."""
+"""Users: their data, and the transitions of their items."""

@@ -1,4 +1,4 @@
-"""Six-digit codes: made for a mail, and known afterwards only by a keyed hash."""
+"""Six-digit codes: made for a mail, then stored only as a keyed hash."""
 
 import hashlib
 import hmac
@@ -13,7 +13,7 @@ def mint() -> str:
 
 
 def digest(secret_key: str, link_hash: str, code: str) -> str:
-    """Return what the table stores of ``code``: an HMAC-SHA-256 in hexadecimal.
+    """Return the hash of ``code`` that the table stores: an HMAC-SHA-256 in hexadecimal.
 
     A million codes are quickly tried against a plain hash, so the hash needs a key that the table
     does not hold. ``link_hash`` ties the code to one mail.

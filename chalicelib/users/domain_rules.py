@@ -1,4 +1,4 @@
-"""Who may sign up, by the domain of their address: the operator's rules."""
+"""The operator's rules for the domains of addresses that may sign up."""
 
 from typing import NamedTuple
 
@@ -7,10 +7,10 @@ from chalicelib.users import domain_typo
 
 
 class DomainRules(NamedTuple):
-    """The domains that may and may not sign up. A domain stands for its subdomains, too.
+    """The domains that may and may not sign up. A domain includes its subdomains.
 
-    ``allowed``: only these may; empty, all may. ``refused``: these may not. With
-    ``refuse_disposable``, nor may providers of throw-away addresses.
+    ``allowed``: only these may; if empty, all may. ``refused``: these may not. With
+    ``refuse_disposable``, providers of throw-away addresses may not either.
     """
 
     allowed: frozenset[str] = frozenset()
@@ -34,7 +34,7 @@ class DomainRules(NamedTuple):
         return not (self.refuse_disposable and _is_disposable(domains))
 
     def suggest(self, email: str) -> str:
-        """Return what a canonical address probably meant, if that may sign up; else nothing."""
+        """Return the address that the user probably meant, if it may sign up; empty otherwise."""
         meant = domain_typo.suggest(email)
         return meant if meant and self.may_sign_up(meant) else ""
 

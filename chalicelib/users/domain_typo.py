@@ -1,10 +1,10 @@
-"""Typos in the domains of big mail providers: which domain was probably meant."""
+"""Typos in the domains of big mail providers, and the domains probably meant."""
 
 from functools import lru_cache
 
-REMEMBERED = 256  # domains: a few have most addresses
+REMEMBERED = 256  # domains: a few of them have most addresses
 
-# Some 40 domains that most addresses end in, and the endings of each provider.
+# About 40 domains in which most addresses end, and the endings of each provider.
 _PROVIDERS = {
     "gmail": "com",
     "googlemail": "com",
@@ -27,11 +27,11 @@ _PROVIDERS = {
     "bluewin": "ch",
 }
 _BIG = frozenset(f"{name}.{end}" for name, ends in _PROVIDERS.items() for end in ends.split())
-# One letter away from a big one, and another provider's or a known one's own domain.
+# One letter away from a big domain, but the domain of another known provider.
 _REAL = frozenset(("mail.com", "email.com", "ymail.com", "fmail.com", "hotmail.ca", "outlook.be"))
 _CUT_SHORT = ("co", "cm", "om")
-"""What is left of ``com`` without a letter: each is an ending that exists."""
-# Further away than one letter, or with an ending that exists.
+"""``com`` without one letter: each of these endings exists."""
+# Typos of more than one letter, or with an ending that exists.
 _TABLE = {
     "gmail.net": "gmail.com",
     "gmail.fr": "gmail.com",
@@ -43,7 +43,7 @@ _TABLE = {
 
 
 def suggest(email: str) -> str:
-    """Return the address that was probably meant by a canonical one; empty if it looks right."""
+    """Return the address that the user probably meant; empty if the canonical one looks right."""
     local, _, domain = email.rpartition("@")
     if domain in _BIG or domain in _REAL:
         return ""
@@ -67,7 +67,7 @@ def _nearest(domain: str) -> str:
 
 
 def _is_one_slip_away(typed: str, meant: str) -> bool:
-    """Return True if one letter is missing, too many or another, or two are swapped."""
+    """Return True if one letter is missing, extra or wrong, or two are swapped."""
     if abs(len(typed) - len(meant)) > 1:
         return False
     start = 0

@@ -6,8 +6,8 @@ from urllib.parse import unquote
 from chalicelib.users import invisible, top_level_domains
 
 MAX_LENGTH = 254  # RFC 5321 §4.5.3.1.3: a path of 256, less its angle brackets
-MAX_LOCAL_LENGTH = 64  # RFC 5321 §4.5.3.1.1; email-validator asks for it only when strict
-MAX_TYPED = 1024  # before any other work: leaves room for "mailto:" and what follows an address
+MAX_LOCAL_LENGTH = 64  # RFC 5321 §4.5.3.1.1; email-validator enforces it only when strict
+MAX_TYPED = 1024  # checked before any other work; leaves room for "mailto:" and a subject
 MAX_KEY_BYTES = 2048  # DynamoDB's limit for a partition key
 
 _PLAIN = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@(?P<domain>[A-Za-z0-9.-]{1,255})")
@@ -20,7 +20,7 @@ _FULL_WIDTH = {0xFEE0 + code: code for code in range(0x21, 0x7F)}
 """Keyboards of East Asia type these for ASCII (Unicode, "Halfwidth and Fullwidth Forms")."""
 _EDGES = invisible.EDGES + invisible.DIRECTIONS
 _EXAMPLE = "example"  # RFC 2606: no mail arrives there, but documents and tests need it
-_NO_MAIL = ("arpa", "onion")  # in the list, but for look-ups and for Tor (RFC 3172, RFC 7686)
+_NO_MAIL = ("arpa", "onion")  # in the list, but only for look-ups and for Tor (RFC 3172, RFC 7686)
 
 
 class AddressError(ValueError):
@@ -36,14 +36,14 @@ class AddressError(ValueError):
 def canonical(text: str) -> str:
     """Return the stored spelling of a typed address: lower case, the domain in punycode.
 
-    The part before the @ is lower-cased too: RFC 5321 lets a host tell cases apart, but none that
-    people use does. Raise AddressError.
+    The part before the @ is lower-cased too: RFC 5321 lets a host distinguish cases, but no host
+    in use does. Raise AddressError.
     """
     return _checked(without_additions(text)).lower()
 
 
 def deliverable(key: str) -> str:
-    """Return the address to mail for a key that another program chose: its own spelling without
+    """Return the address to mail for a key of another program: its own spelling without
     additions, the domain in punycode. Raise AddressError."""
     if len(key) <= MAX_LENGTH and (plain := _PLAIN.fullmatch(key)):
         if "." in plain["domain"] and not _has_top_level_domain(plain["domain"]):
@@ -53,7 +53,7 @@ def deliverable(key: str) -> str:
 
 
 def without_additions(text: str) -> str:
-    """Return an address without what copying and keyboards add to it: spaces and invisible
+    """Return an address without the additions of copying and keyboards: spaces and invisible
     characters around it, ``mailto:`` before it, full-width forms."""
     text = text.strip()
     if len(text) > MAX_TYPED or _PLAIN.fullmatch(text):
@@ -66,10 +66,10 @@ def without_additions(text: str) -> str:
 
 
 def keys(mailed: str) -> list[str]:
-    """Return the keys whose mail goes to the address ``mailed``. Empty if it is no address.
+    """Return the keys whose mail goes to the address ``mailed``; empty if it is no address.
 
-    These are its own spelling, and the one with the domain in Unicode: another program may have
-    stored that. Keys with additions are not among them: see ``tags_of`` in mail/ses.py.
+    These are its own spelling, and the spelling with the domain in Unicode, which another program
+    may have stored. They include no keys with additions: see ``tags_of`` in mail/ses.py.
     """
     local, _, domain = mailed.rpartition("@")
     if not local or "xn--" not in domain:
@@ -85,7 +85,7 @@ def keys(mailed: str) -> list[str]:
 def stored(text: str) -> str:
     """Return ``text`` unchanged if it can be a user's key. Raise AddressError.
 
-    A link carries the stored spelling, and another program may spell its keys as it likes.
+    A link carries the stored spelling, and another program may spell its keys in any way.
     """
     try:
         if 0 < len(text.encode()) <= MAX_KEY_BYTES:
@@ -126,7 +126,7 @@ def _validated(text: str) -> str:
 
 
 def _is_certain(text: str) -> bool:
-    """Return True if email-validator would take ``text`` unchanged: most addresses."""
+    """Return True if email-validator would accept ``text`` unchanged, as it does most addresses."""
     certain = _CERTAIN.fullmatch(text)
     return certain is not None and "--" not in text and _has_top_level_domain(certain["domain"])
 

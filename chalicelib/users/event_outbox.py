@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 INDEX = "event"
 MAX_OWED = 100
-"""How many events of a user are read. Only another program can write more."""
+"""The most events of a user that are read. Only another program can write more."""
 
 
 class EventOutbox:
@@ -32,7 +32,7 @@ class EventOutbox:
         return self.table.get(email)
 
     def owed(self, before: datetime) -> Iterator[Owed]:
-        """Yield whose events are owed since before ``before``, oldest first.
+        """Yield the users whose events have been owed since before ``before``, oldest first.
 
         One partition is enough: an index takes 1,000 writes a second of each.
         """
@@ -41,9 +41,9 @@ class EventOutbox:
             yield Owed(keys["event_at"]["S"], keys["email"]["S"])
 
     def told(self, image: Item, now: datetime) -> bool:
-        """Record that all events that ``image`` owes are published, if it is still what it owes.
+        """Record that all events of ``image`` are published, if the item still owes just these.
 
-        The item of a deleted user has then served its purpose, and expires.
+        The item of a deleted user is then no longer needed, and expires.
         """
         if "owed_events" not in image:  # published between the index's answer and the read
             return True
@@ -61,7 +61,7 @@ class EventOutbox:
 
 
 def entries(image: Item) -> list[Item]:
-    """Return what ``image`` owes, in order: the kind of each event, its moment, and its facts."""
+    """Return the events that ``image`` owes, in order: each one's kind, time and facts."""
     owed = attribute(image, "owed_events", "L") or []
     maps = [entry.get("M", {}) for entry in owed[:MAX_OWED] if isinstance(entry, dict)]
     return [entry for entry in maps if string(entry, "kind") and string(entry, "at")]

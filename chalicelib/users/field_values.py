@@ -15,7 +15,7 @@ _WORDS: Mapping[object, bool] = {**dict.fromkeys(YES, True), **dict.fromkeys(NO,
 
 
 class ValueRefused(ValueError):
-    """A value is refused. ``code`` names a problem, and ``limit`` is the length that it names."""
+    """A value is refused. ``code`` names the problem, and ``limit`` is the length in its text."""
 
     def __init__(self, code: str, limit: int = 0) -> None:
         super().__init__(code)
@@ -24,9 +24,9 @@ class ValueRefused(ValueError):
 
 
 def clean(field: OwnField, value: object, lang: str) -> str | bool | Consent:
-    """Return what is stored of a value that was sent; empty or False if it says nothing.
+    """Return the value to store for a value that was sent; empty or False if it says nothing.
 
-    ``lang`` is the language in which a consent was shown if its value does not say that. Raise
+    ``lang`` is the language of a consent's text, if the value does not name the text. Raise
     ValueRefused.
     """
     if field.type == CONSENT:
@@ -43,14 +43,14 @@ def clean(field: OwnField, value: object, lang: str) -> str | bool | Consent:
 
 
 def missing(field: OwnField) -> ValueRefused:
-    """Return why a required field cannot be left empty."""
+    """Return the problem code of a required field that is empty."""
     return ValueRefused("box_missing" if field.is_box else "value_missing")
 
 
 def source(value: object) -> str:
-    """Return what is stored of a hidden source. What cannot be used is dropped: no visitor sees it.
+    """Return the value to store for a hidden source. A bad value is dropped: no visitor sees it.
 
-    It is cut to MAX_SOURCE characters.
+    The value is cut to MAX_SOURCE characters.
     """
     try:
         text = value[:MAX_SOURCE] if isinstance(value, str) else ""
@@ -78,7 +78,7 @@ def _is_ticked(value: object) -> bool:
 
 
 def _consent(field: OwnField, value: object, lang: str) -> Consent | bool:
-    """Return the text that was agreed to: the one that the value names by its hash, if it does."""
+    """Return the text that the user agreed to: the one whose hash the value names, if any."""
     if isinstance(value, str) and len(value) == 64:
         shown = field.by_hash(value)
         if shown is None:  # the text has changed since the page was shown

@@ -1,11 +1,11 @@
-"""Invisible characters: those that come along when text is copied from a screen."""
+"""Invisible characters, which users copy along with text from a screen."""
 
 import unicodedata
 
-# Letters and symbols by category, but blank: fillers of Hangul, an empty pattern of Braille,
+# Letters and symbols by category, but blank: Hangul fillers, the empty Braille pattern,
 # a musical note without a head.
 _BLANK = "\u115f\u1160\u3164\uffa0\u2800\U0001d159"
-# Without the two joiners: at the end of a word of Malayalam or Sinhala they change its shape.
+# Without the two joiners: at the end of a Malayalam or Sinhala word they change its shape.
 _FORMATS = "\u00ad\u061c\u180e\u200b\u200e\u200f\u2060\u2061\u2062\u2063\u2064\ufeff"
 
 ISOLATES = "\u2066\u2067\u2068"
@@ -18,14 +18,14 @@ _SPACES = (
     "\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
 )
 EDGES = f"{_SPACES}{_BLANK}{_FORMATS}"
-"""What ``strip`` takes off both ends of typed text: spaces, and what cannot be seen."""
+"""The characters that ``strip`` removes from both ends of typed text: blank or invisible."""
 
 
 def is_visible(character: str) -> bool:
-    """Return True if the character shows something by itself."""
+    """Return True if the character is visible by itself."""
     return unicodedata.category(character)[0] in "LNPS" and character not in _BLANK
 
 
 def is_hidden(text: str) -> bool:
-    """Return True if a character of ``text`` takes no room, or looks like nothing."""
+    """Return True if a character of ``text`` has no width, or looks blank."""
     return any(unicodedata.category(c) == "Cf" or c in _BLANK for c in text)

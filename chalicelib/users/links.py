@@ -9,24 +9,24 @@ from chalicelib.users import email_address, tokens
 
 
 class Link(NamedTuple):
-    """The parts of a link: the key of a user, as it is stored, and a token."""
+    """The parts of a link: a user's key as stored, and a token."""
 
     email: str
     token: str
 
     @property
     def address(self) -> str:
-        """The key as links and forms carry it.
+        """The key as links and forms spell it.
 
-        A key that reading would take for a damaged address is percent-encoded: only other programs
-        put keys such as ``mailto:ada@example.org``.
+        A key that looks like a damaged address is percent-encoded: only other programs put keys
+        such as ``mailto:ada@example.org``.
         """
         is_plain = _without_damage(self.email) == self.email
         return self.email if is_plain else quote(self.email, safe="")
 
     @property
     def token_hash(self) -> str:
-        """What the store knows of the token."""
+        """The token's hash, which the store knows."""
         return tokens.digest(self.token)
 
     def url(self, base_url: str) -> str:
@@ -34,10 +34,10 @@ class Link(NamedTuple):
         return self.url_on(f"{base_url}/validate")
 
     def url_on(self, page: str) -> str:
-        """Return the address of ``page`` with what the link says as its query.
+        """Return the address of ``page`` with the parts of the link in its query.
 
-        A ``+`` is percent-encoded: it would arrive as a space. So is ``@``: programs that look for
-        addresses in plain text would cut the link there.
+        ``+`` is percent-encoded, because it would arrive as a space. So is ``@``, because programs
+        that look for addresses in plain text would cut the link there.
         """
         query = urlencode({"email": self.address, "token": self.token}, quote_via=quote, safe="")
         return f"{page}?{query}"
@@ -46,9 +46,9 @@ class Link(NamedTuple):
 def read(fields: Mapping[str, object]) -> Link | None:
     """Return the link in the fields of a query or a form; None if there is none.
 
-    Mail programs and people damage links, and only the token's 256 bits decide. So these are read:
+    Mail programs and people damage links, but the token's 256 bits decide alone. So read() accepts
     punctuation after the token, line breaks, ``&amp;`` for ``&``, and an address that was encoded
-    twice, whose ``+`` was lost, or that has additions.
+    twice, lost its ``+``, or has additions.
     """
     email, token = _find(fields, "email"), _find(fields, "token")
     shape = _TOKEN.match(_LINE_BREAK.sub("", token[:_MAX_TOKEN]).strip())

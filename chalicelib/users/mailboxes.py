@@ -25,7 +25,7 @@ _MAILS = tuple(f"mail_{n}" for n in range(1, MAX_MAILS + 1))
 
 
 class Rule(NamedTuple):
-    """The way a provider interprets the local part, and its canonical domain."""
+    """A provider's rules for the part before the @, and the domain that it uses as its own."""
 
     has_tags: bool = True
     ignores_dots: bool = False
@@ -33,7 +33,7 @@ class Rule(NamedTuple):
 
 
 # RFC 5233, "user+detail": Gmail, Outlook, iCloud, Fastmail, Proton and most servers deliver it to
-# "user". Where a server does not, both share a limit, and a refusal.
+# "user". Where a server does not, both addresses share a limit and a refusal.
 _ANY = Rule()
 _GMAIL = Rule(ignores_dots=True, domain="gmail.com")
 RULES: Mapping[str, Rule] = {
@@ -43,13 +43,13 @@ RULES: Mapping[str, Rule] = {
     # https://docs.aws.amazon.com/ses/latest/dg/send-an-email-from-console.html
     "simulator.amazonses.com": Rule(has_tags=False),
 }
-"""The providers with rules of their own. At all others, only a tag after ``+`` is ignored."""
+"""The domains whose addresses have other spellings than a tag after ``+``. All others have that."""
 
 
 def canonical_mailbox(address: str) -> str:
-    """Return the canonical spelling of the mailbox of ``address``: the same for all spellings."""
+    """Return the spelling that represents all spellings of the mailbox of ``address``."""
     local, _, domain = email_address.without_additions(address).lower().rpartition("@")
-    if not domain.isascii():  # as another program may have stored it
+    if not domain.isascii():  # another program may have stored it so
         import idna
 
         with suppress(UnicodeError):
@@ -63,7 +63,7 @@ def canonical_mailbox(address: str) -> str:
 
 
 class Allowance(Enum):
-    """The answer to one more mail to a mailbox."""
+    """The answer of a mailbox to one more mail."""
 
     FREE = "free"
     FULL = "full"
@@ -119,7 +119,7 @@ class Mailboxes:
         return Allowance.FREE if mail_id in counted else Allowance.FULL
 
     def refuse(self, email: str, now: datetime) -> None:
-        """Record for good that the mailbox's owner wants no mail."""
+        """Record without end that the mailbox's owner wants no mail."""
         self.table.update(
             self._key(email),
             f"SET refused_at = :now REMOVE expires_at, {', '.join(_MAILS)}",
@@ -137,7 +137,7 @@ class Mailboxes:
         ).done
 
     def forget_mails(self, email: str) -> None:
-        """Reset the mailbox's count, so that an operator can send another mail."""
+        """Forget the mails that the mailbox got: an operator wants it to get one more."""
         self.table.update(
             self._key(email),
             f"REMOVE {', '.join(_MAILS)}",

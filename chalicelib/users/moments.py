@@ -1,10 +1,10 @@
-"""Moments as the table stores them."""
+"""Times in the form in which the table stores them."""
 
 from datetime import datetime, timezone
 
 
 def iso(moment: datetime) -> str:
-    """Return ``moment`` in UTC by ISO 8601, always in the same width.
+    """Return ``moment`` in UTC as ISO 8601, always with the same width.
 
     DynamoDB compares moments as text, so a missing zone or missing microseconds would reorder them.
     """
@@ -15,7 +15,7 @@ def iso(moment: datetime) -> str:
 
 
 def moment(text: str) -> datetime | None:
-    """Return the moment that ``iso`` wrote; None for another program's text that is none."""
+    """Return the moment that ``iso`` wrote; None for any other text of another program."""
     try:
         read = datetime.fromisoformat(text.replace("Z", "+00:00"))
     except ValueError:
@@ -24,5 +24,5 @@ def moment(text: str) -> datetime | None:
 
 
 def epoch(moment: datetime) -> int:
-    """Return ``moment`` in whole seconds since 1970, as DynamoDB's time to live wants it."""
+    """Return ``moment`` in whole seconds since 1970, as DynamoDB's time to live needs it."""
     return int(moment.timestamp())

@@ -1,7 +1,7 @@
 """The mail's transitions: owed, claimed, released, sent, delivered, failed.
 
-The user's item is the outbox: ``mail`` says what is owed, and ``owed`` puts the item into a sparse
-index. Each transition is one conditional UpdateItem, as in store.py.
+The user's item is the outbox: ``mail`` is the mail's state, and ``owed`` puts the item into a
+sparse index. Each transition is one conditional UpdateItem, as in store.py.
 """
 
 import logging
@@ -21,7 +21,6 @@ from chalicelib.users.item import (
     RESERVED,
     UNVALIDATED_LIFE,
     WELCOMES,
-    all_links,
     event_owed,
     expired_codes,
     is_claimable,
@@ -53,13 +52,13 @@ INDEX = "owed"
 SUPPRESSED_LIFE = timedelta(days=14)
 MAX_ERROR_LENGTH = 500
 _TRIES = 3
-"""How often an item may change while the sending of its mail ends."""
+"""The most changes of an item by others while the sending of its mail ends."""
 
 _MAY_EXPIRE = "attribute_exists(created_at) AND attribute_not_exists(validated_at)"
 _NOT_OWED = ", ".join(INDEXED)
 
 _UNPROVEN, _WELCOME = "attribute_not_exists(validated_at)", "owed_at = validated_at"
-"""The conditions that a user is not validated, and that a validated one is owed a welcome."""
+"""The conditions that a user is not validated, and that a validated user is owed a welcome."""
 
 OVERDUE = (
     f"{_UNPROVEN} AND (attribute_not_exists(mail)"
@@ -87,7 +86,7 @@ class Claim(NamedTuple):
 
     ``link_hash`` names the claim. ``takes_code`` is False if no browser waits for the code: for
     items that another program put, and for reminders. ``may_expire`` is False for these items, too,
-    and for welcomes: once the mail has been tried, sign-ups that nobody confirms get their end.
+    and for welcomes: only sign-ups that nobody confirms expire once their mail has been tried.
     """
 
     user: User
@@ -98,10 +97,10 @@ class Claim(NamedTuple):
 
 
 class _ExpectedState(NamedTuple):
-    """The state that the end of a mail expects of its item.
+    """The state of an item when the sending of its mail ends.
 
-    ``mail`` is the state that ends. With ``waits`` the item waits in the index for its reminder.
-    With ``expires`` the update sets ``expires_at``, which no item has while a mail is owed.
+    ``mail`` is the state before the end. With ``waits`` the item stays in the index for its
+    reminder. With ``expires`` it gets the time to live that it cannot have while it owes a mail.
     """
 
     mail: str
@@ -122,17 +121,17 @@ class _ExpectedState(NamedTuple):
 
 
 class Owed(NamedTuple):
-    """What is in an index: whose mail or events, and since when they are owed (ISO 8601)."""
+    """An entry of an index: a user, and since when their mail or events are owed (ISO 8601)."""
 
     since: str
     email: str
 
 
 class Outbox:
-    """The mail that the users in a table are owed. DynamoDB's own errors pass through.
+    """The owed mail of the users in a table. DynamoDB's own errors pass through.
 
-    Users who do not validate are reminded once, ``remind_after`` the mail; never if it is None.
-    With ``welcomes``, those who validate are owed a welcome. With ``has_events``, a bounce or
+    Users who do not validate get one reminder, ``remind_after`` the mail; none if it is None.
+    With ``welcomes``, users who validate are owed a welcome. With ``has_events``, a bounce or
     complaint owes an event too.
     """
 
@@ -157,7 +156,7 @@ class Outbox:
     def owes(self, image: Item, now: datetime) -> bool:
         """Return True if the item owes a mail that may be claimed, or a reminder that is due.
 
-        A stage that sends no welcomes owes none, also if it did when its user validated.
+        A stage that sends no welcomes owes none, even if it sent them when the user validated.
         """
         if is_claimable(image, now):
             return self._welcomes or not is_welcome_owed(image)
@@ -166,11 +165,11 @@ class Outbox:
     def claim(
         self, image: Item, link_hash: str, now: datetime, code_hash: str = ""
     ) -> Claim | None:
-        """Claim the mail that the item ``image`` owes; return None if it owes none any more.
+        """Claim the mail that the item ``image`` owes; return None if it no longer owes one.
 
-        The claim names the version that it saw (``mail``, ``mail_at``), so that a stale or repeated
-        record claims nothing. ``link_hash`` becomes a link for LINK_LIFE that carries what its
-        sign-up said. Raises table.ItemFull.
+        The claim names the version of ``image`` (``mail``, ``mail_at``), so a stale or repeated
+        record claims nothing. ``link_hash`` becomes a link for LINK_LIFE, with its sign-up's data.
+        Raises table.ItemFull.
         """
         if not self.owes(image, now):
             return None
@@ -182,49 +181,48 @@ class Outbox:
             link["said"] = {name: Raw(value) for name, value in said.items()}
         if ticket:
             link["ticket"] = ticket
-        kept = all_links(image) if is_welcome else kept_links(image, now)
         same_version, values = version(image)
         names: dict[str, str] = {}
         values |= {
             ":sending": "sending",
             ":now": iso(now),
             ":link": link_hash,
-            ":links": {**kept, link_hash: link},
+            ":links": {**kept_links(image, now), link_hash: link},
             ":slot": slot(email, is_welcome=is_welcome),
             ":owed_at": string(image, "owed_at") or iso(now),
         }
-        if not is_welcome:  # strangers cannot ask for a welcome, so the cap does not count it
+        if not is_welcome:  # no stranger can request a welcome, so the limit does not count it
             values[":count"], values[":window_at"] = next_count(image, now)
-        # So that a released claim is made again with the same words.
-        same_words = ", resend_of = :link" if string(image, "resend_of") else ""
-        # The item has no end while its mail is owed. An end of another program stays.
-        no_end = [] if is_from_other_program(image) else ["expires_at"]
+        # The claim after a release carries the same data.
+        resend_of = ", resend_of = :link" if string(image, "resend_of") else ""
+        # While its mail is owed the item does not expire, unless another program set the time.
+        expiry = [] if is_from_other_program(image) else ["expires_at"]
         takes_code = bool(ticket and code_hash) and kind is MailKind.LINK
         if is_welcome:
             change = (
                 "SET mail = :sending, mail_at = :now, mail_link = :link, links = :links"
                 ", owed = :slot, owed_at = :owed_at"
-                f", welcomed_at = :now{same_words}{_remove(no_end)}"
+                f", welcomed_at = :now{resend_of}{_remove(expiry)}"
             )
         elif kind is MailKind.REMINDER:
             change = (
                 "SET mail = :sending, mail_at = :now, mail_link = :link, links = :links"
                 ", owed = :slot, owed_at = :owed_at"
                 ", mail_count = :count, mail_window_at = :window_at"
-                f", reminded_at = :now{same_words}{_remove([*no_end, 'remind_at'])}"
+                f", reminded_at = :now{resend_of}{_remove([*expiry, 'remind_at'])}"
             )
         else:
             mailed_at = ", mailed_at = :now" if self._welcomes else ""
             remind_at = self._set_reminder(image, now, values)
-            new_code = ""
-            dead_codes: list[str] = []
+            code = ""
+            codes_removed: list[str] = []
             if takes_code:
-                new_code, dead_codes = _set_code(image, ticket, code_hash, now, values, names)
+                code, codes_removed = _set_code(image, ticket, code_hash, now, values, names)
             change = (
                 "SET mail = :sending, mail_at = :now, mail_link = :link, links = :links"
                 ", owed = :slot, owed_at = :owed_at"
                 ", mail_count = :count, mail_window_at = :window_at"
-                f"{mailed_at}{remind_at}{same_words}{new_code}{_remove([*no_end, *dead_codes])}"
+                f"{mailed_at}{remind_at}{resend_of}{code}{_remove([*expiry, *codes_removed])}"
             )
         outcome = self.table.update(
             email,
@@ -242,7 +240,7 @@ class Outbox:
         return Claim(user, link_hash, takes_code, kind, may_expire(image))
 
     def release(self, claim: Claim, error: str, now: datetime) -> bool:
-        """Undo a claim whose mail SES certainly did not take: the mail stays owed."""
+        """Undo a claim if SES certainly did not take its mail: the mail stays owed."""
         values: dict[str, Any] = {
             ":owed": "owed",
             ":sending": "sending",
@@ -290,7 +288,7 @@ class Outbox:
         )
 
     def give_up(self, image: Item, error: str, now: datetime) -> bool:
-        """Record that the mail that ``image`` owes is not sent, and why. No claim has been made."""
+        """Record that the mail owed by ``image`` is not sent, and why. There is no claim yet."""
         end, values = _expiry_of(image, now)
         return self._settle(
             image,
@@ -302,7 +300,7 @@ class Outbox:
     def refuse(self, image: Item, now: datetime) -> bool:
         """Record that the owner of the mailbox refused mail before ``image`` owed one.
 
-        What a stranger said is erased. The item expires as any: the mailbox's own item remembers.
+        A stranger's data is erased. The item expires as usual: the mailbox's own item remembers.
         """
         end, values = _expiry_of(image, now)
         change = f"SET mail = :refused, mail_at = :now{end} REMOVE "
@@ -328,11 +326,11 @@ class Outbox:
             is_welcome=is_welcome_owed(image),
         )
         change = "SET mail = :owed, mail_at = :now, owed = :slot, owed_at = :owed_at"
-        no_end = [] if is_from_other_program(image) else ["expires_at"]
-        return self._settle(image, change + _remove(no_end), values, now)
+        expiry = [] if is_from_other_program(image) else ["expires_at"]
+        return self._settle(image, change + _remove(expiry), values, now)
 
     def leave_index(self, image: Item) -> bool:
-        """Take an item out of the index that owes nothing.
+        """Remove an item that owes nothing from the index.
 
         Another program has changed it, or the stage sends no more welcomes or reminders.
         """
@@ -347,7 +345,7 @@ class Outbox:
         ).done
 
     def owed(self, before: datetime, *, only_welcomes: bool = False) -> Iterator[Owed]:
-        """Yield the mail in the index that is owed since before ``before``, oldest first."""
+        """Yield the mail in the index that has been owed since before ``before``, oldest first."""
 
         def of(slot: str) -> Iterator[tuple[str, str]]:
             condition = "owed = :slot AND owed_at < :before"
@@ -362,11 +360,11 @@ class Outbox:
             yield Owed(since, email)
 
     def unindexed(self, segment: int, segments: int, now: datetime) -> Iterator[Item]:
-        """Yield items of a segment of the table that owe a mail that no query of the index finds.
+        """Yield items of a segment of the table whose owed mail no query of the index finds.
 
         Another program put them and their record was lost, or the first edition owed them. Also
-        yield sign-ups that a former version owed with a time to live: they must not expire. And
-        yield welcomes that a former version owed, or that the stage no longer sends.
+        yield sign-ups to which an earlier version gave a time to live while they owed a mail. And
+        yield welcomes that an earlier version owed, or that the stage no longer sends.
         """
         is_unseen = (
             "NOT begins_with(owed, :welcomes)" if self._welcomes else "attribute_exists(owed)"
@@ -388,17 +386,17 @@ class Outbox:
             yield from page["Items"]
 
     def report_sent(self, email: str, link_hash: str, message_id: str, now: datetime) -> bool:
-        """Record SES's word that it took the mail, where a claim is in doubt."""
+        """Record SES's report that it took the mail, if the claim is in doubt."""
         said = {"message_id": message_id}
         return self._finish(email, link_hash, "sent", said, now, ("sending",))
 
     def report_delivered(
         self, email: str, link_hash: str, message_id: str, took_ms: int, now: datetime
     ) -> bool:
-        """Record SES's word that the mailbox's server took the mail, after ``took_ms``."""
+        """Record SES's report that the mailbox's server took the mail, after ``took_ms``."""
         said = {"message_id": message_id, "delivered_at": iso(now), "delivery_ms": took_ms}
         is_recorded = self._finish(email, link_hash, "delivered", said, now)
-        if is_recorded:  # a metric counts the line and takes the time from its field
+        if is_recorded:  # a metric counts this line and reads the time from its field
             extra = {"delivery_ms": took_ms}
             log.info("mail delivered user=%s in %d ms", hashed(email), took_ms, extra=extra)
         return is_recorded
@@ -406,7 +404,7 @@ class Outbox:
     def report_delayed(
         self, email: str, link_hash: str, message_id: str, reason: str, now: datetime
     ) -> bool:
-        """Record that the mailbox's server does not take the mail yet; SES goes on trying."""
+        """Record that the mailbox's server does not take the mail yet. SES keeps trying."""
         said = {"message_id": message_id, "mail_error": reason[:MAX_ERROR_LENGTH]}
         return self._finish(email, link_hash, "sent", said, now)
 
@@ -428,7 +426,7 @@ class Outbox:
         """Send no more mail to an address that bounced or complained.
 
         A bounce is forgotten after ``life``, a complaint never. A complaint outweighs a bounce:
-        someone reads that mailbox. Unproven words are erased, as a stranger may have written them.
+        someone reads that mailbox. Unconfirmed data is erased: a stranger may have entered it.
         """
         change = "SET mail = :verdict, mail_at = :now, mail_error = :error"
         values: dict[str, Any] = {
@@ -474,7 +472,7 @@ class Outbox:
         now: datetime,
         names: Mapping[str, str] | None = None,
     ) -> bool:
-        """Change the item if it is the version seen and owes a mail. Raises table.ItemFull."""
+        """Change the item if it is still the version read and owes a mail. Raise table.ItemFull."""
         if not self.owes(image, now):
             return False
         same_version, seen = version(image)
@@ -505,10 +503,10 @@ class Outbox:
         *,
         may_expire: bool = True,
     ) -> bool:
-        """End the sending of a mail: it becomes ``mail``, and the item keeps what was ``said``.
+        """End the sending of a mail: set the state ``mail`` and the attributes in ``said``.
 
-        A mail that SES took leaves the index, or waits there to remind. The item says which, and if
-        it now gets an end of its own. The first update expects what is most likely.
+        If SES took the mail, the item leaves the index, or waits there for its reminder. The item
+        says which, and if it now expires. The first update assumes the most likely case.
         """
         given = {f":{mail}": mail, ":now": iso(now), **{f":{name}": said[name] for name in said}}
         facts = "".join(f", {name} = :{name}" for name in said)
@@ -547,7 +545,7 @@ def _is_owed(image: Item) -> str:
 
 
 def _expiry_of(item: Item, now: datetime) -> tuple[str, dict[str, Any]]:
-    """Return what sets the end of a sign-up that nobody confirms; nothing for other items."""
+    """Return what sets the time to live of an unconfirmed sign-up; nothing for other items."""
     if not may_expire(item):
         return "", {}
     return ", expires_at = :expires_at", {":expires_at": epoch(now + UNVALIDATED_LIFE)}

@@ -1,4 +1,4 @@
-"""People: what a sign-up says, what a mail needs, and how a click ends."""
+"""People: the data of a sign-up, the recipient of a mail, the result of a click."""
 
 from collections.abc import Mapping
 from enum import Enum
@@ -8,18 +8,17 @@ NOTHING: Mapping[str, Any] = {}
 
 
 class Consent(NamedTuple):
-    """What a user agreed to: the text that was shown, and its language."""
+    """A consent: the text that the user saw, and its language."""
 
     text: str
     lang: str
 
 
 class SignUp(NamedTuple):
-    """What one sign-up says. ``email`` is canonical; each name may be empty.
+    """The data of one sign-up. ``email`` is canonical; each name may be empty.
 
-    ``fields`` are the values of the stage's own fields, and ``consent`` is what was agreed to, by
-    name. ``return_to`` is the page of the operator's product that the browser goes to after the
-    click.
+    ``fields`` holds the values of the stage's own fields, and ``consent`` the consents by name.
+    ``return_to`` is the page of the operator's product that the browser opens after the click.
     """
 
     email: str
@@ -30,11 +29,11 @@ class SignUp(NamedTuple):
     consent: Mapping[str, Consent] = NOTHING
     return_to: str = ""
     sent_from: Mapping[str, str] = NOTHING
-    """What is kept of the request beside a consent: ``address`` and ``agent``, by the settings."""
+    """Data of the request kept beside a consent, by the settings: ``address`` and ``agent``."""
 
 
 class User(NamedTuple):
-    """The recipient of a mail. Names and language are what the item says, however strange."""
+    """The recipient of a mail. Names and language are those of the item, however strange."""
 
     email: str
     prenom: str
@@ -43,10 +42,10 @@ class User(NamedTuple):
 
 
 class MailKind(Enum):
-    """What a mail is for."""
+    """The purpose of a mail."""
 
     LINK = "link"
-    """It carries the link that its user asked for."""
+    """It carries the link that its user requested."""
     REMINDER = "reminder"
     """It carries a new link to a user who has not opened the first one."""
     WELCOME = "welcome"
@@ -54,12 +53,12 @@ class MailKind(Enum):
 
 
 class Validation(Enum):
-    """How a click on a link, or a typed code, ends."""
+    """The outcome of a click on a link, or of a typed code."""
 
     VALIDATED = "validated"
     ALREADY_VALIDATED = "already_validated"
     CONFIRM = "confirm"
-    """The link is live, but another browser signed up: its user must press the button."""
+    """The link works, but another browser signed up: the user must press the button."""
     EXPIRED = "expired"
     INVALID = "invalid"
     REFUSED = "refused"
@@ -78,7 +77,7 @@ class Click(NamedTuple):
 
 
 class Verdict(Enum):
-    """Why an address gets no more mail. The values are those of the attribute ``mail``."""
+    """The reason why an address gets no more mail: a value of the attribute ``mail``."""
 
     BOUNCED = "bounced"
     COMPLAINED = "complained"

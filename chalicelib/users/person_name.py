@@ -1,6 +1,6 @@
 """People's names: any script, but no message to a stranger's mailbox.
 
-``RULES`` says what is refused, and why. Everything else is kept as it was typed.
+``RULES`` lists what is refused, and why. Every other name stays as the user typed it.
 """
 
 import re
@@ -11,8 +11,8 @@ from typing import NamedTuple
 from chalicelib.users import invisible, top_level_domains
 
 MAX_LENGTH = 64
-TYPED_AS = 4  # characters, at most: so may a Greek letter be typed
-MAX_DIGITS = 4  # "Louis 14" and "Bob1984" are names; what is longer is a number to call
+TYPED_AS = 4  # characters at most for one letter, such as a Greek letter with its marks
+MAX_DIGITS = 4  # "Louis 14" and "Bob1984" are names; a longer number is one to call
 
 # "Bienvenue Alexis GÜNST HORN !" is a subject. Longer names could be a message that needs no link.
 MAX_SUBJECT_WORDS = 5
@@ -20,7 +20,7 @@ MAX_SUBJECT_LENGTH = 48
 
 
 class NameRefused(ValueError):
-    """The name is refused. ``code`` is that of the rule: ``name_too_long``,
+    """The name is refused. ``code`` is the rule's: ``name_too_long``,
     ``name_control_character``, ``name_link`` or ``name_phone_number``."""
 
     def __init__(self, code: str) -> None:
@@ -29,11 +29,11 @@ class NameRefused(ValueError):
 
 
 LATIN = re.compile(r"[ -~\u00a1-\u00ac\u00ae-\u02ff]+")
-"""Text that is tidy as it is: printable, visible and in NFC."""
+"""Text that is already tidy: printable, visible and in NFC."""
 
 
 class Untidy(ValueError):
-    """The text is no single line of bounded length. ``reason``: too_long or control_character."""
+    """The text is no single line of limited length. ``reason``: too_long or control_character."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -41,17 +41,17 @@ class Untidy(ValueError):
 
 
 class Rule(NamedTuple):
-    """One kind of text that is no name."""
+    """One kind of text that is not a name."""
 
     code: str
     refuses: str
     because: str
     matches: Callable[[str], bool]
-    """Looks at the name as a mail program reads it: see ``_as_read``."""
+    """True if the rule looks at the name as a mail program reads it: see ``_as_read``."""
 
 
 def clean(text: str) -> str:
-    """Return ``text`` trimmed and in NFC; empty if nothing in it can be seen. Raise NameRefused."""
+    """Return ``text`` trimmed and in NFC; empty if nothing in it is visible. Raise NameRefused."""
     try:
         name = tidy(text, MAX_LENGTH)
     except Untidy as error:
@@ -66,15 +66,15 @@ def clean(text: str) -> str:
 
 
 def tidy(text: str, max_length: int) -> str:
-    """Return ``text`` trimmed and in NFC; empty if nothing in it can be seen. Raise Untidy.
+    """Return ``text`` trimmed and in NFC; empty if nothing in it is visible. Raise Untidy.
 
-    The length is bounded before any Unicode work.
+    The length is checked before any Unicode work.
     """
     name = text.strip()
     if len(name) > TYPED_AS * max_length:
         raise Untidy("too_long")
     if LATIN.fullmatch(name) and len(name) <= max_length:
-        return name  # a third of the time of what follows, and most names
+        return name  # takes a third of the time of the code below, and is enough for most names
     name = _compose(_unwrap(name).strip(invisible.EDGES))
     if len(name) > max_length:
         raise Untidy("too_long")
@@ -84,13 +84,13 @@ def tidy(text: str, max_length: int) -> str:
 
 
 def has_link(text: str) -> bool:
-    """Return True if a mail program may make a link of a part of ``text``."""
+    """Return True if a mail program may turn a part of ``text`` into a link."""
     read = _as_read(text)
     return any(rule.code == "name_link" and rule.matches(read) for rule in RULES)
 
 
 def whole(prenom: str, nom: str) -> str:
-    """Return two clean names as a greeting has them. Raise NameRefused for a telephone number."""
+    """Return two clean names joined for a greeting. Raise NameRefused for a telephone number."""
     name = f"{prenom} {nom}".strip()
     if not _is_plain(name) and _has_phone_number(_as_read(name)):
         raise NameRefused("name_phone_number")
@@ -98,7 +98,7 @@ def whole(prenom: str, nom: str) -> str:
 
 
 def safe(text: str) -> str:
-    """Return ``text`` if a mail may greet by it, else nothing: for other programs' items."""
+    """Return ``text`` if a mail may greet by it, else nothing: other programs may put any name."""
     try:
         return clean(text)
     except NameRefused:
@@ -110,9 +110,9 @@ def fits_subject(name: str) -> bool:
     return len(name) <= MAX_SUBJECT_LENGTH and len(name.split()) <= MAX_SUBJECT_WORDS
 
 
-# A letter, or a title, before a dot: then what follows is a name, although it is a domain too.
+# A letter or a title before a dot: the rest is then a name, although it is also a domain.
 _BEFORE_A_NAME = r"(?:[^\W\d_]|adv|dott|dr|fr|ing|mag|md|mr|mrs|ms|prof|shri|smt|sr|st|sri|univ)"
-# A stranger cannot choose the host: a letter or a title before one of these is all it can be.
+# A stranger cannot choose the host: only a letter or a title can stand before one of these.
 # They are surnames of the US census, faker's locales and gender-guesser, and academic degrees.
 _NAMES_AS_WELL = re.compile(
     r"abbott|best|bharti|black|bond|camp|case|cash|chase|church|day|dupont|ericsson|ferrari"
@@ -156,7 +156,7 @@ def _is_top_level(label: str) -> bool:
     return label in top_level_domains.in_unicode()
 
 
-# No top-level domains, but they tell a reader where to go.
+# Not top-level domains, but they tell a reader where to go.
 _LINKED_ANYWAY = frozenset(("xn--", "example", "invalid", "local", "localhost", "onion", "test"))
 
 
@@ -186,12 +186,12 @@ RULES = (
     ),
     Rule("name_phone_number", "over 4 digits", "people call numbers", _has_phone_number),
 )
-"""What no name may have, beside its bounds and control characters."""
+"""The rules that refuse a name, besides its length and control characters."""
 
-# Between letters, these make neither a link nor a number. A test holds all letters to that.
+# Between letters, these make neither a link nor a number. A test proves that for all letters.
 _JOINTS = str.maketrans("", "", " -'\u2019")
 _UNPRINTABLE = frozenset(("Cc", "Cs", "Zl", "Zp"))
-# What a link may have in it, unseen or struck through, and still be read: all format characters
+# A link is still readable with these in it, unseen or struck through: all format characters
 # (Cf), fillers, variation selectors, and the marks that belong to no script. Other marks are read.
 _NOT_READ = re.compile(
     "[\u00ad\u0300-\u036f\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u115f\u1160\u17b4\u17b5"
@@ -207,7 +207,7 @@ _WRAPPED = re.compile(
 
 
 def _is_plain(name: str) -> bool:
-    """Return True if ``name`` is letters and what joins them: no rule can match it."""
+    """Return True if ``name`` is only letters and joining characters: no rule can match it."""
     return name.translate(_JOINTS).isalpha()
 
 

@@ -1,4 +1,4 @@
-"""How many sign-ups come in a minute: counted by the mailer, read by the API."""
+"""The count of sign-ups in a minute. The mailer counts, and the API reads."""
 
 import logging
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 REMEMBERED = timedelta(seconds=5)
-"""How long a function believes what it has read."""
+"""The time for which a function uses the count that it read."""
 
 _KEY = "sign-ups"
 
@@ -49,7 +49,7 @@ class SignUpRate:
     def is_high(self, now: datetime) -> bool:
         """Return True if this minute or the one before has more sign-ups than the limit.
 
-        DynamoDB is asked at most once in REMEMBERED, by each process. A fault changes nothing.
+        Each process asks DynamoDB at most once in REMEMBERED. A fault changes nothing.
         """
         if self._read_at is None or now - self._read_at >= REMEMBERED:
             self._read_at = now
@@ -65,7 +65,7 @@ class SignUpRate:
         return any(count > self._limit for count in counts)
 
     def _add(self, sign_ups: int, minute: str) -> None:
-        """Add to the count of ``minute``, or begin it. Another mailer may begin it first."""
+        """Add to the count of ``minute``, or start it. Another mailer may start it first."""
         if (late := self._add_to(minute, sign_ups)) is None:
             return
         begun = self.table.update(
@@ -96,6 +96,6 @@ class SignUpRate:
 
 
 def _is_sign_up(image: Item) -> bool:
-    """Return True if an item was last written by a sign-up, not by a mailer that gave it back."""
+    """Return True if a sign-up wrote the item last, not a mailer that released it."""
     said_at = string(image, "said_at")
     return bool(said_at) and said_at == string(image, "mail_at")

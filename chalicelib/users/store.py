@@ -1,7 +1,7 @@
 """The users' own transitions: sign up, resend, validate, refuse.
 
-Each is one conditional UpdateItem. The condition is the state machine, and the item that refuses an
-update says why. docs/design.md has the table of transitions; outbox.py has those of the mail.
+Each is one conditional UpdateItem. The conditions are the state machine, and the item that refuses
+an update says why. docs/design.md has the table of transitions; outbox.py has those of the mail.
 """
 
 import logging
@@ -18,6 +18,7 @@ from chalicelib.users.item import (
     ERASED,
     INDEXED,
     MAX_MAILS,
+    MAX_OWN_MAILS,
     MAY_DROP_EXPIRY,
     PENDING,
     PROOF,
@@ -55,15 +56,14 @@ log = logging.getLogger(__name__)
 
 COOLDOWN = timedelta(seconds=60)
 UNDO_LIFE = timedelta(days=7)
-"""How long a refusal undoes a click's validation. Links leak; an old one must close no account."""
-MAX_OWN_RESENDS = 5
+"""The time in which a refusal undoes a click's validation. Links leak: old ones close nothing."""
 MAX_GUESSES = 5
 
 MAY_BE_MAILED = (
     "attribute_not_exists(validated_at)"
     " AND NOT mail IN (:complained, :refused)"
     " AND (NOT mail = :bounced OR bounced_until <= :now"
-    " OR attribute_not_exists(bounced_until) AND mail_at <= :bounce_ended)"  # the first edition's
+    " OR attribute_not_exists(bounced_until) AND mail_at <= :bounce_ended)"  # of the first edition
     " AND (attribute_not_exists(mail_at) OR mail_at <= :cooled_down)"
 )
 _WITHIN_BUDGET = (
@@ -74,7 +74,7 @@ _CLOSED = {":refused": "refused", ":complained": "complained"}
 _IS_CLOSED = "mail IN (:refused, :complained)"
 _CLOSE = "mail = :refused, mail_at = :now"
 _BY_CLICK = {":by_link": "link", ":by_code": "code"}
-# Another program may have written anything to validated_at. Text of ours is compared as text.
+# Another program may have written anything to validated_at. Our own times compare as text.
 _IS_UNDOABLE = (
     "validated_with IN (:by_link, :by_code) AND attribute_exists(validated_link)"
     " AND attribute_not_exists(validated_by)"
@@ -93,7 +93,7 @@ _MAY_OWE_TO_ANOTHERS = (
 
 
 class Users:
-    """The users in a table, and what they and anonymous requests may do to them.
+    """The users in a table, and the transitions that users and anonymous requests may make.
 
     ``mailboxes`` remember who refused mail. ``secret_key`` keys the hashes of codes. With
     ``welcomes``, a click owes its user a welcome. With ``has_events``, transitions owe events too.
@@ -122,9 +122,9 @@ class Users:
     def sign_up(self, sign_up: SignUp, ticket_hash: str, now: datetime) -> bool:
         """Store a sign-up and owe it a mail; return False if a limit forbids that.
 
-        The item then shows what this sign-up said. Its link makes that the user's. An item that
-        another program put keeps its own words, so that its mail is all that a stranger can ask
-        for: this takes a second update. The text of a consent is stored before the consent.
+        The item then shows the data of this sign-up. Its link makes them the user's. An item that
+        another program put keeps its own data, so that a stranger can ask only for its mail: this
+        takes a second update. The text of a consent is stored before the consent.
         """
         if sign_up.consent and self._consent_texts:
             self._consent_texts.keep(sign_up.consent.values(), now)
@@ -158,12 +158,12 @@ class Users:
     def resend(
         self, email: str, now: datetime, *, token_hash: str = "", ticket_hash: str = ""
     ) -> bool:
-        """Owe a known user another mail; return False if there is none or a limit forbids it.
+        """Owe a known user another mail; return False if there is no user or a limit forbids it.
 
-        The new link carries what the sign-up of ``token_hash``'s link, or else of ``ticket_hash``,
-        said. A token that is the item's proves that its sender reads the mailbox, so such requests
-        have a budget of their own, which strangers cannot use up. An item past its time counts as
-        absent: DynamoDB may delete it before the new link is followed.
+        The new link carries the data of the sign-up of ``token_hash``'s link, or else of
+        ``ticket_hash``. A token of the item proves that its sender reads the mailbox. So requests
+        with a token have their own budget, which strangers cannot use up. An expired item counts as
+        absent: DynamoDB may delete it before the user opens the new link.
         """
         values = {**owed_values(email, now), **_limits(now), ":epoch": epoch(now)}
         values[":asked"] = token_hash or ticket_hash
@@ -179,13 +179,12 @@ class Users:
         )
         link = mapping(outcome.item, "links").get(token_hash)
         if not outcome.done and link is not None:
-            values = {key: value for key, value in values.items() if key not in _BUDGET_VALUES}
             outcome = self._owe_again(
                 email,
-                f"{change}, links.#link.resends = if_not_exists(links.#link.resends, :none) + :one",
+                change,
                 f"attribute_exists(links.#link) AND {_IN_TIME} AND {MAY_BE_MAILED}"
-                " AND (attribute_not_exists(links.#link.resends) OR links.#link.resends < :own)",
-                {**values, ":none": 0, ":one": 1, ":own": MAX_OWN_RESENDS},
+                f" AND {_WITHIN_BUDGET}",
+                {**values, ":max_mails": MAX_OWN_MAILS},
                 {"#link": token_hash},
             )
         return _log_request(email, outcome, "resend asked for")
@@ -201,9 +200,9 @@ class Users:
     ) -> Click:
         """Mark the address as validated if the link is live.
 
-        With a ``ticket_hash``, the link must be of the sign-up that was answered with that ticket;
-        if it is another's, the outcome is CONFIRM and nothing changes. ``sent_from`` is what is
-        kept of the click if its sign-up gave a consent.
+        With a ``ticket_hash``, the link must belong to the sign-up that got this ticket. Otherwise
+        the outcome is CONFIRM, and nothing changes. ``sent_from`` is the sender of the click, which
+        is kept if its sign-up gave a consent.
         """
         return self._validate(email, link_hash, now, ticket_hash, "link", sent_from)
 
@@ -218,7 +217,7 @@ class Users:
     ) -> Click:
         """Mark the address as validated if ``code`` was mailed for the ticket's sign-up.
 
-        The guess is counted before it is compared, so parallel guesses cannot exceed MAX_GUESSES.
+        The guess counts before it is compared, so parallel guesses cannot exceed MAX_GUESSES.
         """
         counted = self._try(
             email,
@@ -239,14 +238,14 @@ class Users:
     def refuse(
         self, email: str, link_hash: str, now: datetime, *, keeps_validation: bool = False
     ) -> Click:
-        """Record that the mailbox's owner did not sign up; no mail goes there any more.
+        """Record that the mailbox's owner did not sign up, and send no more mail there.
 
-        What strangers said is erased. What another program put stays, except that it is not mailed.
-        A validation by a link or code of the last UNDO_LIFE is undone: a stranger, or a mail
-        scanner, made it. Any other stands. With ``keeps_validation`` all stand, with what is the
-        user's, who only wants no mail. The item comes first, since it knows the link. It then
-        refuses by itself and never expires, so a refusal holds even if the mailbox cannot be
-        written; a second press writes it again.
+        Erase the data of strangers. Keep the data of another program, but do not mail its item.
+        Undo a validation by link or code of the last UNDO_LIFE: a stranger or a mail scanner may
+        have made it. Keep any other. With ``keeps_validation``, keep every validation and the
+        user's data: the user only wants no mail. Write the item first, because it knows the link.
+        It then refuses mail by itself and never expires, so the refusal holds even if the write of
+        the mailbox fails. A second press writes the mailbox again.
         """
         click = self._refuse(email, link_hash, now, keeps_validation)
         if click.outcome is Validation.REFUSED:
@@ -254,7 +253,7 @@ class Users:
         return click
 
     def _refuse(self, email: str, link_hash: str, now: datetime, keeps_validation: bool) -> Click:
-        """Refuse mail. Only a sign-up that nobody has validated takes one update."""
+        """Refuse mail, in one update for a sign-up that nobody has validated, else in more."""
         event, owed = self._event_owed("refused", now)
         moment = {**_CLOSED, ":now": iso(now)}
         values = {**moment, **owed, ":bare": {link_hash: {"expires": 0}}}
@@ -280,7 +279,7 @@ class Users:
                 moment,
                 names,
             )
-        elif is_validated:  # a complaint stays one: nothing lifts it
+        elif is_validated:  # a complaint stays: nothing lifts it
             is_closed = string(item, "mail") in _CLOSED.values()
             erased = (*INDEXED, *PROOF) if is_anothers else (*ERASED, *PROOF, "validated_from")
             outcome = self._try(
@@ -344,8 +343,8 @@ class Users:
             "SET validated_at = :now, validated_with = :how, validated_link = :link"
             f"{event}{welcome}"
         )
-        # The item shows what the latest sign-up said. Most often that is this link's. What is kept
-        # of the click stands beside a consent only.
+        # The item shows the data of the latest sign-up, most often this link's. The sender of
+        # the click is kept only beside a consent.
         without_consent = " AND attribute_not_exists(links.#link.said.consent)" if sent_from else ""
         outcome = self._try(
             email,
@@ -380,7 +379,7 @@ class Users:
         return click
 
     def _event_owed(self, kind: str, now: datetime, **facts: str) -> tuple[str, dict[str, Any]]:
-        """Return what a transition sets to owe an event: nothing if the stage has none."""
+        """Return what a transition sets to owe an event; nothing if the stage has no events."""
         return event_owed(kind, now, **facts) if self._has_events else ("", {})
 
     def _owe_again(
@@ -391,9 +390,9 @@ class Users:
         values: Mapping[str, Any],
         names: Mapping[str, str] | None = None,
     ) -> Outcome:
-        """Owe a known user a mail. The item is kept until that is tried.
+        """Owe a known user a mail. The item does not expire until the mail is tried.
 
-        A time to live that another program gave its item stays: this takes a second update.
+        A time to live from another program stays: this takes a second update.
         """
         outcome = self._try(
             email,
@@ -416,14 +415,11 @@ class Users:
         names: Mapping[str, str] | None = None,
         moment: str = "mail_at",
     ) -> Outcome:
-        """Update, and take an item of another program that has no room left as a refusal."""
+        """Update. Treat an item of another program that is full as a refusal."""
         try:
             return self.table.update(email, change, condition, values, names, moment=moment)
         except ItemFull:
             return Outcome(False, {})
-
-
-_BUDGET_VALUES = (":max_mails", ":window_ended")
 
 
 @cache  # of at most 64 sets of words
@@ -443,7 +439,7 @@ def _sign_up_change(given: tuple[str, ...]) -> str:
 
 
 def _consents(sign_up: SignUp, now: datetime) -> dict[str, Any]:
-    """Return what an item says of each consent. The text itself is known by its hash."""
+    """Return the record of each consent for an item. It names the text by its hash."""
     return {
         name: {
             "text": tokens.digest(consent.text),
@@ -468,20 +464,20 @@ def _limits(now: datetime) -> dict[str, Any]:
 
 
 def _log_request(email: str, outcome: Outcome, request: str) -> bool:
-    """Log the request. A refused one logs as much, so that both take the same time."""
+    """Log the request. A refused request logs as much, so that both take the same time."""
     log.info("%s user=%s", request if outcome.done else "asked in vain", hashed(email))
     return outcome.done
 
 
 def _is_of(link: Item | None, ticket_hash: str | None) -> bool:
-    """Return True if no ticket is asked for, or if it is the link's."""
+    """Return True if no ticket is required, or if it is the link's."""
     if ticket_hash is None:
         return True
     return link is not None and ticket_hash != "" and ticket_hash == string(link, "ticket")
 
 
 def _click(outcome: Outcome, link_hash: str, now: datetime, ticket_hash: str | None) -> Click:
-    """Return how a click ended, from the item after it."""
+    """Return the outcome of a click, from the item after it."""
     item = outcome.item
     link = link_of(item, link_hash)
     if link is None:

@@ -21,8 +21,8 @@ class ItemFull(Exception):
 class Outcome(NamedTuple):
     """The result of a conditional update.
 
-    ``item`` is the item after the update if it was made; else the item that refused it, which is
-    empty if there was none.
+    ``item`` is the item after the update. If the update was refused, it is the item that refused
+    it, empty if there was none.
     """
 
     done: bool
@@ -50,8 +50,8 @@ class Table:
         """Make one conditional UpdateItem.
 
         ``moment`` names the attribute that the change sets to ``:now``. botocore repeats a request
-        whose answer was lost. If the repeated request is refused by an item that has this very
-        moment, then the first request made the change. Raises ItemFull.
+        whose answer was lost. If an item with this same time refuses the repeated request, then the
+        first request made the change. Raises ItemFull.
         """
         request: dict[str, Any] = {
             "TableName": self.name,
@@ -106,7 +106,7 @@ def typed_values(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def typed(value: object) -> dict[str, Any]:
-    """Return ``value`` in DynamoDB's JSON. A ``Raw`` value is in it already."""
+    """Return ``value`` in DynamoDB's JSON. A ``Raw`` value already is."""
     if isinstance(value, str):  # most are, so this comes first
         return {"S": value}
     if isinstance(value, Raw):
@@ -149,6 +149,6 @@ def mapping(item: Item, name: str) -> dict[str, Any]:
 
 
 def attribute(item: Item, name: str, kind: str) -> Any:
-    """Return the value of ``name`` if it is of ``kind`` (S, N, M, …), else None."""
+    """Return the value of ``name`` if it is of ``kind`` (S, N, M, …), otherwise None."""
     value = item.get(name)
     return value.get(kind) if isinstance(value, dict) else None

@@ -10,15 +10,15 @@ _SHAPE = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
 def mint() -> str:
-    """Return a fresh token: 256 random bits in 43 URL-safe characters."""
+    """Return a new token: 256 random bits in 43 URL-safe characters."""
     return secrets.token_urlsafe(BYTES)
 
 
 def digest(token: str) -> str:
-    """Return the token's SHA-256 in hex, which is all that is stored of it.
+    """Return the token's SHA-256 in hex. Nothing else of the token is stored.
 
-    A fast hash is right here: there is nothing to guess in 256 random bits. Looking the hash up,
-    rather than comparing tokens, leaves nothing to learn from how long a comparison takes.
+    A fast hash is enough: nobody can guess 256 random bits. The store looks the hash up and
+    compares no tokens, so the time of an answer reveals nothing.
     """
     return hashlib.sha256(token.encode()).hexdigest()
 

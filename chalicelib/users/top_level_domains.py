@@ -1,6 +1,6 @@
 """The top-level domains that exist, in ASCII and in Unicode.
 
-The file is generated from the package publicsuffixlist; a test holds the two equal.
+The file is generated from the package publicsuffixlist. A test compares the two.
 """
 
 from functools import cache
@@ -17,7 +17,7 @@ def in_ascii() -> frozenset[str]:
 
 @cache
 def in_unicode() -> frozenset[str]:
-    """Return those that have letters beyond ASCII, as people type them: ``рф``."""
+    """Return those with letters beyond ASCII, as users type them: ``рф``."""
     return frozenset(line.partition(" ")[2] for line in _lines() if " " in line)
 
 

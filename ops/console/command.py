@@ -31,7 +31,7 @@ def console(stage: Stage, port: int) -> None:
     try:
         server = Server(shown, port)
     except OSError as error:
-        raise RunError(f"Port {port} is taken: choose another, or leave --port out.") from error
+        raise RunError(f"Port {port} is taken: choose another, or leave out --port.") from error
     with server, contextlib.suppress(KeyboardInterrupt):
         click.echo(f"The users of {stage.name}, for {stage.cloud.operator}:\n\n{server.address}\n")
         click.echo("Open it in a browser on this machine. Ctrl-C ends it.")

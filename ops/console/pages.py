@@ -10,11 +10,11 @@ from ops.users import person as people
 from ops.users.person import Plain
 from ops.users.timeline import Entry
 
-NO_LONGER = "That is no longer possible: something has changed meanwhile."
+NO_LONGER = "That is no longer possible: the user has changed meanwhile."
 
 _BUTTONS = {
     acts.RESEND: "Send another mail",
-    answers.RESEND_ALL_THE_SAME: "Send another mail all the same",
+    answers.RESEND_ALL_THE_SAME: "Send another mail anyway",
     acts.VALIDATE: "Validate by hand",
     acts.REFUSE: "Send no more mail …",
     acts.ALLOW: "Allow mail again",
@@ -26,9 +26,9 @@ _QUESTIONS = {
 }
 """The acts that a page of its own asks about, and what its button says."""
 _EXPLAINED = {
-    acts.REFUSE: "What the sign-up said is erased, and later sign-ups send no mail. Mail can be "
-    "allowed again.",
-    acts.DELETE: "All that is held about this user is deleted. It cannot be undone. The address "
+    acts.REFUSE: "The data of the sign-up is erased, and later sign-ups send no mail. You can "
+    "allow mail again.",
+    acts.DELETE: "All data of this user is deleted. You cannot undo this. The address "
     "may sign up again.",
 }
 _STATES = {
@@ -92,8 +92,8 @@ class Frame:
 
 def home() -> str:
     return """<h1>Find a user</h1>
-<p>Type a part of an address or of a name above. Case and accents do not matter.</p>
-<p>A whole address leads to its user at once. Anything else reads the whole table, which takes some
+<p>Type part of an address or name above. Case and accents do not matter.</p>
+<p>A whole address opens its user at once. Anything else reads the whole table, which takes some
 seconds for 100,000 users.</p>
 """
 
@@ -119,7 +119,7 @@ def results_end(count: int, *, is_all: bool, problem: str = "") -> str:
     users = "No user" if not count else "1 user" if count == 1 else f"{count} users"
     words = f"{users} found."
     if problem:
-        words = f"The search broke off: {problem}"
+        words = f"The search stopped early: {problem}"
     elif not is_all:
         words = f"These are the first {count}. Type more of the address or name."
     role = "alert" if problem else "status"
@@ -157,7 +157,7 @@ def person(
         f'<div class="acts">{buttons}</div>' if buttons else "",
         f"<h2>What happened</h2>\n{_timeline(reversed(past), now)}" if past else "",
         f"<h2>Still to come</h2>\n{_timeline(ahead, now)}" if ahead else "",
-        f"<h2>What is held</h2>\n{_facts(user, now)}",
+        f"<h2>Stored data</h2>\n{_facts(user, now)}",
     ]
     return "\n".join(part for part in parts if part) + "\n"
 
@@ -209,7 +209,7 @@ def _suppression(user: Plain, command: str) -> str:
         return ""
     return (
         "<p>SES keeps the address on its suppression list. Once the mailbox works again, remove it "
-        "there, then send another mail all the same:</p>\n"
+        "there, then send another mail anyway:</p>\n"
         f"<pre tabindex=0><code>{escape(command)}</code></pre>"
     )
 

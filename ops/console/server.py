@@ -106,7 +106,7 @@ class Console:
                 return self._show(handle)
             case ["user", handle, act] if handle in self._texts and act in CONFIRMED:
                 return self._show(handle, act)
-        words = "There is no such page. It may be from an earlier run of the console: search again."
+        words = "This page does not exist. Perhaps the console was restarted: search again."
         return self._page(pages.problem(words), HTTPStatus.NOT_FOUND)
 
     def _change(self, request: Request, names: list[str]) -> Response:
@@ -121,7 +121,7 @@ class Console:
                 )
             case ["user", handle, act] if handle in self._texts:
                 return self._act(handle, act)
-        return self._page(pages.problem("There is no such page."), HTTPStatus.NOT_FOUND)
+        return self._page(pages.problem("This page does not exist."), HTTPStatus.NOT_FOUND)
 
     def _act(self, handle: str, act: str) -> Response:
         key = self._texts[handle]

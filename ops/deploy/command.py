@@ -37,8 +37,10 @@ from ops.terminal.progress import Progress
 
 @click.command()
 @click.option("--stage", required=True, help="The Chalice stage, for instance prod.")
-@click.option("--mail-from", help="Whom mail is from. The first deploy of a stage needs it.")
-@click.option("--base-url", help="Where links lead, if not to the API's own address.")
+@click.option(
+    "--mail-from", help="The address that sends mail. The first deploy of a stage needs it."
+)
+@click.option("--base-url", help="The address that links use, if it is not the API's own.")
 @click.option(
     "--domain",
     help="Your own domain for pages and links, such as hello.example.org. Each deploy says which "
@@ -47,7 +49,7 @@ from ops.terminal.progress import Progress
 @click.option(
     "--mail-from-domain",
     default="",
-    help="The subdomain that bounces go to, such as bounce.example.org: SPF then counts for your "
+    help="The subdomain that gets bounces, such as bounce.example.org: SPF then counts for your "
     "domain.  [default: as before; at first SES's own]",
 )
 @click.option(
@@ -73,13 +75,13 @@ from ops.terminal.progress import Progress
     f"[default: as before; at first {FIRST_SIGN_UP_BURST}]",
 )
 @click.option(
-    "--alarms-to", help="Whom alarms are mailed to, nobody if empty.  [default: as before]"
+    "--alarms-to", help="The address that gets alarms; empty for none.  [default: as before]"
 )
 @click.option(
     "--log-days",
     type=click.Choice([str(days) for days in function_logs.DAYS]),
     metavar="DAYS",
-    help="How long logs are kept, one of CloudWatch's choices such as 30, 365 or 3653.  "
+    help="How long CloudWatch keeps logs: one of its choices such as 30, 365 or 3653.  "
     f"[default: as before; at first {function_logs.FIRST_DAYS}]",
 )
 @click.option(
@@ -91,7 +93,7 @@ from ops.terminal.progress import Progress
 @click.option(
     "--webhook",
     metavar="URL",
-    help="Also have EventBridge send each event there, nowhere if empty.  [default: as before]",
+    help="Also send each event to this address; empty for none.  [default: as before]",
 )
 @click.option(
     "--webhook-rate",
@@ -109,12 +111,12 @@ from ops.terminal.progress import Progress
 @click.option(
     "--check",
     is_flag=True,
-    help="Only look whether the account and this checkout are ready, and change nothing.",
+    help="Only check that the account and this checkout are ready, and change nothing.",
 )
 @click.option(
     "--then-destroy",
     is_flag=True,
-    help="Try a new stage and take it down again, users and all: deploy, doctor, mails to SES's "
+    help="Try a new stage and remove it again with all its users: deploy, doctor, mails to SES's "
     "simulator. Takes minutes, costs cents, and writes a report for an issue.",
 )
 def deploy(
@@ -163,12 +165,12 @@ def deploy(
         _try_out(cloud, project, options)
         return
     deployed = deployment.deploy(cloud, project, options, progress)
-    click.echo(f"\n{stage} is up: {deployed.base_url}/")
+    click.echo(f"\n{stage} is deployed: {deployed.base_url}/")
     for name, value in deployed.package.items():
         click.echo(f"Its package: {name} {value or 'unknown'}")
     for task in deployed.left_to_do:
-        click.echo(f"\nLeft for you to do: {task}")
-    click.echo(f"\nSee that all is well:\n\n{Stage(cloud, project).ops('doctor')}")
+        click.echo(f"\nFor you to do: {task}")
+    click.echo(f"\nCheck that all is well:\n\n{Stage(cloud, project).ops('doctor')}")
 
 
 def _try_out(cloud: Cloud, project: Project, options: Options) -> None:
@@ -223,5 +225,5 @@ def _check(cloud: Cloud, project: Project, options: Options) -> None:
         click.echo("\nNot ready. Nothing was changed.")
         sys.exit(1)
     click.echo(
-        f"\nReady{', with what is marked !' if light is Light.AMBER else ''}. Nothing was changed."
+        f"\nReady{', except lines with !' if light is Light.AMBER else ''}. Nothing was changed."
     )

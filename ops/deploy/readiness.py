@@ -80,20 +80,20 @@ class Readiness:
 
     def _checkout(self) -> Finding:
         self.refusal()
-        return green("region, names, settings and files are as a deploy needs them")
+        return green("region, names, settings and files are ready for a deploy")
 
     def _clock(self) -> Finding:
         answer = self.cloud.session.client("sts").get_caller_identity()
         date = answer["ResponseMetadata"]["HTTPHeaders"].get("date")
         if not date:
-            return amber("AWS did not say the time", "Check again.")
+            return amber("AWS did not send the time", "Check again.")
         late = (self.now - parsedate_to_datetime(date)).total_seconds()
         if abs(late) <= LATE:
             return green("agrees with AWS's")
         return amber(
             f"{abs(late):.0f} s {'ahead of' if late > 0 else 'behind'} AWS's; at 300 s AWS refuses "
             "all requests",
-            "Set this machine's clock, for instance by: sudo timedatectl set-ntp true",
+            "Set this machine's clock, for example: sudo timedatectl set-ntp true",
         )
 
     def _python(self) -> Finding:
@@ -174,8 +174,8 @@ class Readiness:
         if arn := permissions_boundary.find(iam, self.cloud, self.project):
             return green(arn)
         return amber(
-            "the account has none, so nothing bounds the roles that a deploy makes",
-            "An administrator makes it with: "
+            "the account has none, so nothing limits the roles that a deploy creates",
+            "An administrator creates it with: "
             + self.cloud.aws(
                 f"iam create-policy --policy-name {self._app}-boundary "
                 "--policy-document file://docs/policies/boundary.json"
@@ -207,16 +207,16 @@ class Readiness:
             return amber("in its sandbox", mail_identity.LEAVE_THE_SANDBOX)
         limits = mail_limits.read(account)
         rate = account["SendQuota"]["MaxSendRate"]
-        return green(f"{rate:g} mails a second; {limits.per_day:,} a day are Bienvenue's to send")
+        return green(f"{rate:g} mails a second; {limits.per_day:,} a day are left to Bienvenue")
 
     def _sender(self) -> Finding:
         if not self.sender:
-            return red("whom is mail from?", "Say it: --mail-from hello@example.org")
+            return red("there is no sender", "Add: --mail-from hello@example.org")
         ses = self.cloud.session.client("sesv2")
         name = mail_identity.find(ses, self.sender)
         if not name:
             return amber(
-                f"SES has no identity for {self.sender} yet: the deploy makes one",
+                f"SES has no identity for {self.sender} yet: the deploy creates it",
                 "The deploy says which DNS records it needs.",
             )
         identity = ses.get_email_identity(EmailIdentity=name)

@@ -101,8 +101,8 @@ class Trial:
         stage = self.project.stage
         if destroy.exists(self.cloud, self.project):
             raise OpsError(
-                f"There is a stage {stage} already, or something is left of one, and a trial "
-                "deletes its users: nothing was done. Give the trial a name of its own, such as:\n"
+                f"A stage {stage} exists already, or parts of it do, and a trial "
+                "deletes its users: nothing was done. Give the trial another name, such as:\n"
                 + self.cloud.command(f"{OPS} deploy --stage {stage}-trial --then-destroy")
             )
 
@@ -111,7 +111,7 @@ class Trial:
         self._try("API", self._answers)
         self._try("Doctor", self._doctor)
         if not self._may_send():
-            problem = "not tried: SES may not send from this sender yet, so verify it first"
+            problem = "not tried: SES may not send from this sender yet. Verify it first"
             self.parts.append(Part("Mail", 0, problem=problem))
             return
         for kind in SIMULATED:
@@ -226,12 +226,12 @@ class Trial:
                     self.cloud, self.project, Progress(self.transcript), delete_users=True
                 )
             except Exception as error:
-                raise OpsError(f"{error}\nSomething is left: {again}") from error
+                raise OpsError(f"{error}\nParts of the stage are left: {again}") from error
         name = self._identity()
         if name and not had_identity:
             self._client("sesv2").delete_email_identity(EmailIdentity=name)
         if destroy.exists(self.cloud, self.project):
-            raise OpsError(f"something is left: {again}")
+            raise OpsError(f"parts of the stage are left: {again}")
         return "nothing is left"
 
     @property
@@ -248,4 +248,4 @@ class Trial:
 
 
 def _counted(count: int, amber: list[str]) -> str:
-    return f"{count} checks" + (f"; worth a look: {'; '.join(amber)}" if amber else "")
+    return f"{count} checks" + (f"; to look at:  {'; '.join(amber)}" if amber else "")

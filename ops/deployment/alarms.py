@@ -62,8 +62,8 @@ def read_address(email: str) -> str:
         return email and email_address.canonical(email)
     except email_address.AddressError as error:
         raise DeployError(
-            f"Alarms cannot be mailed to {email!r}: give a bare address, "
-            "for instance --alarms-to ops@example.org"
+            f"AWS cannot mail alarms to {email!r}: give a bare address, "
+            "such as --alarms-to ops@example.org"
         ) from error
 
 
@@ -71,7 +71,7 @@ def left_to_do(sns: "SNSClient", topic: str, email: str, aws: Callable[[str], st
     """Return what an operator must do before alarms reach ``email``. ``aws`` spells command
     lines, as Cloud's does."""
     if not email:
-        return ["Alarms are mailed to no one. Deploy again with --alarms-to ops@example.org"]
+        return ["Nobody gets alarms. Deploy again with --alarms-to ops@example.org"]
     pages = sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic)
     arns = [
         subscription["SubscriptionArn"]
@@ -82,7 +82,7 @@ def left_to_do(sns: "SNSClient", topic: str, email: str, aws: Callable[[str], st
     if any(arn.startswith("arn:") for arn in arns):
         return []
     if arns:
-        return [f"Open the link in the mail that AWS sent to {email}, so that alarms get there."]
+        return [f"Open the link in the mail that AWS sent to {email}, to get alarms there."]
     # SNS forgets one that was not confirmed within two days, or that was cancelled.
     again = aws(
         f"sns subscribe --protocol email --topic-arn {topic} --notification-endpoint {quote(email)}"

@@ -4,8 +4,10 @@ An operator may turn it on. The stack makes the web ACL. The API's stage comes l
 so the two are joined here.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
+from chalicelib.web.cors import ANY_ORIGIN
 from ops.stage.cloud import Cloud
 from ops.stage.errors import DeployError
 from ops.stage.project import Project
@@ -20,6 +22,17 @@ PRICE = (
 )
 PATIENCE = 300.0
 """Seconds until a new web ACL is known everywhere: WAF says from a few seconds to minutes."""
+
+
+def origin_of(environment: Mapping[str, str]) -> str:
+    """Return the origin whose scripts may read WAF's answer: one, ``*`` for any, empty for none.
+
+    WAF gives every answer the same headers. So if the operator names several origins, any script
+    may read it that sends no cookies.
+    https://docs.aws.amazon.com/waf/latest/developerguide/customizing-the-response-for-blocked-requests.html
+    """
+    origins = environment.get("ALLOWED_ORIGINS", "").lower().split()
+    return origins[0] if len(origins) == 1 else ANY_ORIGIN if origins else ""
 
 
 def api_stage_arn(cloud: Cloud, api_id: str, api_stage: str) -> str:
@@ -79,5 +92,5 @@ def dissociate(wafv2: Any, project: Project, stage_arn: str, say: Say) -> None:
 
 def _too_slow() -> DeployError:
     return DeployError(
-        f"WAF does not know the new web ACL after {PATIENCE / 60:.0f} minutes: deploy again."
+        f"WAF still does not know the new web ACL after {PATIENCE / 60:.0f} minutes: deploy again."
     )

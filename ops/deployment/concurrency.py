@@ -81,16 +81,16 @@ def words(room: Room, reserve: int | None) -> str:
     """Return what the mailer may take of ``room``, in words."""
     in_all = f"{room.in_all:,} functions at once in the account"
     if reserve == 0:
-        return f"{in_all}; the mailer is stopped, and the drain alone mails"
+        return f"{in_all}; the mailer is stopped, and only the drain mails"
     if reserve:
-        return f"{in_all}, of which the mailer takes {reserve} at most"
-    return f"{in_all}, too few to bound the mailer"
+        return f"{in_all}, of which the mailer takes at most {reserve}"
+    return f"{in_all}, too few to limit the mailer"
 
 
 def how_to_raise() -> tuple[str, str]:
     """Return what an operator of a small account should do, and what ``aws`` does of it."""
     how = (
-        "Ask for 1,000, and deploy again once AWS grants it: the mailer then has a bound, so that "
+        "Ask for 1,000, and deploy again once AWS grants it: the mailer then has a limit, so that "
         "pages always answer."
     )
     words = "service-quotas request-service-quota-increase --service-code lambda "

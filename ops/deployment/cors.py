@@ -46,7 +46,7 @@ def _preflight(path: str, origins: Sequence[str]) -> Swagger:
         "produces": ["application/json"],
         "responses": {
             "200": {
-                "description": "What another origin may send.",
+                "description": "The headers that another origin may send.",
                 "headers": {name: {"type": "string"} for name in headers},
             }
         },

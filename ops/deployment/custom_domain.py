@@ -33,8 +33,8 @@ KEY_TYPES = ("RSA_2048", "RSA_3072", "RSA_4096", "EC_prime256v1", "EC_secp384r1"
 LIFE_OF_A_LINK = timedelta(hours=24)
 PATIENCE = 30.0
 LATER = (
-    "Deploy again tomorrow: that switches the API's own address off. Links that were mailed before "
-    "lead to it until then."
+    "Deploy again tomorrow: that switches off the API's own address. Until then, links that were "
+    "mailed before still use it."
 )
 _NAME = re.compile(r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.){2,}[a-z]{2,63}")
 
@@ -170,7 +170,7 @@ class CustomDomain:
         return described if known else None
 
     def _too_slow(self) -> DeployError:
-        return DeployError("ACM does not say yet which record it waits for: deploy again.")
+        return DeployError("ACM has not yet said which record it needs: deploy again.")
 
     def _wait_for(self, certificate: Any, say: Say) -> list[str]:
         status = certificate["Status"].lower().replace("_", " ")
@@ -179,7 +179,7 @@ class CustomDomain:
             "\n  {Name}  {Type}  {Value}".format(**option["ResourceRecord"])
             for option in certificate["DomainValidationOptions"]
         )
-        how = f"Show that {self.name} is yours: add this record to its DNS, and leave it there."
+        how = f"Prove that {self.name} is yours: add this record to its DNS, and keep it there."
         return [f"{how} Then deploy again.{records}"]
 
     def _domain(self, certificate: str) -> Any:

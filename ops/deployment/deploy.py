@@ -112,8 +112,7 @@ def settings(cloud: Cloud, project: Project, options: Options) -> dict[str, str]
     sender = options.mail_from or before.get("MAIL_FROM")
     if not sender:
         raise DeployError(
-            "The first deploy of a stage must say whom its mail is from: "
-            "--mail-from hello@example.org"
+            "The first deploy of a stage needs a sender: --mail-from hello@example.org"
         )
     former = "" if options.domain == "" else _own_address(before.get("BASE_URL", ""))
     environment = {
@@ -158,7 +157,7 @@ def _deploy(
         if bus.name and table.lacks_both_indexes(client("dynamodb"), project.users_table):
             raise DeployError(
                 "CloudFormation can add one index of this table at a time: deploy once with "
-                "--no-events, then again with what you wish."
+                "--no-events, then again with the options that you want."
             )
         limits = mail_limits.read(client("sesv2").get_account())
         environment |= limits.settings(given, parameters)
@@ -181,6 +180,7 @@ def _deploy(
                 "LogDays": str(days),
                 "AlarmsTo": alarms.read_address(recipient),
                 "PerIpRate": str(client_rate),
+                "ClientLimitOrigin": client_limit.origin_of(given),
                 "ApiStage": project.api_stage,
                 **bus.parameters,
             },

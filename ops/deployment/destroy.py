@@ -110,8 +110,8 @@ def _destroy(cloud: Cloud, project: Project, progress: Progress, delete_users: b
             parameter_store.remove(client("ssm"), [project.parameter(name) for name in names])
         else:
             shared_settings.share(client("ssm"), project)
-        forgotten = "the checkout has forgotten what was deployed"
-        say(forgotten if remembered else "there was nothing to forget")
+        forgotten = "the checkout no longer has a record of the stage"
+        say(forgotten if remembered else "the checkout had no record of the stage")
 
     sender = before.get("MAIL_FROM", "")
     left = [
@@ -135,7 +135,7 @@ def _remove_deployed(cloud: Cloud, project: Project, say: Say) -> None:
     names = [
         resource["name"] for resource in resources if resource["resource_type"] == "lambda_function"
     ]
-    say(f"{', '.join(names) or 'what was left of them'} removed")
+    say(f"{', '.join(names) or 'their remains'} removed")
 
 
 def _delete_logs(logs: Any, project: Project, say: Say) -> None:
@@ -153,8 +153,8 @@ def _log_groups(logs: Any, project: Project) -> list[str]:
 def _nothing_of(project: Project, cloud: Cloud) -> str:
     known = ", ".join(project.known_stages()) or "no stage"
     return (
-        f"There is nothing of {project.stage} in {cloud.account}, {cloud.region}; "
-        f"this checkout knows: {known}."
+        f"{cloud.account}, {cloud.region} has nothing of the stage {project.stage}. "
+        f"This checkout knows: {known}."
     )
 
 
@@ -184,7 +184,6 @@ def _identity_left(cloud: Cloud, sender: str) -> str:
     identity = mail_identity.find(ses, sender) if sender else ""
     if not identity:
         return ""
-    return (
-        f"SES still knows {identity}, which other programs may send from. If none does: "
-        + cloud.aws(f"sesv2 delete-email-identity --email-identity {quote(identity)}")
+    return f"SES still has {identity}, which other programs may use. If none does: " + cloud.aws(
+        f"sesv2 delete-email-identity --email-identity {quote(identity)}"
     )

@@ -12,7 +12,7 @@ from ops.terminal.progress import Progress
 ASK = "?"
 
 
-@click.command(short_help="Take a stage in your AWS account down, but keep its users.")
+@click.command(short_help="Remove a stage from your AWS account, but keep its users.")
 @click.option("--stage", required=True, help="The Chalice stage, for instance demo.")
 @click.option("--yes", is_flag=True, help="Do not ask for the stage's name.")
 @click.option(
@@ -20,8 +20,7 @@ ASK = "?"
     metavar="[TABLE]",
     is_flag=False,
     flag_value=ASK,
-    help="Delete the users' table as well. Its name says that this is meant; asked for if not "
-    "given.",
+    help="Also delete the users' table. Confirm with the table's name, here or when asked.",
 )
 def destroy(stage: str, yes: bool, delete_users: str | None) -> None:
     """Take a stage in your AWS account down: page, API, functions, logs and alarms. Its users stay,
@@ -32,17 +31,17 @@ def destroy(stage: str, yes: bool, delete_users: str | None) -> None:
     progress = Progress(sys.stdout)
     cloud, project = in_account(stage, progress)
     if not yes:
-        _confirm(f"This takes {stage} down for good. Type its name to go on", stage)
+        _confirm(f"This removes {stage} for good. Type its name to continue", stage)
     if delete_users == ASK:
         delete_users = click.prompt(
-            f"This deletes everybody in {project.users_table}. Type its name to go on"
+            f"This deletes all users in {project.users_table}. Type its name to continue"
         )
     if delete_users is not None and delete_users != project.users_table:
         raise OpsError(
             f"The table of {stage} is {project.users_table}, not {delete_users}: nothing was done."
         )
     left = take_down(cloud, project, progress, delete_users=delete_users is not None)
-    click.echo(f"\n{stage} is down.")
+    click.echo(f"\n{stage} is removed.")
     for resource in left:
         click.echo(f"\n{resource}")
 

@@ -64,7 +64,7 @@ def choose(
     is_on = bool(recorded or webhook) if wish.is_on is None else wish.is_on
     if not is_on:
         if wish.webhook:
-            raise DeployError("A webhook needs events: leave --no-events out.")
+            raise DeployError("A webhook needs events: leave out --no-events.")
         return EventBus("", {"EventBus": NONE, "NewEventBus": "", **_webhook("", NONE, FIRST_RATE)})
     check_webhook(webhook, is_local=bool(cloud.endpoint))
     name = recorded or project.full_name
@@ -126,7 +126,7 @@ def left_to_do(bus: EventBus, show_key: str) -> list[str]:
     if not bus.webhook:
         return []
     secret = f"the stage's key in the header {KEY_HEADER}"
-    return [f"Have {bus.webhook} refuse requests without {secret}. To print the key: {show_key}"]
+    return [f"Make {bus.webhook} refuse requests without {secret}. To print the key: {show_key}"]
 
 
 def _webhook(url: str, key: str, rate: int) -> dict[str, str]:

@@ -38,7 +38,7 @@ def remove_former(lambda_: "LambdaClient", project: Project, stream: str, say: S
     """Remove the mappings of other streams than ``stream``: the table was made again since."""
     for mapping in find(lambda_, project):
         if mapping["EventSourceArn"] != stream:
-            say("the table was made again; unsubscribing from its former stream")
+            say("the table was created again; unsubscribing from its old stream")
             settled(lambda_.delete_event_source_mapping, UUID=mapping["UUID"])
 
 
@@ -67,7 +67,7 @@ def ensure(
     """Give the deployed mapping its settings, and wait until it works by them."""
     recorded = project.resource(RESOURCE)
     if recorded is None:
-        raise DeployError(f"Chalice made no event source mapping: does app.py have {FUNCTION}?")
+        raise DeployError(f"Chalice created no event source mapping. Does app.py have {FUNCTION}?")
     uuid = recorded["event_uuid"]
     changed = differences(lambda_.get_event_source_mapping(UUID=uuid), dead_letters, absent)
     wanted = _wanted(dead_letters, absent)
@@ -77,7 +77,7 @@ def ensure(
     text = "nothing to change"
     if changed:
         text = (
-            "all its settings made" if len(changed) == len(wanted) else ", ".join(changed) + " set"
+            "all its settings set" if len(changed) == len(wanted) else ", ".join(changed) + " set"
         )
     say(text if state == "Enabled" else f"{text}; it is {state.lower()}, so no mail is sent")
 

@@ -1,5 +1,7 @@
 """Settings that Lambda keeps beside a function's code, and refusals that pass."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -39,15 +41,23 @@ def settled(call: Any, reason: str = "", **parameters: Any) -> None:
     """
     refused: list[ClientError] = []
 
-    def look() -> bool | None:
-        try:
-            call(**parameters)
-        except ClientError as error:
-            refusal = error.response["Error"]
-            if refusal["Code"] not in _SETTLING or reason not in refusal.get("Message", ""):
-                raise
-            refused.append(error)
-            return None
-        return True
+    def try_once() -> bool | None:
+        refusal = _passing_refusal(partial(call, **parameters), reason)
+        if refusal is None:
+            return True
+        refused.append(refusal)
+        return None
 
-    until(look, PATIENCE, lambda: refused[-1])
+    until(try_once, PATIENCE, lambda: refused[-1])
+
+
+def _passing_refusal(call: Callable[[], object], reason: str) -> ClientError | None:
+    """Make the ``call``; return a refusal that passes, or None if AWS accepts the call."""
+    try:
+        call()
+    except ClientError as error:
+        refusal = error.response["Error"]
+        if refusal["Code"] not in _SETTLING or reason not in refusal.get("Message", ""):
+            raise
+        return error
+    return None

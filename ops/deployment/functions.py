@@ -237,7 +237,7 @@ def _cause(error: ChaliceDeploymentError) -> Exception:
         cause = cause.original_error
     if isinstance(cause, (BotoCoreError, ClientError)):
         return cause
-    return DeployError(f"Chalice could not go on: {_line(cause)}")
+    return DeployError(f"Chalice stopped: {_line(cause)}")
 
 
 def _line(text: object) -> str:

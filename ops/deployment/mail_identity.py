@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from types_boto3_sesv2 import SESV2Client
 
 LEAVE_THE_SANDBOX = (
-    "SES keeps this account in its sandbox: it mails verified addresses alone, 200 a day. "
+    "SES keeps this account in its sandbox: it mails only verified addresses, 200 a day. "
     "Ask to leave it: https://docs.aws.amazon.com/ses/latest/dg/request-production-access.html"
 )
 
@@ -70,7 +70,7 @@ def how_to_verify(mail_from: str, identity: str, dkim: Any) -> tuple[str, str]:
     records = dkim_records(identity, dkim)
     how = (
         f"Add these records to the DNS of {identity}, so that SES may send from it:{records}\n"
-        "If the domain is not yours, verify the address alone instead:"
+        "If the domain is not yours, verify only the address instead:"
     )
     return how, f"sesv2 create-email-identity --email-identity {quote(mail_from)}"
 

@@ -79,7 +79,7 @@ def make(config: Config, ui: UI, repack: Repack | None = None) -> Path:
         except (NoSuchPackageError, PackageDownloadError) as error:
             raise DeployError(
                 "The packages that requirements.txt names cannot be downloaded "
-                f"({' '.join(str(error).split())}): look at the network, and at pip's settings."
+                f"({' '.join(str(error).split())}): check the network and pip's settings."
             ) from error
         finally:
             if not is_finished(package):

@@ -15,12 +15,12 @@ from ops.stage.project import CHECKOUT, Project
 
 
 @click.command(short_help="Write a CloudFormation template for SAM, CDK or Terraform.")
-@click.option("--stage", required=True, help="The stage whose settings the template holds.")
+@click.option("--stage", required=True, help="The stage whose settings the template gets.")
 @click.option(
     "--output",
     type=click.Path(path_type=Path, file_okay=False),
     default=CHECKOUT / "build" / "package",
-    help="The folder to write to.  [default: build/package]",
+    help="The folder for the two files.  [default: build/package]",
 )
 def package(stage: str, output: Path) -> None:
     """Write template.json, the whole of a stage, and package.zip, the code of its functions.
@@ -63,6 +63,6 @@ def _check(project: Project) -> None:
     ]
     if secrets:
         raise OpsError(
-            f"A template cannot read {', '.join(secrets)} from Parameter Store: take that out of "
-            f"{project.own}, and give it to the functions by the tool that deploys the template."
+            f"A template cannot read {', '.join(secrets)} from Parameter Store: remove them from "
+            f"{project.own}, and let the tool that deploys the template set them."
         )

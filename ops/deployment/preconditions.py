@@ -70,7 +70,7 @@ def check_names(project: Project) -> None:
     longest = max(names(project), key=len)
     if (excess := len(longest) - LONGEST_NAME) > 0:
         raise DeployError(
-            f"The name {longest} is {excess} characters too long for AWS, which takes "
+            f"The name {longest} is {excess} characters too long for AWS, which allows "
             f"{LONGEST_NAME}: choose a shorter stage, or a shorter app_name for an app that has no "
             "stage yet."
         )

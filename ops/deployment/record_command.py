@@ -29,17 +29,17 @@ def record(stage: str) -> None:
     with progress.step("Chalice's record") as say, in_plain_words():
         if not shared_settings.learn(cloud.session.client("ssm"), project):
             raise OpsError(
-                f"Neither this checkout nor the account has settings of a stage {stage}: "
-                "deploy it with: " + cloud.command(f"make deploy STAGE={stage} MAIL_FROM=<address>")
+                f"Neither this checkout nor the account has settings of a stage {stage}. "
+                "Deploy it with: " + cloud.command(f"make deploy STAGE={stage} MAIL_FROM=<address>")
             )
         check_stage(project, cloud)
         stream = project.environment["USERS_STREAM_ARN"]
         functions = chalice_record.ensure(cloud, project, stream)
         if not functions:
             raise OpsError(
-                f"The account has no functions of {stage}: deploy it, with: "
+                f"The account has no functions of {stage}. Deploy it with: "
                 + cloud.command(f"make deploy STAGE={stage}")
             )
         say(f"{len(functions)} functions")
     ship = cloud.command(f".venv/bin/chalice deploy --stage {stage}")
-    click.echo(f"\nFrom now on this checkout can: {ship}")
+    click.echo(f"\nThis checkout can now ship code: {ship}")

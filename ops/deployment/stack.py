@@ -4,6 +4,7 @@ import json
 import re
 import uuid
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -107,7 +108,7 @@ class Stack:
         if status not in ("", "DELETE_COMPLETE"):
             raise DeployError(
                 f"CloudFormation could not delete the stack {self.name} ({self._reason()}): "
-                "put that right, then run this again."
+                "fix that, then run this again."
             )
         say(f"{self.name} removed")
 
@@ -116,7 +117,7 @@ class Stack:
         status = self._wait(say)
         if status in ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED"):
             # Such a stack was never used, and can only be deleted.
-            say("removing what a failed first try left")
+            say("removing the rest of a failed first try")
             self._client.delete_stack(StackName=self.name)
             status = self._wait(say)
         if status in ("", "DELETE_COMPLETE", "REVIEW_IN_PROGRESS"):
@@ -130,16 +131,16 @@ class Stack:
 
     def _wait(self, say: Say) -> str:
         """Return the stack's status once it stays; empty if the stack is gone."""
+        return until(partial(self._lasting_status, say), PATIENCE, self._too_slow)
 
-        def look() -> str | None:
-            described = self.describe()
-            status = described["StackStatus"] if described else ""
-            if status.endswith("_IN_PROGRESS") and status != "REVIEW_IN_PROGRESS":
-                say(f"waiting for CloudFormation ({status.lower().replace('_', ' ')})")
-                return None
-            return status
-
-        return until(look, PATIENCE, self._too_slow)
+    def _lasting_status(self, say: Say) -> str | None:
+        """Return the stack's status; None while it changes by itself."""
+        described = self.describe()
+        status = described["StackStatus"] if described else ""
+        if status.endswith("_IN_PROGRESS") and status != "REVIEW_IN_PROGRESS":
+            say(f"waiting for CloudFormation ({status.lower().replace('_', ' ')})")
+            return None
+        return status
 
     def _propose(self, parameters: Mapping[str, str], kind: Any) -> str | None:
         """Return a change set that is ready to be executed; None if there is nothing to change."""
@@ -177,7 +178,7 @@ class Stack:
         if changes.get("Users") in ("removed", "replaced"):
             self._client.delete_change_set(ChangeSetName=change_set)
             raise DeployError(
-                f"This would have the users' table {changes['Users']}, so nothing was changed: "
+                f"The users' table would be {changes['Users']}, so nothing was changed: "
                 "put ops/deployment/resources.json and the app_name back as they were."
             )
         return changes
@@ -193,22 +194,22 @@ class Stack:
 
     def _execute(self, change_set: str) -> None:
         self._client.execute_change_set(ChangeSetName=change_set)
-
-        def look() -> str | None:
-            # The stack may still say how the operation before this one went.
-            execution = self._client.describe_change_set(ChangeSetName=change_set)
-            if execution["ExecutionStatus"] in ("AVAILABLE", "EXECUTE_IN_PROGRESS"):
-                return None
-            described = self.describe()
-            status = described["StackStatus"] if described else "DELETE_COMPLETE"
-            return None if status.endswith("_IN_PROGRESS") else status
-
-        status = until(look, PATIENCE, self._too_slow)
+        status = until(partial(self._status_after, change_set), PATIENCE, self._too_slow)
         if status not in ("CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE"):
             raise DeployError(
-                f"CloudFormation took the changes to {self.name} back: {self._reason()}. "
-                "Put that right, then deploy again."
+                f"CloudFormation rolled back the changes to {self.name}: {self._reason()}. "
+                "Fix that, then deploy again."
             )
+
+    def _status_after(self, change_set: str) -> str | None:
+        """Return the stack's status once the change set is executed; None until then."""
+        # The stack may still say how the operation before this one went.
+        execution = self._client.describe_change_set(ChangeSetName=change_set)
+        if execution["ExecutionStatus"] in ("AVAILABLE", "EXECUTE_IN_PROGRESS"):
+            return None
+        described = self.describe()
+        status = described["StackStatus"] if described else "DELETE_COMPLETE"
+        return None if status.endswith("_IN_PROGRESS") else status
 
     def _outputs(self) -> dict[str, str]:
         described = self.describe()

@@ -32,7 +32,7 @@ def ensure_users(
         described = dynamodb.describe_table(TableName=table)["Table"]
     except dynamodb.exceptions.ResourceNotFoundException as error:
         raise DeployError(
-            f"The table {table} is gone although its stack is there: restore it from a backup "
+            f"The table {table} no longer exists, but its stack does: restore it from a backup "
             "under that name, or delete the stack, then deploy again."
         ) from error
     if not described.get("StreamSpecification", {}).get("StreamEnabled"):

@@ -14,6 +14,7 @@ from chalice.app import Chalice
 from chalice.deploy.swagger import CFNSwaggerGenerator
 
 from ops.deployment import (
+    client_limit,
     event_invoke_config,
     event_source_mapping,
     function_logs,
@@ -38,7 +39,7 @@ _FIRST_LIMITS = {"MailsPerDay": 180, "MailsPerHour": 180}  # 90 % of what SES's 
 _PARAMETERS: Template = {
     "CodeBucket": {
         "Type": "String",
-        "Description": "The S3 bucket, in the stack's region, that package.zip was put into.",
+        "Description": "The S3 bucket, in the stack's region, that holds package.zip.",
     },
     "CodeKey": {"Type": "String", "Description": "The key of package.zip in that bucket."},
     "SecretKey": {
@@ -50,7 +51,7 @@ _PARAMETERS: Template = {
     "MailersAtOnce": {
         "Type": "Number",
         "Default": 0,
-        "Description": "How many functions are reserved for the mailer, and bound it; 0 for none.",
+        "Description": "The concurrency reserved for the mailer, which also limits it; 0 for none.",
     },
     "BaseUrl": {
         "Type": "String",
@@ -97,6 +98,7 @@ def make(config: Mapping[str, Any], app: Chalice, runtime: str, own: Mapping[str
         parameters[name] = {"Type": "Number", "Default": value, "Description": "See settings.md."}
     parameters |= _PARAMETERS
     parameters["AppName"]["Default"] = config["app_name"]
+    parameters["ClientLimitOrigin"]["Default"] = client_limit.origin_of(own)
     for condition, parameter, none in (
         ("HasBaseUrl", "BaseUrl", ""),
         ("BoundsMailer", "MailersAtOnce", "0"),

@@ -35,15 +35,7 @@ def _once(look: Callable[["Facts"], T]) -> Callable[["Facts"], T]:
 
     @wraps(look)
     def known(self: "Facts") -> T:
-        with self._lock:
-            is_first = look.__name__ not in self._known
-            future: Future[T] = self._known.setdefault(look.__name__, Future())
-        if is_first:
-            try:
-                future.set_result(look(self))
-            except BaseException as error:  # noqa: BLE001 - passed on to each caller
-                future.set_exception(error)
-        return future.result()
+        return self._look_once(look)
 
     return known
 
@@ -74,6 +66,17 @@ class Facts:
                 session: Any = self.stage.cloud.session
                 self._clients[service] = session.client(service)
             return self._clients[service]
+
+    def _look_once(self, look: Callable[["Facts"], T]) -> T:
+        with self._lock:
+            is_first = look.__name__ not in self._known
+            future: Future[T] = self._known.setdefault(look.__name__, Future())
+        if is_first:
+            try:
+                future.set_result(look(self))
+            except BaseException as error:  # noqa: BLE001 - passed on to each caller
+                future.set_exception(error)
+        return future.result()
 
     @property
     def deploy_again(self) -> tuple[str, str]:
@@ -175,6 +178,6 @@ class Facts:
         client = self.client("dynamodb")
         mailboxes = clients.mailboxes(self.stage, client)
         users = OperatorsUsers(client, self.stage.users_table, mailboxes)
-        pages = users.pages(funnel.ATTRIBUTES)
+        pages = users.pages((*funnel.ATTRIBUTES, "email"))
         items = [item for page in islice(pages, MAX_PAGES) for item in page]
         return items, next(pages, None) is None

@@ -23,7 +23,8 @@ _REFUSED = {
     },
     acts.VALIDATE: {Change.VALIDATED: "{} was validated already."},
     acts.REFUSE: {
-        Change.VALIDATED: "{} is validated, and validation sends no more mail.",
+        Change.VALIDATED: "{} is validated, so nothing was changed. Bienvenue sends validated "
+        "users no more mail.",
         Change.REFUSED: "{} gets no more mail already.",
         Change.COMPLAINED: "{} gets no more mail already.",
         Change.NOBODY: "{} is no user. Later sign-ups get no mail.",

@@ -41,7 +41,7 @@ from ops.users.imports.command import import_users
 from ops.users.listing import Selection
 from ops.users.pace import Pace, Quota, quota
 from ops.users.resend import ask_again
-from ops.users.store import Change, OperatorsUsers, Withdrawal
+from ops.users.store import Change, Withdrawal
 
 
 class InTheirOrder(click.Group):
@@ -172,7 +172,7 @@ def show(stage: Stage, email: str) -> None:
 
     Permissions: dynamodb:GetItem on the table; ssm:GetParameters on the stage's SECRET_KEY.
     """
-    _, item = _find(clients.users(stage), email)
+    _, item = _find(stage, email)
     _print(person.plain(item))
 
 
@@ -229,7 +229,7 @@ def validate(stage: Stage, email: str) -> None:
     Permissions: dynamodb:UpdateItem on the table.
     """
     key, change = _change(
-        email, partial(clients.users(stage).validate_by_hand, now=durations.now())
+        stage, email, partial(clients.users(stage).validate_by_hand, now=durations.now())
     )
     click.echo(answers.answer(acts.VALIDATE, change, printable(key)))
 
@@ -251,7 +251,11 @@ def refuse(stage: Stage, email: str) -> None:
     shown = printable(key)
     words = answers.answer(acts.REFUSE, change, shown)
     if change is Change.VALIDATED:
-        raise OpsError(f"{words} To delete the user:\n{stage.ops(f'users delete {quote(shown)}')}")
+        commands = (stage.ops(f"users {act} {quote(shown)}") for act in ("delete", "refuse"))
+        raise OpsError(
+            f"{words} If the owner of the mailbox did not sign up, delete the user, then refuse "
+            "later sign-ups:\n" + "\n".join(commands)
+        )
     click.echo(words)
 
 
@@ -293,7 +297,7 @@ def withdraw(stage: Stage, email: str, consent: str) -> None:
         return None if result is Withdrawal.NOBODY else result
 
     with in_plain_words():
-        key, result = lookup.first(email, try_withdrawal)
+        key, result = lookup.first(stage, email, try_withdrawal)
     shown = f"{printable(key)}: the consent {printable(consent)}"
     if result is Withdrawal.NONE_GIVEN:
         raise OpsError(f"{shown} was not given by a validated user: nothing was changed.")
@@ -312,7 +316,7 @@ def proof(stage: Stage, email: str, is_json: bool) -> None:
 
     Permissions: dynamodb:GetItem on the table of users and on that of limits.
     """
-    _, item = _find(clients.users(stage), email)
+    _, item = _find(stage, email)
     texts = clients.consent_texts(stage)
     with in_plain_words():
         content = evidence.document(
@@ -340,7 +344,7 @@ def delete(stage: Stage, email: str, yes: bool) -> None:
     user who refused mail also dynamodb:UpdateItem on the table of limits.
     """
     store = clients.users(stage)
-    key, item = _find(store, email)
+    key, item = _find(stage, email)
     if not yes:
         _print(person.plain(item))
         click.confirm(f"Delete {printable(key)} from {stage.name}?", abort=True)
@@ -363,7 +367,7 @@ def export(stage: Stage, email: str, output: Path | None) -> None:
 
     Permissions: dynamodb:GetItem on the table; ssm:GetParameters on the stage's SECRET_KEY.
     """
-    _, item = _find(clients.users(stage), email)
+    _, item = _find(stage, email)
     content = personal_data.everything(person.plain(item), stage.users_table, durations.now())
     if output is None:
         click.echo(as_json(content, indent=2))
@@ -397,7 +401,9 @@ def _print_table(people: Iterable[person.Plain]) -> None:
 def _resend_to(stage: Stage, email: str, even_bounced: bool) -> None:
     store = clients.users(stage)
     key, change = _change(
-        email, partial(store.resend_by_hand, now=durations.now(), even_bounced=even_bounced)
+        stage,
+        email,
+        partial(store.resend_by_hand, now=durations.now(), even_bounced=even_bounced),
     )
     shown = printable(key)
     words = answers.answer(acts.RESEND, change, shown)
@@ -450,19 +456,19 @@ def _resend_to_many(stage: Stage, is_failed: bool, allowed: Quota) -> None:
     mailing_options.leave(ending)
 
 
-def _find(store: OperatorsUsers, email: str) -> tuple[str, Item]:
+def _find(stage: Stage, email: str) -> tuple[str, Item]:
     with in_plain_words():
-        return lookup.first(email, store.read)
+        return lookup.first(stage, email, clients.users(stage).read)
 
 
-def _change(email: str, change: Callable[[str], Change]) -> tuple[str, Change]:
+def _change(stage: Stage, email: str, change: Callable[[str], Change]) -> tuple[str, Change]:
     """Change the user with the first spelling of ``email`` that exists; return key and result.
 
     Raises OpsError for an unknown user.
     """
     key, result = _try_change(email, change)
     if result is Change.NOBODY:
-        raise lookup.unknown(email)
+        raise lookup.unknown(stage, email)
     return key, result
 
 

@@ -2,11 +2,14 @@
 
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
+from shlex import quote
 from typing import TypeVar
 from urllib.parse import unquote
 
 from chalicelib.users import email_address
 from ops.stage.errors import OpsError
+from ops.stage.lookup import Stage
+from ops.terminal.text import printable
 from ops.users.person import Plain, name
 
 T = TypeVar("T")
@@ -30,7 +33,7 @@ def spellings(typed: str) -> list[str]:
     return list(dict.fromkeys((*keys, unquote(typed))))
 
 
-def first(typed: str, look: Callable[[str], T | None]) -> tuple[str, T]:
+def first(stage: Stage, typed: str, look: Callable[[str], T | None]) -> tuple[str, T]:
     """Return the first spelling for which ``look`` has a result, and the result.
 
     Raises OpsError for an unknown user.
@@ -38,12 +41,19 @@ def first(typed: str, look: Callable[[str], T | None]) -> tuple[str, T]:
     for key in spellings(typed):
         if (result := look(key)) is not None:
             return key, result
-    raise unknown(typed)
+    raise unknown(stage, typed)
 
 
-def unknown(typed: str) -> OpsError:
-    """Return the error of an address that no user has."""
-    return OpsError(f"There is no user with the address {typed}.")
+def unknown(stage: Stage, typed: str) -> OpsError:
+    """Return the error of an address that is no user's key.
+
+    Another program's key may have more than the address, and only a look at all of them finds it.
+    """
+    find = stage.ops(f"users find {quote(printable(typed))}")
+    return OpsError(
+        f"There is no user with the address {printable(typed)}. "
+        f"Another program may have spelled it differently. To look at all users:\n{find}"
+    )
 
 
 def mailed(key: str) -> str:
@@ -55,10 +65,14 @@ def mailed(key: str) -> str:
 
 
 def matching(users: Iterable[Plain], text: str) -> Iterator[Plain]:
-    """Yield the users whose address or name has ``text`` in it, without case and accents."""
+    """Yield the users whose key, mailed address or name has ``text`` in it.
+
+    Case and accents do not matter.
+    """
     wanted = _folded(text)
     for user in users:
-        if wanted in _folded(str(user["email"])) or wanted in _folded(name(user)):
+        key = str(user["email"])
+        if any(wanted in _folded(held) for held in (key, mailed(key), name(user))):
             yield user
 
 

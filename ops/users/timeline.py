@@ -35,7 +35,7 @@ _OPERATORS = ("owed", "failed", "refused")
 def entries(user: Plain, now: datetime) -> list[Entry]:
     """Return what the item says of the user's life, the earliest first.
 
-    The item keeps the latest mail and the links of five, so earlier mails may be missing.
+    The item keeps the latest mail and the links of a week, so earlier mails may be missing.
     """
     by_hand = list(_acts(user))
     moments = {entry.at for entry in by_hand}

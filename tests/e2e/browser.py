@@ -1,6 +1,8 @@
-"""A real browser: Debian's Chromium, with axe-core and screenshots.
+"""A real browser: Debian's Chromium, with axe-core.
 
-``python -m tests.e2e.browser`` takes those of the docs again, into docs/pictures/.
+With ``SCREENSHOTS=1`` in the environment, tests also put pictures of what they see into
+build/screenshots/. ``python -m tests.e2e.browser`` takes the pictures of the docs again, into
+docs/pictures/.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from html import escape
 from pathlib import Path
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
+from axe_playwright_python.base import AXE_SCRIPT, AxeResults
 from playwright.sync_api import Browser, BrowserType, Page, ViewportSize, sync_playwright
 
 from chalicelib.users.moments import epoch, iso
@@ -27,7 +29,7 @@ from tests.e2e.stack import ROOT
 PICTURES = ROOT / "build" / "screenshots"
 DEVICES = {
     "desktop": ViewportSize(width=1000, height=760),
-    "phone": ViewportSize(width=360, height=740),
+    "phone": ViewportSize(width=360, height=740),  # as axe sees it
 }
 NARROWEST = ViewportSize(width=320, height=640)  # WCAG 2.2, 1.4.10: also 1280 at 400 %
 README_PICTURES = ("sign-up", "mail")
@@ -59,7 +61,9 @@ ARGUMENTS = [
 ]
 HOW_TO_GET_ONE = "no browser: apt-get install chromium (on Debian), or put one on the PATH"
 
-AXE = Axe()
+FIND_VIOLATIONS = "options => axe.run(options).then(({violations}) => ({violations}))"
+"""Leaves out what passed, which is much longer."""
+TAKES_PICTURES = os.environ.get("SCREENSHOTS") == "1"
 
 
 @contextmanager
@@ -117,22 +121,31 @@ def _arguments() -> list[str]:
 
 
 def look(page: Page, name: str, *, is_mail: bool = False) -> None:
-    """Hold what ``page`` shows against axe-core in both schemes, and take pictures of it.
+    """Hold what ``page`` shows against axe-core in both schemes, and take pictures if asked to.
 
     A mail is read as a part of the mailbox's page, so it has no landmarks of its own. Raises
     AssertionError for anything that axe finds, and where it does not fit NARROWEST.
     """
+    page.evaluate(AXE_SCRIPT)
     rules = {rule: {"enabled": not is_mail} for rule in ("landmark-one-main", "region")}
+    options = {"resultTypes": ["violations"], "rules": rules}
+    page.set_viewport_size(DEVICES["phone"])
     for scheme in SCHEMES:
         page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
-        for device, size in DEVICES.items():
-            page.set_viewport_size(size)
-            page.screenshot(path=PICTURES / f"{name}-{scheme}-{device}.png", full_page=True)
-        found = AXE.run(page, options={"resultTypes": ["violations"], "rules": rules})
+        found = AxeResults(page.evaluate(FIND_VIOLATIONS, options))
         assert not found.violations_count, f"{name}, {scheme}:\n{found.generate_report()}"
+        for device, size in DEVICES.items() if TAKES_PICTURES else ():
+            page.set_viewport_size(size)
+            picture(page, f"{name}-{scheme}-{device}")
     page.set_viewport_size(NARROWEST)
     assert page.evaluate("document.documentElement.scrollWidth") <= NARROWEST["width"], name
     page.set_viewport_size(DEVICES["desktop"])
+
+
+def picture(page: Page, name: str) -> None:
+    """Take a picture of the whole page if SCREENSHOTS=1. It takes longer than axe."""
+    if TAKES_PICTURES:
+        page.screenshot(path=PICTURES / f"{name}.png", full_page=True)
 
 
 def _picture_the_docs() -> None:

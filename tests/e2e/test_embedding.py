@@ -18,7 +18,7 @@ from xml.etree import ElementTree
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.e2e.browser import PICTURES
+from tests.e2e.browser import picture
 from tests.e2e.stack import ROOT, Stack, code_in, link_in, running
 from tests.support import website
 
@@ -97,12 +97,12 @@ def test_a_script_signs_up_shows_errors_and_sends_the_code(
 ) -> None:
     (folder / "script.html").write_text("<!doctype html>" + printed(SCRIPT, shops_stack, shop))
     page.goto(f"{shop}/script.html")
-    page.screenshot(path=PICTURES / "foreign-page.png")
+    picture(page, "foreign-page")
     said = page.locator("#said")
     page.locator("#join input").fill("nobody")
     page.get_by_role("button", name="Join").click()
     expect(said).to_contain_text("Enter a complete email address")
-    page.screenshot(path=PICTURES / "foreign-page-error.png")
+    picture(page, "foreign-page-error")
 
     page.locator("#join input").fill("script@example.org")
     page.get_by_role("button", name="Join").click()
@@ -111,7 +111,7 @@ def test_a_script_signs_up_shows_errors_and_sends_the_code(
     page.locator("#code input").fill(code_in(mail))
     page.get_by_role("button", name="Confirm").click()
     expect(said).to_contain_text("The address is confirmed")
-    page.screenshot(path=PICTURES / "foreign-page-done.png")
+    picture(page, "foreign-page-done")
     assert "validated_at" in shops_stack.item("script@example.org")
 
 

@@ -133,7 +133,7 @@ def test_an_upgrade_keeps_settings_codes_and_names_in_logs(checkout: Checkout) -
 
     checkout.git("pull", "-q")
     printed = checkout.ops("deploy", "--stage", STAGE)
-    assert f"{STAGE} is up" in printed
+    assert f"{STAGE} is deployed" in printed
     after = checkout.settings()
     assert {name: after[name] for name in before} == before
     key = checkout.client("ssm").get_parameters(Names=[NAME], WithDecryption=True)["Parameters"][0]

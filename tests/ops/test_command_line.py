@@ -72,7 +72,7 @@ def test_an_unforeseen_error_names_the_debug_option(monkeypatch: pytest.MonkeyPa
     fail_with(monkeypatch, ValueError("boom"))
     done = run("run")
     assert done.exit_code == 1
-    assert done.stderr.startswith("Error: ValueError: boom. This is a bug in ops. Put --debug")
+    assert done.stderr.startswith("Error: ValueError: boom. This is a bug in Bienvenue. Put ")
 
 
 @pytest.mark.parametrize("error", [RunError("ours"), ValueError("boom")])
@@ -295,7 +295,7 @@ def test_a_full_disk_is_reported(
         monkeypatch.setattr(sys, "stdout", out)
         assert status("run") == 1
     assert capsys.readouterr().err == (
-        "Error: The output could not be written: No space left on device.\n"
+        "Error: The output cannot be written: No space left on device.\n"
     )
 
 
@@ -333,7 +333,7 @@ def test_an_unforeseen_system_error_is_a_bug(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     fail_with(monkeypatch, ConnectionResetError(104, "Connection reset by peer"))
-    assert "This is a bug in ops" in run("run").stderr
+    assert "This is a bug in Bienvenue" in run("run").stderr
 
 
 @pytest.mark.parametrize(
@@ -391,9 +391,9 @@ def test_deploy_prints_the_address_and_what_is_left_to_do(
     done = run("deploy", "--stage", "prod", "--mail-from", "hello@example.org", *arguments)
     assert done.exit_code == 0
     assert "✓ Account: 123456789012, eu-west-3" in done.stdout
-    assert "prod is up: https://hello.example.org/\n" in done.stdout
+    assert "prod is deployed: https://hello.example.org/\n" in done.stdout
     assert done.stdout.endswith("\n\n./bienvenue doctor --stage prod\n")
-    assert "Left for you to do: Leave the sandbox.\n" in done.stdout
+    assert "For you to do: Leave the sandbox.\n" in done.stdout
     assert given == [Options(mail_from="hello@example.org", **options)]
 
 

@@ -333,7 +333,7 @@ class NoLimits:
         self._wait()
         return Grant(mails)
 
-    def give_back(self, mails: int, now: datetime) -> None:  # noqa: ARG002 - as Limits has it
+    def give_back(self, mails: int, hour: str) -> None:  # noqa: ARG002 - as Limits has it
         self._wait()
 
     def lock(self, holder: str, now: datetime, life: timedelta) -> Item | None:
@@ -355,7 +355,7 @@ class EmptyMailboxes:
     def __init__(self, wait: Callable[[], object]) -> None:
         self._wait = wait
 
-    def count(self, *_: object, **__: object) -> Allowance:
+    def count_mail(self, *_: object, **__: object) -> Allowance:
         self._wait()
         return Allowance.FREE
 

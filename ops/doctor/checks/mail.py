@@ -13,6 +13,7 @@ from ops.doctor.check import Check, Finding, amber, green, listed, red
 from ops.doctor.facts import Facts, NotThere
 from ops.metrics.funnel import text
 from ops.stage import local_stage
+from ops.users import lookup
 
 LITTLE_LEFT = 0.2  # 20 % of a day's quota
 MAX_SUPPRESSED = 3000
@@ -193,16 +194,17 @@ def _suppressed(facts: Facts) -> Finding:
     """SES accepts mail to a suppressed address, but does not deliver it."""
     addresses = list(islice(_suppressed_addresses(facts), MAX_SUPPRESSED + 1))
     is_all = len(addresses) <= MAX_SUPPRESSED
-    waiting = list(_waiting(facts, addresses[:MAX_SUPPRESSED]))
+    waiting = dict(_waiting(facts, addresses[:MAX_SUPPRESSED]))
     those = f"{len(addresses):,}" if is_all else f"{MAX_SUPPRESSED:,} that were checked"
     if not waiting:
         return green(f"no user who waits for a mail is on the list of {those}")
-    hashes = listed(sorted(hashed(address) for address in waiting))
+    hashes = listed(sorted(map(hashed, waiting)))
+    mailed = next(iter(waiting.values()))
     return amber(
         f"SES suppresses mail to these users: {hashes}",
         "If an address is there by mistake, remove it, then resend the mail.",
         facts.stage.cloud.aws(
-            f"sesv2 delete-suppressed-destination --email-address {shlex.quote(waiting[0])}"
+            f"sesv2 delete-suppressed-destination --email-address {shlex.quote(mailed)}"
         ),
     )
 
@@ -218,8 +220,20 @@ def _suppressed_addresses(facts: Facts) -> Iterator[str]:
         more = {"NextToken": page["NextToken"]}
 
 
-def _waiting(facts: Facts, addresses: list[str]) -> Iterator[str]:
-    """Yield those of ``addresses`` whose users wait for a mail."""
+def _waiting(facts: Facts, addresses: list[str]) -> Iterator[tuple[str, str]]:
+    """Yield the keys of users who wait for a mail to one of ``addresses``, with the address."""
+    yield from _waiting_by_key(facts, addresses)
+    suppressed = {address.lower(): address for address in addresses}
+    people, _ = facts.people()
+    for item in people:
+        key = text(item, "email")
+        address = suppressed.get(lookup.mailed(key).lower())
+        if address and _waits(item):  # an address does not lead to a key with additions
+            yield key, address
+
+
+def _waiting_by_key(facts: Facts, addresses: list[str]) -> Iterator[tuple[str, str]]:
+    """Yield those whom their address leads to, in a table of any size."""
     table, dynamodb = facts.stage.users_table, facts.client("dynamodb")
     mailed = {key: address for address in addresses for key in email_address.keys(address)}
     keys = iter(mailed)
@@ -233,9 +247,13 @@ def _waiting(facts: Facts, addresses: list[str]) -> Iterator[str]:
         while asked:
             answer = dynamodb.batch_get_item(RequestItems=asked)
             for item in answer["Responses"].get(table, []):
-                if "validated_at" not in item and text(item, "mail") not in _NO_LONGER_MAILED:
-                    yield mailed[item["email"]["S"]]
+                if _waits(item):
+                    yield (key := text(item, "email")), mailed[key]
             asked = answer.get("UnprocessedKeys")
+
+
+def _waits(item: Mapping[str, Any]) -> bool:
+    return "validated_at" not in item and text(item, "mail") not in _NO_LONGER_MAILED
 
 
 _NO_LONGER_MAILED = ("failed", "bounced", "complained", "refused")
@@ -266,7 +284,7 @@ CHECKS = (
     Check(
         "Mail",
         "Suppression",
-        ("ses:ListSuppressedDestinations", "dynamodb:BatchGetItem"),
+        ("ses:ListSuppressedDestinations", "dynamodb:BatchGetItem", "dynamodb:Scan"),
         _suppressed,
     ),
 )

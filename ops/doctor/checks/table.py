@@ -86,7 +86,8 @@ def _index(facts: Facts) -> Finding:
 def _oldest(facts: Facts) -> Finding:
     if table.index_status(facts.table()) is None:
         raise NotThere("not seen: there is no index of owed mail")
-    outbox = Outbox(facts.client("dynamodb"), facts.stage.users_table)
+    welcomes = facts.project.environment.get("WELCOME_MAIL") == "true"
+    outbox = Outbox(facts.client("dynamodb"), facts.stage.users_table, welcomes=welcomes)
     oldest = next(outbox.owed(facts.now()), None)
     if oldest is None:
         return green("no mail is owed")

@@ -184,7 +184,7 @@ def test_users_are_shown_as_they_are_found(store: Store, console: Console) -> No
         ({}, ["Send another mail", "Validate by hand", "Send no more mail …"]),
         (
             {"mail": "bounced"},
-            ["Send another mail all the same", "Validate by hand", "Send no more mail …"],
+            ["Send another mail anyway", "Validate by hand", "Send no more mail …"],
         ),
         ({"mail": "complained"}, ["Validate by hand"]),
         ({"mail": "refused"}, ["Allow mail again"]),
@@ -208,7 +208,7 @@ def test_only_what_makes_sense_is_offered(
     [
         ("Send another mail", {"mail": "failed"}, "is owed a mail again", {"mail": "owed"}),
         (
-            "Send another mail all the same",
+            "Send another mail anyway",
             {"mail": "bounced"},
             "is owed a mail again",
             {"mail": "owed"},
@@ -239,7 +239,7 @@ def test_an_act_is_done_recorded_and_told_once(
 def test_a_refusal_is_asked_about_first(store: Store, browser: Browser) -> None:
     store.put(EMAIL, created_at=THEN, mail="sent", nom="Horn")
     browser.post("find", text=EMAIL)
-    assert "What the sign-up said is erased" in browser.press("Send no more mail …")
+    assert "The data of the sign-up is erased" in browser.press("Send no more mail …")
     assert (store.item(EMAIL) or {})["mail"] == "sent"
     assert "gets no more mail." in browser.press("Send no more mail")
     item = store.item(EMAIL) or {}
@@ -286,7 +286,9 @@ def test_errors_of_aws_are_told_in_plain_words(
     assert "These credentials may not GetItem (not authorized): use ones that may." in page
     monkeypatch.setattr(store.client, "get_paginator", refuse)
     page = browser.post("find", text="alexis")
-    assert 'role="alert" class="problem">The search broke off: These credentials may not' in page
+    assert (
+        'role="alert" class="problem">The search stopped early: These credentials may not' in page
+    )
     assert page.endswith("</html>\n")
 
 

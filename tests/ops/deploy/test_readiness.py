@@ -273,7 +273,7 @@ def have_no_dmarc(account: Account) -> None:
         (be_new, "Lambda", Light.AMBER, "3 are left for pages"),
         (be_in_the_sandbox, "SES", Light.AMBER, "in its sandbox"),
         (be_paused, "SES", Light.RED, "paused"),
-        (have_no_identity, "Sender", Light.AMBER, "the deploy makes one"),
+        (have_no_identity, "Sender", Light.AMBER, "the deploy creates it"),
         (be_unverified, "Sender", Light.AMBER, "one.dkim.zone"),
         (have_no_identity, "DKIM", Light.GREY, "SES has no identity"),
         (be_unverified, "DKIM", Light.AMBER, "lacks 1 DKIM record"),

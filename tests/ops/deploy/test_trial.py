@@ -116,7 +116,7 @@ def test_what_cannot_be_taken_down_is_said_with_its_command(world: World) -> Non
 
 def test_a_stage_that_is_there_is_left_alone(world: World) -> None:
     world.there = True
-    with pytest.raises(OpsError, match="There is a stage prod already"):
+    with pytest.raises(OpsError, match="A stage prod exists already"):
         world.trial.run()
     assert (world.done, world.trial.parts) == ([], [])
 

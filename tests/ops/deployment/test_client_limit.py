@@ -21,8 +21,8 @@ from tests.support import web_acl
 STAGE = "arn:aws:apigateway:eu-west-3::/restapis/one/stages/api"
 
 
-def as_sent() -> dict[str, Any]:
-    values = {"AppName": "bienvenue", "Stage": "prod", "LimitsClients": "true"}
+def as_sent(**more: str) -> dict[str, Any]:
+    values = {"AppName": "bienvenue", "Stage": "prod", "LimitsClients": "true", **more}
     (sent,) = stack.properties("AWS::WAFv2::WebACL", values).values()
     sent["Rules"][0]["Statement"]["RateBasedStatement"]["Limit"] = 30
     return dict(sent)
@@ -70,6 +70,45 @@ def test_waf_takes_the_web_acl_of_the_template() -> None:
     statement["ByteMatchStatement"]["SearchString"] = b"POST"  # a blob in the API, text in a stack
     validate_parameters(sent, shape)
     assert len(json.loads(sent["CustomResponseBodies"]["TooMany"]["Content"])) == 4
+
+
+@pytest.mark.parametrize(
+    ("allowed", "headers"),
+    [
+        ("", {}),
+        ("*", {"Access-Control-Allow-Origin": "*"}),
+        (
+            "https://Shop.example",
+            {
+                "Access-Control-Allow-Origin": "https://shop.example",
+                "Access-Control-Allow-Credentials": "true",
+            },
+        ),
+        ("https://shop.example https://a.example", {"Access-Control-Allow-Origin": "*"}),
+    ],
+)
+def test_an_allowed_pages_script_can_read_the_refusal(
+    allowed: str, headers: dict[str, str]
+) -> None:
+    """WAF's headers are the same for every request."""
+    origin = client_limit.origin_of({"ALLOWED_ORIGINS": allowed})
+    conditions = {
+        "NamesLimitOrigin": origin,
+        "LimitKnowsCookies": "true" if origin not in ("", "*") else "",
+    }
+    (rule,) = web_acl.rules(as_sent(ClientLimitOrigin=origin, **conditions))
+    sent = dict(rule.refusal.headers)
+    assert sent.pop("Retry-After") == "300"
+    assert sent.pop("Content-Type") == "application/json"
+    assert sent == headers
+
+
+def test_waf_takes_the_headers_of_cross_origin_answers() -> None:
+    sent = as_sent(ClientLimitOrigin="*", NamesLimitOrigin="true", LimitKnowsCookies="true")
+    model = botocore.session.get_session().get_service_model("wafv2")
+    response = sent["Rules"][0]["Action"]["Block"]["CustomResponse"]
+    validate_parameters(response, model.shape_for("CustomResponse"))
+    assert len(response["ResponseHeaders"]) == 3
 
 
 def test_only_posts_are_counted_and_no_request_is_kept() -> None:

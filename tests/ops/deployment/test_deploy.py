@@ -289,6 +289,13 @@ def test_the_alarms_address_and_retention_are_remembered(
     assert account.parameters["AlarmsTo"] == ""
 
 
+def test_the_limit_by_client_knows_the_allowed_origin(account: Account, project: Project) -> None:
+    account.deploy(project, mail_from=MAIL_FROM)
+    assert account.parameters["ClientLimitOrigin"] == ""
+    account.deploy(project, settings={"ALLOWED_ORIGINS": "https://shop.example"})
+    assert account.parameters["ClientLimitOrigin"] == "https://shop.example"
+
+
 class Domain:
     """A domain that answers when a test says so."""
 

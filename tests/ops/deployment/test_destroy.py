@@ -204,7 +204,7 @@ def test_nothing_is_left_to_say_where_nothing_is_left(account: Account, deployed
     account.found, account.groups, account.has_users, account.has_stack = [], {}, False, False
     account.identity = ""
     assert account.destroy(deployed, delete_users=True) == []
-    assert "the checkout has forgotten what was deployed" in account.said
+    assert "the checkout no longer has a record of the stage" in account.said
     assert "backup" not in account.said
 
 
@@ -216,7 +216,7 @@ def test_a_stage_that_is_not_there_is_not_said_to_be_down(
     with pytest.raises(DeployError) as error:
         account.destroy(demo)
     assert str(error.value) == (
-        f"There is nothing of dmeo in {ACCOUNT}, {REGION}; this checkout knows: prod."
+        f"{ACCOUNT}, {REGION} has nothing of the stage dmeo. This checkout knows: prod."
     )
     assert account.removed == []
 
@@ -229,7 +229,7 @@ def test_destroy_removes_what_the_checkout_has_forgotten(
     vars(account).update(gone | {left: getattr(account, left)})
     account.destroy(project)
     assert account.removed[0] == {"found": "api_handler"}.get(left, "stack")
-    assert "there was nothing to forget" in account.said
+    assert "the checkout had no record of the stage" in account.said
 
 
 def test_the_credentials_of_another_account_touch_nothing(
@@ -262,7 +262,7 @@ def test_it_goes_on_only_when_the_stages_name_is_typed(take_down: list[bool]) ->
     done = run(typed="prod\n")
     assert done.exit_code == 0
     assert take_down == [False]
-    assert done.stdout.endswith("\nprod is down.\n\nWhat is left.\n")
+    assert done.stdout.endswith("\nprod is removed.\n\nWhat is left.\n")
 
 
 @pytest.mark.parametrize("typed", ["", "y\n", "Prod\n", "yes\n"])

@@ -68,7 +68,7 @@ def test_an_empty_webhook_is_removed_and_events_stay(project: Project) -> None:
 def test_no_events_turns_all_of_it_off(project: Project) -> None:
     bus = choose(project, Wish(is_on=False), project.full_name, Webhook=HOOK)
     assert (bus.name, bus.parameters["Webhook"], bus.parameters["EventBus"]) == ("", "", "none")
-    with pytest.raises(DeployError, match="leave --no-events out"):
+    with pytest.raises(DeployError, match="leave out --no-events"):
         choose(project, Wish(is_on=False, webhook=HOOK))
 
 

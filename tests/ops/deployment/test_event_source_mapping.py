@@ -158,7 +158,7 @@ def test_a_mapping_of_a_former_table_is_removed(project: Project, say: Ear) -> N
     remove_former(cloud, project, say)
     assert list(cloud.mappings) == ["two"]
     assert cloud.calls == ["delete", "delete"]
-    assert "the table was made again" in say.last
+    assert "the table was created again" in say.last
 
 
 def test_a_mapping_of_another_program_is_left_alone(project: Project, say: Ear) -> None:
@@ -181,7 +181,7 @@ def test_a_new_mapping_gets_all_its_settings_and_then_no_more(project: Project, 
     cloud = Lambda(**{"1": NEW})
     cloud.refusals = ["ResourceInUseException", "InvalidParameterValueException"]
     configure(cloud, project, say)
-    assert say.last == "all its settings made"
+    assert say.last == "all its settings set"
     mapping = cloud.mappings["1"]
     assert mapping["DestinationConfig"] == {"OnFailure": {"Destination": QUEUE}}
     assert mapping.items() >= event_source_mapping.SETTINGS.items()

@@ -180,7 +180,7 @@ def test_another_refusal_of_the_same_code_is_not_waited_for(ship: Callable[[Depl
     [
         (
             ChaliceDeploymentError(RuntimeError("the zip is\n  too big")),
-            "Chalice could not go on: the zip is too big",
+            "Chalice stopped: the zip is too big",
         ),
     ],
 )

@@ -175,7 +175,7 @@ def test_a_change_that_would_lose_the_users_is_never_made(
     say: Ear, lost: dict[str, Any], what: str
 ) -> None:
     cloud = CloudFormation("CREATE_COMPLETE", changes=[change("DeadLetters", "Modify"), lost])
-    with pytest.raises(DeployError, match=f"users' table {what}, so nothing was changed"):
+    with pytest.raises(DeployError, match=f"users' table would be {what}, so nothing was changed"):
         cloud.deploy(say)
     assert cloud.called == ["create_change_set", "delete_change_set"]
 
@@ -186,7 +186,7 @@ def test_what_a_failed_first_try_left_is_removed(say: Ear, status: str) -> None:
     cloud.deploy(say)
     assert cloud.called == ["delete_stack", "create_change_set", "execute_change_set"]
     assert cloud.proposed["ChangeSetType"] == "CREATE"
-    assert "removing what a failed first try left" in say.heard
+    assert "removing the rest of a failed first try" in say.heard
 
 
 def test_a_stack_that_only_has_a_change_set_is_yet_to_be_made(say: Ear) -> None:
@@ -236,7 +236,9 @@ def test_a_rollback_is_told_by_this_times_first_failure(say: Ear) -> None:
         event("Users", "CREATE_FAILED", "of another day"),
         event(NAME, "CREATE_IN_PROGRESS", "User Initiated"),
     ]
-    with pytest.raises(DeployError, match=r"back: MailEvents: bienvenue-prod already exists\. Put"):
+    with pytest.raises(
+        DeployError, match=r"bienvenue-prod: MailEvents: bienvenue-prod already exists\. Fix"
+    ):
         cloud.deploy(say)
 
 

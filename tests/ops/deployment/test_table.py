@@ -117,7 +117,9 @@ def test_a_table_of_limits_that_is_gone_is_made_again(dynamodb: DynamoDBClient, 
 
 
 def test_a_table_that_is_gone_is_told_with_what_to_do(dynamodb: DynamoDBClient, say: Ear) -> None:
-    with pytest.raises(DeployError, match=r"The table users is gone .*restore it from a backup"):
+    with pytest.raises(
+        DeployError, match=r"table users no longer exists.*restore it from a backup"
+    ):
         table.ensure_users(dynamodb, "users", say)
 
 

@@ -515,7 +515,7 @@ CASES: list[tuple[str, dict[str, Any], Light, str, str]] = [
         "Functions/Concurrency",
         {"lambda__GetFunctionConcurrency": {"ReservedConcurrentExecutions": 0}},
         AMBER,
-        "the mailer is stopped, and the drain alone mails",
+        "the mailer is stopped, and only the drain mails",
         "reserved_concurrency",
     ),
     *(
@@ -1200,8 +1200,27 @@ def test_a_suppressed_user_who_waits_for_mail_is_found(
     assert found.light is light
     assert "alexis" not in found.text
     if light is AMBER:
-        assert hashed("alexis@xn--bcher-kva.example") in found.text
+        assert hashed("alexis@bücher.example") in found.text
         assert "--email-address alexis@xn--bcher-kva.example" in found.command
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "mailto:alexis@bücher.example",
+        "  Alexis@xn--bcher-kva.example",
+        "\uff21lexis\uff20bücher.example",
+    ],
+)
+@pytest.mark.parametrize(("mail", "light"), [("sent", AMBER), ("bounced", GREEN)])
+def test_a_suppressed_user_whose_key_has_more_is_found(
+    world: MakeWorld, key: str, mail: str, light: Light
+) -> None:
+    users = [{"email": {"S": key}, **person(mail)}, {"email": {"S": "no address"}}]
+    one = world(sesv2__ListSuppressedDestinations=SUPPRESSED, dynamodb__Scan={"Items": users})
+    found = look(one, "Mail/Suppression")
+    assert found.light is light
+    assert (hashed(key) in found.text) == (light is AMBER)
 
 
 def test_a_long_suppression_list_is_read_in_part(

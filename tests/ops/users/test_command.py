@@ -145,9 +145,11 @@ def test_show_and_export_say_who_did_what(store: Store, users: Users) -> None:
 @pytest.mark.parametrize("command", ["show", "validate", "delete", "resend", "export"])
 def test_an_unknown_user_is_reported(users: Users, command: str) -> None:
     done = users(command, "nobody@example.org")
-    assert (done.exit_code, done.stderr) == (
-        1,
-        ("Error: There is no user with the address nobody@example.org.\n"),
+    assert done.exit_code == 1
+    assert done.stderr == (
+        "Error: There is no user with the address nobody@example.org. Another program may have "
+        "spelled it differently. To look at all users:\n"
+        "./bienvenue users find nobody@example.org --stage prod\n"
     )
 
 
@@ -187,12 +189,41 @@ def test_refuse_erases_what_strangers_said_until_allow(store: Store, users: User
     )
 
 
-def test_refuse_of_a_validated_user_names_delete(store: Store, users: Users) -> None:
+def test_refuse_of_a_validated_user_says_what_to_do(store: Store, users: Users) -> None:
     store.put(EMAIL, validated_at=THEN)
     done = users("refuse", EMAIL)
     assert done.exit_code == 1
-    assert f"\n./bienvenue users delete {EMAIL} --stage prod\n" in done.stderr
+    assert done.stderr == (
+        f"Error: {EMAIL} is validated, so nothing was changed. Bienvenue sends validated users no "
+        "more mail. If the owner of the mailbox did not sign up, delete the user, then refuse "
+        "later sign-ups:\n"
+        f"./bienvenue users delete {EMAIL} --stage prod\n"
+        f"./bienvenue users refuse {EMAIL} --stage prod\n"
+    )
     assert store.item(EMAIL) == {"email": EMAIL, "validated_at": THEN}
+    delete, refuse = (line.split()[2:4] for line in done.stderr.splitlines()[1:])
+    assert users(*delete, "--yes").exit_code == 0
+    assert users(*refuse).stdout == f"{EMAIL} is no user. Later sign-ups get no mail.\n"
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "mailto:Alexis@example.org",
+        "\u2060\uff21lexis\uff20example\uff0eorg",
+        "MAILTO:Alexis%40example.org",
+    ],
+)
+def test_find_finds_a_key_with_additions_by_its_address(
+    store: Store, users: Users, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it shows can be typed."""
+    monkeypatch.setenv("COLUMNS", "200")
+    store.put(key)
+    typed = next(word for word in users("find", EMAIL).stdout.split() if "example" in word)
+    assert users("show", typed).exit_code == 0
+    assert users("delete", typed, "--yes").exit_code == 0
+    assert store.item(key) is None
 
 
 def test_find_lists_users_by_a_part_of_their_name(store: Store, users: Users) -> None:

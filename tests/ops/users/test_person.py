@@ -6,11 +6,14 @@ import json
 import re
 from datetime import datetime, timedelta, timezone
 
+import boto3
 import pytest
 
 from chalicelib.logs import hashed
+from ops.stage.cloud import Cloud
 from ops.stage.errors import OpsError
-from ops.stage.project import CHECKOUT
+from ops.stage.lookup import Stage
+from ops.stage.project import CHECKOUT, Project
 from ops.users import lookup, person, personal_data
 from tests.support.stores import Plain, typed
 
@@ -250,12 +253,16 @@ def test_a_text_that_cannot_be_a_key_is_refused(typed: str) -> None:
         lookup.spellings(typed)
 
 
-def test_the_first_spelling_of_a_user_is_found() -> None:
+def test_the_first_spelling_of_a_user_is_found(project: Project) -> None:
+    stage = Stage(Cloud(boto3.Session(), "1", "", lambda *_: ""), project)
     people = {EMAIL: "canonical", "Alexis@Example.org": "verbatim"}
-    assert lookup.first("Alexis@Example.org", people.get) == ("Alexis@Example.org", "verbatim")
-    assert lookup.first("ALEXIS@example.org", people.get) == (EMAIL, "canonical")
+    assert lookup.first(stage, "Alexis@Example.org", people.get) == (
+        "Alexis@Example.org",
+        "verbatim",
+    )
+    assert lookup.first(stage, "ALEXIS@example.org", people.get) == (EMAIL, "canonical")
     with pytest.raises(OpsError, match=r"no user with the address x@example\.org"):
-        lookup.first("x@example.org", people.get)
+        lookup.first(stage, "x@example.org", people.get)
 
 
 def test_show_says_who_is_or_was_reminded_and_welcomed() -> None:

@@ -64,6 +64,9 @@ MAPS: dict[str, dict[str, Any]] = {
     "a great count": {"mail_count": {"N": "1E+125"}, "mail_window_at": EARLIER},
     "a list": {"plan": {"L": [{"N": "1"}] * 100_000}},
     "bytes for a name": {"prenom": {"B": "x" * 400_000}},
+    "bytes of the drain": {"fields": {"M": {"photo": {"B": b"x" * 400_000}}}},
+    "sets of bytes": {"fields": {"M": {"photos": {"BS": [b"x" * 9000] * 40}}}},
+    "large links": {"links": many(50, {"M": {"expires": {"N": "9" * 9}, "x": {"B": b"x" * 8000}}})},
 }
 
 
@@ -115,7 +118,7 @@ def cost(service: wiring.Service, image: dict[str, Any]) -> float:
 
 @pytest.fixture(scope="module")
 def usual(service: wiring.Service) -> float:
-    """What an ordinary mail costs. Other tests and the coverage slow all down alike."""
+    """What an ordinary mail costs. Other tests and a measured coverage slow all down alike."""
     return cost(service, {"email": {"S": "a@example.org"}, **OWED, "nom": {"S": "Horn"}})
 
 

@@ -969,6 +969,19 @@ def test_mails_that_did_not_go_are_given_back(store: Store, ses: FakeSes, handle
     assert handler.reserved == 1
 
 
+def test_mails_that_were_not_reserved_are_not_given_back(
+    store: Store, ses: FakeSes, handler: Handler
+) -> None:
+    """The table of limits failed, so no mail of this batch is in the budget."""
+    handler(*signed_up(store, CAROL))
+    ses.faults = {ALEXIS: [Refused("No.")]}
+    batch = signed_up(store, ALEXIS)
+    with Wire(store.client, "UpdateItem", [FAULTS["failing"]]):
+        handler(*batch)
+    assert states(store, [ALEXIS]) == ["failed"]
+    assert handler.reserved == 1
+
+
 def test_a_mail_in_doubt_stays_in_the_budget(store: Store, ses: FakeSes, handler: Handler) -> None:
     """SES may have sent it."""
     ses.faults = {ALEXIS: [cut_off()]}

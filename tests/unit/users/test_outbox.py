@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import timedelta
 from itertools import permutations, product
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from chalicelib.users.item import MAX_OWN_MAILS
 from chalicelib.users.outbox import Claim, Outbox, Owed
 from chalicelib.users.people import SignUp, User, Validation, Verdict
 from chalicelib.users.table import Item, ItemFull
@@ -249,24 +251,110 @@ def test_a_claim_in_doubt_is_left_alone_for_its_lease(
     assert (outbox.claim(image(store), NEW_LINK, NOW + waited) is not None) is claimed
 
 
-def test_a_new_claim_keeps_four_live_links(store: Store, outbox: Outbox) -> None:
-    ends = {f"{n}" * 64: epoch(NOW) + n for n in range(-2, 7)}
-    links = {key: {"expires": end, "said": SAID} for key, end in ends.items()}
-    put(store, {**SIGNED_UP, "mail": "owed", "links": links})
+def claimed_beside(store: Store, outbox: Outbox, links: Plain, **attributes: object) -> Plain:
+    """Claim a mail of an item with these links, and return what is kept of them."""
+    put(store, {**SIGNED_UP, "mail": "owed", "links": links, **attributes})
     assert outbox.claim(image(store), NEW_LINK, NOW)
-    kept = item(store)["links"]
-    assert set(kept) == {NEW_LINK, *(f"{n}" * 64 for n in (3, 4, 5, 6))}
+    kept: Plain = item(store)["links"]
+    assert kept.pop(NEW_LINK)["said"] == SAID
+    return kept
 
 
-def test_a_new_claim_keeps_the_link_that_expired_last(store: Store, outbox: Outbox) -> None:
-    """Its click is then answered by the way to a new link. A released one was never mailed."""
-    ends = {"6": epoch(NOW) - 2, "7": epoch(NOW) - 1, "8": epoch(NOW) + 1, "9": 0}
-    links = {key * 64: {"expires": end, "said": SAID} for key, end in ends.items()}
-    put(store, {**SIGNED_UP, "mail": "owed", "links": links})
-    assert outbox.claim(image(store), NEW_LINK, NOW)
+def name(number: int) -> str:
+    return f"{number:064}"
+
+
+def test_a_new_claim_keeps_every_live_link(store: Store, outbox: Outbox) -> None:
+    """Two windows of mail_count may lie in the 24 hours of a link."""
+    live = {name(n): {**LIVE, "expires": epoch(NOW) + n} for n in range(1, 2 * MAX_OWN_MAILS + 1)}
+    assert claimed_beside(store, outbox, live) == live
+
+
+def test_a_new_claim_keeps_expired_links_for_a_week(store: Store, outbox: Outbox) -> None:
+    """Their readers may still refuse, and a click is answered by the way to a new link."""
+    ends = {1: -1, 2: 1 - 7 * DAY, 3: -7 * DAY, 4: -30 * DAY}
+    links = {name(n): {**LIVE, "expires": epoch(NOW) + end} for n, end in ends.items()}
+    assert set(claimed_beside(store, outbox, links)) == {name(1), name(2)}
+    for number in (1, 2):
+        assert store.users.validate(EMAIL, name(number), NOW).outcome is Validation.EXPIRED
+    assert store.users.refuse(EMAIL, name(2), NOW).outcome is Validation.REFUSED
+
+
+def test_a_new_claim_keeps_no_link_that_was_not_mailed(store: Store, outbox: Outbox) -> None:
+    """SES certainly did not take the mail of a claim that was released."""
+    links = {LINK: {**LIVE, "expires": 0}, OTHER_LINK: LIVE}
+    assert claimed_beside(store, outbox, links, mail_link=LINK) == {OTHER_LINK: LIVE}
+
+
+def test_a_link_in_doubt_goes_before_one_that_was_mailed(store: Store, outbox: Outbox) -> None:
+    """SES may be silent for hours, and each lease that ends leaves a link in doubt."""
+    mailed = {name(n): {**LIVE, "expires": epoch(NOW) + 1} for n in range(20)}
+    put(store, {**SIGNED_UP, "mail": "owed", "links": mailed})
+    now = NOW
+    for doubt in range(60):
+        assert outbox.claim(image(store), name(1000 + doubt), now)
+        now += timedelta(minutes=5)
     kept = item(store)["links"]
-    assert set(kept) == {NEW_LINK, "7" * 64, "8" * 64}
-    assert store.users.validate(EMAIL, "7" * 64, NOW).outcome is Validation.EXPIRED
+    assert len(kept) == 64
+    assert {key: kept.get(key) for key in mailed} == mailed
+    assert set(kept) - set(mailed) == {name(1000 + n) for n in range(16, 60)}
+
+
+def test_a_welcome_that_is_tried_often_keeps_the_click(store: Store) -> None:
+    """Else its second click would be told that the link is unknown."""
+    outbox = Outbox(store.client, store.table, welcomes=True)
+    put(store, {**PROVEN, "mail": "owed", "owed": "w00", "owed_at": EARLIER_STORED})
+    for number in range(70):
+        claim = outbox.claim(image(store), name(number), NOW)
+        assert claim is not None
+        assert outbox.release(claim, "Throttled.", NOW)
+    assert set(item(store)["links"]) == {LINK, name(69)}
+    assert store.users.validate(EMAIL, LINK, NOW).outcome is Validation.ALREADY_VALIDATED
+
+
+# moto takes the sizes of an item before and after an update together.
+def test_the_largest_sign_ups_of_two_days_fit_an_item(cloud_store: Store) -> None:
+    """A request has at most 16 KB. No live link loses a word, and expired ones still refuse."""
+    store, outbox = cloud_store, cloud_store.outbox
+    fields = {f"field_{n}": "é" * 250 for n in range(32)}
+    largest: Plain = {**LIVE, "said": {**SAID, "fields": fields}}
+    live = {name(n): {**largest, "expires": epoch(NOW) + n} for n in range(1, 21)}
+    expired = {name(n): {**largest, "expires": epoch(NOW) - n} for n in range(21, 41)}
+    typed_links = {"links": {**live, **expired}}
+    put(store, {**SIGNED_UP, "mail": "sent", "links": live, "fields": fields})
+    full = {**image(store), **typed(typed_links), "mail": {"S": "owed"}}
+    store.client.update_item(
+        TableName=store.table,
+        Key={"email": {"S": EMAIL}},
+        UpdateExpression="SET mail = :owed",
+        ExpressionAttributeValues={":owed": {"S": "owed"}},
+    )
+    assert outbox.claim(full, NEW_LINK, NOW)
+    kept = item(store)["links"]
+    assert {key: kept.get(key) for key in live} == live
+    assert {key: kept.get(key, {}).get("expires") for key in expired} == {
+        key: link["expires"] for key, link in expired.items()
+    }
+    assert len(json.dumps(item(store), default=str, ensure_ascii=False).encode()) < 400 * 1024
+    assert store.users.refuse(EMAIL, name(40), NOW).outcome is Validation.REFUSED
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        pytest.param({"photo": b"x" * 200_000}, id="binary"),
+        pytest.param({"photos": {b"x" * 100_000, b"y" * 100_000}}, id="set of binaries"),
+        pytest.param({"text": "é" * 100_000}, id="text of two bytes"),
+        pytest.param({"é" * 10_000: "x"}, id="name of two bytes"),
+    ],
+)
+def test_a_claim_copies_nothing_that_no_sign_up_said(
+    store: Store, outbox: Outbox, fields: Plain
+) -> None:
+    """Another program may have added it, and a second copy might not fit."""
+    put(store, {**SIGNED_UP, "mail": "owed", "fields": fields})
+    assert outbox.claim(image(store), LINK, NOW)
+    assert item(store)["links"][LINK]["said"] == SAID
 
 
 @pytest.mark.parametrize(

@@ -93,6 +93,7 @@ class Life(RuleBasedStateMachine):
         self.requests = 0  # accepted ones: each owes one mail
         self.doubts = 0  # claims whose lease ended with no word of SES
         self.counted: set[tuple[str, str]] = set()
+        self.ends: dict[str, int] = {}  # of the links that were mailed, and of those in doubt
         self.claims: list[datetime] = []  # of mails that no mailed token asked for
         self.validated: Plain | None = None
         self.is_put = False
@@ -279,6 +280,7 @@ class Life(RuleBasedStateMachine):
         if not self.is_put and self.validated is None:
             assert not {"prenom", "nom", "lang", "ticket", "codes", "expires_at"} & set(after)
             assert after["links"] == {mail.link: {"expires": 0}}
+            self.ends.clear()
         self._show()
 
     @precondition(lambda self: "expires_at" in self._item())
@@ -292,6 +294,7 @@ class Life(RuleBasedStateMachine):
             self.store.delete(self.email)
             self.images.clear()
             self.mails.clear()
+            self.ends.clear()
             self.unasked.clear()
             self.requests = self.doubts = 0
 
@@ -304,8 +307,7 @@ class Life(RuleBasedStateMachine):
         self._another_programs_words_stay(item)
         self._owed_mail_is_in_the_index_and_no_other(item)
         self._only_a_sign_up_that_was_mailed_expires(item)
-        live = [link for link in item.get("links", {}).values() if link["expires"]]
-        assert len(live) <= 5
+        self._links_live_to_their_end_and_refuse_for_a_week(item)
         self._a_rolling_day_has_five_mails()
         # No request is answered by two mails, but for a claim that SES stayed silent about.
         assert len(self.mails) <= self.requests + self.doubts
@@ -320,6 +322,14 @@ class Life(RuleBasedStateMachine):
             assert [item.get(name) for name in words] == [
                 self.validated.get(name) for name in words
             ]
+
+    def _links_live_to_their_end_and_refuse_for_a_week(self, item: Plain) -> None:
+        links = item.get("links", {})
+        for link, end in self.ends.items():
+            if end > self.now.timestamp() - 7 * DAY:
+                assert links[link]["expires"] == end
+        live = [link for link in links.values() if link["expires"] > self.now.timestamp()]
+        assert len(live) <= 20 + self.doubts
 
     def _another_programs_words_stay(self, item: Plain) -> None:
         if self.is_put:
@@ -445,6 +455,8 @@ class Life(RuleBasedStateMachine):
         if before["mail"] == "sending" if "mail" in before else False:
             self.doubts += 1
             assert self.now - moment(before["mail_at"]) >= LEASE
+        if end != "released":
+            self.ends[link] = int(self._item()["links"][link]["expires"])
         if end == "released":
             assert self.outbox.release(claim, "Throttled.", self.now)
         elif end != "lost in doubt":
