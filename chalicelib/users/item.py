@@ -148,8 +148,8 @@ def is_claimable(item: Item, now: datetime) -> bool:
     if not item or ("validated_at" in item and not is_welcome):
         return False
     mail = string(item, "mail")
-    if mail == "sending":
-        return string(item, "mail_at") <= iso(now - LEASE)
+    if mail == "sending":  # another program may have written any moment
+        return not iso(now - LEASE) < string(item, "mail_at") <= iso(now + LEASE)
     return mail == "owed" or ("mail" not in item and not is_welcome)
 
 

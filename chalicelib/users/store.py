@@ -84,6 +84,7 @@ _IN_TIME = "(attribute_not_exists(expires_at) OR expires_at > :epoch)"
 _MAY_SIGN_UP = (
     "attribute_not_exists(email) OR attribute_exists(created_at)"
     " AND (attribute_not_exists(validated_at) AND expires_at <= :epoch"
+    " AND NOT mail IN (:complained, :refused)"
     f" OR {MAY_BE_MAILED} AND {_WITHIN_BUDGET})"
 )
 _MAY_OWE_TO_ANOTHERS = (
@@ -316,6 +317,8 @@ class Users:
         ticket_hash: str | None,
         how: str,
         sent_from: Mapping[str, str],
+        *,
+        may_welcome: bool = True,
     ) -> Click:
         live = "links.#link.expires > :epoch"
         former = " OR contains(link_hashes, :link) AND link_expires_at > :epoch"
@@ -335,7 +338,10 @@ class Users:
         values |= owed
         welcome, removed = "", [*PENDING]
         condition = "attribute_not_exists(validated_at) AND NOT mail = :refused"
-        if self._welcomes:
+        owes_welcome = self._welcomes and may_welcome
+        if owes_welcome:
+            condition += " AND NOT mail IN (:bounced, :complained)"
+            values |= {":bounced": "bounced", ":complained": "complained"}
             welcome = ", mail = :owed, mail_at = :now, owed = :slot, owed_at = :owed_at"
             removed = [name for name in PENDING if name not in ("owed", "owed_at")]
             values |= owed_values(email, now, is_welcome=True)
@@ -355,6 +361,10 @@ class Users:
             {"#link": link_hash},
             moment="validated_at",
         )
+        if owes_welcome and string(outcome.item, "mail") in ("bounced", "complained"):
+            return self._validate(
+                email, link_hash, now, ticket_hash, how, sent_from, may_welcome=False
+            )
         link = None if outcome.done else link_of(outcome.item, link_hash)
         if link and is_live(link, now) and _is_of(link, ticket_hash) and is_open(outcome.item):
             said = mapping(link, "said")

@@ -8,9 +8,9 @@ import click
 
 from chalicelib.events.bus import MAX_ENTRIES, Bus
 from chalicelib.users.table import Item
-from ops.deployment import event_bus
-from ops.deployment.stack import Stack
 from ops.events import replay as replays
+from ops.resources.settings import event_bus
+from ops.resources.stack.stack import Stack
 from ops.stage.aws_errors import in_plain_words
 from ops.stage.errors import OpsError
 from ops.stage.lookup import Stage

@@ -12,8 +12,8 @@ from rich.text import Text
 
 from chalicelib.logs import hashed
 from chalicelib.users import email_address
-from ops.deployment import function_logs
 from ops.logs.log_stream import LEVELS, Entry, Logs
+from ops.resources.functions import function_logs
 from ops.stage.aws_errors import in_plain_words
 from ops.stage.errors import OpsError
 from ops.stage.lookup import Stage

@@ -7,8 +7,9 @@ import subprocess
 from datetime import datetime
 from pathlib import Path
 
-from ops.deployment import package, package_command
+from ops.package import command
 from ops.release import bill, locks
+from ops.resources.functions import package
 from ops.stage.project import Project
 
 FOLDER = Path("build", "release")
@@ -60,7 +61,7 @@ def release(checkout: Path, now: datetime) -> str:
     notes = check(checkout, version)
     folder = checkout / FOLDER
     shutil.rmtree(folder, ignore_errors=True)
-    template = package_command.write(Project(checkout, STAGE), folder)
+    template = command.write(Project(checkout, STAGE), folder)
     zipped = folder / f"bienvenue-{version}.zip"
     (folder / package.NAME).replace(zipped)
     template.replace(folder / f"bienvenue-{version}.template.json")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from ops.deployment.deploy import OWN_SETTINGS
+from ops.resources.settings.recorded_settings import OWN_SETTINGS
 from ops.run import local_stack
 from ops.run.follower import Follower
 from ops.stage import local_stage

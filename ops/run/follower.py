@@ -11,8 +11,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 from rich.text import Text
 
-from ops.deployment import function_logs
 from ops.logs.log_stream import Logs
+from ops.resources.functions import function_logs
 from ops.run.changes import Changes
 from ops.run.happenings import Stream
 from ops.run.published import Published

@@ -17,9 +17,9 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from ops.deployment.deploy import Options, deploy
-from ops.deployment.event_bus import Wish
-from ops.deployment.rest_api import Throttle
+from ops.deploy.deploy import Options, deploy
+from ops.resources.api.rest_api import Throttle
+from ops.resources.settings.event_bus import Wish
 from ops.run.guard import READY
 from ops.run.processes import Processes
 from ops.run.reload import copy_code

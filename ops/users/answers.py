@@ -29,6 +29,7 @@ _REFUSED = {
         Change.COMPLAINED: "{} gets no more mail already.",
         Change.NOBODY: "{} is no user. Later sign-ups get no mail.",
     },
+    acts.ALLOW: {Change.COMPLAINED: "{} marked a mail as spam, so no mail is sent."},
     acts.DELETE: {Change.NOBODY: "{} was deleted by another program meanwhile."},
 }
 _REFUSED[RESEND_ALL_THE_SAME] = _REFUSED[acts.RESEND]

@@ -336,12 +336,12 @@ def proof(stage: Stage, email: str, is_json: bool) -> None:
 def delete(stage: Stage, email: str, yes: bool) -> None:
     """Delete a user for good.
 
-    The address may sign up again, unless it refused mail: a keyed hash of the mailbox remains, and
-    `users allow` lifts it. Backups of the table keep the user until they end. If the stage has
-    events, the bare address stays until the deletion is published.
+    The address may sign up again, unless it refused mail or complained: a keyed hash of the mailbox
+    remains, and `users allow` lifts it. Backups of the table keep the user until they end. If the
+    stage has events, the bare address stays until the deletion is published.
 
     Permissions: dynamodb:GetItem and dynamodb:DeleteItem on the table, with events PutItem; for a
-    user who refused mail also dynamodb:UpdateItem on the table of limits.
+    user who refused mail or complained also dynamodb:UpdateItem on the table of limits.
     """
     store = clients.users(stage)
     key, item = _find(stage, email)

@@ -4,10 +4,10 @@ import json
 from datetime import timedelta
 from urllib.parse import urlsplit
 
-from ops.deployment import client_limit, rest_api
 from ops.doctor import http
 from ops.doctor.check import Check, Finding, amber, green, grey, red
 from ops.doctor.facts import Facts
+from ops.resources.api import client_limit, rest_api
 
 
 def _answers(facts: Facts) -> Finding:

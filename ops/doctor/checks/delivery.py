@@ -6,10 +6,10 @@ https://docs.aws.amazon.com/ses/latest/dg/send-email-authentication-dmarc.html
 from typing import Any
 from urllib.parse import urlsplit
 
-from ops.deployment import mail_identity
 from ops.doctor import name_server
 from ops.doctor.check import Check, Finding, amber, green
 from ops.doctor.facts import Facts, NotThere
+from ops.resources.mail import mail_identity
 from ops.stage import local_stage
 
 # Labels under which countries sell names: example.co.uk is one domain, and co.uk is none.

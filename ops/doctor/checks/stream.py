@@ -2,9 +2,9 @@
 
 from datetime import timedelta
 
-from ops.deployment import event_invoke_config, event_source_mapping
 from ops.doctor.check import Check, Finding, amber, green, grey, red
 from ops.doctor.facts import Facts
+from ops.resources.functions import event_invoke_config, event_source_mapping
 from ops.terminal import durations
 
 LATELY = timedelta(minutes=15)

@@ -4,11 +4,11 @@ from datetime import datetime, timedelta
 
 from chalicelib.users.event_outbox import EventOutbox
 from chalicelib.users.outbox import Outbox
-from ops.deployment import table
-from ops.deployment.event_invoke_config import DRAIN
 from ops.doctor.check import Check, Finding, amber, green, red
 from ops.doctor.facts import Facts, NotThere
 from ops.metrics.funnel import Funnel, moment, share, text
+from ops.resources.functions.event_invoke_config import DRAIN
+from ops.resources.stack import table
 from ops.terminal import durations
 
 LONG = timedelta(hours=1)

@@ -14,13 +14,13 @@ import pytest
 from botocore.exceptions import EndpointConnectionError
 
 from chalicelib.logs import hashed
-from ops.deployment import stack as stacks
 from ops.doctor import check, facts, http
 from ops.doctor.check import Check, Finding, Light
 from ops.doctor.checks import mail, stack
 from ops.doctor.checks.mail import EVENTS
 from ops.doctor.checks.registry import CHECKS, PERMISSIONS
 from ops.doctor.http import Answer, NoAnswer
+from ops.resources.stack import stack as stacks
 from ops.stage import commit
 from ops.stage.cloud import Cloud
 from ops.stage.lookup import Stage

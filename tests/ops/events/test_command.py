@@ -12,8 +12,8 @@ from jsonschema import Draft202012Validator
 
 from chalicelib.events import bus, event
 from ops.__main__ import ops
-from ops.deployment import event_bus
 from ops.events import command
+from ops.resources.settings import event_bus
 from ops.stage import lookup
 from ops.stage.cloud import Cloud
 from ops.stage.lookup import Stage

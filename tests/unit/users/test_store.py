@@ -221,6 +221,14 @@ def test_an_item_past_its_time_counts_as_absent(store: Store, mail: str, count: 
     assert "expires_at" not in item(store)
 
 
+@pytest.mark.parametrize("mail", ["complained", "refused"])
+def test_an_end_of_its_time_lifts_no_refusal(store: Store, mail: str) -> None:
+    """Another program may have given the item a time to live."""
+    before = put(store, {**(STATES[mail] or {}), "expires_at": epoch(NOW)})
+    assert not store.users.sign_up(ALEXIS, TICKET, NOW)
+    assert store.item(EMAIL) == before
+
+
 # What limits the mail to one address
 
 
@@ -601,6 +609,20 @@ def test_a_click_on_an_odd_item_validates_nobody(
     before = put(cloud_store, odd)
     assert cloud_store.users.validate(EMAIL, LINK, NOW).outcome is outcome
     assert cloud_store.item(EMAIL) == before
+
+
+@pytest.mark.parametrize("mail", ["complained", "bounced"])
+def test_a_click_owes_no_welcome_where_no_mail_may_go(store: Store, mail: str) -> None:
+    """The links of another program's item stay after a complaint."""
+    before = put(store, {**(STATES["put and mailed"] or {}), "mail": mail}) or {}
+    users = store.users_with(KEY, welcomes=True)
+    assert users.validate(EMAIL, LINK, NOW).outcome is Validation.VALIDATED
+    assert store.item(EMAIL) == {
+        **before,
+        "validated_at": NOW_STORED,
+        "validated_with": "link",
+        "validated_link": LINK,
+    }
 
 
 # Codes
