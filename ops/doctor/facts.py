@@ -12,9 +12,10 @@ from urllib.parse import urlsplit
 
 from chalicelib.mail.limits import Limits
 from chalicelib.users.table import Item
-from ops.deployment import event_source_mapping, mail_identity
-from ops.deployment.stack import Stack
 from ops.metrics import funnel
+from ops.resources.functions import event_source_mapping
+from ops.resources.mail import mail_identity
+from ops.resources.stack.stack import Stack
 from ops.stage import local_stage, parameter_store
 from ops.stage.lookup import Stage
 from ops.users import clients
@@ -35,15 +36,7 @@ def _once(look: Callable[["Facts"], T]) -> Callable[["Facts"], T]:
 
     @wraps(look)
     def known(self: "Facts") -> T:
-        with self._lock:
-            is_first = look.__name__ not in self._known
-            future: Future[T] = self._known.setdefault(look.__name__, Future())
-        if is_first:
-            try:
-                future.set_result(look(self))
-            except BaseException as error:  # noqa: BLE001 - passed on to each caller
-                future.set_exception(error)
-        return future.result()
+        return self._look_once(look)
 
     return known
 
@@ -74,6 +67,17 @@ class Facts:
                 session: Any = self.stage.cloud.session
                 self._clients[service] = session.client(service)
             return self._clients[service]
+
+    def _look_once(self, look: Callable[["Facts"], T]) -> T:
+        with self._lock:
+            is_first = look.__name__ not in self._known
+            future: Future[T] = self._known.setdefault(look.__name__, Future())
+        if is_first:
+            try:
+                future.set_result(look(self))
+            except BaseException as error:  # noqa: BLE001 - passed on to each caller
+                future.set_exception(error)
+        return future.result()
 
     @property
     def deploy_again(self) -> tuple[str, str]:

@@ -111,26 +111,41 @@ class Recorder:
             await self._app(scope, receive, send)
             return
         asked = await receive()  # the guard has read the whole body
-        status, answer = 0, b""
+        answer = _Answer()
 
         async def receive_again() -> Message:
             return asked
 
         async def record(message: Message) -> None:
-            nonlocal status, answer
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            elif message["type"] == "http.response.body":
-                answer += message.get("body", b"")
-                if status == HTTPStatus.OK and not message.get("more_body", False):
-                    message_id = json.loads(answer)["MessageId"]
-                    now = datetime.now(timezone.utc)
-                    call = json.loads(asked["body"])
-                    self._mailbox.add(call, message_id, now)
-                    self._mail_taken(call, message_id, now)
+            if answer.take(message):
+                self._record(json.loads(asked["body"]), answer)
             await send(message)
 
         await self._app(scope, receive_again, record)
+
+    def _record(self, call: Mapping[str, Any], answer: "_Answer") -> None:
+        if answer.status != HTTPStatus.OK:
+            return
+        message_id, now = json.loads(answer.body)["MessageId"], datetime.now(timezone.utc)
+        self._mailbox.add(call, message_id, now)
+        self._mail_taken(call, message_id, now)
+
+
+@dataclass
+class _Answer:
+    """The local cloud's answer, of which ASGI sends one message after another."""
+
+    status: int = 0
+    body: bytes = b""
+
+    def take(self, message: Message) -> bool:
+        """Take the answer's next ``message``; return True if it is the last."""
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+        elif message["type"] == "http.response.body":
+            self.body += message.get("body", b"")
+            return not message.get("more_body", False)
+        return False
 
 
 class Pages:

@@ -15,11 +15,13 @@ PYTHON = [
     for path in sorted((ROOT / folder).rglob("*.py"))
 ] + [Path("app.py")]
 TESTS = [path for path in PYTHON if path.parts[0] == "tests"]
+SHIPPED = [path for path in PYTHON if path.parts[0] in ("app.py", "chalicelib", "ops")]
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
-def functions(path: Path) -> Iterator[ast.FunctionDef]:
+def functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
     for node in ast.walk(ast.parse((ROOT / path).read_text(encoding="utf-8"))):
-        if isinstance(node, ast.FunctionDef):
+        if isinstance(node, FUNCTIONS):
             yield node
 
 
@@ -60,6 +62,33 @@ def test_a_functions_docstring_starts_with_a_verb(path: Path) -> None:
     ]
     not_verbs = {"What", "Who", "Whether", "How", "The", "A", "An", "Where", "Which", "All"}
     assert [text for text in docstrings if text and text.split()[0] in not_verbs] == []
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=str)
+def test_a_function_in_a_function_has_at_most_five_lines(path: Path) -> None:
+    long = [
+        inner.name
+        for function in functions(path)
+        for inner in ast.walk(function)
+        if isinstance(inner, FUNCTIONS) and inner is not function
+        if (inner.end_lineno or 0) - inner.body[0].lineno >= 5
+    ]
+    assert long == []
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=str)
+def test_a_function_takes_at_most_two_callables(path: Path) -> None:
+    """If it needs more, an object is missing."""
+    greedy = [
+        function.name
+        for function in functions(path)
+        if sum(
+            argument.annotation is not None and "Callable" in ast.unparse(argument.annotation)
+            for argument in (*function.args.args, *function.args.kwonlyargs)
+        )
+        > 2
+    ]
+    assert greedy == []
 
 
 def test_values_are_named_tuples() -> None:
