@@ -29,7 +29,7 @@ check: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
-	$(BIN)/cfn-lint ops/deployment/resources.json
+	$(BIN)/cfn-lint ops/resources/stack/resources.json
 
 format: $(INSTALLED)
 	$(BIN)/ruff format .

@@ -129,7 +129,8 @@ def _deploy_bare(stack: Deployed, folder: Path) -> str:
 
 
 def _deploy(described: Path, folder: Path) -> None:
-    from ops.deployment import functions, rest_api
+    from ops.resources.api import rest_api
+    from ops.resources.functions import chalice_deployer
     from ops.stage.local_cloud import Keys, connect
     from ops.stage.project import Project
 
@@ -160,7 +161,7 @@ def _deploy(described: Path, folder: Path) -> None:
     project = Project(folder, "local")
     api = rest_api.ensure(cloud.session.client("apigateway"), project, lambda _: None)
     address = cloud.address(api, project.api_stage)
-    functions.deploy(cloud, project, "", lambda _: None)
+    chalice_deployer.deploy(cloud, project, "", lambda _: None)
     print(address)
 
 

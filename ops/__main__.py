@@ -20,9 +20,9 @@ COMMAND_GROUPS = {
     },
     "On AWS": {
         "deploy": "ops.deploy.command",
-        "destroy": "ops.deployment.destroy_command",
-        "record": "ops.deployment.record_command",
-        "package": "ops.deployment.package_command",
+        "destroy": "ops.destroy.command",
+        "record": "ops.record.command",
+        "package": "ops.package.command",
     },
     "Watching a stage": {
         "doctor": "ops.doctor.command",

@@ -149,8 +149,8 @@ def is_claimable(item: Item, now: datetime) -> bool:
     if not item or ("validated_at" in item and not is_welcome):
         return False
     mail = string(item, "mail")
-    if mail == "sending":
-        return string(item, "mail_at") <= iso(now - LEASE)
+    if mail == "sending":  # another program may have written any moment
+        return not iso(now - LEASE) < string(item, "mail_at") <= iso(now + LEASE)
     return mail == "owed" or ("mail" not in item and not is_welcome)
 
 
@@ -215,6 +215,11 @@ def link_of(item: Item, link_hash: str) -> Item | None:
     if link_hash in (attribute(item, "link_hashes", "SS") or ()):
         return {"expires": item.get("link_expires_at", {"N": "0"})}
     return None
+
+
+def link_hashes(item: Item) -> list[str]:
+    """Return the hashes of the item's links."""
+    return list(_entries(item, "links"))
 
 
 def is_live(link: Item | None, now: datetime) -> bool:

@@ -60,15 +60,15 @@ _NOT_OWED = ", ".join(INDEXED)
 _UNPROVEN, _WELCOME = "attribute_not_exists(validated_at)", "owed_at = validated_at"
 """The conditions that a user is not validated, and that a validated user is owed a welcome."""
 
+# Another program may have written any moment. Another function's clock may be a little ahead.
+_IN_NO_LEASE = "mail = :sending AND NOT (mail_at > :lease_ended AND mail_at <= :ahead)"
 OVERDUE = (
     f"{_UNPROVEN} AND (attribute_not_exists(mail)"
-    " OR mail = :owed AND NOT mail_at > :before"
-    " OR mail = :sending AND NOT mail_at > :lease_ended)"
+    " OR mail = :owed AND NOT (mail_at > :before AND mail_at <= :ahead)"
+    f" OR {_IN_NO_LEASE})"
 )
 """The condition that an item owes a mail since ``:before``, or since the end of a lease."""
-_OVERDUE_WELCOME = (
-    f"{_WELCOME} AND (mail = :owed OR mail = :sending AND NOT mail_at > :lease_ended)"
-)
+_OVERDUE_WELCOME = f"{_WELCOME} AND (mail = :owed OR {_IN_NO_LEASE})"
 
 
 def overdue(before: datetime, now: datetime) -> dict[str, str]:
@@ -78,6 +78,7 @@ def overdue(before: datetime, now: datetime) -> dict[str, str]:
         ":sending": "sending",
         ":before": iso(before),
         ":lease_ended": iso(now - LEASE),
+        ":ahead": iso(now + LEASE),
     }
 
 
@@ -426,21 +427,20 @@ class Outbox:
         change = "SET mail = :verdict, mail_at = :now, mail_error = :error"
         values: dict[str, Any] = {
             ":verdict": verdict.value,
-            ":complained": Verdict.COMPLAINED.value,
-            ":refused": "refused",
             ":now": iso(now),
             ":error": reason[:MAX_ERROR_LENGTH],
         }
+        is_known = "mail = :verdict"
         if verdict is Verdict.BOUNCED:
             change += ", bounced_until = :until"
             values[":until"] = iso(now + life)
+            is_known = "mail IN (:verdict, :complained, :refused)"
+            values |= {":complained": Verdict.COMPLAINED.value, ":refused": "refused"}
         if self._has_events:
             event, owed = event_owed(verdict.value, now, reason=reason[:MAX_ERROR_LENGTH])
             change += event
             values |= owed
-        condition = (
-            "attribute_exists(links.#link) AND NOT mail IN (:verdict, :complained, :refused)"
-        )
+        condition = f"attribute_exists(links.#link) AND NOT {is_known}"
         names = {"#link": link_hash}
         outcome = self.table.update(
             email,

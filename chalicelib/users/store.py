@@ -30,6 +30,7 @@ from chalicelib.users.item import (
     is_live,
     is_open,
     is_put_by_another,
+    link_hashes,
     link_of,
     owing,
     path,
@@ -84,6 +85,7 @@ _IN_TIME = "(attribute_not_exists(expires_at) OR expires_at > :epoch)"
 _MAY_SIGN_UP = (
     "attribute_not_exists(email) OR attribute_exists(created_at)"
     " AND (attribute_not_exists(validated_at) AND expires_at <= :epoch"
+    " AND NOT mail IN (:complained, :refused)"
     f" OR {MAY_BE_MAILED} AND {_WITHIN_BUDGET})"
 )
 _MAY_OWE_TO_ANOTHERS = (
@@ -262,6 +264,7 @@ class Users:
             f"{pending} AND attribute_exists(created_at)",
             values,
             {**names, **RESERVED},
+            wants_old=True,
         )
         item = outcome.item
         is_validated, is_anothers = "validated_at" in item, is_put_by_another(item)
@@ -285,6 +288,7 @@ class Users:
                 f" AND attribute_{'not_' if is_anothers else ''}exists(created_at)",
                 {**values, **_BY_CLICK, ":undoable": iso(now - UNDO_LIFE)},
                 names if is_anothers else {**names, **RESERVED},
+                wants_old=True,
             )
         elif is_anothers:
             outcome = self._try(
@@ -293,9 +297,12 @@ class Users:
                 f"{pending} AND attribute_not_exists(created_at)",
                 values,
                 names,
+                wants_old=True,
             )
         if outcome.done:
             log.info("refused user=%s", hashed(email))
+            if not (is_validated and keeps_validation):
+                self._keep_bare_links(email, outcome.item, link_hash)
             return Click(Validation.REFUSED)
         if link_of(outcome.item, link_hash) is None:
             return Click(Validation.INVALID)
@@ -303,6 +310,19 @@ class Users:
         if "validated_at" in outcome.item and not keeps_validation:
             return Click(Validation.ALREADY_VALIDATED, lang)
         return Click(Validation.REFUSED, lang)
+
+    def _keep_bare_links(self, email: str, old: Item, link_hash: str) -> None:
+        """Keep the hashes of all links, so that the button of every mail says "refused"."""
+        bare = {known: {"expires": 0} for known in link_hashes(old)}
+        if len(bare) > 1:
+            self._try(
+                email,
+                "SET links = :bare",
+                f"attribute_exists(links.#link) AND {_IS_CLOSED}"
+                " AND attribute_not_exists(validated_at)",
+                {**_CLOSED, ":bare": bare},
+                {"#link": link_hash},
+            )
 
     def _validate(
         self,
@@ -312,6 +332,8 @@ class Users:
         ticket_hash: str | None,
         how: str,
         sent_from: Mapping[str, str],
+        *,
+        may_welcome: bool = True,
     ) -> Click:
         live = "links.#link.expires > :epoch"
         former = " OR contains(link_hashes, :link) AND link_expires_at > :epoch"
@@ -332,7 +354,10 @@ class Users:
         change = f"SET validated_at = :now, validated_with = :how, validated_link = :link{event}"
         removed: tuple[str, ...] = PENDING
         condition = "attribute_not_exists(validated_at) AND NOT mail = :refused"
-        if self._welcomes:
+        owes_welcome = self._welcomes and may_welcome
+        if owes_welcome:
+            condition += " AND NOT mail IN (:bounced, :complained)"
+            values |= {":bounced": "bounced", ":complained": "complained"}
             owe, welcome_owed = owing(email, now, is_welcome=True)
             change += f", {owe}"
             removed = tuple(name for name in PENDING if name not in ("owed", "owed_at"))
@@ -349,6 +374,10 @@ class Users:
             {"#link": link_hash},
             moment="validated_at",
         )
+        if owes_welcome and string(outcome.item, "mail") in ("bounced", "complained"):
+            return self._validate(
+                email, link_hash, now, ticket_hash, how, sent_from, may_welcome=False
+            )
         link = None if outcome.done else link_of(outcome.item, link_hash)
         if link and is_live(link, now) and _is_of(link, ticket_hash) and is_open(outcome.item):
             said = mapping(link, "said")
@@ -404,10 +433,14 @@ class Users:
         values: Mapping[str, Any],
         names: Mapping[str, str] | None = None,
         moment: str = "mail_at",
+        *,
+        wants_old: bool = False,
     ) -> Outcome:
         """Update. Treat an item of another program that is full as a refusal."""
         try:
-            return self.table.update(email, change, condition, values, names, moment=moment)
+            return self.table.update(
+                email, change, condition, values, names, moment=moment, wants_old=wants_old
+            )
         except ItemFull:
             return Outcome(False, {})
 

@@ -6,25 +6,26 @@ from textwrap import indent
 
 import click
 
+from ops.deploy import deploy as deployment
 from ops.deploy import report
+from ops.deploy.deploy import Options
 from ops.deploy.readiness import Readiness
 from ops.deploy.trial import Transcript, Trial
-from ops.deployment import client_limit, function_logs
-from ops.deployment import deploy as deployment
-from ops.deployment.deploy import Options
-from ops.deployment.event_bus import FIRST_RATE as FIRST_EVENT_RATE
-from ops.deployment.event_bus import MAX_RATE, Wish
-from ops.deployment.event_bus import SETTING as EVENT_BUS
-from ops.deployment.rest_api import (
+from ops.doctor import check as checks
+from ops.doctor.check import Finding, Light
+from ops.doctor.command import GLYPHS
+from ops.resources.api import client_limit
+from ops.resources.api.rest_api import (
     FIRST_BURST,
     FIRST_RATE,
     FIRST_SIGN_UP_BURST,
     FIRST_SIGN_UP_RATE,
     Throttle,
 )
-from ops.doctor import check as checks
-from ops.doctor.check import Finding, Light
-from ops.doctor.command import GLYPHS
+from ops.resources.functions import function_logs
+from ops.resources.settings.event_bus import FIRST_RATE as FIRST_EVENT_RATE
+from ops.resources.settings.event_bus import MAX_RATE, Wish
+from ops.resources.settings.event_bus import SETTING as EVENT_BUS
 from ops.stage.cloud import Cloud
 from ops.stage.errors import OpsError
 from ops.stage.lookup import Stage

@@ -10,18 +10,13 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from ops.deployment import (
-    concurrency,
-    event_source_mapping,
-    mail_identity,
-    mail_limits,
-    package,
-    permissions_boundary,
-)
 from ops.doctor import check
 from ops.doctor.check import Finding, amber, green, red
 from ops.doctor.checks import delivery, mail
 from ops.doctor.facts import Facts
+from ops.resources.functions import concurrency, event_source_mapping, package
+from ops.resources.mail import mail_identity, mail_limits
+from ops.resources.stack import permissions_boundary
 from ops.stage.aws_errors import in_plain_words, is_forbidden
 from ops.stage.cloud import Cloud
 from ops.stage.errors import OpsError

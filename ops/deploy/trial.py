@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import IO, Any
 
-from ops.deployment import deploy as deployment
-from ops.deployment import destroy, mail_identity
-from ops.deployment.deploy import Options
+from ops.deploy import deploy as deployment
+from ops.deploy.deploy import Options
+from ops.destroy import destroy
 from ops.doctor import check, http, journey
 from ops.doctor.check import Finding, Light
 from ops.doctor.checks import registry
 from ops.doctor.facts import Facts
+from ops.resources.mail import mail_identity
 from ops.stage.aws_errors import in_plain_words
 from ops.stage.cloud import Cloud
 from ops.stage.errors import OpsError

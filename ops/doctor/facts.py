@@ -12,9 +12,10 @@ from urllib.parse import urlsplit
 
 from chalicelib.mail.limits import Limits
 from chalicelib.users.table import Item
-from ops.deployment import event_source_mapping, mail_identity
-from ops.deployment.stack import Stack
 from ops.metrics import funnel
+from ops.resources.functions import event_source_mapping
+from ops.resources.mail import mail_identity
+from ops.resources.stack.stack import Stack
 from ops.stage import local_stage, parameter_store
 from ops.stage.lookup import Stage
 from ops.users import clients

@@ -7,8 +7,9 @@ import subprocess
 from datetime import datetime
 from pathlib import Path
 
-from ops.deployment import package, package_command
+from ops.package import command
 from ops.release import bill, locks
+from ops.resources.functions import package
 from ops.stage.project import Project
 
 FOLDER = Path("build", "release")
@@ -48,7 +49,7 @@ def check(checkout: Path, version: str) -> str:
     )
     if not match or not match[1].strip():
         raise ReleaseError(
-            f"CHANGELOG.md says nothing of {version}: it needs a heading such as "
+            f"CHANGELOG.md says nothing about {version}: it needs a heading such as "
             f"## [{version}] - 2026-11-26"
         )
     return match[1].strip()
@@ -60,7 +61,7 @@ def release(checkout: Path, now: datetime) -> str:
     notes = check(checkout, version)
     folder = checkout / FOLDER
     shutil.rmtree(folder, ignore_errors=True)
-    template = package_command.write(Project(checkout, STAGE), folder)
+    template = command.write(Project(checkout, STAGE), folder)
     zipped = folder / f"bienvenue-{version}.zip"
     (folder / package.NAME).replace(zipped)
     template.replace(folder / f"bienvenue-{version}.template.json")
@@ -83,7 +84,7 @@ def _warnings() -> list[str]:
     runtime = package.runtime()
     if package.interpreter(runtime):
         return []
-    slower = f"There is no {runtime} here, so the package has no bytecode, and starts slower:"
+    slower = f"There is no {runtime} here, so the package has no bytecode, and starts more slowly:"
     return [f"{slower} install it, delete the tag, and release again."]
 
 

@@ -11,8 +11,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 from rich.text import Text
 
-from ops.deployment import function_logs
 from ops.logs.log_stream import Logs
+from ops.resources.functions import function_logs
 from ops.run.changes import Changes
 from ops.run.happenings import Stream
 from ops.run.published import Published
@@ -84,7 +84,7 @@ class Follower:
         try:
             self._reloader.reload()
         except OpsError as error:
-            self._say("not deployed", str(error), "the former code goes on")
+            self._say("not deployed", str(error), "the previous code keeps running")
         else:
             if not self._quiet:
                 self._say("deployed", names, f"{time.monotonic() - started:.1f} s")

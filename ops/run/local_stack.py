@@ -17,9 +17,9 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from ops.deployment.deploy import Options, deploy
-from ops.deployment.event_bus import Wish
-from ops.deployment.rest_api import Throttle
+from ops.deploy.deploy import Options, deploy
+from ops.resources.api.rest_api import Throttle
+from ops.resources.settings.event_bus import Wish
 from ops.run.guard import READY
 from ops.run.processes import Processes
 from ops.run.reload import copy_code
@@ -76,8 +76,8 @@ class Ports:
             if reason := _why_not(port):
                 other = self.cloud + 100 if self.cloud < 60000 else local_stage.PORT
                 raise RunError(
-                    f"Port {port} is taken ({reason}): end what uses it, or move both ports, "
-                    f"for instance: {local_stage.command(state, other)}"
+                    f"Port {port} is taken ({reason}): stop the program that uses it, "
+                    f"or choose other ports, such as: {local_stage.command(state, other)}"
                 )
 
 

@@ -7,7 +7,7 @@ error in one line.
 import sys
 from pathlib import Path
 
-from ops.deployment import functions
+from ops.resources.functions import chalice_deployer
 from ops.run.reload import KEEP
 from ops.run.repack import repack
 from ops.stage import local_stage, lookup
@@ -24,7 +24,7 @@ def ship(state: Path, *, keep_dependencies: bool = False) -> None:
     stage = lookup.find(CHECKOUT, local_stage.STAGE, state)
     with in_plain_words():
         stream = stage.project.environment["USERS_STREAM_ARN"]
-        functions.deploy(
+        chalice_deployer.deploy(
             stage.cloud,
             stage.project,
             stream,

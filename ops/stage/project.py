@@ -98,9 +98,9 @@ class Project:
             for name, value in own.items():
                 if not isinstance(value, str):
                     raise DeployError(
-                        f"The setting {name} in {path} must be a text in quotes, but it is "
+                        f"The setting {name} in {path} must be text in quotes, but it is "
                         f"{json.dumps(value)}: "
-                        + ("take it out." if value is None else f'write "{json.dumps(value)}".')
+                        + ("remove it." if value is None else f'write "{json.dumps(value)}".')
                     )
         return settings
 
@@ -136,8 +136,8 @@ class Project:
             except OSError as error:
                 raise DeployError(
                     f"Nothing can be written into {folder} ({error.strerror}), so a deploy could "
-                    "not record what it made. Nothing was made. Deploy from a checkout that can be "
-                    "written."
+                    "not record its result. Nothing was created. Deploy from a checkout that "
+                    "can be written."
                 ) from error
 
     @property

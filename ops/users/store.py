@@ -244,7 +244,6 @@ class OperatorsUsers(Users):
 
     def allow(self, email: str, now: datetime) -> Change:
         """Lift a refusal, whichever spelling it came by: the address may sign up again."""
-        was_refused = self.mailboxes.allow(email, now)
         outcome = self._act(
             acts.ALLOW,
             email,
@@ -253,7 +252,9 @@ class OperatorsUsers(Users):
             now,
             {":refused": "refused", ":failed": "failed", ":error": "the refusal was lifted"},
         )
-        if outcome.done or was_refused:
+        if string(outcome.item, "mail") == Change.COMPLAINED.value:
+            return Change.COMPLAINED
+        if self.mailboxes.allow(email, now) or outcome.done:
             return Change.DONE
         return Change.VALIDATED if "validated_at" in outcome.item else Change.NOBODY
 
@@ -284,12 +285,12 @@ class OperatorsUsers(Users):
     def delete(self, email: str, now: datetime) -> Change:
         """Delete a user. A later sign-up of the same address is a new user.
 
-        A refusal outlives this. The mailbox has it already, unless a crash came between. In a stage
-        with events, the bare address and this act stay until the event is published.
+        A refusal and a complaint outlive this, as a refusal of the mailbox. In a stage with events,
+        the bare address and this act stay until the event is published.
         """
         if self._has_events:
             return self._leave_only_event(email, now)
-        change = self._delete(email, "attribute_exists(email) AND NOT mail = :refused")
+        change = self._delete(email, f"attribute_exists(email) AND NOT {_WANTS_NONE}")
         if change is Change.REFUSED:
             self.mailboxes.refuse(email, now)
             change = self._delete(email, "attribute_exists(email)")
@@ -298,7 +299,9 @@ class OperatorsUsers(Users):
     def _delete(self, email: str, condition: str) -> Change:
         request: dict[str, Any] = {}
         if ":refused" in condition:
-            request["ExpressionAttributeValues"] = {":refused": {"S": "refused"}}
+            request["ExpressionAttributeValues"] = typed_values(
+                {":refused": "refused", ":complained": "complained"}
+            )
         try:
             self.table.client.delete_item(
                 TableName=self.table.name,
@@ -323,7 +326,7 @@ class OperatorsUsers(Users):
             if not _is_there(item):
                 is_done = item.get("created_at") == {"S": iso(now)}  # the answer was lost
                 return Change.DONE if is_done else Change.NOBODY
-            if string(item, "mail") == "refused":
+            if string(item, "mail") in ("refused", "complained"):
                 self.mailboxes.refuse(email, now)
             entry = {"kind": DELETED, "at": iso(now)}
             before = attribute(item, "owed_events", "L") or []
@@ -436,6 +439,7 @@ class OperatorsUsers(Users):
 
 
 _IS_THERE = "NOT mail = :deleted"
+_WANTS_NONE = "mail IN (:refused, :complained)"
 
 
 def _is_there(item: Item) -> bool:

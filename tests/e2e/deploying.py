@@ -30,14 +30,16 @@ from chalice.awsclient import TypedAWSClient
 from chalice.cli import factory
 
 import ops.stage.cloud
+from ops import chalice_command
 from ops.deploy import report, trial
+from ops.deploy.deploy import Options, deploy
 from ops.deploy.trial import Transcript, Trial
-from ops.deployment import chalice_command, chalice_record, shared_settings
-from ops.deployment.deploy import Options, deploy
-from ops.deployment.destroy import destroy
+from ops.destroy.destroy import destroy
 from ops.doctor import check as doctor
 from ops.doctor.checks import registry
 from ops.doctor.facts import Facts
+from ops.resources.functions import chalice_record
+from ops.resources.settings import shared_settings
 from ops.run.local_stack import MAIL_FROM
 from ops.stage import api_gateway_pace
 from ops.stage.cloud import Cloud

@@ -10,7 +10,8 @@ from typing import Any
 
 import boto3
 
-from ops.deployment import client_limit, stack
+from ops.resources.api import client_limit
+from ops.resources.stack import stack
 from ops.run import local_stack
 from ops.stage import local_stage
 from ops.stage.local_cloud import ANY, REGION

@@ -17,8 +17,8 @@ from typing import Any
 import boto3
 import pytest
 
-from ops.deployment import (
-    client_limit,
+from ops.resources.api import client_limit
+from ops.resources.functions import (
     concurrency,
     event_invoke_config,
     event_source_mapping,

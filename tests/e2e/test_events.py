@@ -19,7 +19,7 @@ from cfnlint.api import lint
 from jsonschema import Draft202012Validator
 
 from chalicelib.events.bus import MAX_ENTRIES
-from ops.deployment.event_bus import FIRST_RATE
+from ops.resources.settings.event_bus import FIRST_RATE
 from ops.stage.local_cloud import ACCOUNT
 from tests.e2e.stack import HTTP, ROOT, Stack, link_in, running, wait_for
 

@@ -17,8 +17,8 @@ from urllib3 import BaseHTTPResponse
 
 from benchmarks import attacks, name_server
 from benchmarks.attacks import ATTACKER, INVENTED, ONE_CLIENT, Attack
-from ops.deployment import rest_api
-from ops.deployment.rest_api import FIRST_SIGN_UP_BURST, FIRST_SIGN_UP_RATE, Throttle
+from ops.resources.api import rest_api
+from ops.resources.api.rest_api import FIRST_SIGN_UP_BURST, FIRST_SIGN_UP_RATE, Throttle
 from tests.e2e import limited
 from tests.e2e.deploying import SHOP
 from tests.e2e.limited import Limited

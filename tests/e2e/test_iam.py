@@ -104,9 +104,9 @@ def actions(statement: dict[str, Any]) -> list[str]:
 
 def permissions() -> Iterator[tuple[str, str]]:
     """Return each function with every action that its role in resources.json allows."""
-    resources = json.loads((ROOT / "ops/deployment/resources.json").read_text(encoding="utf-8"))[
-        "Resources"
-    ]
+    resources = json.loads(
+        (ROOT / "ops/resources/stack/resources.json").read_text(encoding="utf-8")
+    )["Resources"]
     for function in USES:
         role = resources[f"{function.title().replace('_', '')}Role"]["Properties"]
         for policy in role["Policies"]:

@@ -12,8 +12,8 @@ from zipfile import ZipFile
 
 import pytest
 
-from ops.deployment import package
 from ops.release import release
+from ops.resources.functions import package
 from tests.e2e.stack import ROOT
 
 IDENTITY = {

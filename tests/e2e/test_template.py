@@ -13,14 +13,13 @@ from typing import Any
 import boto3
 import pytest
 
-from ops.deployment import (
+from ops.package import command, template
+from ops.resources.functions import (
     concurrency,
     event_invoke_config,
     event_source_mapping,
     function_settings,
     package,
-    package_command,
-    template,
 )
 from ops.run import local_stack
 from ops.stage import cloud, json_files
@@ -219,7 +218,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         deployed = Project(tmp_path / "project", STAGE)
 
         local_stack.copy(ROOT, tmp_path / "other")
-        written = package_command.write(Project(tmp_path / "other", OTHER), tmp_path / "out")
+        written = command.write(Project(tmp_path / "other", OTHER), tmp_path / "out")
         s3.create_bucket(Bucket="code", CreateBucketConfiguration={"LocationConstraint": REGION})
         for path in (written, written.with_name(package.NAME)):
             s3.upload_file(str(path), "code", path.name)

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from chalicelib import logs
-from ops.deployment import event_source_mapping
+from ops.resources.functions import event_source_mapping
 from ops.stage import commit, parameter_store
 from ops.stage.local_stage import STAGE
 from ops.stage.project import Project

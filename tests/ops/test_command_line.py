@@ -18,9 +18,9 @@ from click.testing import CliRunner, Result
 
 from ops.__main__ import COMMAND_GROUPS, ops
 from ops.deploy import command as deploy_command
-from ops.deployment import shared_settings
-from ops.deployment.deploy import Deployed, Options
-from ops.deployment.rest_api import Throttle
+from ops.deploy.deploy import Deployed, Options
+from ops.resources.api.rest_api import Throttle
+from ops.resources.settings import shared_settings
 from ops.run import local_stack
 from ops.stage import lookup
 from ops.stage.cloud import Cloud
@@ -101,9 +101,9 @@ def test_help_describes_each_command_within_80_columns() -> None:
 @pytest.mark.parametrize(
     ("arguments", "unloaded"),
     [
-        (["users", "list", "--help"], ("ops.deployment", "ops.doctor", "chalice")),
-        (["metrics", "--help"], ("ops.deployment", "chalice")),
-        (["preview", "--help"], ("ops.deployment", "chalice")),
+        (["users", "list", "--help"], ("ops.resources", "ops.doctor", "chalice")),
+        (["metrics", "--help"], ("ops.resources", "chalice")),
+        (["preview", "--help"], ("ops.resources", "chalice")),
     ],
 )
 def test_a_command_loads_no_other_command(arguments: list[str], unloaded: tuple[str, ...]) -> None:
@@ -344,7 +344,7 @@ def test_an_unforeseen_system_error_is_a_bug(
         (["run", "--set", "DEFAULT_LNAG=en"], "Did you mean DEFAULT_LANG?"),
         (["deploy", "--stage", "prod", "--throttle-rate", "0"], "Invalid value for"),
         (["deploy", "--stage", "prod", "--throttle-rate", "nan"], "Invalid value for"),
-        (["deploy", "--stage", "prod", "--per-ip-rate", "9"], "no limit below 10; 0 is for none"),
+        (["deploy", "--stage", "prod", "--per-ip-rate", "9"], "no limit below 10; 0 means none"),
         (["deploy", "--stage", "prod", "--throttle-rate", "inf"], "Invalid value for"),
         (["users", "resend", "--stage", "prod", "--owed", "--rate", "nan"], "Invalid value for"),
         (["deploy", "--stage", "prod", "--log-days", "91"], "Invalid value for '--log-days'"),

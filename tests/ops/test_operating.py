@@ -9,7 +9,7 @@ from collections import Counter
 
 import pytest
 
-from ops.deployment.stack import TEMPLATE
+from ops.resources.stack.stack import TEMPLATE
 from tests.e2e.stack import ROOT
 
 BOOK = (ROOT / "docs" / "operating.md").read_text(encoding="utf-8")

@@ -16,7 +16,7 @@ import pytest
 from chalicelib.logs import hashed
 from chalicelib.mail.mailer import StillOwed
 from chalicelib.users.people import SignUp
-from ops.deployment.stack import TEMPLATE
+from ops.resources.stack.stack import TEMPLATE
 from tests.support.fakes import bounce, complaint, delivery
 from tests.support.service import BUS, Clock, Context, Service, running
 from tests.support.stores import Store

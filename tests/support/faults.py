@@ -31,7 +31,7 @@ from tests.support.stores import Plain, plain, typed
 from tests.support.wire import NOWHERE, Answer, answer
 
 LAMBDA_TIMEOUT, DRAIN_TIMEOUT = 60.0, 120.0  # seconds, as .chalice/config.json has them
-MAX_AGE = timedelta(hours=1)  # as ops/deployment/event_source_mapping.py has it
+MAX_AGE = timedelta(hours=1)  # as ops/resources/functions/event_source_mapping.py has it
 BETWEEN_TRIES = timedelta(minutes=20)  # Lambda is quicker; that makes no difference to any fault
 MINUTES_OF_FAULT = 3
 LATEST_EVENT = 3.0

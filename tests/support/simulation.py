@@ -38,7 +38,9 @@ from chalicelib.users.table import Item, string, typed, typed_values
 SES_RATE = 14.0  # mails a second, as new accounts have
 SES_SECONDS = 0.06
 DYNAMODB_SECONDS = 0.005
-LANES = 16  # 4 shards of a new table, each read by 4 (ops/deployment/event_source_mapping.py)
+LANES = (
+    16  # 4 shards of a new table, each read by 4 (ops/resources/functions/event_source_mapping.py)
+)
 POLL_SECONDS = 0.25
 START_SECONDS = 0.02
 MAILER_TIMEOUT, DRAIN_TIMEOUT = 60.0, 120.0  # as .chalice/config.json has them

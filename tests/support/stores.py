@@ -12,7 +12,7 @@ from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from chalicelib.users.mailboxes import Mailboxes
 from chalicelib.users.outbox import Outbox
 from chalicelib.users.store import Users
-from ops.deployment.stack import properties
+from ops.resources.stack.stack import properties
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient

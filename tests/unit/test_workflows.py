@@ -79,7 +79,7 @@ def test_each_command_of_a_workflow_is_one_that_runs(command: str) -> None:
     tried = TRIED[program].format(command=command)
     python = shlex.quote(sys.executable)
     tried = tried.replace(".venv/bin/python", python)
-    tried = tried.replace(".venv/bin/chalice", f"{python} -m ops.deployment.chalice_command")
+    tried = tried.replace(".venv/bin/chalice", f"{python} -m ops.chalice_command")
     done = subprocess.run(
         ["bash", "-ec", tried],
         cwd=ROOT,

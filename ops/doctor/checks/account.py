@@ -1,17 +1,17 @@
 """The credentials, and the account that they belong to."""
 
-from ops.deployment.preconditions import elsewhere
 from ops.doctor.check import Check, Finding, green, red
 from ops.doctor.facts import Facts
+from ops.stage import home
 
 
 def _account(facts: Facts) -> Finding:
     cloud = facts.stage.cloud
     user = facts.client("sts").get_caller_identity()["Arn"].rpartition(":")[2]
-    home = elsewhere(cloud, facts.project.environment.get("USERS_STREAM_ARN", ""))
-    if home:
+    other = home.find_other(cloud, facts.project.environment.get("USERS_STREAM_ARN", ""))
+    if other:
         return red(
-            f"{cloud.account}, {cloud.region}, but the stage lives in {home}",
+            f"{cloud.account}, {cloud.region}, but the stage lives in {other}",
             "Set AWS_PROFILE and AWS_DEFAULT_REGION to those of the stage.",
         )
     return green(f"{cloud.account}, {cloud.region}, as {user}")

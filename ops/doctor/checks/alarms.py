@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable
 
-from ops.deployment import alarms
 from ops.doctor.check import Check, Finding, amber, green, grey, listed, red
 from ops.doctor.facts import Facts, NotThere
+from ops.resources.stack import alarms
 
 
 def _ringing(facts: Facts) -> Finding:

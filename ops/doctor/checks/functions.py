@@ -7,12 +7,12 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from ops.deployment import concurrency, event_source_mapping, function_logs
-from ops.deployment import package as package_of
-from ops.deployment.function_settings import holds
 from ops.doctor import http
 from ops.doctor.check import Check, Finding, amber, green, grey, listed, red
 from ops.doctor.facts import Facts, NotThere
+from ops.resources.functions import concurrency, event_source_mapping, function_logs
+from ops.resources.functions import package as package_of
+from ops.resources.functions.function_settings import holds
 from ops.stage import commit
 
 _PIN = re.compile(r"([\w.-]+)==(\S+)")
@@ -147,7 +147,7 @@ def _concurrency(facts: Facts) -> Finding:
         return grey("the local cloud runs no other functions")
     if concurrency.choose(room, facts.project.reserve_of(event_source_mapping.FUNCTION)):
         return amber(
-            f"nothing bounds the mailer, of {room.in_all:,} functions at once in the account",
+            f"nothing limits the mailer: the account has {room.in_all:,} functions at once",
             *facts.deploy_again,
         )
     stream = facts.table()["LatestStreamArn"]

@@ -7,11 +7,12 @@ from typing import Any
 
 from chalicelib.logs import hashed
 from chalicelib.users import email_address
-from ops.deployment import event_invoke_config, mail_identity
 from ops.doctor import name_server
 from ops.doctor.check import Check, Finding, amber, green, listed, red
 from ops.doctor.facts import Facts, NotThere
 from ops.metrics.funnel import text
+from ops.resources.functions import event_invoke_config
+from ops.resources.mail import mail_identity
 from ops.stage import local_stage
 from ops.users import lookup
 

@@ -4,15 +4,15 @@ import json
 from datetime import timedelta
 from typing import Any
 
-from ops.deployment import stack
 from ops.doctor.check import Check, Finding, amber, green, listed, red
 from ops.doctor.facts import Facts, NotThere
+from ops.resources.stack import stack
 from ops.stage.waiting import until
 
 DRIFT_PATIENCE = 20.0
 STILL_TRUE = timedelta(minutes=10)
-# A deploy creates these again, because CloudFormation does not: see ops/deployment/function_logs.py
-# and ops/deployment/alarms.py.
+# A deploy creates these again, because CloudFormation does not: see
+# ops/resources/functions/function_logs.py and ops/resources/stack/alarms.py.
 _PUT_BACK = {
     ("AWS::CloudWatch::Alarm", "DELETED"),
     ("AWS::Logs::LogGroup", "DELETED"),
@@ -78,7 +78,7 @@ def _drift(facts: Facts) -> Finding:
     if status != "DRIFTED":
         return amber(
             f"CloudFormation could not compare everything ({status})",
-            "It needs the permission to read what the stack holds.",
+            "It needs the permission to read the stack's resources.",
         )
     drifts = cloudformation.describe_stack_resource_drifts(
         StackName=name, StackResourceDriftStatusFilters=["MODIFIED", "DELETED"]

@@ -12,10 +12,10 @@ from botocore.exceptions import ClientError
 from ministack.core.iam_evaluator import EvalContext, evaluate, parse_policy_document
 
 from ops.deploy import command, readiness
+from ops.deploy.deploy import Options
 from ops.deploy.readiness import POLICIES, Readiness, principal
-from ops.deployment.deploy import Options
-from ops.deployment.event_bus import Wish
 from ops.doctor.check import Finding, Light, worst
+from ops.resources.settings.event_bus import Wish
 from ops.stage.cloud import Cloud
 from ops.stage.errors import DeployError
 from ops.stage.project import Project

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from ops.deploy import report, trial
+from ops.deploy.deploy import Options
 from ops.deploy.trial import Transcript, Trial
-from ops.deployment.deploy import Options
 from ops.doctor.check import Finding, amber, green, red
 from ops.stage.cloud import Cloud
 from ops.stage.errors import DeployError, OpsError

@@ -19,11 +19,12 @@ import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
 
-from ops.deployment import alarms, event_source_mapping, function_logs, stack
 from ops.doctor import name_server
 from ops.doctor.checks.mail import EVENTS
 from ops.doctor.facts import Facts
 from ops.doctor.http import Answer
+from ops.resources.functions import event_source_mapping, function_logs
+from ops.resources.stack import alarms, stack
 from ops.stage.cloud import ABSENT, Cloud
 from ops.stage.lookup import Stage
 from ops.stage.project import Project

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from chalicelib import templates
 from chalicelib.templates import Templates
 from ops.__main__ import ops
-from ops.deployment import preconditions
+from ops.deploy import preconditions
 from ops.preview import command as preview_command
 from ops.preview import gallery, sending
 from ops.preview.gallery import Specimen

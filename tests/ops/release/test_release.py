@@ -11,9 +11,10 @@ from zipfile import ZipFile
 
 import pytest
 
-from ops.deployment import package, package_command
+from ops.package import command
 from ops.release import bill, locks, release
 from ops.release.release import ReleaseError
+from ops.resources.functions import package
 
 NOW = datetime(2026, 11, 26, 12, tzinfo=timezone.utc)
 LOCK = "# inputs: x\nidna==3.20 \\\n    --hash=sha256:{} \\\n    --hash=sha256:{}\n".format(
@@ -52,7 +53,7 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         template.write_text("{}")
         return template
 
-    monkeypatch.setattr(package_command, "write", write)
+    monkeypatch.setattr(command, "write", write)
     monkeypatch.setenv("GIT_AUTHOR_NAME", "Test")
     for name in ("AUTHOR", "COMMITTER"):
         monkeypatch.setenv(f"GIT_{name}_NAME", "Test")
@@ -110,7 +111,7 @@ def test_a_tree_with_changes_is_refused(checkout: Path) -> None:
 def test_a_version_without_changes_is_refused(checkout: Path) -> None:
     (checkout / "CHANGELOG.md").write_text(CHANGES.replace("1.2.3", "1.2.2"))
     git(checkout, "commit", "-qam", "Former")
-    with pytest.raises(ReleaseError, match=r"CHANGELOG\.md says nothing of 1\.2\.3"):
+    with pytest.raises(ReleaseError, match=r"CHANGELOG\.md says nothing about 1\.2\.3"):
         release.release(checkout, NOW)
 
 

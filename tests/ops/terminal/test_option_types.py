@@ -7,7 +7,7 @@ from typing import Any
 import click
 import pytest
 
-from ops.deployment.deploy import OWN_SETTINGS
+from ops.resources.settings.recorded_settings import OWN_SETTINGS
 from ops.terminal import option_types
 from ops.terminal.option_types import Rate, Setting
 

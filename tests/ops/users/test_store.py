@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 
 from chalicelib.mail.mailer import owed
+from chalicelib.users.mailboxes import Room
 from chalicelib.users.moments import iso
 from chalicelib.users.people import SignUp
 from ops.stage.project import CHECKOUT, Project
@@ -99,6 +100,8 @@ CHANGES: dict[str, tuple[Ask, Callable[[str], Change], Effect]] = {
         lambda state: (
             Change.DONE
             if state == "refused"
+            else Change.COMPLAINED
+            if state == "complained"
             else Change.VALIDATED
             if state in VALIDATED
             else Change.NOBODY
@@ -124,7 +127,8 @@ def test_a_change_is_made_only_where_it_is_allowed(
         outcome = ask(users)
     assert outcome is expected(state)
     is_mailboxes_too = name not in ("validate", "retry failed", "retry owed") and not (
-        name.startswith("refuse") and outcome is Change.VALIDATED
+        (name.startswith("refuse") and outcome is Change.VALIDATED)
+        or (name == "allow" and outcome is Change.COMPLAINED)
     )
     assert calls == ["UpdateItem"] * (1 + is_mailboxes_too)
     after = effect(before or {}) if outcome is Change.DONE else before
@@ -194,6 +198,15 @@ def test_an_allowed_address_may_sign_up_again(store: Store, users: OperatorsUser
     assert users.sign_up(ALEXIS, TICKET, later)
 
 
+def test_a_complaint_is_not_allowed_away(store: Store, users: OperatorsUsers) -> None:
+    """Nor is the refusal of its mailbox, which holds for all spellings."""
+    before = put(store, STATES["complained"])
+    store.mailboxes.refuse(EMAIL, NOW)
+    assert users.allow(EMAIL, NOW) is Change.COMPLAINED
+    assert store.item(EMAIL) == before
+    assert store.mailboxes.count("alexis+a@example.org", "", NOW) is Room.REFUSED
+
+
 @pytest.mark.parametrize("state", STATES)
 def test_only_a_user_who_is_there_is_deleted(
     store: Store, users: OperatorsUsers, state: str
@@ -203,8 +216,10 @@ def test_only_a_user_who_is_there_is_deleted(
         outcome = users.delete(EMAIL, NOW)
     assert outcome is (Change.DONE if state in KNOWN else Change.NOBODY)
     twice = ["DeleteItem", "UpdateItem", "DeleteItem"]
-    assert calls == (twice if state == "refused" else ["DeleteItem"])
+    is_remembered = state in ("refused", "complained")
+    assert calls == (twice if is_remembered else ["DeleteItem"])
     assert store.item(EMAIL) is None
+    assert store.mailboxes.allow(EMAIL, NOW) is is_remembered
 
 
 # Imports

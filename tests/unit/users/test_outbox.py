@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from chalicelib.users.item import MAX_OWN_MAILS
+from chalicelib.users.moments import iso
 from chalicelib.users.outbox import Claim, Outbox, Owed
 from chalicelib.users.people import SignUp, User, Validation, Verdict
 from chalicelib.users.table import Item, ItemFull
@@ -101,7 +102,7 @@ TRANSITIONS: dict[str, tuple[Transition, set[str]]] = {
         lambda outbox: outbox.report_verdict(EMAIL, LINK, Verdict.COMPLAINED, NOW),
         set(STATES)
         - {"absent", "put", "put and owed", "owed", "validated by another program"}
-        - {"complained", "refused"},
+        - {"complained"},
     ),
 }
 
@@ -262,6 +263,31 @@ def claimed_beside(store: Store, outbox: Outbox, links: Plain, **attributes: obj
 
 def name(number: int) -> str:
     return f"{number:064}"
+
+
+@pytest.mark.parametrize(
+    ("mail_at", "claimed"),
+    [
+        pytest.param(iso(NOW + timedelta(minutes=5)), False, id="of a clock that is ahead"),
+        pytest.param(iso(NOW + timedelta(minutes=6)), True, id="to come"),
+        pytest.param("soon", True, id="text"),
+        pytest.param(20310504, True, id="number"),
+    ],
+)
+def test_no_odd_moment_keeps_a_mail_in_doubt_for_ever(
+    cloud_store: Store, mail_at: object, claimed: bool
+) -> None:
+    """Another program may have written it."""
+    put(cloud_store, {**without(STATES["sending"] or {}, "owed", "owed_at"), "mail_at": mail_at})
+    assert len(list(cloud_store.outbox.unclaimed(0, 1, NOW))) == claimed
+    claim = cloud_store.outbox.claim(image(cloud_store), NEW_LINK, NOW)
+    assert (claim is not None) is claimed
+
+
+@pytest.mark.parametrize("mail_at", ["soon", "9999-12-31", 20310504])
+def test_no_odd_moment_hides_an_owed_mail(cloud_store: Store, mail_at: object) -> None:
+    put(cloud_store, {**ANOTHERS, "mail": "owed", "mail_at": mail_at})
+    assert len(list(cloud_store.outbox.unclaimed(0, 1, NOW))) == 1
 
 
 def test_a_new_claim_keeps_every_live_link(store: Store, outbox: Outbox) -> None:
@@ -718,6 +744,13 @@ def test_a_complaint_is_never_forgotten(store: Store, outbox: Outbox) -> None:
     put(store, STATES["sent"])
     outbox.report_verdict(EMAIL, LINK, Verdict.COMPLAINED, NOW)
     assert not store.users.sign_up(ALEXIS, TICKET, NOW + timedelta(days=4000))
+
+
+def test_a_complaint_after_a_refusal_is_never_forgotten(store: Store, outbox: Outbox) -> None:
+    """Its reader pressed the button, and marked the mail as spam."""
+    put(store, STATES["refused"])
+    assert outbox.report_verdict(EMAIL, LINK, Verdict.COMPLAINED, NOW)
+    assert item(store)["mail"] == "complained"
 
 
 @pytest.mark.parametrize("verdict", Verdict)

@@ -221,6 +221,14 @@ def test_an_item_past_its_time_counts_as_absent(store: Store, mail: str, count: 
     assert "expires_at" not in item(store)
 
 
+@pytest.mark.parametrize("mail", ["complained", "refused"])
+def test_an_end_of_its_time_lifts_no_refusal(store: Store, mail: str) -> None:
+    """Another program may have given the item a time to live."""
+    before = put(store, {**(STATES[mail] or {}), "expires_at": epoch(NOW)})
+    assert not store.users.sign_up(ALEXIS, TICKET, NOW)
+    assert store.item(EMAIL) == before
+
+
 # What limits the mail to one address
 
 
@@ -603,6 +611,20 @@ def test_a_click_on_an_odd_item_validates_nobody(
     assert cloud_store.item(EMAIL) == before
 
 
+@pytest.mark.parametrize("mail", ["complained", "bounced"])
+def test_a_click_owes_no_welcome_where_no_mail_may_go(store: Store, mail: str) -> None:
+    """The links of another program's item stay after a complaint."""
+    before = put(store, {**(STATES["put and mailed"] or {}), "mail": mail}) or {}
+    users = store.users_with(KEY, welcomes=True)
+    assert users.validate(EMAIL, LINK, NOW).outcome is Validation.VALIDATED
+    assert store.item(EMAIL) == {
+        **before,
+        "validated_at": NOW_STORED,
+        "validated_with": "link",
+        "validated_link": LINK,
+    }
+
+
 # Codes
 
 
@@ -847,6 +869,19 @@ def test_a_user_who_unsubscribed_may_still_refuse(store: Store) -> None:
     store.users.refuse(EMAIL, LINK, NOW, keeps_validation=True)
     assert store.users.refuse(EMAIL, LINK, NOW + SECOND).outcome is Validation.REFUSED
     assert not {"validated_at", "prenom"} & set(item(store))
+
+
+@pytest.mark.parametrize("state", ["delivered", "put and mailed", "validated"])
+def test_the_button_of_every_mail_says_that_mail_is_refused(store: Store, state: str) -> None:
+    """Else a user who got three mails would take the second button for a broken one."""
+    expired = {**LIVE, "expires": epoch(NOW) - DAY}
+    links = {LINK: LIVE, OTHER_LINK: LIVE, NEW_LINK: expired}
+    put(store, {**(STATES[state] or {}), "links": links})
+    for link in links:
+        assert store.users.refuse(EMAIL, link, NOW).outcome is Validation.REFUSED
+        assert item(store)["links"] == {key: {"expires": 0} for key in links}
+        assert store.users.validate(EMAIL, link, NOW).outcome is Validation.EXPIRED
+    assert store.users.refuse(EMAIL, "9" * 64, NOW).outcome is Validation.INVALID
 
 
 def test_an_expired_link_still_refuses(store: Store) -> None:

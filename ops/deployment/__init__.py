@@ -1,1 +1,0 @@
-"""`deploy` and `destroy`: a stage brought up, and taken down."""

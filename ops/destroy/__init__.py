@@ -1,0 +1,1 @@
+"""`destroy`: takes a stage down."""

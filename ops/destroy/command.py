@@ -1,0 +1,51 @@
+"""`destroy`: a stage taken down."""
+
+import sys
+
+import click
+
+from ops.destroy.destroy import destroy as take_down
+from ops.stage.errors import OpsError
+from ops.stage.option import in_account
+from ops.terminal.progress import Progress
+
+ASK = "?"
+
+
+@click.command(short_help="Remove a stage from your AWS account, but keep its users.")
+@click.option("--stage", required=True, help="The Chalice stage, for instance demo.")
+@click.option("--yes", is_flag=True, help="Do not ask for the stage's name.")
+@click.option(
+    "--delete-users",
+    metavar="[TABLE]",
+    is_flag=False,
+    flag_value=ASK,
+    help="Also delete the users' table. Confirm with the table's name, here or when asked.",
+)
+def destroy(stage: str, yes: bool, delete_users: str | None) -> None:
+    """Take a stage in your AWS account down: page, API, functions, logs and alarms. Its users stay,
+    unless you say otherwise. Safe to run again.
+
+    Permissions: docs/policies/destroy.json.
+    """
+    progress = Progress(sys.stdout)
+    cloud, project = in_account(stage, progress)
+    if not yes:
+        _confirm(f"This removes {stage} for good. Type its name to continue", stage)
+    if delete_users == ASK:
+        delete_users = click.prompt(
+            f"This deletes all users in {project.users_table}. Type its name to continue"
+        )
+    if delete_users is not None and delete_users != project.users_table:
+        raise OpsError(
+            f"The table of {stage} is {project.users_table}, not {delete_users}: nothing was done."
+        )
+    left = take_down(cloud, project, progress, delete_users=delete_users is not None)
+    click.echo(f"\n{stage} is removed.")
+    for resource in left:
+        click.echo(f"\n{resource}")
+
+
+def _confirm(question: str, answer: str) -> None:
+    if click.prompt(question) != answer:
+        raise OpsError(f"That is not {answer}: nothing was done.")

@@ -1,0 +1,1 @@
+"""`package`: writes a stage as one template, for other tools."""

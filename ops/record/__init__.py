@@ -1,0 +1,1 @@
+"""`record`: learns a stage from the account."""

@@ -1,0 +1,1 @@
+"""The REST API: its address, its limits and its own responses."""

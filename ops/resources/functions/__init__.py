@@ -1,0 +1,1 @@
+"""The functions: their package, their triggers, their settings and their logs."""

@@ -1,0 +1,1 @@
+"""SES: the sender's identity, its MAIL FROM domain and the limits of mail."""

@@ -1,0 +1,1 @@
+"""The settings that a deploy finds out, and where they are kept."""

@@ -1,0 +1,1 @@
+"""The CloudFormation stack, and those of its resources that need code."""
