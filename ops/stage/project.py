@@ -132,8 +132,8 @@ class Project:
             present = next(path for path in (folder, *folder.parents) if path.exists())
             if not (present.is_dir() and os.access(present, os.W_OK | os.X_OK)):
                 raise DeployError(
-                    f"Nothing can be written into {folder}, so a deploy could not record its result. "
-                    "Nothing was created. Deploy from a checkout that can be written."
+                    f"Nothing can be written into {folder}, so a deploy could not record its "
+                    "result. Nothing was created. Deploy from a checkout that can be written."
                 )
 
     @property
