@@ -217,6 +217,11 @@ def link_of(item: Item, link_hash: str) -> Item | None:
     return None
 
 
+def link_hashes(item: Item) -> list[str]:
+    """Return the hashes of the item's links."""
+    return list(_entries(item, "links"))
+
+
 def is_live(link: Item | None, now: datetime) -> bool:
     """Return True if the link exists and has not expired."""
     return link is not None and number(link, "expires") > epoch(now)

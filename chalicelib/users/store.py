@@ -30,6 +30,7 @@ from chalicelib.users.item import (
     is_live,
     is_open,
     is_put_by_another,
+    link_hashes,
     link_of,
     owing,
     path,
@@ -263,6 +264,7 @@ class Users:
             f"{pending} AND attribute_exists(created_at)",
             values,
             {**names, **RESERVED},
+            wants_old=True,
         )
         item = outcome.item
         is_validated, is_anothers = "validated_at" in item, is_put_by_another(item)
@@ -286,6 +288,7 @@ class Users:
                 f" AND attribute_{'not_' if is_anothers else ''}exists(created_at)",
                 {**values, **_BY_CLICK, ":undoable": iso(now - UNDO_LIFE)},
                 names if is_anothers else {**names, **RESERVED},
+                wants_old=True,
             )
         elif is_anothers:
             outcome = self._try(
@@ -294,9 +297,12 @@ class Users:
                 f"{pending} AND attribute_not_exists(created_at)",
                 values,
                 names,
+                wants_old=True,
             )
         if outcome.done:
             log.info("refused user=%s", hashed(email))
+            if not (is_validated and keeps_validation):
+                self._keep_bare_links(email, outcome.item, link_hash)
             return Click(Validation.REFUSED)
         if link_of(outcome.item, link_hash) is None:
             return Click(Validation.INVALID)
@@ -304,6 +310,19 @@ class Users:
         if "validated_at" in outcome.item and not keeps_validation:
             return Click(Validation.ALREADY_VALIDATED, lang)
         return Click(Validation.REFUSED, lang)
+
+    def _keep_bare_links(self, email: str, old: Item, link_hash: str) -> None:
+        """Keep the hashes of all links, so that the button of every mail says "refused"."""
+        bare = {known: {"expires": 0} for known in link_hashes(old)}
+        if len(bare) > 1:
+            self._try(
+                email,
+                "SET links = :bare",
+                f"attribute_exists(links.#link) AND {_IS_CLOSED}"
+                " AND attribute_not_exists(validated_at)",
+                {**_CLOSED, ":bare": bare},
+                {"#link": link_hash},
+            )
 
     def _validate(
         self,
@@ -414,10 +433,14 @@ class Users:
         values: Mapping[str, Any],
         names: Mapping[str, str] | None = None,
         moment: str = "mail_at",
+        *,
+        wants_old: bool = False,
     ) -> Outcome:
         """Update. Treat an item of another program that is full as a refusal."""
         try:
-            return self.table.update(email, change, condition, values, names, moment=moment)
+            return self.table.update(
+                email, change, condition, values, names, moment=moment, wants_old=wants_old
+            )
         except ItemFull:
             return Outcome(False, {})
 

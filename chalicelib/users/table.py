@@ -46,19 +46,21 @@ class Table:
         names: Mapping[str, str] | None = None,
         *,
         moment: str = "",
+        wants_old: bool = False,
     ) -> Outcome:
         """Make one conditional UpdateItem.
 
         ``moment`` names the attribute that the change sets to ``:now``. botocore repeats a request
         whose answer was lost. If an item with this same time refuses the repeated request, then the
-        first request made the change. Raises ItemFull.
+        first request made the change. With ``wants_old``, the outcome has the item before the
+        change. Raises ItemFull.
         """
         request: dict[str, Any] = {
             "TableName": self.name,
             "Key": {self._key: {"S": key}},
             "UpdateExpression": change,
             "ConditionExpression": condition,
-            "ReturnValues": "ALL_NEW",
+            "ReturnValues": "ALL_OLD" if wants_old else "ALL_NEW",
             "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
         }
         if values:  # DynamoDB takes neither if it is empty

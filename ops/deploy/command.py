@@ -136,12 +136,12 @@ def deploy(
     check: bool,
     then_destroy: bool,
 ) -> None:
-    """Bring a stage in your AWS account to what this checkout says. Safe to run again.
+    """Deploy this checkout to a stage in your AWS account. Safe to run again.
 
     Permissions: docs/policies/deploy.json, and client-limit.json for --per-ip-rate,
     deploy-events.json for events, domain.json for --domain and --mail-from-domain. With
     --then-destroy also docs/policies/destroy.json, and what doctor and doctor --send-test need.
-    --check looks at them by iam:SimulatePrincipalPolicy.
+    --check tests them with iam:SimulatePrincipalPolicy.
     """
     progress = Progress(sys.stdout)
     cloud, project = in_account(stage, progress)

@@ -23,7 +23,7 @@ ASK = "?"
     help="Also delete the users' table. Confirm with the table's name, here or when asked.",
 )
 def destroy(stage: str, yes: bool, delete_users: str | None) -> None:
-    """Take a stage in your AWS account down: page, API, functions, logs and alarms. Its users stay,
+    """Remove a stage from your AWS account: page, API, functions, logs and alarms. Its users stay,
     unless you say otherwise. Safe to run again.
 
     Permissions: docs/policies/destroy.json.

@@ -44,7 +44,7 @@ BARS = {"validated": ("█", "green"), "mailed": ("▒", "blue"), "neither": ("�
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 def metrics(stage: Stage, days: int, svg: Path | None, as_json: bool) -> None:
-    """Show how many users signed up, were mailed and validated, and how soon.
+    """Show how many users signed up, got mail and validated, and how soon.
 
     This reads the whole table of users once.
 

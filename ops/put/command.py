@@ -23,7 +23,7 @@ def put(stage: Stage, item: str) -> None:
     ITEM is JSON, a file that holds it, or - for standard input (default). Plain JSON and DynamoDB's
     own form both do: {"email": "alexis@example.org"} and {"email": {"S": "alexis@example.org"}}.
 
-    A user who is in the table already is left alone. DynamoDB's own PutItem is not so careful: it
+    An existing user is left alone. DynamoDB's own PutItem is not so careful: it
     replaces the whole item, so that a validated user would have to validate again. Another program
     should put its items as this command does, with the condition attribute_not_exists(email).
 

@@ -871,6 +871,19 @@ def test_a_user_who_unsubscribed_may_still_refuse(store: Store) -> None:
     assert not {"validated_at", "prenom"} & set(item(store))
 
 
+@pytest.mark.parametrize("state", ["delivered", "put and mailed", "validated"])
+def test_the_button_of_every_mail_says_that_mail_is_refused(store: Store, state: str) -> None:
+    """Else a user who got three mails would take the second button for a broken one."""
+    expired = {**LIVE, "expires": epoch(NOW) - DAY}
+    links = {LINK: LIVE, OTHER_LINK: LIVE, NEW_LINK: expired}
+    put(store, {**(STATES[state] or {}), "links": links})
+    for link in links:
+        assert store.users.refuse(EMAIL, link, NOW).outcome is Validation.REFUSED
+        assert item(store)["links"] == {key: {"expires": 0} for key in links}
+        assert store.users.validate(EMAIL, link, NOW).outcome is Validation.EXPIRED
+    assert store.users.refuse(EMAIL, "9" * 64, NOW).outcome is Validation.INVALID
+
+
 def test_an_expired_link_still_refuses(store: Store) -> None:
     put(store, STATES["sent"])
     assert store.users.refuse(EMAIL, LINK, NOW + timedelta(days=3)).outcome is Validation.REFUSED
