@@ -1,4 +1,4 @@
-"""The drain: one sender that mails what is owed, oldest first, at SES's pace."""
+"""The drain: one sender of owed mail, oldest first, at SES's pace."""
 
 import logging
 import math
@@ -22,17 +22,17 @@ from chalicelib.users.table import Item, ItemFull, string
 log = logging.getLogger(__name__)
 
 PATIENCE = timedelta(minutes=1)
-"""How long the stream has for a mail before the drain takes it."""
+"""The time that the stream has for a mail before the drain takes it."""
 KEPT_FOR_FRESH = 0.1
-"""The share of SES's rate that is left to fresh sign-ups."""
+"""The share of SES's rate that is reserved for new sign-ups."""
 SLOWER, SLOWEST = 0.9, 0.5
-"""What becomes of the pace each time SES refuses it, and the fewest mails a second."""
+"""The factor of the pace each time SES refuses it, and the fewest mails a second."""
 MISSES = 2
-"""Batches in a row of which no mail meets SES: one may be chance, two are an outage."""
+"""Batches in a row in which no mail reaches SES: one may be chance, two are an outage."""
 RUN = timedelta(seconds=57)
-"""How long a run goes on: until the next one is due."""
+"""The length of a run: until the next one is due."""
 LOCK = timedelta(seconds=130)
-"""Longer than Lambda lets the function run, so that no two drains send at once."""
+"""Longer than Lambda's time-out, so that no two drains send at once."""
 LONGEST_WAIT = timedelta(hours=1)
 SEGMENTS = 24
 MOST_AT_ONCE = 50
@@ -40,7 +40,7 @@ MOST_AT_ONCE = 50
 
 @dataclass
 class Drain:
-    """Mails what the stream's mailer has left."""
+    """Sends the mail that the stream's mailer left."""
 
     outbox: Outbox
     mailer: Mailer
@@ -50,7 +50,7 @@ class Drain:
     def drain(self, run_id: str, time_left: Callable[[], float]) -> int:
         """Mail until nothing is owed or the next run is due; return how many mails went out.
 
-        ``run_id`` names this run in the lock. Another run that is still going has its way.
+        ``run_id`` names this run in the lock. If another run is still going, this one ends.
         """
         started = self.clock.now()
         lock = self.limits.lock(run_id, started, LOCK)
@@ -89,12 +89,12 @@ class Drain:
             oldest = oldest or next((mail.since for mail in batch if mail.email in still_owed), "")
             if why:  # SES's own account says so
                 break
-            if run.why == RATE:  # fresh sign-ups need more of the rate than is kept for them
+            if run.why == RATE:  # new sign-ups need more of the rate than their reserve
                 pace = max(pace * SLOWER, SLOWEST)
                 self.clock.pause(1.0)
             misses = misses + 1 if due and run.unreachable == len(due) else 0
             if run.why == BRAKE and not is_braked:
-                is_braked = True  # it does not hold welcomes up, which are owed to validated users
+                is_braked = True  # the brake does not stop welcomes: their users are validated
                 oldest = oldest or self._oldest(waiting)
                 waiting = self.outbox.owed(started - PATIENCE, only_welcomes=True)
             if run.why not in ("", RATE, BRAKE) or misses == MISSES:
@@ -113,7 +113,7 @@ class Drain:
         return mailed
 
     def _account(self) -> Account:
-        """Return what SES lets the account send; if SES does not say, a sandbox's one a second."""
+        """Return the account's rate at SES; if SES gives none, a sandbox's one mail a second."""
         try:
             return self.mailer.ses.account()
         except (ClientError, BotoCoreError) as error:
@@ -121,7 +121,7 @@ class Drain:
             return Account(rate=1.0, left_today=math.inf, may_send=True)
 
     def _look_at(self, batch: list[Owed]) -> tuple[list[Item], set[str]]:
-        """Return the items of ``batch`` to try now, and the keys of those that have to wait.
+        """Return the items of ``batch`` to try now, and the keys of those that must wait.
 
         An item that another program has changed may owe nothing any more. It leaves the index.
         """
@@ -144,7 +144,7 @@ class Drain:
         return due, waiting
 
     def _oldest(self, waiting: Iterator[Owed]) -> str:
-        """Return since when the first mail in ``waiting`` is owed that still is."""
+        """Return since when the first mail in ``waiting`` that is still owed has been owed."""
         for mail in waiting:
             due, still_owed = self._look_at([mail])
             if due or still_owed:
@@ -174,7 +174,7 @@ class Drain:
 
 
 def _is_due(image: Item, now: datetime) -> bool:
-    """Return False while a mail that SES refused has to wait, such as a sandbox's.
+    """Return False while a mail that SES refused must wait, such as a sandbox's.
 
     It waits twice as long after each try, at most LONGEST_WAIT. A refusal that was about any mail
     makes none wait.
@@ -188,7 +188,7 @@ def _is_due(image: Item, now: datetime) -> bool:
 
 
 def _why_not(account: Account) -> str:
-    """Return why SES would take no mail now; empty if it would."""
+    """Return why SES takes no mail now; empty if it does."""
     if not account.may_send:
         return PAUSED
     if account.left_today < 1:

@@ -30,31 +30,31 @@ from chalicelib.users.table import Item, ItemFull, string
 log = logging.getLogger(__name__)
 
 BATCH = 100
-"""The most records that the stream hands over at a time."""
-# A mail waits for SES for some 60 ms and keeps a processor busy for 3 ms: more threads would only
-# cost their connections.
+"""The most records in a batch of the stream."""
+# A mail waits for SES for about 60 ms and keeps a processor busy for 3 ms: more threads would
+# only cost their connections.
 MAX_CONCURRENT = 32
-# A mail takes less at its slowest (claim, three connections to SES, the last write), so that what
+# The slowest mail takes less (claim, three connections to SES, the last write), so every mail that
 # is started is also recorded. A test adds up the clients' settings in wiring.py.
 TIME_FOR_A_MAIL = 45.0
 PAUSE = 0.5
 QUIET = timedelta(seconds=5)
-"""How long this process sends nothing after SES refused a mail for its rate."""
+"""The time for which this process sends nothing after SES refused a mail for its rate."""
 FEW = 3
-"""A batch of so few mails is no burst: each is tried again if SES's rate is just used up."""
+"""A batch of so few mails is not a burst: each is tried again if SES's rate is used up."""
 RATE_TRIES = 4
 
 
 FULL = f"mailbox: {MAX_MAILS} mails in 24 hours"
-"""Why a mail is given up: all spellings of the address had so many."""
+"""The reason to give up a mail: all spellings of the address had so many."""
 
 
 class StillOwed(Exception):
-    """DynamoDB refused some of the batch. Lambda repeats it; what was sent is not claimed again."""
+    """DynamoDB refused some of the batch. Lambda repeats it; sent mails are not claimed again."""
 
 
 class Outcome(Enum):
-    """How the mailer left a mail. The values stand in log lines."""
+    """The mailer's outcome for a mail. Log lines show the values."""
 
     SENT = "sent"
     FAILED = "failed"
@@ -63,7 +63,7 @@ class Outcome(Enum):
     """Its mailbox is full, or its owner refused mail."""
     PUT_OFF = "put off"
     IN_DOUBT = "in doubt"
-    """SES may have it. Its own report decides, or the end of the lease."""
+    """SES may have it. SES's own report decides, or the end of the lease."""
     STILL_OWED = "still owed"
 
 
@@ -71,8 +71,8 @@ class Outcome(Enum):
 class Run:
     """One run over a batch.
 
-    ``why`` says why no more mails are started, and is empty until then. ``unreachable`` counts the
-    mails that met no SES: one is chance, and all of them are an outage.
+    ``why`` is the reason to start no more mails, empty until then. ``unreachable`` counts the
+    mails that did not reach SES: one is chance, all of them are an outage.
     """
 
     time_left: Callable[[], float]
@@ -85,7 +85,7 @@ class Run:
         return list(self.outcomes.values()).count(outcome)
 
     def settled(self) -> set[str]:
-        """Return the keys whose mail is owed no more."""
+        """Return the keys whose mail is no longer owed."""
         still_owed = (Outcome.PUT_OFF, Outcome.IN_DOUBT, Outcome.STILL_OWED)
         return {email for email, outcome in self.outcomes.items() if outcome not in still_owed}
 
@@ -95,7 +95,7 @@ class Run:
 
 @dataclass
 class Mailer:
-    """Sends owed mail, to several addresses at the same time.
+    """Sends owed mail, to several addresses at once.
 
     ``compose`` writes a mail, and ``mint`` makes the token of its link. Without a ``secret_key``
     mails carry no code.
@@ -114,10 +114,10 @@ class Mailer:
     def mail(self, records: Iterable[Mapping[str, Any]], time_left: Callable[[], float]) -> None:
         """Send the mail that the stream's ``records`` owe, as far as SES takes it now.
 
-        ``time_left`` returns the invocation's remaining seconds. What SES does not take stays owed,
-        and the drain goes on with it: that is no error. Raises StillOwed if DynamoDB refuses, after
-        the whole batch was tried. Raising, rather than naming the failed records, is right whether
-        or not the event source mapping asks for partial answers.
+        ``time_left`` returns the invocation's remaining seconds. A mail that SES refuses stays
+        owed, and the drain sends it later: that is not an error. Raises StillOwed if DynamoDB
+        refuses, after the whole batch was tried. Raising is right whether or not the event source
+        mapping asks for partial answers, so the failed records are not named.
         """
         images = owed(records, self.clock.now())
         if not images:
@@ -189,11 +189,11 @@ class Mailer:
         return outcome
 
     def _count(self, image: Item, now: datetime) -> Room:
-        """Count the mail in its mailbox, before the claim: what is not sent makes no link.
+        """Count the mail in its mailbox before the claim: a mail that is not sent makes no link.
 
         No stranger can ask for a welcome, so it has no limit. But its owner may have refused mail.
         """
-        owed_at = string(image, "owed_at") or iso(now)  # as the claim will say
+        owed_at = string(image, "owed_at") or iso(now)  # the same state as in the claim
         has_no_limit = kind_of(image) is MailKind.WELCOME or is_owners(image)
         return self.mailboxes.count(image["email"]["S"], owed_at, now, is_owners=has_no_limit)
 
@@ -206,7 +206,7 @@ class Mailer:
             is_closed = self.outbox.refuse(image, now)
         elif is_claimable(image, now):
             is_closed = self.outbox.give_up(image, FULL, now)
-        else:  # a reminder, which was not asked for: the mail before it did go out
+        else:  # a reminder, which nobody requested: the mail before it did go out
             is_closed = self.outbox.disown(image)
         if not is_closed:
             return Outcome.NOT_OWED
@@ -246,7 +246,7 @@ class Mailer:
         return Outcome.SENT
 
     def _try(self, mail: Mail, claim: Claim, run: Run) -> str:
-        """Hand the mail to SES; wait for its rate if this is no burst."""
+        """Send the mail to SES; wait for SES's rate if this is not a burst."""
         for tries_left in reversed(range(run.tries)):
             try:
                 return self.ses.send(mail, claim.link_hash)
@@ -257,7 +257,7 @@ class Mailer:
         raise AssertionError("unreachable: the last try returns or raises")
 
     def _record(self, claim: Claim, message_id: str, run: Run) -> None:
-        """Record that the mail has left, as often as it takes."""
+        """Record that the mail has left, with as many tries as it takes."""
         while True:
             try:
                 self.outbox.sent(claim, message_id, self.clock.now())
@@ -281,7 +281,7 @@ class Mailer:
             run.outcomes[email] = Outcome.STILL_OWED
 
     def _granted(self, images: Sequence[Item]) -> tuple[Sequence[Item], Grant]:
-        """Return the images whose mail may go out, and the grant, which says why no other may.
+        """Return the images whose mail may go out, and the grant, which says why no more may.
 
         The brake is for addresses that were never validated: welcomes go out.
         """
@@ -316,8 +316,8 @@ def _log_mistake(user: str, error: Exception) -> None:
 def _on_one_processor() -> None:
     """Make this thread run on the same processor as the others of its batch.
 
-    Only one of them at a time has Python's lock. If they hand it from one processor to another, a
-    batch takes a third more processor time. macOS has no such call, and Lambda may refuse it.
+    Only one thread at a time has Python's lock. If the lock moves between processors, a batch takes
+    a third more processor time. macOS has no such call, and Lambda may refuse it.
     """
     with suppress(AttributeError, OSError):
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
@@ -326,8 +326,8 @@ def _on_one_processor() -> None:
 def owed(records: Iterable[Mapping[str, Any]], now: datetime) -> list[Item]:
     """Return the images whose mail is owed for the first time, the latest of each address.
 
-    A record that cannot be read is logged and skipped: repeated, it would stop the shard for a day
-    and still not be readable.
+    A record that cannot be read is logged and skipped: if Lambda repeated it, it would stop the
+    shard for a day and still be unreadable.
     """
     images: dict[str, Item] = {}
     for record in records:

@@ -27,7 +27,7 @@ from ops.stage.project import CHECKOUT, Project
 def package(stage: str, output: Path) -> None:
     """Write template.json, the whole of a stage, and package.zip, the code of its functions.
 
-    For those who deploy everything by SAM, CDK, Terraform or CloudFormation itself. It asks nothing
+    For teams that deploy all with SAM, CDK, Terraform or CloudFormation itself. It asks nothing
     of AWS. A stage is deployed either so or by `deploy`, never by both: they would make everything
     twice.
     """

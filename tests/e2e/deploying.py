@@ -32,9 +32,9 @@ from chalice.cli import factory
 import ops.stage.cloud
 from ops import chalice_command
 from ops.deploy import report, trial
-from ops.deploy.deploy import Options, deploy
+from ops.deploy.deployment import Options, deploy
 from ops.deploy.trial import Transcript, Trial
-from ops.destroy.destroy import destroy
+from ops.destroy.destruction import destroy
 from ops.doctor import check as doctor
 from ops.doctor.checks import registry
 from ops.doctor.facts import Facts
