@@ -78,7 +78,7 @@ def deploy(cloud: Cloud, project: Project, options: Options, progress: Progress)
     """Deploy the stage of ``project``. Raises DeployError."""
     with in_plain_words():
         preconditions.check(cloud, project)
-        shared_settings.learn(cloud.session.client("ssm"), project)
+        shared_settings.download(cloud.session.client("ssm"), project)
         settings = first_settings(project, options)
         return _Deployment(cloud, project, options, settings, progress).run()
 
@@ -239,7 +239,7 @@ class _Deployment:
             partial(event_bus.key_of, self._client("ssm"), secret),
         )
         users_table = self._project.users_table
-        if bus.name and table.lacks_both_indexes(self._client("dynamodb"), users_table):
+        if bus.name and table.is_missing_both_indexes(self._client("dynamodb"), users_table):
             raise DeployError(
                 "CloudFormation can add one index of this table at a time: deploy once with "
                 "--no-events, then again with the options that you want."
@@ -304,7 +304,7 @@ class _Deployment:
         domain = None
         if name:
             domain = CustomDomain(self._cloud, self._project, custom_domain.check(name))
-        is_ready = bool(domain and domain.is_ready(api_id, custom_domain.answers))
+        is_ready = bool(domain and domain.is_ready(api_id, custom_domain.is_answering))
         since = before.get("since", "")
         if domain and is_ready and not self._options.base_url:
             has_moved = self._settings["BASE_URL"] != domain.url
@@ -349,7 +349,7 @@ class _Deployment:
             event_source_mapping.remove_former(self._client("lambda"), project, stream, say)
             digest = chalice_deployer.deploy(self._cloud, project, stream, say)
             project.note_package({"sha256": digest, "commit": commit.describe(project.folder)})
-            shared_settings.share(self._client("ssm"), project)
+            shared_settings.upload(self._client("ssm"), project)
 
     def _ensure_logs_and_alarms(self, plan: _Plan, outputs: Mapping[str, str]) -> None:
         with self._step("Logs") as say:
@@ -404,7 +404,7 @@ class _Deployment:
                 former = CustomDomain(self._cloud, self._project, plan.former)
                 former.switch_off_own_address(api_id, off=False, say=say)
         if plan.former and plan.former != (plan.domain.name if plan.domain else ""):
-            left.append(custom_domain.left_of(plan.former, self._cloud.aws))
+            left.append(custom_domain.removal_hint(plan.former, self._cloud.aws))
         return left
 
     def _left_to_do(
