@@ -68,8 +68,8 @@ def check_region(cloud: Cloud) -> None:
         near = [region for region in regions if region[:2] == cloud.region[:2]]
         others = f"for instance {', '.join(near or regions)}" if regions else "outside China"
         raise DeployError(
-            f"Amazon SES is not in {cloud.region}, so no mail could be sent. Nothing was made. Set "
-            f"AWS_DEFAULT_REGION to a region that has it, {others}."
+            f"Amazon SES is not in {cloud.region}, so no stage can send mail. Nothing was created. "
+            f"Set AWS_DEFAULT_REGION to a region that has it, {others}."
         )
 
 

@@ -46,7 +46,7 @@ Report = Sequence[tuple[Check, Finding]]
     is_flag=False,
     flag_value=SUCCESS,
     metavar="[ADDRESS]",
-    help="Also sign this address up, wait until you open the link in the mail, and delete the "
+    help="Also sign up this address, wait until you open the link in the mail, and delete the "
     "user again. Without ADDRESS, the mail goes to SES's simulator; bounce@ and "
     "complaint@simulator.amazonses.com work too.",
 )

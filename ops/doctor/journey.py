@@ -133,7 +133,7 @@ class Journey:
         else:
             self._be_delivered()
             self.untested = (
-                "The link was not opened, because the simulator opens no links. "
+                "The simulator opens no links, so the link was not opened. "
                 "With --send-test you@example.org, you open it."
             )
 
@@ -183,7 +183,7 @@ class Journey:
                 say(str(_open(link)))
             patience, missing = TO_STORE, "the link does not validate the user"
         else:
-            patience, missing = TO_CLICK, "the link was not opened: look for the mail, also in spam"
+            patience, missing = TO_CLICK, "nobody opened the link: look for the mail, also in spam"
         with self._hop("Validated") as say:
             if not self.stage.mailbox:
                 say(f"open the link in the mail to {self.email}")

@@ -31,7 +31,7 @@ def _look_up(name: str, kind: str) -> list[Any]:
     except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
         return []
     except dns.exception.DNSException as error:
-        raise NoAnswer(f"The DNS does not say the {kind} records of {name}.") from error
+        raise NoAnswer(f"The DNS gives no answer about the {kind} records of {name}.") from error
 
 
 def _plain(name: Any) -> str:

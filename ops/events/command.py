@@ -30,7 +30,7 @@ def events() -> None:
     "--since",
     type=Moment(),
     required=True,
-    help="Events since then: 90s, 10m, 2h or 7d ago, a date (UTC) or a moment.",
+    help="Events since then: 90s, 10m, 2h or 7d ago, a date (UTC) or a time.",
 )
 def replay(stage: Stage, since: datetime) -> None:
     """Publish events again, under the same ids.
@@ -71,9 +71,7 @@ def key(stage: Stage) -> None:
         stack = Stack(stage.cloud.session.client("cloudformation"), stage.project.full_name)
         webhook = stack.parameters().get("Webhook", "")
         if not webhook:
-            raise OpsError(
-                f"{stage.name} has no webhook: give it one by deploy --webhook https://…"
-            )
+            raise OpsError(f"{stage.name} has no webhook: add one with deploy --webhook https://…")
         ssm = stage.cloud.session.client("ssm")
         secret_key = stage.project.environment["SECRET_KEY"]
         click.echo(event_bus.key_of(ssm, secret_key, webhook))
@@ -82,7 +80,7 @@ def key(stage: Stage) -> None:
 def _bus(stage: Stage) -> Bus:
     environment = stage.project.environment
     if not stage.has_events:
-        raise OpsError(f"{stage.name} publishes no events: turn them on by deploy --events")
+        raise OpsError(f"{stage.name} publishes no events: turn them on with deploy --events")
     table_arn = environment["USERS_STREAM_ARN"].partition("/stream/")[0]
     return Bus(stage.cloud.session.client("events"), environment["EVENT_BUS"], table_arn)
 

@@ -34,13 +34,13 @@ _LEVEL_COLOURS = {"WARNING": "yellow", "ERROR": "bold red", "CRITICAL": "bold re
     type=Moment(),
     default="10m",
     show_default=True,
-    help="Where to begin: 90s, 10m, 2h or 7d ago, a date or a moment (UTC).",
+    help="Start: 90s, 10m, 2h or 7d ago, a date or a time (UTC).",
 )
-@click.option("--follow/--no-follow", default=True, help="Go on until Ctrl-C, or end.")
+@click.option("--follow/--no-follow", default=True, help="Keep going until Ctrl-C, or stop.")
 @click.option(
     "--user",
     metavar="HASH-OR-EMAIL",
-    help="Only lines about this user. An address is hashed here and sent nowhere.",
+    help="Only lines about this user. This machine hashes the address and sends it nowhere.",
 )
 @click.option(
     "--function", "only", metavar="NAME", help="Only this function, by its name in app.py."

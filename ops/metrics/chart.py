@@ -59,7 +59,7 @@ def _summary(metrics: Metrics) -> str:
         + (
             ""
             if metrics.is_whole(metrics.first_day)
-            else " Fainter days: users who did not confirm are deleted by now."
+            else " Fainter days: users who did not confirm have been deleted."
         )
     )
 

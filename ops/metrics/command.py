@@ -34,7 +34,7 @@ BARS = {"validated": ("█", "green"), "mailed": ("▒", "blue"), "neither": ("�
     type=click.IntRange(1, 366),
     default=30,
     show_default=True,
-    help="The number of days to show, which include today.",
+    help="The number of days to show, including today.",
 )
 @click.option(
     "--svg",
@@ -86,8 +86,8 @@ def show(console: Console, metrics: Metrics, days: int) -> None:
     console.print(_times("Mail to validation", metrics.to_validation), soft_wrap=True)
     if metrics.others.signed_up:
         console.print(
-            f"\n{metrics.others.signed_up:,} of all users came by imports and other programs. "
-            "They are in no day."
+            f"\n{metrics.others.signed_up:,} of all users came from imports and other programs. "
+            "No day includes them."
         )
     console.print()
     console.print(_legend(), soft_wrap=True)
@@ -95,7 +95,7 @@ def show(console: Console, metrics: Metrics, days: int) -> None:
     if not metrics.is_whole(metrics.first_day):
         console.print(
             f"Users who do not confirm are deleted after {UNVALIDATED_LIFE.days} days. Dim days "
-            "count only users who are still there.",
+            "count only the users who are left.",
             style="dim",
         )
 

@@ -14,7 +14,7 @@ FOLDER = CHECKOUT / "build" / "preview"
 
 
 @click.command(short_help="Show every page and mail, without deploying anything.")
-@click.option("--stage", default="dev", show_default=True, help="The stage whose settings count.")
+@click.option("--stage", default="dev", show_default=True, help="The stage whose settings to use.")
 @click.option(
     "--set",
     "settings",
@@ -30,7 +30,7 @@ FOLDER = CHECKOUT / "build" / "preview"
     help="Send every mail to your own address instead, from the stage's MAIL_FROM.",
 )
 @click.option("--lang", help="With --send: only the mails in this language.")
-@click.option("--open/--no-open", "opens", default=True, help="Whether to open it in a browser.")
+@click.option("--open/--no-open", "opens", default=True, help="Open it in a browser.")
 def preview(
     stage: str, settings: Sequence[tuple[str, str]], recipient: str, lang: str, opens: bool
 ) -> None:

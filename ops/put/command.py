@@ -40,7 +40,7 @@ def put(stage: Stage, item: str) -> None:
                 ConditionExpression="attribute_not_exists(email)",
             )
         except client.exceptions.ConditionalCheckFailedException as error:
-            raise OpsError(f"{email} is in the table already. Nothing was changed.") from error
+            raise OpsError(f"{email} is already in the table. Nothing was changed.") from error
         except ClientError as error:
             if error.response["Error"]["Code"] != "ValidationException":
                 raise

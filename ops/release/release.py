@@ -49,7 +49,7 @@ def check(checkout: Path, version: str) -> str:
     )
     if not match or not match[1].strip():
         raise ReleaseError(
-            f"CHANGELOG.md says nothing of {version}: it needs a heading such as "
+            f"CHANGELOG.md says nothing about {version}: it needs a heading such as "
             f"## [{version}] - 2026-11-26"
         )
     return match[1].strip()
@@ -84,7 +84,7 @@ def _warnings() -> list[str]:
     runtime = package.lambda_runtime()
     if package.interpreter(runtime):
         return []
-    slower = f"There is no {runtime} here, so the package has no bytecode, and starts slower:"
+    slower = f"There is no {runtime} here, so the package has no bytecode, and starts more slowly:"
     return [f"{slower} install it, delete the tag, and release again."]
 
 

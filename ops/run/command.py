@@ -30,7 +30,7 @@ from ops.terminal.progress import Progress
     "--state",
     type=click.Path(path_type=Path, file_okay=False),
     default=local_stage.STATE,
-    help="The folder to keep everything in.  [default: .local]",
+    help="The folder for all data of the run.  [default: .local]",
 )
 @click.option(
     "--set",
@@ -41,9 +41,9 @@ from ops.terminal.progress import Progress
     help="A setting of the stage, such as DEFAULT_LANG=en. May be repeated.",
 )
 @click.option(
-    "--enforce-iam", is_flag=True, help="Allow the functions only what their roles do, as AWS does."
+    "--enforce-iam", is_flag=True, help="Let the functions do only what their roles allow."
 )
-@click.option("--webhook", default="", metavar="URL", help="An address that each event is sent to.")
+@click.option("--webhook", default="", metavar="URL", help="The address that gets each event.")
 @click.option("--quiet", is_flag=True, help="Print no line for each event and deployed change.")
 def run(
     port: int,
@@ -56,8 +56,8 @@ def run(
     """Run everything on this machine, with a local cloud and a mailbox, until Ctrl-C.
 
     A change in app.py, chalicelib or requirements.txt is deployed within seconds. A mistake in it
-    is printed, and the former code goes on. What happens to users is printed too: a line for each
-    sign-up, mail, validation and published event, and for each warning that a function logs.
+    prints one line, and the previous code keeps running. Each sign-up, mail, validation, published
+    event, and warning that a function logs prints a line, too.
     """
     state = state.resolve()
 
@@ -105,14 +105,14 @@ def _welcome(stack: local_stack.Stack, state: Path) -> None:
 
 curl -H 'content-type: application/json' -d {_quoted(user)} {stack.api}/users
 
-{click.style("Or let another program put an item into the table, by either of these:", bold=True)}
+{click.style("Or put an item into the table as another program does, either way:", bold=True)}
 
 {OPS} put {local} {_quoted(fields)}
 
 (. {shlex.quote(_short(state / "env"))} && aws dynamodb put-item --table-name {stack.table} \
 --condition-expression 'attribute_not_exists(email)' --item {_quoted(item)})
 
-Without its condition PutItem replaces a user who is there, who must then validate again.
+Without the condition, PutItem replaces an existing user, who must then validate again.
 
 Then read the mail in the mailbox and open its link. Ctrl-C stops everything.
 """

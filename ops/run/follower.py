@@ -84,7 +84,7 @@ class Follower:
         try:
             self._reloader.reload()
         except OpsError as error:
-            self._say("not deployed", str(error), "the former code goes on")
+            self._say("not deployed", str(error), "the previous code keeps running")
         else:
             if not self._quiet:
                 self._say("deployed", names, f"{time.monotonic() - started:.1f} s")

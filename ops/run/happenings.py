@@ -11,7 +11,7 @@ Image = Mapping[str, Mapping[str, Any]]
 
 # By the attribute ``mail``; a mail that is being sent is told once it was.
 _MAIL = {
-    "owed": "asked for mail",
+    "owed": "requested mail",
     "sent": "mailed",
     "delivered": "delivered",
     "failed": "mail failed",
@@ -85,7 +85,7 @@ def compare(before: Image | None, after: Image | None) -> list[tuple[str, str]]:
     elif not mail and mail_before:
         happened.append(("put", "by another program, in place of the user"))
     elif mail == "owed" and mail_before == "sending":
-        happened.append(("not mailed", "SES did not take the mail, which is still owed"))
+        happened.append(("not mailed", "SES did not take the mail: it is still owed"))
     elif mail == "delivered" and mail_before == "sending":  # SES's report was first
         happened += [("mailed", ""), ("delivered", "")]
     elif mail == "owed" and "validated_at" in after:

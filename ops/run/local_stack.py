@@ -76,8 +76,8 @@ class Ports:
             if reason := _why_not(port):
                 other = self.cloud + 100 if self.cloud < 60000 else local_stage.PORT
                 raise RunError(
-                    f"Port {port} is taken ({reason}): end what uses it, or move both ports, "
-                    f"for instance: {local_stage.command(state, other)}"
+                    f"Port {port} is taken ({reason}): stop the program that uses it, "
+                    f"or choose other ports, such as: {local_stage.command(state, other)}"
                 )
 
 

@@ -31,7 +31,7 @@ class Reloader:
     def reload(self) -> None:
         """Deploy the code as it is now.
 
-        Raises RunError if it does not load, or cannot be deployed; the former code goes on then.
+        Raises RunError if it does not load or deploy; the previous code then keeps running.
         """
         folder = self._project.folder
         copy_code(self._checkout, folder)

@@ -52,7 +52,7 @@ def in_plain_words() -> Iterator[None]:
         ) from error
     except NoRegionError as error:
         raise DeployError(
-            "There is no AWS region: set AWS_DEFAULT_REGION, for instance to eu-west-3."
+            "There is no AWS region: set AWS_DEFAULT_REGION, such as eu-west-3."
         ) from error
     except ProfileNotFound as error:
         raise DeployError(
@@ -60,7 +60,7 @@ def in_plain_words() -> Iterator[None]:
         ) from error
     except (SSOError, TokenRetrievalError, LoginError, CredentialRetrievalError) as error:
         raise DeployError(
-            f"These AWS credentials cannot be had ({_line(error)}): log in again, for instance by: "
+            f"These AWS credentials cannot be loaded ({_line(error)}): log in again, for example: "
             "aws sso login"
         ) from error
     except (NoConnection, HTTPClientError) as error:
@@ -70,7 +70,7 @@ def in_plain_words() -> Iterator[None]:
                 f"PORT={urlsplit(nowhere).port or 80} make run, or unset AWS_ENDPOINT_URL."
             ) from error
         raise DeployError(
-            f"AWS did not answer ({_line(error)}): look at the network, and at the region's name."
+            f"AWS did not answer ({_line(error)}): check the network and the region's name."
         ) from error
     except BotoCoreError as error:
         raise DeployError(f"AWS could not be asked: {_line(error)}.") from error
@@ -105,10 +105,10 @@ def _words(error: ClientError) -> str:
     if any(words in message for words in _CLOCK):
         return (
             f"AWS does not accept the time of this machine ({message}): set its clock, for "
-            "instance by: sudo timedatectl set-ntp true"
+            "example: sudo timedatectl set-ntp true"
         )
     if is_unaccepted(error):
         return f"AWS does not accept these credentials ({message}): renew them, or set AWS_PROFILE."
     if is_forbidden(error):
-        return f"These credentials may not {error.operation_name} ({message}): use ones that may."
+        return f"These credentials may not {error.operation_name} ({message}): use others that may."
     return f"AWS refused {error.operation_name}: {message} ({code})."

@@ -125,7 +125,7 @@ def _endpoint() -> str:
     if endpoint and urlsplit(endpoint).scheme not in ("http", "https"):
         address = f"http://{endpoint.rpartition('://')[2]}"
         raise DeployError(
-            f"The endpoint of AWS is set to {endpoint!r}, which is no address: set "
+            f"The endpoint of AWS is set to {endpoint!r}, which is not an address: set "
             f"AWS_ENDPOINT_URL, or endpoint_url in the profile, to {address}"
         )
     return endpoint
@@ -136,7 +136,7 @@ def _running(state: Path) -> Stage:
         stack = json_files.read(state / "stack.json")
     except FileNotFoundError as error:
         raise OpsError(
-            f"Nothing runs here ({state}/stack.json is not there): "
+            f"Nothing runs here ({state}/stack.json does not exist): "
             f"start it with {local_stage.command(state)}."
         ) from error
     project = Project(local_stage.project(state), local_stage.STAGE)

@@ -28,7 +28,7 @@ def on_stage(command: Callable[..., R]) -> Callable[..., R]:
         "--state",
         type=click.Path(path_type=Path, file_okay=False),
         default=local_stage.STATE,
-        help=f"For --stage {local_stage.STAGE}: the folder that the run keeps everything in.  "
+        help=f"For --stage {local_stage.STAGE}: the folder with the data of the run.  "
         "[default: .local]",
     )
     @wraps(command)

@@ -36,8 +36,8 @@ def resolve(ssm: Any, settings: Mapping[str, str]) -> dict[str, str]:
     for name, parameter in references.items():
         if parameter not in values:
             raise OpsError(
-                f"The setting {name} refers to {parameter} in Parameter Store, which is not there: "
-                "make it, or correct the reference."
+                f"The setting {name} refers to {parameter} in Parameter Store, which does not "
+                "exist: create it, or fix the reference."
             )
     return {**settings, **{name: values[parameter] for name, parameter in references.items()}}
 

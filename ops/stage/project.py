@@ -98,9 +98,9 @@ class Project:
             for name, value in own.items():
                 if not isinstance(value, str):
                     raise DeployError(
-                        f"The setting {name} in {path} must be a text in quotes, but it is "
+                        f"The setting {name} in {path} must be text in quotes, but it is "
                         f"{json.dumps(value)}: "
-                        + ("take it out." if value is None else f'write "{json.dumps(value)}".')
+                        + ("remove it." if value is None else f'write "{json.dumps(value)}".')
                     )
         return settings
 
@@ -132,8 +132,8 @@ class Project:
             present = next(path for path in (folder, *folder.parents) if path.exists())
             if not (present.is_dir() and os.access(present, os.W_OK | os.X_OK)):
                 raise DeployError(
-                    f"Nothing can be written into {folder}, so a deploy could not record what it "
-                    "made. Nothing was made. Deploy from a checkout that can be written."
+                    f"Nothing can be written into {folder}, so a deploy could not record its "
+                    "result. Nothing was created. Deploy from a checkout that can be written."
                 )
 
     @property

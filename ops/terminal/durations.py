@@ -45,7 +45,7 @@ def iso_moment(text: str) -> datetime:
     """
     match = _MOMENT.fullmatch(text.strip())
     if not match:
-        raise ValueError(f"{text!r} is not a moment in ISO 8601.")
+        raise ValueError(f"{text!r} is not a time in ISO 8601.")
     day, minutes, seconds, fraction, zone = match.groups()
     micros = (fraction or "0")[:6].ljust(6, "0")
     offset = "+00:00" if zone in (None, "Z", "z", "UTC") else _offset(zone)
@@ -53,7 +53,7 @@ def iso_moment(text: str) -> datetime:
     try:
         return datetime.fromisoformat(written).astimezone(timezone.utc)
     except (ValueError, OverflowError) as error:
-        raise ValueError(f"{text!r} is not a moment in ISO 8601.") from error
+        raise ValueError(f"{text!r} is not a time in ISO 8601.") from error
 
 
 def words(seconds: float) -> str:

@@ -57,7 +57,7 @@ class PerIpRate(click.IntRange):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         limit = int(super().convert(value, param, ctx))
         if 0 < limit < self._fewest:
-            self.fail(f"AWS WAF takes no limit below {self._fewest}; 0 is for none.", param, ctx)
+            self.fail(f"AWS WAF takes no limit below {self._fewest}; 0 means none.", param, ctx)
         return limit
 
 

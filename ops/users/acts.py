@@ -16,7 +16,7 @@ DELETE = "delete"
 """What remains of a deleted user keeps it, where events have still to be published."""
 
 WORDS = {
-    RESEND: "another mail asked for",
+    RESEND: "another mail requested",
     VALIDATE: "validated by hand",
     REFUSE: "mail refused on the user's request",
     ALLOW: "refusal lifted",

@@ -16,18 +16,18 @@ _DONE = {
 }
 _REFUSED = {
     acts.RESEND: {
-        Change.VALIDATED: "{} is validated already and needs no mail.",
+        Change.VALIDATED: "{} is already validated and needs no mail.",
         Change.REFUSED: '{} said "this was not me", so no mail is sent.',
         Change.COMPLAINED: "{} marked a mail as spam, so no mail is sent.",
         Change.BOUNCED: "Mail to {} bounced, so no mail is sent.",
     },
-    acts.VALIDATE: {Change.VALIDATED: "{} was validated already."},
+    acts.VALIDATE: {Change.VALIDATED: "{} was already validated."},
     acts.REFUSE: {
         Change.VALIDATED: "{} is validated, so nothing was changed. Bienvenue sends validated "
         "users no more mail.",
-        Change.REFUSED: "{} gets no more mail already.",
-        Change.COMPLAINED: "{} gets no more mail already.",
-        Change.NOBODY: "{} is no user. Later sign-ups get no mail.",
+        Change.REFUSED: "{} already gets no more mail.",
+        Change.COMPLAINED: "{} already gets no more mail.",
+        Change.NOBODY: "{} is not a user. Later sign-ups get no mail.",
     },
     acts.ALLOW: {Change.COMPLAINED: "{} marked a mail as spam, so no mail is sent."},
     acts.DELETE: {Change.NOBODY: "{} was deleted by another program meanwhile."},

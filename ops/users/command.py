@@ -107,9 +107,9 @@ def _column_names(
 @click.option(
     "--since",
     type=Moment(),
-    help="Users who came since: 90s, 10m, 2h or 7d ago, a date (UTC) or a moment.",
+    help="Users who signed up since: 90s, 10m, 2h or 7d ago, a date (UTC) or a time.",
 )
-@click.option("--validated-since", type=Moment(), help="Users validated since, likewise.")
+@click.option("--validated-since", type=Moment(), help="Users validated since: the same forms.")
 @click.option(
     "--where",
     metavar="FIELD=VALUE",
@@ -179,9 +179,9 @@ def show(stage: Stage, email: str) -> None:
 @users.command()
 @on_stage
 @click.argument("email", required=False)
-@click.option("--failed", "many", flag_value="failed", help="To all users whose mail failed.")
-@click.option("--owed", "many", flag_value="owed", help="To all whose mail is owed for minutes.")
-@click.option("--even-bounced", is_flag=True, help="To EMAIL even after a bounce; see above.")
+@click.option("--failed", "many", flag_value="failed", help="Mail all users whose mail failed.")
+@click.option("--owed", "many", flag_value="owed", help="Mail all whose mail is owed for minutes.")
+@click.option("--even-bounced", is_flag=True, help="Mail EMAIL even after a bounce; see above.")
 @mailing_options.options
 def resend(
     stage: Stage,
@@ -300,7 +300,7 @@ def withdraw(stage: Stage, email: str, consent: str) -> None:
         key, result = lookup.first(stage, email, try_withdrawal)
     shown = f"{printable(key)}: the consent {printable(consent)}"
     if result is Withdrawal.NONE_GIVEN:
-        raise OpsError(f"{shown} was not given by a validated user: nothing was changed.")
+        raise OpsError(f"{shown} was never given by a validated user: nothing was changed.")
     click.echo(f"{shown} {'was' if result is Withdrawal.ALREADY else 'is'} withdrawn.")
 
 
@@ -330,7 +330,7 @@ def proof(stage: Stage, email: str, is_json: bool) -> None:
 @users.command()
 @on_stage
 @click.argument("email")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 def delete(stage: Stage, email: str, yes: bool) -> None:
     """Delete a user for good.
 

@@ -38,7 +38,7 @@ def reasons(state: Item, stage: Stage, now: datetime) -> Iterator[str]:
     if why := string(state, "brake"):
         since = person.moment(string(state, "brake_at"), now)
         yield (
-            f"Mail to addresses that were never validated is stopped since {since}: {why}. "
+            f"Mail to addresses that were never validated has been stopped since {since}: {why}. "
             f"Find out who signs up wrong addresses. Then: {stage.ops('mail resume')}"
         )
     for name, count in zip(SETTINGS, used(state, now), strict=True):

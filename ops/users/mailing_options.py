@@ -28,7 +28,7 @@ def options(command: Callable[..., R]) -> Callable[..., R]:
     return rate(mails(command))
 
 
-def leave(ending: Ending, go_on: str = "Run it again to go on.") -> None:
+def leave(ending: Ending, go_on: str = "Run it again to continue.") -> None:
     """Exit with the status of ``ending``, and say what to do. Return if all is done."""
     context = click.get_current_context()
     if ending is Ending.INTERRUPTED:
@@ -37,7 +37,7 @@ def leave(ending: Ending, go_on: str = "Run it again to go on.") -> None:
     if ending is Ending.SPENT:
         click.echo(
             "Today's mails are used up: SES's quota of 24 hours, or --mails. "
-            f"Within a day there are more. {go_on}",
+            f"More are free within a day. {go_on}",
             err=True,
         )
         context.exit(SPENT)

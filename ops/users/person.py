@@ -44,15 +44,15 @@ MEANINGS = {
     "delivered_at": "when the mailbox's server took the mail",
     "delivery_ms": "how long that took, in milliseconds",
     "bounced_until": "until when no more mail is sent, after a bounce",
-    "refused_by": "who recorded that the user wants no mail, if not the user",
+    "refused_by": "who recorded that the user wants no mail, if the user did not",
     "owed": "the part of the index that lists the owed mail",
     "owed_at": "since when a mail is owed, or when a reminder will be",
     "remind_at": "when the user will be reminded",
     "reminded_at": "when the user was reminded",
     "mailed_at": "when the latest link was mailed, on a stage that sends a welcome",
     "welcomed_at": "when the welcome was sent",
-    "links": "for each mailed link, by the SHA-256 of its token: when it expires, and what its "
-    "sign-up said",
+    "links": "for each mailed link, by the SHA-256 of its token: when it expires, and the data "
+    "of its sign-up",
     "codes": "for each mailed code, by the SHA-256 of its browser's ticket: a keyed hash of the "
     "code, when it expires, and how often it was tried",
     "acts": "the last ten acts of operators: what, when and by whom",
@@ -61,16 +61,16 @@ MEANINGS = {
     "ticket": "SHA-256 of the ticket of the browser that signed up",
     "return_to": "the page that the browser goes to after the click",
     "said_at": "when the latest sign-up was sent",
-    "resend_of": "the link or ticket that the latest resend named, as a hash",
+    "resend_of": "the link or ticket of the latest resend, as a hash",
     "validated_at": "when the address was confirmed",
-    "validated_by": "who confirmed it, if not the user: the operator, or an import",
+    "validated_by": "who confirmed it, if the user did not: the operator or an import",
     "validated_with": "how the user confirmed it: link or code",
     "validated_from": "the address and browser of that click, if they are kept",
     "validated_link": "SHA-256 of the token in the mail that confirmed it",
-    "event": "that your systems have still to be told of a change",
+    "event": "that your systems still have to get news of a change",
     "event_at": "since when",
     "owed_events": "these changes, in order",
-    "told": "when the changes were that your systems were told of last",
+    "told": "when the last changes were that your systems got",
     "expires_at": "when all of this is deleted unless the address is confirmed, in seconds since "
     "1970",
 }
@@ -159,7 +159,7 @@ def _consent_in_words(user: Plain, entry: object, now: datetime) -> str:
         return f"withdrawn {moment(entry['withdrawn_at'], now)}"
     given = f"given {moment(entry['at'], now)}" if "at" in entry else "given"
     if "by" in entry:
-        return f"{given}, by the word of the {entry['by']}"
+        return f"{given}, on the word of the {entry['by']}"
     return given if "validated_at" in user else f"{given}, not proven by a click"
 
 
@@ -181,12 +181,14 @@ def next_step(user: Plain, now: datetime) -> str:
         return f"It is sent as soon as SES's rate and the budget allow.{waited}"
     if mail == "sending":
         if since is not None and since < LEASE:
-            return "A function is handing the mail to SES, or waits for SES's own report."
-        return "Its function ended without an answer, and SES is silent. It is sent again soon."
+            return "A function is sending the mail to SES, or waits for SES's own report."
+        return (
+            "Its function ended without an answer, and SES reports nothing. It is sent again soon."
+        )
     if mail == "failed" and user.get("mail_error") == mailer.FULL:
-        return "All spellings of it got five mails in 24 hours."
+        return "All spellings of the address together got five mails in 24 hours."
     if mail == "sent" and "mail_error" in user:
-        return "The mailbox's server does not take the mail yet. SES tries again for some hours."
+        return "The mailbox's server does not take the mail yet. SES keeps trying for some hours."
     if mail == "sent":
         late = since is not None and since > _TO_DELIVER
         took = "SES took the mail. The mailbox's server has not confirmed it"

@@ -10,7 +10,7 @@ from ops.users.person import Plain
 
 STATEMENT = (
     "This is evidence of what a browser or program sent, and of who read the mailbox. It is not a "
-    "statement that any law was complied with."
+    "statement that anyone complied with a law."
 )
 _BY = {"import": "the operator's word, in an import", "operator": "the operator's word"}
 
@@ -36,7 +36,7 @@ def lines(content: Mapping[str, Any]) -> Iterator[str]:
     yield ""
     address = content["address"]
     if "proven_at" not in address:
-        yield "The address is not proven: nobody has given any of these yet."
+        yield "The address is not validated: none of these consents counts yet."
     else:
         yield f"Address proven  {address['proven_at']}"
         yield from _labelled(address, ("by", "link", "message_id", "from_address", "from_browser"))

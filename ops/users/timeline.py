@@ -20,7 +20,7 @@ class Entry:
 
 _MAILS = {
     "owed": "A mail is owed",
-    "sending": "A function began to hand the mail to SES",
+    "sending": "A function started to send the mail to SES",
     "sent": "SES took the mail",
     "delivered": "The mailbox's server took the mail",
     "failed": "The mail failed",
@@ -121,7 +121,7 @@ def _confirmation(user: Plain) -> Iterator[Entry]:
 def _ahead(user: Plain, now: datetime) -> Iterator[Entry]:
     bounce_ends = person.moment_of(user.get("bounced_until"))
     if bounce_ends and user.get("mail") == "bounced":
-        forgotten = "The bounce is forgotten: mail may be asked for again"
+        forgotten = "The bounce is forgotten: the user may request mail again"
         yield Entry(bounce_ends, forgotten if bounce_ends > now else "The bounce was forgotten")
     reminder = person.moment_of(user.get("remind_at"))
     if reminder and reminder > now and "validated_at" not in user:

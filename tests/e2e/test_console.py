@@ -120,7 +120,7 @@ def test_a_user_is_found_helped_and_deleted(stack: Stack, page: Page) -> None:
     assert len(stack.wait_for_mails(EMAIL, 2)) == 2
     stack.wait_for_item(EMAIL, "delivered")
     page.reload()
-    expect(told.filter(has_text="Another mail asked for by arn:aws:iam::")).to_be_visible()
+    expect(told.filter(has_text="Another mail requested by arn:aws:iam::")).to_be_visible()
     look(page, "console-user")
 
     page.get_by_role("button", name="Validate by hand").click()

@@ -66,7 +66,7 @@ def test_the_printed_curl_and_put_lines_work_as_they_stand(stack: Stack) -> None
     (put,) = [line for line in commands if line.startswith("./bienvenue put ")]
     session = Shell()
     session.expect(aws, "", 0)
-    assert "is in the table already" in session.type(put)
+    assert "is already in the table" in session.type(put)
     assert stack.wait_for_mails("horn@example.org")
 
 

@@ -52,7 +52,7 @@ def test_people_are_brought_in_mailed_looked_up_and_let_go(stack: Stack, tmp_pat
     )
     printed = run(stack, "import", file, status=3)
     assert "1 imported, each owed a mail" in printed
-    assert "1 there already" in printed
+    assert "1 already exist" in printed
     assert "1 rejected" in printed
     rejects = (tmp_path / "people.rejects.csv").read_text("utf-8-sig").splitlines()
     assert rejects[1].startswith('"4";"email: Enter a complete email address')

@@ -344,7 +344,7 @@ def test_an_unforeseen_system_error_is_a_bug(
         (["run", "--set", "DEFAULT_LNAG=en"], "Did you mean DEFAULT_LANG?"),
         (["deploy", "--stage", "prod", "--throttle-rate", "0"], "Invalid value for"),
         (["deploy", "--stage", "prod", "--throttle-rate", "nan"], "Invalid value for"),
-        (["deploy", "--stage", "prod", "--per-ip-rate", "9"], "no limit below 10; 0 is for none"),
+        (["deploy", "--stage", "prod", "--per-ip-rate", "9"], "no limit below 10; 0 means none"),
         (["deploy", "--stage", "prod", "--throttle-rate", "inf"], "Invalid value for"),
         (["users", "resend", "--stage", "prod", "--owed", "--rate", "nan"], "Invalid value for"),
         (["deploy", "--stage", "prod", "--log-days", "91"], "Invalid value for '--log-days'"),

@@ -17,8 +17,8 @@ def _answers(facts: Facts) -> Finding:
     except http.NoAnswer as error:
         return red(
             str(error).rstrip("."),
-            "Links lead there. Check its DNS, its certificate and what is in front of the API, or "
-            "deploy with another BASE_URL.",
+            "Links lead there. Check its DNS, its certificate and any proxy in front of the API, "
+            "or deploy with another BASE_URL.",
         )
     expected = json.loads(
         (facts.checkout / "chalicelib" / "openapi.json").read_text(encoding="utf-8")
@@ -28,7 +28,7 @@ def _answers(facts: Facts) -> Finding:
     if answer.status == 200 and answered == expected:
         return green(text)
     if answer.status == 200 and _title(answered) == _title(expected):
-        return amber(f"{text}, but as another version than this checkout", *facts.deploy_again)
+        return amber(f"{text}, but with another version than this checkout", *facts.deploy_again)
     return red(
         f"{base_url} answers {answer.status}, but not as this app",
         "Links lead there. Check what is in front of the API, and the setting BASE_URL.",
@@ -71,9 +71,9 @@ def _own_address(facts: Facts) -> Finding:
     try:
         gateway.get_domain_name(domainName=host)
     except gateway.exceptions.NotFoundException:
-        return green(f"what stands at {host} needs it, unless it has another way to the API")
+        return green(f"your proxy at {host} needs it, unless it has another way to the API")
     return amber(
-        f"the API also answers at its execute-api address, past what guards {host}",
+        f"the API also answers at its execute-api address, which bypasses the firewall of {host}",
         "Deploy with the domain. That switches the other address off once the domain answers.",
         facts.stage.ops(f"deploy --domain {host}"),
     )
@@ -82,14 +82,14 @@ def _own_address(facts: Facts) -> Finding:
 def _client_limit(facts: Facts) -> Finding:
     limit = int(facts.parameter("PerIpRate") or 0)
     if not limit:
-        return green("none, as nobody asked for one (deploy --per-ip-rate)")
+        return green("none: deploy --per-ip-rate turns it on")
     api_id = rest_api.find(facts.client("apigateway"), facts.project)
     stage_arn = client_limit.api_stage_arn(
         facts.stage.cloud, api_id or "none", facts.project.api_stage
     )
     present = client_limit.find(facts.client("wafv2"), stage_arn)
     if present is None or present["ARN"] != facts.output("ClientLimitArn"):
-        return red("AWS WAF does not stand before the API", *facts.deploy_again)
+        return red("AWS WAF is not in front of the API", *facts.deploy_again)
     now = facts.now()
     refused = facts.client("cloudwatch").get_metric_statistics(
         Namespace="AWS/WAFV2",

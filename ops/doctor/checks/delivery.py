@@ -25,7 +25,7 @@ def _mail_from(facts: Facts) -> Finding:
     if not name:
         return amber(
             "SES's own: SPF passes for amazonses.com, not for the sender's domain",
-            f"Take a subdomain of {domain}. DKIM alone satisfies DMARC, so this is no hurry.",
+            f"Take a subdomain of {domain}. DKIM alone satisfies DMARC, so this is not urgent.",
             facts.stage.ops(f"deploy --mail-from-domain bounce.{domain}"),
         )
     region = facts.stage.cloud.region
@@ -58,7 +58,7 @@ def _spf(facts: Facts) -> Finding:
     if len(policies) > 1:
         return amber(
             f"{name} has {len(policies)} SPF records, so mailbox providers use none",
-            f"Leave one in the DNS of {domain}, with what the others allow:{wanted}",
+            f"Leave one in the DNS of {domain}, with everything that the others allow:{wanted}",
         )
     if not any("include:amazonses.com" in text.lower().split() for text in policies):
         said = "has no SPF record" if not policies else "does not let SES send"
@@ -97,15 +97,15 @@ def _dmarc(facts: Facts) -> Finding:
         bounces = mail_from or "amazonses.com"
         return amber(
             f"neither DKIM ({signing}) nor SPF ({bounces}) aligns with {domain}",
-            "Let mailbox providers take related domains for one, by adkim=r and aspf=r in this "
+            "Make related domains count as one, by adkim=r and aspf=r in this "
             f"record:{_dmarc_record(domain, policy.get('p', 'none'))}",
         )
     line = f"{' and '.join(aligned)} aligned; {name} says p={policy.get('p', 'none')}"
     if policy.get("p") in ("quarantine", "reject"):
         return green(line)
     return amber(
-        f"{line}, so forged mail is delivered, too",
-        "Once its reports show that all your mail passes, go on to this record in the DNS of "
+        f"{line}, so mailboxes also take forged mail",
+        "Once its reports show that all your mail passes, change to this record in the DNS of "
         f"{domain}:{_dmarc_record(domain, 'quarantine')}",
     )
 
@@ -164,7 +164,7 @@ def _dmarc_record(domain: str, policy: str) -> str:
 
 def _sender_domain(facts: Facts) -> str:
     if facts.stage.name == local_stage.STAGE:
-        raise NotThere("not seen: nobody delivers mail of a run on this machine")
+        raise NotThere("not seen: a run on this machine delivers no mail")
     return facts.sender.rpartition("@")[2].lower()
 
 

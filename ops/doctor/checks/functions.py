@@ -147,7 +147,7 @@ def _concurrency(facts: Facts) -> Finding:
         return grey("the local cloud runs no other functions")
     if concurrency.choose(room, facts.project.reserve_of(event_source_mapping.FUNCTION)):
         return amber(
-            f"nothing bounds the mailer, of {room.in_all:,} functions at once in the account",
+            f"nothing limits the mailer: the account has {room.in_all:,} functions at once",
             *facts.deploy_again,
         )
     stream = facts.table()["LatestStreamArn"]

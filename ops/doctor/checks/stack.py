@@ -78,7 +78,7 @@ def _drift(facts: Facts) -> Finding:
     if status != "DRIFTED":
         return amber(
             f"CloudFormation could not compare everything ({status})",
-            "It needs the permission to read what the stack holds.",
+            "It needs the permission to read the stack's resources.",
         )
     drifts = cloudformation.describe_stack_resource_drifts(
         StackName=name, StackResourceDriftStatusFilters=["MODIFIED", "DELETED"]

@@ -74,7 +74,7 @@ def _lag(facts: Facts) -> Finding:
         Statistics=["Maximum"],
     )["Datapoints"]
     if not points:
-        return grey("CloudWatch has no measurement of the last 15 minutes")
+        return grey("CloudWatch has measured nothing in the last 15 minutes")
     latest = max(points, key=lambda point: point["Timestamp"])
     behind = latest["Maximum"] / 1000
     line = f"{durations.words(behind)} behind"
@@ -83,7 +83,7 @@ def _lag(facts: Facts) -> Finding:
     finding = red if behind >= VERY_SLOW else amber
     return finding(
         line,
-        "The mailer's log says what slows it down: the quota, concurrency or an error.",
+        "The mailer's log says why it is slow: the quota, concurrency or an error.",
         _log(facts),
     )
 
@@ -100,8 +100,8 @@ def _dead_letters(facts: Facts) -> Finding:
     if waiting:
         return red(
             f"{waiting} in the queue",
-            "Read them. Mails of a failed batch are sent again by themselves. A failed report of "
-            "SES must be sent to its function again. Then delete the messages.",
+            "Read them. The drain sends mails of a failed batch again. Send a failed report of "
+            "SES to its function again. Then delete the messages.",
             facts.stage.cloud.aws(f"sqs receive-message --queue-url {queue}"),
         )
     return green("none")

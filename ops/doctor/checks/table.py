@@ -63,7 +63,7 @@ def _owed(facts: Facts) -> Finding:
     if late:
         return red(
             f"{late:,} for over an hour, {among}",
-            "Fix what is red above. They are mailed within the hour, or at once by:",
+            "Fix what is red above. They get mail within the hour, or at once with:",
             f"{facts.stage.ops('users resend')} --owed",
         )
     if untouched:
@@ -143,7 +143,7 @@ def _bounced(facts: Facts) -> Finding:
     for item in people:
         funnel.add(item)
     line = f"{funnel.bounced:,} bounced, {funnel.complained:,} complained, of {funnel.mailed:,}"
-    line += " mailed" if is_all else " mailed of those looked at"
+    line += " mailed" if is_all else " mailed of those counted"
     shares = [
         (share(count, funnel.mailed) or 0, limits)
         for count, limits in ((funnel.bounced, BOUNCES), (funnel.complained, COMPLAINTS))

@@ -137,9 +137,9 @@ def _ask_who_has_confirmed(ignored: tuple[str, ...]) -> None:
     if unclear:
         raise OpsError(
             f"These columns may say who has confirmed already, or who has left: {_listed(unclear)}."
-            " Nobody was mailed yet. If one says when a user confirmed, they get no mail:\n"
+            " Nobody was mailed yet. Name one that says when a user confirmed; they get no mail:\n"
             f"--column {VALIDATED_AT}={_quoted(unclear[0])}\n"
-            f"Else mail everybody in the file:\n--column {VALIDATED_AT}="
+            f"Otherwise mail all users in the file:\n--column {VALIDATED_AT}="
         )
 
 

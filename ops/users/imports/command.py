@@ -92,7 +92,7 @@ def _known_columns(chosen: dict[str, str], fields: OwnFields | None) -> dict[str
     help="The encoding of FILE; old spreadsheets write cp1252.  "
     "[default: UTF-8, or what the first bytes of FILE say]",
 )
-@click.option("--dry-run", is_flag=True, help="Only check the rows: write and mail nothing.")
+@click.option("--dry-run", is_flag=True, help="Only check the rows; write and mail nothing.")
 @mailing_options.options
 def import_users(
     stage: Stage,
@@ -158,7 +158,7 @@ def import_users(
         allowed = quota(clients.ses(stage), rate, mails)
         ending, tally = _import(store, rows, surveyed, rejects_path, bookmark, allowed)
     click.echo(_summary(tally, rejects_path))
-    mailing_options.leave(ending, "Run the same command again to go on.")
+    mailing_options.leave(ending, "Run the same command again to continue.")
     if tally.rejected:
         click.get_current_context().exit(SOME_REJECTED)
 
@@ -178,7 +178,7 @@ def _import(
         on_request() as is_interrupted,
     ):
         if tally.line:
-            bar.say(f"Going on after line {tally.line:,}.")
+            bar.say(f"Continuing after line {tally.line:,}.")
         if rejects.aside:
             bar.say(f"The rejected rows of an earlier import are now in {rejects.aside}.")
         report = _Report(rejects, bar, bookmark, rejects_path)
@@ -190,7 +190,7 @@ def _import(
         except OpsError as error:
             raise OpsError(
                 f"{error} All rows up to line {tally.line:,} are done: "
-                "run the same command again to go on."
+                "run the same command again to continue."
             ) from error
         finally:
             if tally.line:
@@ -252,7 +252,7 @@ def _check_only(rows: Sheet, surveyed: Survey) -> None:
                 shown.reject(row, str(rejected))
                 bad += 1
             bar.set(row.last_line)
-    click.echo(f"{good:>9,} would be imported, unless they are there already")
+    click.echo(f"{good:>9,} would be imported, unless they exist already")
     if bad:
         click.echo(f"{bad:>9,} would be rejected")
         click.get_current_context().exit(SOME_REJECTED)
@@ -270,7 +270,7 @@ def _summary(tally: Tally, rejects_path: Path) -> str:
     lines = [
         (tally.owed, "imported, each owed a mail"),
         (tally.validated, "imported as validated, without a mail"),
-        (tally.there, "there already, not changed"),
+        (tally.there, "already exist, not changed"),
         (tally.twice, "twice in the file, imported once"),
         (tally.rejected, f"rejected: fix them in {rejects_path}, then import that file"),
     ]

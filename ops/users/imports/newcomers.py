@@ -101,11 +101,11 @@ def _validated_at(text: str, now: datetime) -> datetime | None:
     try:
         moment = iso_moment(text)
     except ValueError as error:
-        raise ValueError("Write the moment as 2026-11-24T12:00:00Z, or leave it out.") from error
+        raise ValueError("Write the time as 2026-11-24T12:00:00Z, or leave it out.") from error
     if moment.isoformat().startswith(_PLACEHOLDERS):
         return None
     if moment.year < _FIRST_YEAR:
-        raise ValueError(f"This lies before {_FIRST_YEAR}.")
+        raise ValueError(f"This is before {_FIRST_YEAR}.")
     if moment > now:
-        raise ValueError("This lies in the future.")
+        raise ValueError("This is in the future.")
     return moment

@@ -112,5 +112,5 @@ def _exported(cell: str) -> dict[str, str]:
         key in _RECORD and isinstance(value, str) for key, value in record.items()
     )
     if not is_record or not record:
-        raise ValueError("This is no consent as `users list` writes it.")
+        raise ValueError("This is not a consent in the form that `users list` writes.")
     return dict(record)

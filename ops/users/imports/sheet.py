@@ -115,7 +115,7 @@ def _no_addresses(header: tuple[str, ...], start: str) -> OpsError:
         )
     names = ", ".join(f'"{printable(name[:40])}"' for name in header[:12])
     return OpsError(
-        f"No column of this file is known to hold addresses: {names}. Name it, for instance:\n"
+        f"No column of this file has a known name for addresses: {names}. Name it, for instance:\n"
         "--column email='Email Address'"
     )
 
@@ -197,9 +197,9 @@ def _take(lines: _Lines, delimiter: str) -> Row | None:
 
 def _reason(error: csv.Error) -> str:
     if "unexpected end" in str(error):
-        return "a quotation mark opens in it and is never closed"
+        return "it opens a quotation mark and never closes it"
     if "expected after" in str(error):
-        return "there is text after a closing quotation mark"
+        return "it has text after a closing quotation mark"
     return str(error)
 
 

@@ -283,7 +283,7 @@ def test_errors_of_aws_are_told_in_plain_words(
     monkeypatch.setattr(store.client, "get_item", refuse)
     page = browser.post("find", text=EMAIL)
     assert browser.status == 502
-    assert "These credentials may not GetItem (not authorized): use ones that may." in page
+    assert "These credentials may not GetItem (not authorized): use others that may." in page
     monkeypatch.setattr(store.client, "get_paginator", refuse)
     page = browser.post("find", text="alexis")
     assert (

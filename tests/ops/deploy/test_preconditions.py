@@ -87,7 +87,7 @@ def test_the_local_cloud_is_in_every_region(project: Project) -> None:
 def test_a_checkout_that_cannot_be_written_is_refused(project: Project, folder: str) -> None:
     """Else all resources are made, and then nothing of them is recorded."""
     (project.folder / ".chalice" / folder).touch()  # a file: also root cannot write into it
-    with pytest.raises(DeployError, match="not record what it made"):
+    with pytest.raises(DeployError, match="not record its result"):
         preconditions.check(cloud(), stage(project))
 
 
@@ -102,17 +102,17 @@ def test_a_checkout_without_write_access_is_refused(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "access", lambda *_: False)  # root may write everywhere
-    with pytest.raises(DeployError, match="not record what it made"):
+    with pytest.raises(DeployError, match="not record its result"):
         preconditions.check(cloud(), stage(project))
 
 
 @pytest.mark.parametrize(
     ("value", "words"),
     [
-        (False, 'must be a text in quotes, but it is false: write "false"'),
+        (False, 'must be text in quotes, but it is false: write "false"'),
         (3, 'but it is 3: write "3"'),
-        (None, "but it is null: take it out"),
-        ({"a": 1}, "must be a text in quotes"),
+        (None, "but it is null: remove it"),
+        ({"a": 1}, "must be text in quotes"),
     ],
 )
 @pytest.mark.parametrize("of_the_stage", [True, False])

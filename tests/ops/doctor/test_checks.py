@@ -531,7 +531,7 @@ CASES: list[tuple[str, dict[str, Any], Light, str, str]] = [
             fix,
         )
         for limit, count, light, said, fix in (
-            (account_limit(1000, 1000), 4, AMBER, "nothing bounds the mailer", DEPLOY),
+            (account_limit(1000, 1000), 4, AMBER, "nothing limits the mailer", DEPLOY),
             (account_limit(10, 10), 4, AMBER, "3 are left for pages while each of", QUOTA),
             (account_limit(10, 10), 6, AMBER, "1 are left for pages", QUOTA),
             (account_limit(10, 10), 7, RED, "0 are left for pages", QUOTA),
@@ -655,7 +655,7 @@ CASES: list[tuple[str, dict[str, Any], Light, str, str]] = [
         "Stream/Lag",
         {"cloudwatch__GetMetricStatistics": {"Datapoints": []}},
         GREY,
-        "no measurement",
+        "has measured nothing",
         "",
     ),
     (
@@ -833,7 +833,7 @@ CASES: list[tuple[str, dict[str, Any], Light, str, str]] = [
         "API/Own address",
         {"api-gateway.GetRestApi": {"disableExecuteApiEndpoint": False}},
         AMBER,
-        "past what guards hello.example.org",
+        "bypasses the firewall of hello.example.org",
         "deploy --domain hello.example.org --stage prod",
     ),
     (
@@ -843,19 +843,19 @@ CASES: list[tuple[str, dict[str, Any], Light, str, str]] = [
             "api-gateway.GetDomainName": Refusal("NotFoundException"),
         },
         GREEN,
-        "what stands at hello.example.org needs it",
+        "your proxy at hello.example.org needs it",
         "",
     ),
     *(
         ("API/Limit by client", changes, light, text, mend)
         for changes, light, text, mend in (
-            ({}, GREEN, "none, as nobody asked for one", ""),
+            ({}, GREEN, "none: deploy --per-ip-rate", ""),
             (LIMITED | on_the_api(WEB_ACL), GREEN, "30 POSTs of one IP address", ""),
-            (LIMITED | on_the_api("another"), RED, "does not stand before the API", DEPLOY),
+            (LIMITED | on_the_api("another"), RED, "is not in front of the API", DEPLOY),
             (
                 LIMITED | {"wafv2.GetWebACLForResource": Refusal("WAFNonexistentItemException")},
                 RED,
-                "does not stand before the API",
+                "is not in front of the API",
                 DEPLOY,
             ),
         )
@@ -871,7 +871,7 @@ CASES: list[tuple[str, dict[str, Any], Light, str, str]] = [
         "API/Answer",
         {"http__API": Answer(200, b'{"info": {"title": "Bienvenue", "version": "0"}}', 0.1)},
         AMBER,
-        "as another version",
+        "with another version",
         DEPLOY,
     ),
     *(

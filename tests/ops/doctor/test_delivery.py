@@ -117,7 +117,7 @@ def test_a_policy_of_none_goes_on_to_quarantine(look: Look) -> None:
     finding = look("DMARC", {"_dmarc.example.org": ["v=DMARC1; p=none"]})
     assert (finding.light, finding.text) == (
         Light.AMBER,
-        "DKIM and SPF aligned; _dmarc.example.org says p=none, so forged mail is delivered, too",
+        "DKIM and SPF aligned; _dmarc.example.org says p=none, so mailboxes also take forged mail",
     )
     assert "p=quarantine" in finding.fix
 
@@ -155,7 +155,7 @@ def test_a_fault_of_dns_is_amber(
     world = World(project.folder, {"sesv2.GetEmailIdentity": identity()})
     ((_, finding),) = check.run([CHECKS[name]], world.facts)
     assert finding.light is Light.AMBER
-    assert "The DNS does not say the TXT records of" in finding.text
+    assert "The DNS gives no answer about the TXT records of" in finding.text
 
 
 def test_a_name_without_records_is_no_fault(monkeypatch: pytest.MonkeyPatch) -> None:

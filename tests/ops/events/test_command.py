@@ -132,7 +132,7 @@ def test_a_refused_event_ends_the_replay_with_the_reason(
 def test_a_stage_without_events_is_told_how_to_turn_them_on(project: Project) -> None:
     project.unset(["EVENT_BUS"])
     done = run("replay", "--since", "1d")
-    assert "turn them on by deploy --events" in done.stderr
+    assert "turn them on with deploy --events" in done.stderr
 
 
 @pytest.mark.usefixtures("taken")

@@ -316,7 +316,7 @@ def test_the_command_shows_the_funnel_and_draws_it(prod: Store, tmp_path: Path) 
     assert "last 30 days" in done.stdout
     shown = done.stdout.partition("\nDrawn into")[0]
     assert max(map(len, shown.splitlines())) <= 80
-    assert "1 of all users came by imports and other programs." in done.stdout
+    assert "1 of all users came from imports and other programs." in done.stdout
     assert re.search(rf"{now:%a %d %b} +1 +█+", done.stdout)
     assert "@" not in done.stdout
     assert svg.read_text().startswith("<svg")

@@ -52,7 +52,7 @@ def test_a_known_user_is_left_alone(moto_store: stores.Store) -> None:
     run('{"email": "horn@example.org", "validated_at": "2026-01-01T00:00:00Z"}')
     done = run(ITEM)
     assert done.exit_code == 1
-    assert "horn@example.org is in the table already. Nothing was changed." in str(done.exception)
+    assert "horn@example.org is already in the table. Nothing was changed." in str(done.exception)
     assert "validated_at" in (moto_store.item("horn@example.org") or {})
 
 

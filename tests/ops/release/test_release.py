@@ -111,7 +111,7 @@ def test_a_tree_with_changes_is_refused(checkout: Path) -> None:
 def test_a_version_without_changes_is_refused(checkout: Path) -> None:
     (checkout / "CHANGELOG.md").write_text(CHANGES.replace("1.2.3", "1.2.2"))
     git(checkout, "commit", "-qam", "Former")
-    with pytest.raises(ReleaseError, match=r"CHANGELOG\.md says nothing of 1\.2\.3"):
+    with pytest.raises(ReleaseError, match=r"CHANGELOG\.md says nothing about 1\.2\.3"):
         release.release(checkout, NOW)
 
 

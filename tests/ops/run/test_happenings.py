@@ -31,9 +31,9 @@ def image(**attributes: str) -> dict[str, Any]:
         (
             image(mail="sending"),
             image(mail="owed"),
-            [("not mailed", "SES did not take the mail, which is still owed")],
+            [("not mailed", "SES did not take the mail: it is still owed")],
         ),
-        (image(mail="sent"), image(mail="owed"), [("asked for mail", "")]),
+        (image(mail="sent"), image(mail="owed"), [("requested mail", "")]),
         (image(mail="sent"), image(mail="delivered"), [("delivered", "")]),
         (image(mail="sending"), image(mail="delivered"), [("mailed", ""), ("delivered", "")]),
         (

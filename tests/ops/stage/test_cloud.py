@@ -74,11 +74,11 @@ def refusal(code: str, message: str) -> ClientError:
         ),
         (
             refusal("InvalidSignatureException", "Signature not yet current: 20261127T0900Z"),
-            "set its clock, for instance by: sudo timedatectl set-ntp true",
+            "set its clock, for example: sudo timedatectl set-ntp true",
         ),
         (
             refusal("AccessDenied", "User: me is not authorized"),
-            "These credentials may not CreateStack (User: me is not authorized): use ones that",
+            "These credentials may not CreateStack (User: me is not authorized): use others that",
         ),
         (
             refusal("LimitExceededException", "Too many stacks."),
@@ -98,7 +98,7 @@ def refusal(code: str, message: str) -> ClientError:
         ),
         (
             exceptions.UnauthorizedSSOTokenError(),
-            "log in again, for instance by: aws sso login",
+            "log in again, for example: aws sso login",
         ),
         (
             exceptions.CredentialRetrievalError(provider="process", error_msg="exit 1\n"),

@@ -142,5 +142,7 @@ def test_an_endpoint_that_is_no_address_is_told(
     monkeypatch: pytest.MonkeyPatch, endpoint: str
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
-    with pytest.raises(DeployError, match=f"no address: .* to http://{endpoint.split('//')[-1]}"):
+    with pytest.raises(
+        DeployError, match=f"not an address: .* to http://{endpoint.split('//')[-1]}"
+    ):
         lookup.account()

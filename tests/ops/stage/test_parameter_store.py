@@ -29,7 +29,7 @@ def test_nothing_is_asked_without_references() -> None:
 
 
 def test_a_reference_to_nothing_is_named() -> None:
-    with pytest.raises(OpsError, match=r"KEY refers to /a/key in Parameter Store, which is not"):
+    with pytest.raises(OpsError, match=r"KEY refers to /a/key in Parameter Store, which does not"):
         parameter_store.resolve(ParameterStore(), SETTINGS)
 
 

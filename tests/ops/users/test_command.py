@@ -133,7 +133,7 @@ def test_show_and_export_say_who_did_what(store: Store, users: Users) -> None:
     users("validate", EMAIL)
     shown = re.findall(r"UTC  (.*)", users("show", EMAIL).output)
     assert shown[:2] == [
-        "Another mail asked for, by arn:aws:iam::1:user/zoe",
+        "Another mail requested, by arn:aws:iam::1:user/zoe",
         "Validated by hand, by arn:aws:iam::1:user/zoe",
     ]
     held = {
@@ -167,7 +167,7 @@ def test_validate_twice_changes_the_user_once(store: Store, users: Users) -> Non
     assert users("validate", "Mixed@Example.org").stdout == "Mixed@Example.org is validated.\n"
     item = store.item("Mixed@Example.org") or {}
     assert item["validated_by"] == "operator"
-    assert "validated already" in users("validate", "Mixed@Example.org").stdout
+    assert "already validated" in users("validate", "Mixed@Example.org").stdout
     assert store.item("Mixed@Example.org") == item
 
 
@@ -177,7 +177,7 @@ def test_refuse_erases_what_strangers_said_until_allow(store: Store, users: User
     item = store.item(EMAIL) or {}
     assert (item["mail"], item["refused_by"]) == ("refused", "operator")
     assert not {"prenom", "links"} & set(item)
-    assert users("refuse", EMAIL).stdout == f"{EMAIL} gets no more mail already.\n"
+    assert users("refuse", EMAIL).stdout == f"{EMAIL} already gets no more mail.\n"
 
     done = users("allow", EMAIL)
     assert done.stdout == f"{EMAIL} may sign up again. No mail is sent until then.\n"
@@ -203,7 +203,7 @@ def test_refuse_of_a_validated_user_says_what_to_do(store: Store, users: Users) 
     assert store.item(EMAIL) == {"email": EMAIL, "validated_at": THEN}
     delete, refuse = (line.split()[2:4] for line in done.stderr.splitlines()[1:])
     assert users(*delete, "--yes").exit_code == 0
-    assert users(*refuse).stdout == f"{EMAIL} is no user. Later sign-ups get no mail.\n"
+    assert users(*refuse).stdout == f"{EMAIL} is not a user. Later sign-ups get no mail.\n"
 
 
 @pytest.mark.parametrize(
@@ -258,7 +258,7 @@ def test_list_owed_says_why_mail_waits(users: Users, limits: Limits) -> None:
         ),
     )
     done = users("list", "--owed", "--format", "jsonl")
-    assert "is stopped since 2031-05-04" in done.stderr
+    assert "has been stopped since 2031-05-04" in done.stderr
     assert "12 of 100 mails bounced" in done.stderr
     assert "./bienvenue mail resume --stage prod" in done.stderr
     assert "The budget of mails is used up: MAILS_PER_DAY=200." in done.stderr
@@ -310,7 +310,7 @@ def test_resend_owes_a_mail(store: Store, users: Users) -> None:
 @pytest.mark.parametrize(
     ("attributes", "words"),
     [
-        ({"validated_at": THEN}, "is validated already and needs no mail."),
+        ({"validated_at": THEN}, "is already validated and needs no mail."),
         ({"mail": "bounced"}, "works again, run this, then use --even-bounced:\naws sesv2"),
         ({"mail": "complained"}, "marked a mail as spam, so no mail is sent."),
         (
@@ -358,7 +358,7 @@ def test_resend_stops_when_todays_mails_are_used_up(store: Store, users: Users) 
         store.put(f"failed{n}@example.org", mail="failed")
     done = users("resend", "--failed", "--rate", "1000", "--mails", "2")
     assert (done.exit_code, done.stdout) == (4, "2 mails were asked for.\n")
-    assert "Run it again to go on." in done.stderr
+    assert "Run it again to continue." in done.stderr
 
 
 @pytest.mark.parametrize("arguments", [(), (EMAIL, "--owed"), ("--even-bounced", "--failed")])

@@ -125,7 +125,7 @@ def test_a_row_with_a_wrong_value_is_rejected(users: Users, tmp_path: Path) -> N
     assert done.exit_code == 3
     assert "company: Shorten this to 40\u00a0characters." in done.output
     assert "plan: Choose one of the answers in the list." in done.output
-    assert "consent: Write the moment as" in done.output
+    assert "consent: Write the time as" in done.output
 
 
 def test_an_operator_may_choose_the_column_of_a_field(
@@ -167,7 +167,7 @@ def test_what_was_not_given_cannot_be_withdrawn(
     store.put(EMAIL, **attributes)
     done = users("withdraw", EMAIL, "news")
     assert done.exit_code == 1
-    assert "was not given by a validated user" in done.output
+    assert "was never given by a validated user" in done.output
 
 
 @pytest.mark.usefixtures("text_of_news")
@@ -194,7 +194,7 @@ def test_the_proof_is_one_document(store: Store, users: Users) -> None:
             "text_is_whole": True,
         }
     ]
-    assert "not a statement that any law" in content["statement"]
+    assert "not a statement that anyone" in content["statement"]
 
 
 @pytest.mark.usefixtures("text_of_news")
@@ -224,5 +224,5 @@ def test_a_lost_text_is_not_called_whole(store: Store, users: Users) -> None:
 def test_nothing_is_proven_before_the_click(store: Store, users: Users) -> None:
     store.put(EMAIL, consent={"news": AGREED, "old": True}, created_at=THEN)
     document = users("proof", EMAIL).output
-    assert "The address is not proven: nobody has given any of these yet." in document
+    assert "The address is not validated: none of these consents counts yet." in document
     assert "stored by: another program" in document

@@ -42,7 +42,7 @@ def test_a_life_is_told_in_its_order() -> None:
         "-60 Signed up",
         "-60 A mail with a link was made",
         "-60 The mailbox's server took the mail",
-        "-30 Another mail asked for by zoe",
+        "-30 Another mail requested by zoe",
         "+1380 This link expires",
         "+10080 All of this is deleted, unless the address is confirmed",
     ]
@@ -86,7 +86,7 @@ def test_a_life_is_told_in_its_order() -> None:
         ),
         (
             {"mail": "bounced", "bounced_until": "2031-05-04T13:00:00Z"},
-            ["+60 The bounce is forgotten: mail may be asked for again"],
+            ["+60 The bounce is forgotten: the user may request mail again"],
         ),
         ({"reminded_at": LATER}, ["-30 The user was reminded"]),
         (

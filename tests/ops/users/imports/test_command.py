@@ -51,7 +51,7 @@ def test_import_adds_good_rows_and_keeps_the_rejected_ones(
     assert done.stdout == (
         "        1 imported, each owed a mail\n"
         "        1 imported as validated, without a mail\n"
-        "        1 there already, not changed\n"
+        "        1 already exist, not changed\n"
         "        1 twice in the file, imported once\n"
         f"        1 rejected: fix them in {rejects}, then import that file\n"
     )
@@ -94,7 +94,7 @@ def test_a_dry_run_writes_nothing(
         done = users("import", "--dry-run", str(file))
     assert done.exit_code == 3
     assert done.stdout == (
-        "        1 would be imported, unless they are there already\n        1 would be rejected\n"
+        "        1 would be imported, unless they exist already\n        1 would be rejected\n"
     )
     assert "line 3: email: " in done.stderr
     assert calls == []
@@ -197,9 +197,9 @@ def test_import_asks_who_has_confirmed_before_it_mails(
         done = users("import", str(file), *UNLIMITED)
     assert (done.exit_code, calls) == (1, [])
     assert done.stderr.endswith(
-        "Nobody was mailed yet. If one says when a user confirmed, they get no mail:\n"
+        "Nobody was mailed yet. Name one that says when a user confirmed; they get no mail:\n"
         "--column validated_at=Confirmed\n"
-        "Else mail everybody in the file:\n--column validated_at=\n"
+        "Otherwise mail all users in the file:\n--column validated_at=\n"
     )
     users("import", str(file), "--column", "validated_at=Confirmed", *UNLIMITED)
     item = store.item("old@example.org") or {}
@@ -224,7 +224,9 @@ def test_no_line_inside_of_a_cell_is_imported(store: Store, users: Users, tmp_pa
     file.write_text(f'email,nom,notes\na@example.org,A,"{inner}"\nb@example.org,B,"{inner}')
     done = users("import", str(file), *UNLIMITED)
     assert done.exit_code == 3
-    assert "line 153: The row of lines 153 to 302 cannot be read: a quotation mark" in done.stderr
+    assert (
+        "line 153: The row of lines 153 to 302 cannot be read: it opens a quotation" in done.stderr
+    )
     assert store.item("a@example.org")
     assert store.item("victim@example.org") is None
 
@@ -235,10 +237,10 @@ def test_import_stops_without_mails_and_goes_on_the_next_day(
     file = csv_file(*(f"p{n}@example.org,P,," for n in range(5)))
     done = users("import", str(file), "--rate", "1000", "--mails", "2")
     assert (done.exit_code, done.stdout) == (4, "        2 imported, each owed a mail\n")
-    assert "Run the same command again to go on." in done.stderr
+    assert "Run the same command again to continue." in done.stderr
     done = users("import", str(file), *UNLIMITED)
     assert (done.exit_code, done.stdout) == (0, "        5 imported, each owed a mail\n")
-    assert "Going on after line 3." in done.stderr
+    assert "Continuing after line 3." in done.stderr
 
 
 def test_a_table_that_was_created_again_gets_all_rows(
@@ -296,8 +298,8 @@ def test_an_import_that_aws_ends_says_where_it_stopped(
         done = users("import", str(file), *UNLIMITED)
     assert done.exit_code == 1
     assert done.stderr == (
-        "Error: These credentials may not PutItem (No): use ones that may. "
-        "All rows up to line 3 are done: run the same command again to go on.\n"
+        "Error: These credentials may not PutItem (No): use others that may. "
+        "All rows up to line 3 are done: run the same command again to continue.\n"
     )
 
 

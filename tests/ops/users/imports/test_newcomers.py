@@ -30,12 +30,12 @@ def validated_at(text: str) -> datetime | None:
         ({"prenom": "Lia.it"}, "prenom: This name looks like a web"),
         ({"prenom": "\u0437\u043b\u043e.\u0440\u0444"}, "prenom: This name looks like a web"),
         ({"email": "a\u2060b@example.org"}, "email: This address contains an invisible character"),
-        ({"validated_at": "soon"}, "validated_at: Write the moment as 2026-11-24T12:00:00Z"),
-        ({"validated_at": "2031-05-05"}, "validated_at: This lies in the future."),
-        ({"validated_at": "1987-03-02"}, "validated_at: This lies before 1990."),
-        ({"validated_at": "1700000000"}, "validated_at: Write the moment as"),
+        ({"validated_at": "soon"}, "validated_at: Write the time as 2026-11-24T12:00:00Z"),
+        ({"validated_at": "2031-05-05"}, "validated_at: This is in the future."),
+        ({"validated_at": "1987-03-02"}, "validated_at: This is before 1990."),
+        ({"validated_at": "1700000000"}, "validated_at: Write the time as"),
         ({"nom": "caf\udce9"}, "bytes that are not in the file's encoding"),
-        ({"email": "x", "validated_at": "x"}, "validated_at: Write the moment as"),
+        ({"email": "x", "validated_at": "x"}, "validated_at: Write the time as"),
     ],
 )
 def test_a_row_must_follow_the_rules_of_a_sign_up(fields: dict[str, str], reason: str) -> None:

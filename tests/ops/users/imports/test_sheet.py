@@ -55,9 +55,9 @@ def test_the_header_or_a_first_line_names_the_delimiter(header: str) -> None:
         ("", "This file is empty"),
         ("\n\n", "This file is empty"),
         ("sep=;\n", "This file is empty"),
-        ("alexis@example.org;Alexis\n", 'hold addresses: "alexis@example.org", "Alexis"'),
+        ("alexis@example.org;Alexis\n", 'known name for addresses: "alexis@example.org", "Alexis"'),
         ("Kontakt\tTelefon\n", 'addresses: "Kontakt", "Telefon". .*\n--column email='),
-        ("sep=;\nemail,nom\n", 'hold addresses: "email,nom"'),
+        ("sep=;\nemail,nom\n", 'known name for addresses: "email,nom"'),
         ('"email,nom\n', "The first line cannot be read"),
         ("\x00\udce9" * 400, r"cannot be read: �{60}\nName the file's --encoding"),
     ],
@@ -118,14 +118,14 @@ def test_a_quote_that_is_never_closed_rejects_all_behind_it(lines: str) -> None:
     text = f'email,notes\nann@example.org,x\nbob@example.org,"{lines}'
     ann, bob = read(text).rows()
     assert ann.cells == ("ann@example.org", "x")
-    assert bob.broken == "a quotation mark opens in it and is never closed"
+    assert bob.broken == "it opens a quotation mark and never closes it"
     assert (bob.line, bob.last_line) == (3, 2 + lines.count("\n"))
 
 
 def test_text_after_a_closing_quote_rejects_its_row() -> None:
     text = f'email,notes\na@b.c,"Big" Joe\nd@e.f,"two\n{VICTIM}\n"lines" said Joe\ng@h.i,5" pipe\n'
     rows = list(read(text).rows())
-    reason = "there is text after a closing quotation mark"
+    reason = "it has text after a closing quotation mark"
     assert [(row.line, row.last_line, row.broken) for row in rows] == [
         (2, 2, reason),
         (3, 5, reason),
