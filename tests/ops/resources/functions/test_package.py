@@ -123,7 +123,7 @@ def test_functions_run_on_python_312_or_later(monkeypatch: pytest.MonkeyPatch) -
         ((3, 13), "python3.13"),
     ):
         monkeypatch.setattr(packages, "sys", SimpleNamespace(version_info=(*running, 1)))
-        assert packages.runtime() == runtime
+        assert packages.lambda_runtime() == runtime
         assert local_runtime() == "python{}.{}".format(*running)
 
 
