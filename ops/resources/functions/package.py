@@ -34,7 +34,7 @@ NAME = "package.zip"
 """What the package is called where it is handed over."""
 Repack = Callable[[Path, Path], bytes]
 """Returns a package of a former one, with the code in a folder."""
-# Only CHECK_DOMAIN loads dnspython. Bytecode would save 0.09 s of the 0.19 s that importing it takes,
+# Only CHECK_DOMAIN loads dnspython. Bytecode would save 0.09 s of the 0.19 s that its import takes,
 # but add 0.36 MB to the package of every stage, which would exceed the limit of 1.5 MB.
 WITHOUT_BYTECODE = "dns"
 FINISHED = b"bienvenue: modes and bytecode"
