@@ -4,7 +4,7 @@ import sys
 
 import click
 
-from ops.destroy.destroy import destroy as take_down
+from ops.destroy import destruction
 from ops.stage.errors import OpsError
 from ops.stage.option import in_account
 from ops.terminal.progress import Progress
@@ -40,7 +40,7 @@ def destroy(stage: str, yes: bool, delete_users: str | None) -> None:
         raise OpsError(
             f"The table of {stage} is {project.users_table}, not {delete_users}: nothing was done."
         )
-    left = take_down(cloud, project, progress, delete_users=delete_users is not None)
+    left = destruction.destroy(cloud, project, progress, delete_users=delete_users is not None)
     click.echo(f"\n{stage} is removed.")
     for resource in left:
         click.echo(f"\n{resource}")

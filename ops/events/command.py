@@ -8,7 +8,7 @@ import click
 
 from chalicelib.events.bus import MAX_ENTRIES, Bus
 from chalicelib.users.table import Item
-from ops.events import replay as replays
+from ops.events.replay import published_events
 from ops.resources.settings import event_bus
 from ops.resources.stack.stack import Stack
 from ops.stage.aws_errors import in_plain_words
@@ -45,7 +45,7 @@ def replay(stage: Stage, since: datetime) -> None:
     bus = _bus(stage)
     users = count = 0
     with in_plain_words():
-        of_users = replays.of(_items(stage), since)
+        of_users = published_events(_items(stage), since)
         while batch := list(islice(of_users, MAX_ENTRIES)):
             published = [each for events in batch for each in events]
             if refused := bus.put(published):

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.settings import Settings
-from ops.preview.gallery import Specimen
 from ops.stage.aws_errors import in_plain_words
+from ops.stage.samples import Specimen
 
 if TYPE_CHECKING:
     from types_boto3_sesv2 import SESV2Client

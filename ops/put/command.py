@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 from botocore.exceptions import ClientError
 
-from ops.put import item as items
+from ops.put.item import parse
 from ops.stage.aws_errors import in_plain_words
 from ops.stage.errors import OpsError
 from ops.stage.lookup import Stage
@@ -29,7 +29,7 @@ def put(stage: Stage, item: str) -> None:
 
     Permissions: dynamodb:PutItem.
     """
-    read = items.read(_text(item))
+    read = parse(_text(item))
     email = printable(read["email"]["S"])
     client = stage.cloud.session.client("dynamodb")
     with in_plain_words():

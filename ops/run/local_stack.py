@@ -17,9 +17,9 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from ops.deploy.deploy import Options, deploy
+from ops.deploy.deployment import Options, deploy
 from ops.resources.api.rest_api import Throttle
-from ops.resources.settings.event_bus import Wish
+from ops.resources.settings.event_bus import EventOptions
 from ops.run.guard import READY
 from ops.run.processes import Processes
 from ops.run.reload import copy_code
@@ -111,7 +111,7 @@ def run(
                 _start(processes, state, ports, keys, enforce_iam)
             project = copy(checkout, local_stage.project(state))
             cloud = connect(ports.endpoint, keys)
-            events = Wish(is_on=True, webhook=webhook)
+            events = EventOptions(is_on=True, webhook=webhook)
             stack = _deploy(cloud, project, ports, keys, settings, events, progress)
             (state / "env").write_text(_environment(stack), encoding="utf-8")
             json_files.write(state / "stack.json", asdict(stack))
@@ -255,7 +255,7 @@ def _deploy(
     ports: Ports,
     keys: Keys,
     settings: Mapping[str, str],
-    events: Wish,
+    events: EventOptions,
     progress: Progress,
 ) -> Stack:
     cloud.session.client("sesv2").create_email_identity(EmailIdentity=MAIL_FROM)

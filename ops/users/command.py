@@ -35,11 +35,11 @@ from ops.users import (
     personal_data,
     timeline,
 )
-from ops.users import proof as evidence
 from ops.users.imports import own_columns
 from ops.users.imports.command import import_users
 from ops.users.listing import Selection
 from ops.users.pace import Pace, Quota, quota
+from ops.users.proof import document, lines
 from ops.users.resend import ask_again
 from ops.users.store import Change, Withdrawal
 
@@ -319,13 +319,11 @@ def proof(stage: Stage, email: str, is_json: bool) -> None:
     _, item = _find(stage, email)
     texts = clients.consent_texts(stage)
     with in_plain_words():
-        content = evidence.document(
-            person.plain(item), texts.read, stage.users_table, durations.now()
-        )
+        content = document(person.plain(item), texts.read, stage.users_table, durations.now())
     if is_json:
         click.echo(as_json(content, indent=2))
         return
-    for line in evidence.lines(content):
+    for line in lines(content):
         click.echo(printable(line))
 
 

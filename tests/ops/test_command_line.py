@@ -18,7 +18,7 @@ from click.testing import CliRunner, Result
 
 from ops.__main__ import COMMAND_GROUPS, ops
 from ops.deploy import command as deploy_command
-from ops.deploy.deploy import Deployed, Options
+from ops.deploy.deployment import Deployed, Options
 from ops.resources.api.rest_api import Throttle
 from ops.resources.settings import shared_settings
 from ops.run import local_stack

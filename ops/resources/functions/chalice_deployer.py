@@ -31,11 +31,10 @@ from chalice.deploy.deployer import (
 )
 from chalice.utils import UI
 
-from ops.preview import gallery
 from ops.resources.api import gateway_responses, rest_api
 from ops.resources.functions import chalice_record, package
 from ops.resources.functions.function_settings import settled
-from ops.stage import parameter_store
+from ops.stage import parameter_store, samples
 from ops.stage.cloud import Cloud
 from ops.stage.errors import DeployError
 from ops.stage.project import Project
@@ -80,7 +79,7 @@ def build(project: Project) -> Build:
 
     Settings that only a deploy finds out are made up: none of them is in the package.
     """
-    settings = gallery.complete(project.environment)
+    settings = samples.complete(project.environment)
     with _without_caches(project.folder), _environment(settings):
         app = _load(project.folder)
         config = _config(package.runtime(), project, settings, app)

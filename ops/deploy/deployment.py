@@ -53,7 +53,7 @@ class Options:
     throttle: Throttle = AS_IT_WAS
     alarms_to: str | None = None
     log_days: int | None = None
-    events: event_bus.Wish = event_bus.AS_IT_WAS
+    events: event_bus.EventOptions = event_bus.AS_IT_WAS
     per_ip_rate: int | None = None
     domain: str | None = None
     mail_from_domain: str = ""
@@ -79,14 +79,19 @@ def deploy(cloud: Cloud, project: Project, options: Options, progress: Progress)
     with in_plain_words():
         preconditions.check(cloud, project)
         shared_settings.learn(cloud.session.client("ssm"), project)
-        environment = settings(cloud, project, options)
+        environment = first_settings(project, options)
         return _deploy(cloud, project, options, environment, progress)
 
 
-def settings(cloud: Cloud, project: Project, options: Options) -> dict[str, str]:
+def check(cloud: Cloud, project: Project, options: Options) -> None:
+    """Raise OpsError for a deploy that could not work. Changes nothing."""
+    preconditions.check(cloud, project)
+    first_settings(project, options)
+
+
+def first_settings(project: Project, options: Options) -> dict[str, str]:
     """Return the settings that are known before anything is made. Raises OpsError if the stage
     could not work with them."""
-    preconditions.check(cloud, project)
     before = project.environment
     sender = options.mail_from or before.get("MAIL_FROM")
     if not sender:

@@ -10,12 +10,12 @@ from typing import Any, ClassVar
 import pytest
 
 from chalicelib import templates
-from ops.deploy import deploy as steps
-from ops.deploy.deploy import Deployed, Options, deploy
+from ops.deploy import deployment as steps
+from ops.deploy.deployment import Deployed, Options, deploy
 from ops.resources.functions.concurrency import MAILERS, Room
 from ops.resources.mail.mail_identity import MailIdentity
 from ops.resources.mail.mail_limits import MailLimits
-from ops.resources.settings.event_bus import Wish
+from ops.resources.settings.event_bus import EventOptions
 from ops.stage.cloud import Cloud
 from ops.stage.errors import DeployError, OpsError
 from ops.stage.project import Project
@@ -384,7 +384,7 @@ def test_the_hint_of_the_webhooks_key_reaches_a_rehearsal(
     account: Account, project: Project
 ) -> None:
     account.endpoint = "http://127.0.0.1:8400"
-    wish = Wish(webhook="https://example.org/hooks")
+    wish = EventOptions(webhook="https://example.org/hooks")
     left = account.deploy(project, mail_from=MAIL_FROM, events=wish).left_to_do
     hint = f"AWS_ENDPOINT_URL={account.endpoint} ./bienvenue events key --stage prod"
     assert any(task.endswith(hint) for task in left), left
