@@ -96,7 +96,7 @@ class Journey:
             )
         self._former_mails = self._mails()
         # A mailbox gets five mails a day, and a test is no stranger's.
-        clients.mailboxes(self.stage, self._dynamodb).make_room(self.email)
+        clients.mailboxes(self.stage, self._dynamodb).forget_mails(self.email)
 
     def _go(self) -> None:
         with self._hop("Sign-up answered") as say:
