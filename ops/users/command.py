@@ -480,7 +480,7 @@ def _try_change(email: str, change: Callable[[str], Change]) -> tuple[str, Chang
                     return key, result
             return key, Change.NOBODY
     except ItemFull as error:
-        raise OpsError(f"This cannot be stored, because {error}: remove some of it.") from error
+        raise OpsError(answers.cannot_store(error)) from error
 
 
 def _print(user: person.Plain) -> None:
