@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -27,13 +28,21 @@ LONGEST = ("tests/unit/users/test_state_machine.py", "tests/e2e/", "tests/servic
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Start the longest files first, so that no process ends long after the others."""
+    """Start the longest files first, so that no process ends long after the others.
+
+    Raises UsageError if two tests have the same id.
+    """
 
     def rank(item: pytest.Item) -> int:
         starts = [item.nodeid.startswith(start) for start in LONGEST]
         return starts.index(True) if any(starts) else len(starts)
 
     items.sort(key=rank)
+    twice = [
+        nodeid for nodeid, count in Counter(item.nodeid for item in items).items() if count > 1
+    ]
+    if twice:  # xdist would run the first of each alone
+        raise pytest.UsageError(f"several tests have the same id: {twice}")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,4 +1,4 @@
-"""EventBridge: the bus that a stage's events are put on."""
+"""EventBridge: the bus for a stage's events."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from chalicelib.events.event import Event
 
 SOURCE = "bienvenue"
-"""What rules know our events by. ``resources`` holds the ARN of the stage's table."""
+"""The source by which rules recognise our events. ``resources`` has the stage's table."""
 MAX_ENTRIES = 10
 MAX_BYTES = 250_000
 """EventBridge takes 256 KB a call.
@@ -24,7 +24,7 @@ class Bus:
         self._table_arn = table_arn
 
     def put(self, events: Sequence[Event]) -> dict[Event, str]:
-        """Put events on the bus; return those that it did not take, each with its error's code."""
+        """Put events on the bus; return those that it refused, each with its error's code."""
         refused: dict[Event, str] = {}
         for some in _calls(events):
             answer = self._client.put_events(Entries=[self._entry(event) for event in some])
@@ -44,7 +44,7 @@ class Bus:
 
 
 def _calls(events: Sequence[Event]) -> Iterator[list[Event]]:
-    """Yield the events of each call: as many as EventBridge takes at once."""
+    """Yield the events for each call: as many as EventBridge takes at once."""
     some: list[Event] = []
     size = 0
     for event in events:

@@ -1,4 +1,4 @@
-"""One event: what another system is told of a user, and under which id.
+"""One event: a message to another system about a user, with an id.
 
 docs/events.md describes it, and docs/event.schema.json is its schema.
 """
@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from chalicelib.users.event_outbox import entries
-from chalicelib.users.item import WORDS, is_put_by_another
+from chalicelib.users.item import WORDS, is_from_other_program
 from chalicelib.users.table import Item, string
 
 MAX_DETAIL = 200_000
@@ -20,7 +20,7 @@ _NO_FACTS = ("kind", "at")
 
 
 class Event(NamedTuple):
-    """An event about the user ``email``. ``detail`` is what its receivers get, in JSON."""
+    """An event about the user ``email``. Receivers get ``detail``, as JSON."""
 
     email: str
     kind: str
@@ -28,7 +28,7 @@ class Event(NamedTuple):
 
     @property
     def type(self) -> str:
-        """What EventBridge calls the detail's type."""
+        """The detail-type in EventBridge."""
         return type_of(self.kind)
 
 
@@ -48,8 +48,8 @@ def of(image: Item) -> list[Event]:
 def make(image: Item, kind: str, at: str, facts: Mapping[str, str]) -> Event:
     """Return the event of a transition.
 
-    Words are in it only if they are the user's own: a stranger may have written those of an address
-    that is not validated. A user who was deleted since has none.
+    It has data only if they are the user's own: a stranger may have entered those of an address
+    that is not validated. The event of a user who was deleted since has none.
     """
     email = string(image, "email")
     detail: dict[str, Any] = {
@@ -69,7 +69,7 @@ def make(image: Item, kind: str, at: str, facts: Mapping[str, str]) -> Event:
 
 
 def identity(email: str, kind: str, at: str) -> str:
-    """Return the id of the event of a transition, which is the same each time it is told."""
+    """Return the id of a transition's event, which is the same each time it is published."""
     transition = f"{kind}\n{at}\n{email}".encode(errors="surrogatepass")
     return hashlib.sha256(transition).hexdigest()[:32]
 
@@ -82,7 +82,7 @@ def _without_sender(given: Any) -> Any:
 
 
 def _is_users_own(image: Item) -> bool:
-    return "validated_at" in image or is_put_by_another(image)
+    return "validated_at" in image or is_from_other_program(image)
 
 
 def _facts(entry: Item) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """The publisher: puts owed events on EventBridge's bus, and records that.
 
-Nothing is published that is not in the table. What EventBridge does not take stays owed, and the
-drain publishes it later: that is no error, and no mail waits for it.
+It publishes nothing that is not in the table. An event that EventBridge does not take stays owed,
+and the drain publishes it later: that is not an error, and no mail waits for it.
 """
 
 import logging
@@ -16,7 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from chalicelib.events import event
 from chalicelib.events.bus import MAX_ENTRIES, Bus
 from chalicelib.events.event import Event
-from chalicelib.logs import hashed, kind, report_events
+from chalicelib.logs import error_name, hashed, report_events
 from chalicelib.users.event_outbox import EventOutbox
 from chalicelib.users.moments import moment
 from chalicelib.users.table import Item, string
@@ -24,21 +24,21 @@ from chalicelib.users.table import Item, string
 log = logging.getLogger(__name__)
 
 PATIENCE = timedelta(minutes=1)
-"""How long the stream has for an event before the drain takes it."""
+"""The time that the stream has for an event before the drain takes it."""
 QUIET = timedelta(seconds=30)
-"""How long this process leaves EventBridge alone after it failed: the drain goes on."""
+"""The time for which this process leaves EventBridge alone after a failure; the drain continues."""
 RUN = timedelta(seconds=50)
-"""How long a run of the drain goes on."""
+"""The length of a run of the drain."""
 TIME_FOR_A_CALL = 10.0
 """EventBridge and DynamoDB answer or fail within these seconds."""
 
-# Any other code is about the one event, and must not hold up the others.
+# Any other code is about a single event, and must not delay the others.
 # https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEventsResultEntry.html
 _BUSY = frozenset(("InternalException", "InternalFailure", "ThrottlingException"))
 
 
 class Unavailable(Exception):
-    """EventBridge takes no events just now. The cause says why."""
+    """EventBridge takes no events at the moment. The cause says why."""
 
 
 @dataclass
@@ -62,13 +62,13 @@ class Publisher:
             self._publish_all(images, time_left)
         except Unavailable as error:
             self._quiet_until = self.now() + QUIET
-            log.warning("events still owed: %s", kind(error.__cause__ or error))
+            log.warning("events still owed: %s", error_name(error.__cause__ or error))
 
     def drain(self, time_left: Callable[[], float]) -> int:
-        """Publish the events that the stream has left, oldest first.
+        """Publish the events that the stream left, oldest first.
 
-        Return the number of users whose events are all published. A run that finds EventBridge
-        down asks it once.
+        Return the number of users whose events are all published. If EventBridge is down, ask it
+        only once.
         """
         started = self.now()
         waiting = self.outbox.owed(started - PATIENCE)
@@ -78,7 +78,7 @@ class Publisher:
                 images = [image for each in batch if (image := self.outbox.read(each.email))]
                 done = self._publish(images, time_left)
             except Unavailable as error:
-                why, oldest = kind(error.__cause__ or error), oldest or batch[0].since
+                why, oldest = error_name(error.__cause__ or error), oldest or batch[0].since
                 break
             users += len(done)
             oldest = oldest or next((each.since for each in batch if each.email not in done), "")
@@ -95,7 +95,7 @@ class Publisher:
             self._publish(batch, time_left)
 
     def _publish(self, images: Sequence[Item], time_left: Callable[[], float]) -> set[str]:
-        """Publish the events of at most MAX_ENTRIES users; return those who owe none any more.
+        """Publish the events of at most MAX_ENTRIES users; return those who no longer owe any.
 
         A call takes one event of each user. So a refused event is never overtaken by the same
         user's next one. Raises Unavailable.
@@ -129,12 +129,12 @@ class Publisher:
         return list(refused)
 
     def _record(self, image: Item, events: Mapping[str, list[Event]]) -> bool:
-        """Record that a user's events are published; else they are again, under the same ids."""
+        """Record that a user's events are published; else they are again, with the same ids."""
         email = string(image, "email")
         try:
             is_recorded = self.outbox.told(image, self.now())
         except (ClientError, BotoCoreError) as error:
-            log.warning("event still owed user=%s: %s", hashed(email), kind(error))
+            log.warning("event still owed user=%s: %s", hashed(email), error_name(error))
             return False
         if is_recorded:
             for each in events[email]:

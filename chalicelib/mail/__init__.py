@@ -1,1 +1,1 @@
-"""Mails: composed, sent, and followed to the mailbox."""
+"""Mails: composing, sending, and SES's reports about them."""

@@ -1,4 +1,4 @@
-"""SES's events: what became of each mail that carries our tag."""
+"""SES's events: reports about the mails that carry our tag."""
 
 import json
 import logging
@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 
 class Kind(Enum):
-    """What SES reports of a mail."""
+    """The kinds of SES's reports about a mail."""
 
     SENT = "Send"
     DELIVERED = "Delivery"
@@ -30,14 +30,14 @@ class Kind(Enum):
 
 _VERDICTS = {Kind.BOUNCED: Verdict.BOUNCED, Kind.COMPLAINED: Verdict.COMPLAINED}
 
-# Neither is a complaint of the reader's: the first is about DKIM or SPF, and the second takes the
+# Neither is the reader's complaint: the first is about DKIM or SPF, and the second takes the
 # mail out of the junk folder. https://www.rfc-editor.org/rfc/rfc5965#section-3.1
 _NO_COMPLAINTS = ("auth-failure", "not-spam")
 _SUPPRESSED = ("Suppressed", "OnAccountSuppressionList")
 
 
 class Report(NamedTuple):
-    """What SES says of one mail.
+    """SES's report about one mail.
 
     ``emails`` are the keys under which the user that SES was asked to mail may be stored.
     ``link_hash`` is the mail's tag. ``reason`` is in SES's words.
@@ -57,7 +57,7 @@ def read(records: Iterable[Mapping[str, Any]], topic_arn: str) -> list[Report]:
 
     Other topics are ignored, and so are mails without our tag. The recipients that a bounce or
     complaint names are ignored too: the recipient's own server writes them. A message that cannot
-    be read is logged and skipped, as it would be no clearer another time.
+    be read is logged and skipped: a repetition would not be clearer.
     https://docs.aws.amazon.com/ses/latest/dg/event-publishing-retrieving-sns-contents.html
     """
     reports: dict[Report, None] = {}
@@ -78,7 +78,7 @@ def read(records: Iterable[Mapping[str, Any]], topic_arn: str) -> list[Report]:
 
 
 def record(report: Report, outbox: Outbox, limits: Limits, now: datetime) -> None:
-    """Record ``report`` in the user's item, and count what endangers the SES account."""
+    """Record ``report`` in the user's item, and count bounces and complaints."""
     for email in report.emails:
         if _record(report, email, outbox, now) and report.kind in _VERDICTS:
             limits.count(_VERDICTS[report.kind], now)
@@ -100,7 +100,7 @@ def _record(report: Report, email: str, outbox: Outbox, now: datetime) -> bool:
 
 
 def _report(message: Mapping[str, Any]) -> Report | None:
-    """Return what ``message`` reports of our mail; None if there is nothing to record."""
+    """Return the report in ``message`` about our mail; None if there is nothing to record."""
     mail = message.get("mail") or {}
     all_tags = mail.get("tags") or {}
     tags = all_tags.get(LINK_TAG) or []
@@ -142,7 +142,7 @@ def _of_reject(message: Mapping[str, Any]) -> dict[str, Any] | None:
 
 def _of_bounce(message: Mapping[str, Any]) -> dict[str, Any] | None:
     bounce = message["bounce"]
-    # Transient bounces pass, and SES itself cannot tell Undetermined ones.
+    # Transient bounces pass, and SES itself does not know what Undetermined ones are.
     if bounce["bounceType"] != "Permanent":
         return None
     recipients = bounce.get("bouncedRecipients") or []

@@ -1,6 +1,6 @@
 """The stage's limits: a budget of mails, a brake for bounces, the drain's lock.
 
-They live in a small table of their own, so that one conditional write decides for all functions.
+They live in their own small table, so that one conditional write decides for all functions.
 The item ``mail`` holds the budget's counters and the brake; the item ``drain`` holds the lock.
 Mailboxes are there as well: chalicelib/users/mailboxes.py.
 """
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 BUDGET, BRAKE = "budget", "brake"
-"""Why no mail may go out just now."""
+"""The reason why no mail may go out at the moment."""
 
 MAX_BOUNCES = 0.08  # SES reviews an account at 5 % and may pause it at 10 %
 MAX_COMPLAINTS = 0.003  # SES reviews an account at 0.1 % and may pause it at 0.5 %
 FEWEST_MAILS = 100
-"""The brake judges no fewer mails than these."""
+"""The fewest mails that the brake judges."""
 KEPT_HOURS = 24
 
 _ZERO = {"mails": 0, "bounced": 0, "complained": 0}
@@ -34,9 +34,9 @@ _MAIL, _DRAIN = "mail", "drain"
 
 
 class Grant(NamedTuple):
-    """How many mails may go out, and why no more: BUDGET, BRAKE or empty.
+    """The number of mails that may go out, and why no more: BUDGET, BRAKE or empty.
 
-    ``hour`` is the one that they were taken from; empty if they were taken from none.
+    ``hour`` is the hour whose budget they use; empty if they use none.
     """
 
     mails: int
@@ -47,8 +47,8 @@ class Grant(NamedTuple):
 class Limits:
     """The limits in a table. DynamoDB's own errors pass through.
 
-    ``per_day`` and ``per_hour`` bound the mails of a calendar day and hour in UTC; None means
-    no bound.
+    ``per_day`` and ``per_hour`` limit the mails of a calendar day and hour in UTC; None means
+    no limit.
     """
 
     def __init__(
@@ -86,9 +86,9 @@ class Limits:
         return Grant(0, BUDGET)
 
     def give_back(self, mails: int, hour: str) -> None:
-        """Give mails that did not go out back to the ``hour`` that they were taken from.
+        """Give mails that did not go out back to the budget of their ``hour``.
 
-        Those of a day that is over are not given back.
+        Mails of a past day are not given back.
         """
         self.table.update(
             _MAIL,
@@ -101,7 +101,7 @@ class Limits:
     def count(self, verdict: Verdict, now: datetime) -> bool:
         """Count a bounce or complaint; return True if that applies the brake.
 
-        The last day's mails are those of the hours that are kept.
+        The last day's mails are those of the stored hours.
         """
         day, hour = _day_and_hour(now)
         outcome = self._add(verdict, hour)
@@ -117,7 +117,7 @@ class Limits:
             {":why": why, ":now": iso(now)},
             moment="brake_at",
         ).done
-        if applied:  # the line that its alarm stands on
+        if applied:  # the brake's alarm reads this line
             log.error("brake: mail is stopped: %s", why)
         return applied
 
@@ -136,7 +136,7 @@ class Limits:
         return self.table.get(_MAIL)
 
     def lock(self, holder: str, now: datetime, life: timedelta) -> Item | None:
-        """Take the drain's lock; return its item, or None if another drain holds it."""
+        """Take the drain's lock; return its item, or None if another drain has it."""
         outcome = self.table.update(
             _DRAIN,
             "SET holder = :holder, held_until = :until",
@@ -183,12 +183,12 @@ class Limits:
         )
 
     def _turn_over(self, old: Item, day: str, hour: str) -> None:
-        """Begin a new hour, and a new day if it is one, unless another function has.
+        """Start a new hour, and a new day if it is one, unless another function did.
 
         Counters that go on are not written, so that no mail counted meanwhile is lost.
         """
         begun = string(old, "hour")
-        if begun > hour:  # another function's clock is ahead: its hour goes on
+        if begun > hour:  # another function's clock is ahead: its hour stays
             return
         values: dict[str, Any] = {":hour": hour, ":zero": _ZERO}
         names = {"#hour": "hour", "#new": hour}
@@ -232,7 +232,7 @@ def _counts(bucket: Item) -> dict[str, int]:
 
 
 def _excess(item: Item) -> str:
-    """Return why the last day's mails call for the brake; empty if they do not."""
+    """Return why the last day's mails need the brake; empty if they do not."""
     hours = [_counts(entry.get("M", {})) for entry in mapping(item, "hours").values()]
     mails, bounced, complained = (
         sum(hour[name] for hour in hours) for name in ("mails", "bounced", "complained")

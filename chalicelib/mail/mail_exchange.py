@@ -1,9 +1,9 @@
-"""DNS's word on a domain: does it take mail at all?"""
+"""DNS look-ups: the domains that take mail."""
 
 from collections.abc import Callable
 from functools import lru_cache
 
-LIFETIME = 0.9  # seconds for a question, in all its tries
+LIFETIME = 0.9  # seconds for a query with all its tries
 REMEMBERED = 1024  # domains that take mail, for as long as a function stays warm
 
 Ask = Callable[[str, str], list[str]]
@@ -11,11 +11,11 @@ Ask = Callable[[str, str], list[str]]
 
 
 class NoSuchName(Exception):
-    """DNS says for certain that there is no such domain."""
+    """DNS says that the domain certainly does not exist."""
 
 
 class DnsFault(Exception):
-    """DNS did not answer, or could not."""
+    """DNS gave no answer, or an error."""
 
 
 class MailExchanges:

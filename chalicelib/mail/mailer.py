@@ -13,15 +13,15 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from chalicelib.logs import hashed, kind
+from chalicelib.logs import error_name, hashed
 from chalicelib.mail.clock import Clock
 from chalicelib.mail.limits import BRAKE, Grant, Limits
 from chalicelib.mail.message import Mail
 from chalicelib.mail.ses import RATE, UNREACHABLE, Refused, Ses, Undelivered
 from chalicelib.users import codes, tokens
 from chalicelib.users.email_address import AddressError
-from chalicelib.users.item import MAX_MAILS, is_claimable, is_fresh, is_owners, kind_of
-from chalicelib.users.mailboxes import Mailboxes, Room
+from chalicelib.users.item import MAX_MAILS, is_claimable, is_fresh, is_requested_by_owner, kind_of
+from chalicelib.users.mailboxes import Allowance, Mailboxes
 from chalicelib.users.moments import iso
 from chalicelib.users.outbox import Claim, Outbox
 from chalicelib.users.people import MailKind
@@ -30,31 +30,31 @@ from chalicelib.users.table import Item, ItemFull, string
 log = logging.getLogger(__name__)
 
 BATCH = 100
-"""The most records that the stream hands over at a time."""
-# A mail waits for SES for some 60 ms and keeps a processor busy for 3 ms: more threads would only
-# cost their connections.
+"""The most records in a batch of the stream."""
+# A mail waits for SES for about 60 ms and keeps a processor busy for 3 ms: more threads would
+# only cost their connections.
 MAX_CONCURRENT = 32
-# A mail takes less at its slowest (claim, three connections to SES, the last write), so that what
+# The slowest mail takes less (claim, three connections to SES, the last write), so every mail that
 # is started is also recorded. A test adds up the clients' settings in wiring.py.
 TIME_FOR_A_MAIL = 45.0
-PAUSE = 0.5
-QUIET = timedelta(seconds=5)
-"""How long this process sends nothing after SES refused a mail for its rate."""
-FEW = 3
-"""A batch of so few mails is no burst: each is tried again if SES's rate is just used up."""
+RETRY_PAUSE = 0.5
+RATE_LIMIT_PAUSE = timedelta(seconds=5)
+"""The time for which this process sends nothing after SES refused a mail for its rate."""
+MAX_SMALL_BATCH = 3
+"""A batch of so few mails is not a burst: each is tried again if SES's rate is used up."""
 RATE_TRIES = 4
 
 
-FULL = f"mailbox: {MAX_MAILS} mails in 24 hours"
-"""Why a mail is given up: all spellings of the address had so many."""
+MAILBOX_FULL = f"mailbox: {MAX_MAILS} mails in 24 hours"
+"""The reason to give up a mail: all spellings of the address had so many."""
 
 
 class StillOwed(Exception):
-    """DynamoDB refused some of the batch. Lambda repeats it; what was sent is not claimed again."""
+    """DynamoDB refused some of the batch. Lambda repeats it; sent mails are not claimed again."""
 
 
 class Outcome(Enum):
-    """How the mailer left a mail. The values stand in log lines."""
+    """The mailer's outcome for a mail. Log lines show the values."""
 
     SENT = "sent"
     FAILED = "failed"
@@ -63,7 +63,7 @@ class Outcome(Enum):
     """Its mailbox is full, or its owner refused mail."""
     PUT_OFF = "put off"
     IN_DOUBT = "in doubt"
-    """SES may have it. Its own report decides, or the end of the lease."""
+    """SES may have it. SES's own report decides, or the end of the lease."""
     STILL_OWED = "still owed"
 
 
@@ -71,8 +71,8 @@ class Outcome(Enum):
 class Run:
     """One run over a batch.
 
-    ``why`` says why no more mails are started, and is empty until then. ``unreachable`` counts the
-    mails that met no SES: one is chance, and all of them are an outage.
+    ``why`` is the reason to start no more mails, empty until then. ``unreachable`` counts the
+    mails that did not reach SES: one is chance, all of them are an outage.
     """
 
     time_left: Callable[[], float]
@@ -85,7 +85,7 @@ class Run:
         return list(self.outcomes.values()).count(outcome)
 
     def settled(self) -> set[str]:
-        """Return the keys whose mail is owed no more."""
+        """Return the keys whose mail is no longer owed."""
         still_owed = (Outcome.PUT_OFF, Outcome.IN_DOUBT, Outcome.STILL_OWED)
         return {email for email, outcome in self.outcomes.items() if outcome not in still_owed}
 
@@ -95,7 +95,7 @@ class Run:
 
 @dataclass
 class Mailer:
-    """Sends owed mail, to several addresses at the same time.
+    """Sends owed mail, to several addresses at once.
 
     ``compose`` writes a mail, and ``mint`` makes the token of its link. Without a ``secret_key``
     mails carry no code.
@@ -111,24 +111,26 @@ class Mailer:
     mint: Callable[[], str] = tokens.mint
     _quiet_until: datetime | None = None
 
-    def mail(self, records: Iterable[Mapping[str, Any]], time_left: Callable[[], float]) -> None:
+    def mail_records(
+        self, records: Iterable[Mapping[str, Any]], time_left: Callable[[], float]
+    ) -> None:
         """Send the mail that the stream's ``records`` owe, as far as SES takes it now.
 
-        ``time_left`` returns the invocation's remaining seconds. What SES does not take stays owed,
-        and the drain goes on with it: that is no error. Raises StillOwed if DynamoDB refuses, after
-        the whole batch was tried. Raising, rather than naming the failed records, is right whether
-        or not the event source mapping asks for partial answers.
+        ``time_left`` returns the invocation's remaining seconds. A mail that SES refuses stays
+        owed, and the drain sends it later: that is not an error. Raises StillOwed if DynamoDB
+        refuses, after the whole batch was tried. Raising is right whether or not the event source
+        mapping asks for partial answers, so the failed records are not named.
         """
         images = owed(records, self.clock.now())
         if not images:
             return
-        run = Run(time_left, tries=RATE_TRIES if len(images) <= FEW else 1)
+        run = Run(time_left, tries=RATE_TRIES if len(images) <= MAX_SMALL_BATCH else 1)
         is_quiet = self._quiet_until is not None and self.clock.now() < self._quiet_until
-        if is_quiet and len(images) > FEW:
+        if is_quiet and len(images) > MAX_SMALL_BATCH:
             run.why = RATE
-        self.send(images, run)
-        if run.why == RATE and len(images) > FEW:
-            self._quiet_until = self.clock.now() + QUIET
+        self.send_batch(images, run)
+        if run.why == RATE and len(images) > MAX_SMALL_BATCH:
+            self._quiet_until = self.clock.now() + RATE_LIMIT_PAUSE
         for image in images:
             if run.outcomes[image["email"]["S"]] is Outcome.PUT_OFF and "owed" not in image:
                 self._owe(image, run)
@@ -136,14 +138,14 @@ class Mailer:
         if failed := run.count(Outcome.STILL_OWED):
             raise StillOwed(f"DynamoDB refused {failed} of {len(images)} mails")
 
-    def send(self, images: Sequence[Item], run: Run) -> None:
+    def send_batch(self, images: Sequence[Item], run: Run) -> None:
         """Send the mail that ``images`` owe, within the budget; ``run`` has the outcomes."""
         taken, grant = ((), Grant(0, run.why)) if run.why else self._granted(images)
         run.outcomes.update((image["email"]["S"], Outcome.PUT_OFF) for image in images)
         if taken:
             size = min(len(taken), MAX_CONCURRENT)
             with ThreadPoolExecutor(size, initializer=_on_one_processor) as pool:
-                outcomes = pool.map(lambda image: self._mail(image, run), taken)
+                outcomes = pool.map(lambda image: self._process(image, run), taken)
                 run.outcomes.update(
                     (image["email"]["S"], outcome)
                     for image, outcome in zip(taken, outcomes, strict=True)
@@ -152,7 +154,7 @@ class Mailer:
             self._give_back(len(taken) - may_have_left, grant.hour)
         run.why = run.why or grant.why
 
-    def _mail(self, image: Item, run: Run) -> Outcome:
+    def _process(self, image: Item, run: Run) -> Outcome:
         email = image["email"]["S"]
         user = hashed(email)
         if run.why:
@@ -167,11 +169,11 @@ class Mailer:
         now = self.clock.now()
         try:
             room = self._count(image, now)
-            if room is not Room.FREE:
+            if room is not Allowance.FREE:
                 return self._close(image, room, now)
             claim = self.outbox.claim(image, link_hash, now, code_hash)
         except (ClientError, BotoCoreError) as error:
-            log.warning("mail still owed user=%s: %s", user, kind(error))
+            log.warning("mail still owed user=%s: %s", user, error_name(error))
             return Outcome.STILL_OWED
         except ItemFull as error:
             log.error("item unusable user=%s: %s", user, error)
@@ -179,41 +181,43 @@ class Mailer:
         if claim is None:
             return Outcome.NOT_OWED
         try:
-            outcome = self._send(claim, token, code if claim.takes_code else "", run)
+            outcome = self._compose_and_send(claim, token, code if claim.takes_code else "", run)
         except (ClientError, BotoCoreError) as error:
-            log.warning("mail in doubt user=%s: %s", user, kind(error))
+            log.warning("mail in doubt user=%s: %s", user, error_name(error))
             return Outcome.IN_DOUBT
         if outcome in (Outcome.SENT, Outcome.FAILED):
             words = "" if claim.kind is MailKind.LINK else f" as a {claim.kind.value}"
             log.info("mail %s user=%s%s", outcome.value, user, words)
         return outcome
 
-    def _count(self, image: Item, now: datetime) -> Room:
-        """Count the mail in its mailbox, before the claim: what is not sent makes no link.
+    def _count(self, image: Item, now: datetime) -> Allowance:
+        """Count the mail in its mailbox before the claim: a mail that is not sent makes no link.
 
         No stranger can ask for a welcome, so it has no limit. But its owner may have refused mail.
         """
-        owed_at = string(image, "owed_at") or iso(now)  # as the claim will say
-        has_no_limit = kind_of(image) is MailKind.WELCOME or is_owners(image)
-        return self.mailboxes.count(image["email"]["S"], owed_at, now, is_owners=has_no_limit)
+        owed_at = string(image, "owed_at") or iso(now)  # the same state as in the claim
+        has_no_limit = kind_of(image) is MailKind.WELCOME or is_requested_by_owner(image)
+        return self.mailboxes.count_mail(
+            image["email"]["S"], owed_at, now, is_requested_by_owner=has_no_limit
+        )
 
-    def _close(self, image: Item, room: Room, now: datetime) -> Outcome:
+    def _close(self, image: Item, room: Allowance, now: datetime) -> Outcome:
         """Record that the mailbox takes no mail. A later request may ask again."""
         user = hashed(image["email"]["S"])
         if kind_of(image) is MailKind.WELCOME:  # the validation stands
-            is_closed = self.outbox.disown(image)
-        elif room is Room.REFUSED:
+            is_closed = self.outbox.leave_index(image)
+        elif room is Allowance.REFUSED:
             is_closed = self.outbox.refuse(image, now)
         elif is_claimable(image, now):
-            is_closed = self.outbox.give_up(image, FULL, now)
-        else:  # a reminder, which was not asked for: the mail before it did go out
-            is_closed = self.outbox.disown(image)
+            is_closed = self.outbox.give_up(image, MAILBOX_FULL, now)
+        else:  # a reminder, which nobody requested: the mail before it did go out
+            is_closed = self.outbox.leave_index(image)
         if not is_closed:
             return Outcome.NOT_OWED
         log.info("mail not sent user=%s: its mailbox is %s", user, room.value)
         return Outcome.NOT_SENT
 
-    def _send(self, claim: Claim, token: str, code: str, run: Run) -> Outcome:
+    def _compose_and_send(self, claim: Claim, token: str, code: str, run: Run) -> Outcome:
         user = hashed(claim.user.email)
         try:
             mail = self.compose(claim.user, token, code, claim.kind)
@@ -225,12 +229,12 @@ class Mailer:
             self.outbox.release(claim, type(error).__name__, self.clock.now())
             return Outcome.PUT_OFF
         try:
-            message_id = self._try(mail, claim, run)
+            message_id = self._send_with_retries(mail, claim, run)
         except Refused as error:
             self.outbox.failed(claim, str(error), self.clock.now())
             return Outcome.FAILED
         except Undelivered as error:
-            log.warning("mail still owed user=%s: %s", user, kind(error.__cause__ or error))
+            log.warning("mail still owed user=%s: %s", user, error_name(error.__cause__ or error))
             if error.why == UNREACHABLE:
                 run.unreachable += 1
             else:
@@ -245,27 +249,29 @@ class Mailer:
         self._record(claim, message_id, run)
         return Outcome.SENT
 
-    def _try(self, mail: Mail, claim: Claim, run: Run) -> str:
-        """Hand the mail to SES; wait for its rate if this is no burst."""
+    def _send_with_retries(self, mail: Mail, claim: Claim, run: Run) -> str:
+        """Send the mail to SES; wait for SES's rate if this is not a burst."""
         for tries_left in reversed(range(run.tries)):
             try:
                 return self.ses.send(mail, claim.link_hash)
             except Undelivered as error:
                 if error.why != RATE or not tries_left or run.time_left() < TIME_FOR_A_MAIL:
                     raise
-            self.clock.pause(PAUSE)
+            self.clock.pause(RETRY_PAUSE)
         raise AssertionError("unreachable: the last try returns or raises")
 
     def _record(self, claim: Claim, message_id: str, run: Run) -> None:
-        """Record that the mail has left, as often as it takes."""
+        """Record that the mail has left, with as many tries as it takes."""
         while True:
             try:
                 self.outbox.sent(claim, message_id, self.clock.now())
             except (ClientError, BotoCoreError) as error:
                 if run.time_left() < TIME_FOR_A_MAIL / 2:
                     raise
-                log.warning("not yet recorded user=%s: %s", hashed(claim.user.email), kind(error))
-                self.clock.pause(PAUSE)
+                log.warning(
+                    "not yet recorded user=%s: %s", hashed(claim.user.email), error_name(error)
+                )
+                self.clock.pause(RETRY_PAUSE)
             else:
                 return
 
@@ -277,11 +283,11 @@ class Mailer:
         except ItemFull as error:
             log.error("item unusable user=%s: %s", hashed(email), error)
         except (ClientError, BotoCoreError) as error:
-            log.warning("mail still owed user=%s: %s", hashed(email), kind(error))
+            log.warning("mail still owed user=%s: %s", hashed(email), error_name(error))
             run.outcomes[email] = Outcome.STILL_OWED
 
     def _granted(self, images: Sequence[Item]) -> tuple[Sequence[Item], Grant]:
-        """Return the images whose mail may go out, and the grant, which says why no other may.
+        """Return the images whose mail may go out, and the grant, which says why no more may.
 
         The brake is for addresses that were never validated: welcomes go out.
         """
@@ -299,7 +305,7 @@ class Mailer:
         try:
             return self.limits.reserve(mails, now, are_welcomes=are_welcomes)
         except (ClientError, BotoCoreError) as error:
-            log.error("no budget: %s", kind(error))
+            log.error("no budget: %s", error_name(error))
             return Grant(mails)
 
     def _give_back(self, mails: int, hour: str) -> None:
@@ -310,14 +316,14 @@ class Mailer:
 
 def _log_mistake(user: str, error: Exception) -> None:
     frames = "".join(traceback.format_tb(error.__traceback__))
-    log.error("mail still owed user=%s: %s\n%s", user, kind(error), frames)
+    log.error("mail still owed user=%s: %s\n%s", user, error_name(error), frames)
 
 
 def _on_one_processor() -> None:
     """Make this thread run on the same processor as the others of its batch.
 
-    Only one of them at a time has Python's lock. If they hand it from one processor to another, a
-    batch takes a third more processor time. macOS has no such call, and Lambda may refuse it.
+    Only one thread at a time has Python's lock. If the lock moves between processors, a batch takes
+    a third more processor time. macOS has no such call, and Lambda may refuse it.
     """
     with suppress(AttributeError, OSError):
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
@@ -326,8 +332,8 @@ def _on_one_processor() -> None:
 def owed(records: Iterable[Mapping[str, Any]], now: datetime) -> list[Item]:
     """Return the images whose mail is owed for the first time, the latest of each address.
 
-    A record that cannot be read is logged and skipped: repeated, it would stop the shard for a day
-    and still not be readable.
+    A record that cannot be read is logged and skipped: if Lambda repeated it, it would stop the
+    shard for a day and still be unreadable.
     """
     images: dict[str, Item] = {}
     for record in records:

@@ -1,4 +1,4 @@
-"""The mails: a user and a link made into a subject, a text and an HTML part."""
+"""The mails: the subject, text and HTML for a user and a link."""
 
 from typing import NamedTuple
 
@@ -11,14 +11,14 @@ from chalicelib.users.people import MailKind, User
 
 
 class Mail(NamedTuple):
-    """A mail ready to be sent to one deliverable address."""
+    """A mail that is ready to send to one deliverable address."""
 
     to: str
     subject: str
     text: str
     html: str
     unsubscribe_url: str = ""
-    """Where the mailbox's own unsubscribe button posts to. Empty: the mail has no such header."""
+    """The address for the mailbox's own unsubscribe button. Empty: the mail has no such header."""
     key: str = ""
     """The user's key, if ``to`` does not lead to it: another program's, with additions."""
 
@@ -39,7 +39,7 @@ def compose(
     """Compose the mail of ``kind`` for ``user``: a link to confirm their address, or a welcome.
 
     The mail is in the user's language, or in ``default_lang`` if there are no words for theirs.
-    ``code`` can be typed instead of opening the link; empty, the mail has none. ``refuse_url`` is
+    Users may type ``code`` instead of opening the link; empty, there is none. ``refuse_url`` is
     the page for "this was not me"; empty, the mail does not offer it. With ``has_one_click`` the
     mailbox's own unsubscribe button posts to that page, too. A name that another program
     put and that is none is left out. Raises AddressError if no mail can reach the user's key.
@@ -108,7 +108,7 @@ def compose(
 
 
 _WORDS = {MailKind.LINK: "mail", MailKind.REMINDER: "reminder", MailKind.WELCOME: "welcome"}
-"""How the names of a mail's words begin."""
+"""The start of the names of a mail's words."""
 
 
 def _find_name(user: User) -> str:

@@ -8,7 +8,7 @@ import chalice.app
 from botocore.exceptions import BotoCoreError, ClientError
 from chalice.app import Chalice, Response
 
-from chalicelib.logs import kind
+from chalicelib.logs import error_name
 from chalicelib.web import cors
 from chalicelib.web.forms import Invalid
 from chalicelib.web.request import Request, read_request
@@ -24,9 +24,9 @@ SECURITY_HEADERS = {
     "Strict-Transport-Security": f"max-age={365 * 24 * 60 * 60}",
     "X-Content-Type-Options": "nosniff",
 }
-"""The headers of every answer, those that API Gateway gives itself included."""
+"""The headers of every answer, including API Gateway's own."""
 _HEADERS = {**SECURITY_HEADERS, "Vary": "Accept, Accept-Language, Cookie, Origin"}
-# The problems that Chalice itself answers, by their status.
+# The problems that Chalice itself returns, by their status.
 _CHALICE_CODES = {
     400: "body_malformed",
     405: "method_not_allowed",
@@ -89,7 +89,7 @@ class Site:
         except Invalid as error:
             return self._answers.invalid(request, error.problems)
         except (ClientError, BotoCoreError) as error:
-            log.error("not stored: %s", kind(error))
+            log.error("not stored: %s", error_name(error))
             return self._answers.problem(request, 503, "service_unavailable")
 
     def _read(self, received: chalice.app.Request) -> Request:

@@ -18,10 +18,10 @@ from ops.users import clients
     "--port", type=click.IntRange(0, 65535), default=0, help="The port.  [default: a free one]"
 )
 def console(stage: Stage, port: int) -> None:
-    """Find a user on a web page, see what happened to them, and help.
+    """Find a user on a web page, see what happened to them, and help them.
 
     The page can send another mail, validate, refuse, lift a refusal and delete. Only this machine
-    can open it, and only by the printed address, whose key is new each time. Each act is kept in
+    can open it, and only at the printed address, which has a new key each time. Each act is kept in
     the user's item with the ARN of your credentials.
 
     Permissions: dynamodb:GetItem, dynamodb:Scan, dynamodb:UpdateItem and dynamodb:DeleteItem on the

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from html import escape
 
-from ops.users import acts, answers, timeline
-from ops.users import person as people
+from ops.users import acts, answers, person, timeline
 from ops.users.person import Plain
 from ops.users.timeline import Entry
 
@@ -107,7 +106,7 @@ def results_start(text: str) -> str:
 
 
 def result(frame: Frame, user: Plain, handle: str) -> str:
-    name = people.name(user)
+    name = person.name(user)
     named = f"<span><bdi>{escape(name)}</bdi></span>" if name else ""
     return (
         f'<li><a href="{frame.root}user/{handle}"><strong><bdi>{escape(str(user["email"]))}</bdi>'
@@ -132,7 +131,7 @@ def nobody(key: str, notice: Notice | None) -> str:
     return f'<h1>No such user</h1>\n<p role="status" class="notice">{escape(words)}</p>\n'
 
 
-def person(
+def person_page(
     frame: Frame,
     user: Plain,
     handle: str,
@@ -148,7 +147,7 @@ def person(
     entries = timeline.entries(user, now)
     past, ahead = [e for e in entries if e.at <= now], [e for e in entries if e.at > now]
     buttons = "".join(_button(frame, handle, act) for act in offered)
-    step = people.next_step(user, now)
+    step = person.next_step(user, now)
     parts = [
         _heading(user),
         _notice(notice),
@@ -184,7 +183,7 @@ def _search_field(text: str) -> str:
 
 
 def _heading(user: Plain) -> str:
-    name, email = people.name(user), escape(str(user["email"]))
+    name, email = person.name(user), escape(str(user["email"]))
     title = f"<h1><bdi>{escape(name)}</bdi></h1>\n<p class=email><bdi>{email}</bdi></p>"
     if not name:
         title = f"<h1><bdi>{email}</bdi></h1>"
@@ -192,7 +191,7 @@ def _heading(user: Plain) -> str:
 
 
 def _badge(user: Plain) -> str:
-    state = people.state(user)
+    state = person.state(user)
     return f'<span class="badge {state}">{_STATES[state]}</span>'
 
 
@@ -205,7 +204,7 @@ def _notice(notice: Notice | None) -> str:
 
 def _suppression(user: Plain, command: str) -> str:
     """Return how to take a bounced address off SES's own list; empty for other users."""
-    if people.state(user) != "bounced" or "validated_at" in user:
+    if person.state(user) != "bounced" or "validated_at" in user:
         return ""
     return (
         "<p>SES keeps the address on its suppression list. Once the mailbox works again, remove it "
@@ -224,7 +223,7 @@ def _button(frame: Frame, handle: str, act: str) -> str:
 def _timeline(entries: Iterable[Entry], now: datetime) -> str:
     rows = "\n".join(
         f'<li><time datetime="{entry.at:%Y-%m-%dT%H:%M:%SZ}">{entry.at:%Y-%m-%d %H:%M:%S} UTC '
-        f"<span>{people.distance(entry.at - now)}</span></time>"
+        f"<span>{person.distance(entry.at - now)}</span></time>"
         f"<p>{escape(entry.words)}{_by(entry)}</p></li>"
         for entry in entries
     )
@@ -238,7 +237,7 @@ def _by(entry: Entry) -> str:
 def _facts(user: Plain, now: datetime) -> str:
     rows = "\n".join(
         f"<div><dt>{escape(label)}</dt><dd><bdi>{escape(fact)}</bdi></dd></div>"
-        for label, fact in people.facts(user, now)
+        for label, fact in person.facts(user, now)
         if label not in _SHOWN_ABOVE
     )
     return f"<dl>\n{rows}\n</dl>"

@@ -146,7 +146,7 @@ class Console:
         if act:
             return self._page(pages.confirmation(self._frame(), user, handle, act))
         command, now = self._desk.unsuppress(key), self._desk.now()
-        body = pages.person(self._frame(), user, handle, offers(user), notice, command, now)
+        body = pages.person_page(self._frame(), user, handle, offers(user), notice, command, now)
         return self._page(body)
 
     def _search(self, text: str) -> Iterable[str]:

@@ -6,13 +6,11 @@ from textwrap import indent
 
 import click
 
-from ops.deploy import deploy as deployment
-from ops.deploy import report
-from ops.deploy.deploy import Options
+from ops.deploy import deployment, report
+from ops.deploy.deployment import Options
 from ops.deploy.readiness import Readiness
 from ops.deploy.trial import Transcript, Trial
-from ops.doctor import check as checks
-from ops.doctor.check import Finding, Light
+from ops.doctor.check import Finding, Light, worst
 from ops.doctor.command import GLYPHS
 from ops.resources.api import client_limit
 from ops.resources.api.rest_api import (
@@ -23,9 +21,8 @@ from ops.resources.api.rest_api import (
     Throttle,
 )
 from ops.resources.functions import function_logs
-from ops.resources.settings.event_bus import FIRST_RATE as FIRST_EVENT_RATE
-from ops.resources.settings.event_bus import MAX_RATE, Wish
-from ops.resources.settings.event_bus import SETTING as EVENT_BUS
+from ops.resources.settings import event_bus
+from ops.resources.settings.event_bus import EventOptions
 from ops.stage.cloud import Cloud
 from ops.stage.errors import OpsError
 from ops.stage.lookup import Stage
@@ -98,9 +95,9 @@ from ops.terminal.progress import Progress
 )
 @click.option(
     "--webhook-rate",
-    type=click.IntRange(1, MAX_RATE),
+    type=click.IntRange(1, event_bus.MAX_RATE),
     help="The most events that the webhook gets in a second.  "
-    f"[default: as before; at first {FIRST_EVENT_RATE}]",
+    f"[default: as before; at first {event_bus.FIRST_RATE}]",
 )
 @click.option(
     "--per-ip-rate",
@@ -139,12 +136,12 @@ def deploy(
     check: bool,
     then_destroy: bool,
 ) -> None:
-    """Bring a stage in your AWS account to what this checkout says. Safe to run again.
+    """Deploy this checkout to a stage in your AWS account. Safe to run again.
 
     Permissions: docs/policies/deploy.json, and client-limit.json for --per-ip-rate,
     deploy-events.json for events, domain.json for --domain and --mail-from-domain. With
     --then-destroy also docs/policies/destroy.json, and what doctor and doctor --send-test need.
-    --check looks at them by iam:SimulatePrincipalPolicy.
+    --check tests them with iam:SimulatePrincipalPolicy.
     """
     progress = Progress(sys.stdout)
     cloud, project = in_account(stage, progress)
@@ -156,7 +153,7 @@ def deploy(
         throttle=Throttle(throttle_rate, throttle_burst, sign_up_rate, sign_up_burst),
         alarms_to=alarms_to,
         log_days=int(log_days) if log_days else None,
-        events=Wish(events, webhook, webhook_rate),
+        events=EventOptions(events, webhook, webhook_rate),
         per_ip_rate=per_ip_rate,
     )
     if check:
@@ -197,7 +194,7 @@ def _readiness(cloud: Cloud, project: Project, options: Options) -> Readiness:
         project,
         options.mail_from or project.environment.get("MAIL_FROM", ""),
         datetime.now(timezone.utc),
-        lambda: deployment.settings(cloud, project, options),
+        lambda: deployment.check(cloud, project, options),
         _policies(project, options),
     )
 
@@ -206,7 +203,9 @@ def _policies(project: Project, options: Options) -> list[str]:
     """Return the names of the policies in docs/policies that a deploy with ``options`` needs."""
     wish = options.events
     has_events = (
-        wish.is_on or wish.webhook or (project.environment.get(EVENT_BUS) and wish.is_on is None)
+        wish.is_on
+        or wish.webhook
+        or (project.environment.get(event_bus.SETTING) and wish.is_on is None)
     )
     has_domain = options.domain or options.mail_from_domain or project.domain
     more = {"deploy-events": has_events, "client-limit": options.per_ip_rate, "domain": has_domain}
@@ -221,7 +220,7 @@ def _check(cloud: Cloud, project: Project, options: Options) -> None:
         click.echo(f"{GLYPHS[finding.light][0]} {name}: {finding.text}")
         for more in filter(None, (finding.fix, finding.command)):
             click.echo(indent(more, "    "))
-    light = checks.worst(findings)
+    light = worst(findings)
     if light is Light.RED:
         click.echo("\nNot ready. Nothing was changed.")
         sys.exit(1)

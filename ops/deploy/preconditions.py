@@ -3,9 +3,8 @@
 import re
 from collections.abc import Mapping
 
-from ops.preview import gallery
 from ops.resources.functions.event_invoke_config import DRAIN
-from ops.stage import home
+from ops.stage import home, samples
 from ops.stage.cloud import Cloud
 from ops.stage.errors import DeployError
 from ops.stage.project import Project
@@ -78,4 +77,4 @@ def check_settings(environment: Mapping[str, str]) -> None:
     """Raise OpsError for settings that the functions would refuse, and for templates of the stage's
     own that cannot be filled."""
     given = {name: value for name, value in environment.items() if value}
-    gallery.make(gallery.read(given))
+    samples.make(samples.read(given))

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import IO, Any
 
-from ops.deploy import deploy as deployment
-from ops.deploy.deploy import Options
-from ops.destroy import destroy
+from ops.deploy import deployment
+from ops.deploy.deployment import Options
+from ops.destroy import destruction
 from ops.doctor import check, http, journey
 from ops.doctor.check import Finding, Light
 from ops.doctor.checks import registry
@@ -100,7 +100,7 @@ class Trial:
 
     def _refuse_existing(self) -> None:
         stage = self.project.stage
-        if destroy.exists(self.cloud, self.project):
+        if destruction.exists(self.cloud, self.project):
             raise OpsError(
                 f"A stage {stage} exists already, or parts of it do, and a trial "
                 "deletes its users: nothing was done. Give the trial another name, such as:\n"
@@ -221,9 +221,9 @@ class Trial:
         again = "run this again:\n" + self.cloud.command(
             f"{OPS} destroy --stage {self.project.stage} --delete-users {self.project.users_table}"
         )
-        if destroy.exists(self.cloud, self.project):
+        if destruction.exists(self.cloud, self.project):
             try:
-                destroy.destroy(
+                destruction.destroy(
                     self.cloud, self.project, Progress(self.transcript), delete_users=True
                 )
             except Exception as error:
@@ -231,7 +231,7 @@ class Trial:
         name = self._identity()
         if name and not had_identity:
             self._client("sesv2").delete_email_identity(EmailIdentity=name)
-        if destroy.exists(self.cloud, self.project):
+        if destruction.exists(self.cloud, self.project):
             raise OpsError(f"parts of the stage are left: {again}")
         return "nothing is left"
 

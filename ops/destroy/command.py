@@ -4,12 +4,12 @@ import sys
 
 import click
 
-from ops.destroy.destroy import destroy as take_down
+from ops.destroy import destruction
 from ops.stage.errors import OpsError
 from ops.stage.option import in_account
 from ops.terminal.progress import Progress
 
-ASK = "?"
+PROMPT_FOR_NAME = "?"
 
 
 @click.command(short_help="Remove a stage from your AWS account, but keep its users.")
@@ -19,11 +19,11 @@ ASK = "?"
     "--delete-users",
     metavar="[TABLE]",
     is_flag=False,
-    flag_value=ASK,
+    flag_value=PROMPT_FOR_NAME,
     help="Also delete the users' table. Confirm with the table's name, here or when asked.",
 )
 def destroy(stage: str, yes: bool, delete_users: str | None) -> None:
-    """Take a stage in your AWS account down: page, API, functions, logs and alarms. Its users stay,
+    """Remove a stage from your AWS account: page, API, functions, logs and alarms. Its users stay,
     unless you say otherwise. Safe to run again.
 
     Permissions: docs/policies/destroy.json.
@@ -32,7 +32,7 @@ def destroy(stage: str, yes: bool, delete_users: str | None) -> None:
     cloud, project = in_account(stage, progress)
     if not yes:
         _confirm(f"This removes {stage} for good. Type its name to continue", stage)
-    if delete_users == ASK:
+    if delete_users == PROMPT_FOR_NAME:
         delete_users = click.prompt(
             f"This deletes all users in {project.users_table}. Type its name to continue"
         )
@@ -40,7 +40,7 @@ def destroy(stage: str, yes: bool, delete_users: str | None) -> None:
         raise OpsError(
             f"The table of {stage} is {project.users_table}, not {delete_users}: nothing was done."
         )
-    left = take_down(cloud, project, progress, delete_users=delete_users is not None)
+    left = destruction.destroy(cloud, project, progress, delete_users=delete_users is not None)
     click.echo(f"\n{stage} is removed.")
     for resource in left:
         click.echo(f"\n{resource}")

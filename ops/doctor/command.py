@@ -11,11 +11,10 @@ from rich.table import Table
 from rich.text import Text
 
 from ops.doctor import check
-from ops.doctor import journey as journeys
 from ops.doctor.check import Check, Finding, Light
 from ops.doctor.checks import registry
 from ops.doctor.facts import Facts
-from ops.doctor.journey import Journey
+from ops.doctor.journey import PERMISSIONS, SUCCESS, Journey, begin
 from ops.stage.lookup import Stage
 from ops.stage.option import on_stage
 from ops.stage.project import CHECKOUT
@@ -38,14 +37,14 @@ Report = Sequence[tuple[Check, Finding]]
 @click.command(
     epilog=f"Permissions: {', '.join(registry.PERMISSIONS)}. A check without its permission is "
     "amber. Drift detection also reads every kind of resource in the stack. For "
-    f"--send-test: {', '.join(journeys.PERMISSIONS)}."
+    f"--send-test: {', '.join(PERMISSIONS)}."
 )
 @on_stage
 @click.option(
     "--send-test",
     "address",
     is_flag=False,
-    flag_value=journeys.SUCCESS,
+    flag_value=SUCCESS,
     metavar="[ADDRESS]",
     help="Also sign up this address, wait until you open the link in the mail, and delete the "
     "user again. Without ADDRESS, the mail goes to SES's simulator; bounce@ and "
@@ -60,7 +59,7 @@ def doctor(ctx: click.Context, stage: Stage, address: str | None, as_json: bool)
     1 if anything is red or the test gets stuck, else 0. Only the test changes anything.
     """
     progress = Progress(sys.stderr if as_json else sys.stdout)
-    journey = journeys.begin(stage, address, progress) if address else None
+    journey = begin(stage, address, progress) if address else None
     report = _run_checks(Facts(stage, CHECKOUT, durations.now))
     light = check.worst([finding for _, finding in report])
     if not as_json:

@@ -8,7 +8,7 @@ import click
 
 from chalicelib.events.bus import MAX_ENTRIES, Bus
 from chalicelib.users.table import Item
-from ops.events import replay as replays
+from ops.events.replay import published_events
 from ops.resources.settings import event_bus
 from ops.resources.stack.stack import Stack
 from ops.stage.aws_errors import in_plain_words
@@ -33,7 +33,7 @@ def events() -> None:
     help="Events since then: 90s, 10m, 2h or 7d ago, a date (UTC) or a time.",
 )
 def replay(stage: Stage, since: datetime) -> None:
-    """Publish events again, under the same ids.
+    """Publish events again, with the same ids.
 
     Each user's latest event of each kind is sent, and each withdrawal, if it is not older than
     --since. Receivers know by the id which of them they have. What is still owed is published by
@@ -45,7 +45,7 @@ def replay(stage: Stage, since: datetime) -> None:
     bus = _bus(stage)
     users = count = 0
     with in_plain_words():
-        of_users = replays.of(_items(stage), since)
+        of_users = published_events(_items(stage), since)
         while batch := list(islice(of_users, MAX_ENTRIES)):
             published = [each for events in batch for each in events]
             if refused := bus.put(published):
@@ -63,7 +63,7 @@ def replay(stage: Stage, since: datetime) -> None:
 def key(stage: Stage) -> None:
     """Print the key that EventBridge sends to the webhook.
 
-    It stands in the header Bienvenue-Key of each request. Another address gets another key.
+    Each request has it in the header Bienvenue-Key. A new address gets a new key.
 
     Permissions: cloudformation:DescribeStacks on the stack, ssm:GetParameters on the stage's key.
     """

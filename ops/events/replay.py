@@ -11,7 +11,7 @@ from chalicelib.users.table import Item, mapping, string
 WITHDRAWN = "consent_withdrawn"
 
 
-def of(items: Iterable[Item], since: datetime) -> Iterator[list[Event]]:
+def published_events(items: Iterable[Item], since: datetime) -> Iterator[list[Event]]:
     """Yield the events of each user since ``since`` that were published, in their order.
 
     ``told`` keeps when each kind was last, and each consent when it was withdrawn. An event that is

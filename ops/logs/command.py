@@ -64,7 +64,7 @@ def logs(
     level: str,
     verbose: bool,
 ) -> None:
-    """Follow the logs of all functions, in the order of time. Times are UTC.
+    """Follow the logs of all functions, in order of time. Times are UTC.
 
     Permissions: logs:FilterLogEvents; for --user also ssm:GetParameters.
     """

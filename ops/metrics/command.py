@@ -8,8 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from chalicelib.users.item import UNVALIDATED_LIFE
-from ops.metrics import chart
-from ops.metrics import funnel as counting
+from ops.metrics import chart, funnel
 from ops.metrics.funnel import Durations, Funnel, Metrics, share
 from ops.stage.aws_errors import in_plain_words
 from ops.stage.lookup import Stage
@@ -45,7 +44,7 @@ BARS = {"validated": ("█", "green"), "mailed": ("▒", "blue"), "neither": ("�
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 def metrics(stage: Stage, days: int, svg: Path | None, as_json: bool) -> None:
-    """Show how many users signed up, were mailed and validated, and how soon.
+    """Show how many users signed up, got mail and validated, and how soon.
 
     This reads the whole table of users once.
 
@@ -59,7 +58,7 @@ def metrics(stage: Stage, days: int, svg: Path | None, as_json: bool) -> None:
         title = f"Sign-ups of {stage.project.app_name} {stage.name} by day"
         svg.write_text(chart.draw(counts, title), encoding="utf-8")
     if as_json:
-        click.echo(text.as_json({"stage": stage.name, **counting.as_json(counts)}, indent=2))
+        click.echo(text.as_json({"stage": stage.name, **funnel.as_json(counts)}, indent=2))
     else:
         show(Terminal(highlight=False), counts, days)
         if svg:
@@ -75,7 +74,7 @@ def _count(stage: Stage, days: int) -> Metrics:
         status.update(f"Counting {stage.users_table}: {count:,} users")
 
     with in_plain_words(), status:
-        return counting.count(users.pages(counting.ATTRIBUTES), counted, report)
+        return funnel.count(users.pages(funnel.ATTRIBUTES), counted, report)
 
 
 def show(console: Console, metrics: Metrics, days: int) -> None:
@@ -122,16 +121,14 @@ def _funnel(metrics: Metrics, days: int) -> Table:
         *(_REMINDED if all_users.reminded else ()),
         *(_WELCOMED if all_users.welcomed else ()),
     ):
-        cells = [
-            cell for funnel in (all_users, recent) for cell in _cells(funnel, field, of, style)
-        ]
+        cells = [cell for part in (all_users, recent) for cell in _cells(part, field, of, style)]
         table.add_row(name, *cells)
     return table
 
 
-def _cells(funnel: Funnel, field: str, of: str, style: str) -> tuple[Text, Text]:
-    count: int = getattr(funnel, field)
-    part = share(count, getattr(funnel, of)) if of else None
+def _cells(counts: Funnel, field: str, of: str, style: str) -> tuple[Text, Text]:
+    count: int = getattr(counts, field)
+    part = share(count, getattr(counts, of)) if of else None
     shown = "" if part is None else f"{part:.1f} %"
     return Text(f"{count:,}", style if count else "dim"), Text(shown, "" if count else "dim")
 
@@ -161,22 +158,22 @@ def _legend() -> Text:
 
 
 def _bars(metrics: Metrics) -> Table:
-    most = max(funnel.signed_up for funnel in metrics.days.values())
+    most = max(day.signed_up for day in metrics.days.values())
     table = Table.grid(padding=(0, 2))
     table.add_column()
     table.add_column(justify="right")
     table.add_column()
-    for day, funnel in metrics.days.items():
+    for day, counts in metrics.days.items():
         dim = "" if metrics.is_whole(day) else "dim"
-        people = Text(f"{funnel.signed_up:,}", dim) if funnel.signed_up else Text("·", "dim")
-        table.add_row(Text(f"{day:%a %d %b}", dim), people, _bar(funnel, most, dim))
+        people = Text(f"{counts.signed_up:,}", dim) if counts.signed_up else Text("·", "dim")
+        table.add_row(Text(f"{day:%a %d %b}", dim), people, _bar(counts, most, dim))
     return table
 
 
-def _bar(funnel: Funnel, most: int, dim: str) -> Text:
+def _bar(counts: Funnel, most: int, dim: str) -> Text:
     """Return a day's bar. Its parts are rounded so that the whole bar has the right length."""
     bar, drawn, so_far = Text(), 0, 0
-    for kind, people in chart.parts(funnel).items():
+    for kind, people in chart.parts(counts).items():
         glyph, colour = BARS[kind]
         so_far += people
         end = round(WIDEST_BAR * so_far / most) if most else 0

@@ -9,7 +9,7 @@ import click
 
 from ops.package import template
 from ops.resources.functions import chalice_deployer
-from ops.resources.functions.package import NAME, digest, runtime
+from ops.resources.functions.package import NAME, digest, lambda_runtime
 from ops.resources.settings import secret_key
 from ops.stage import parameter_store
 from ops.stage.errors import OpsError
@@ -27,7 +27,7 @@ from ops.stage.project import CHECKOUT, Project
 def package(stage: str, output: Path) -> None:
     """Write template.json, the whole of a stage, and package.zip, the code of its functions.
 
-    For those who deploy everything by SAM, CDK, Terraform or CloudFormation itself. It asks nothing
+    For teams that deploy all with SAM, CDK, Terraform or CloudFormation itself. It asks nothing
     of AWS. A stage is deployed either so or by `deploy`, never by both: they would make everything
     twice.
     """
@@ -50,7 +50,7 @@ def write(project: Project, output: Path) -> Path:
     _check(project)
     made = chalice_deployer.build(project)
     shutil.copyfile(made.path, output / NAME)
-    content = template.make(project.config(), made.app, runtime(), made.settings)
+    content = template.make(project.config(), made.app, lambda_runtime(), made.settings)
     path = output / "template.json"
     path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     return path

@@ -84,7 +84,7 @@ _COMPUTED = {
 def make(config: Mapping[str, Any], app: Chalice, runtime: str, own: Mapping[str, str]) -> Template:
     """Return the template of ``app`` as ``config`` configures it.
 
-    ``own`` are the stage's settings. Those that a deploy finds out are computed anew.
+    ``own`` are the stage's settings, but for those that a deploy computes.
     """
     template: Template = json.loads(stack.TEMPLATE.read_text(encoding="utf-8"))
     template["Resources"]["Dashboard"]["Properties"]["DashboardBody"] = stack.dashboard_body()
@@ -248,7 +248,7 @@ def _api(config: Mapping[str, Any], app: Chalice, own: Mapping[str, str]) -> Tem
                 "/functions/arn:${AWS::Partition}:lambda:${AWS::Region}:${AWS::AccountId}:function:"
                 "${AppName}-${Stage}/invocations"
             }
-    gateway_responses.complete(swagger, own)
+    gateway_responses.add(swagger, own)
     # A deployment never changes, so each body has one of its own.
     digest = hashlib.sha256(json.dumps(swagger, sort_keys=True).encode()).hexdigest()[:10]
     deployment = f"Deployment{digest}"

@@ -5,9 +5,8 @@ from collections.abc import Sequence
 
 import click
 
-from ops.preview import gallery as previews
-from ops.preview import sending
-from ops.stage import lookup
+from ops.preview import gallery, sending
+from ops.stage import lookup, samples
 from ops.stage.project import CHECKOUT, Project
 from ops.terminal.option_types import Setting
 
@@ -38,8 +37,8 @@ def preview(
     """Show every page and mail: in each language, light and dark, narrow and wide."""
     environment = {**Project(CHECKOUT, stage).environment, **dict(settings)}
     if recipient:
-        read = previews.read(environment)
-        mails = [mail for mail in previews.make(read) if not lang or mail.lang == lang]
+        read = samples.read(environment)
+        mails = [mail for mail in samples.make(read) if not lang or mail.lang == lang]
         number = sum(mail.mail is not None for mail in mails)
         minutes = max(round(number * sending.PAUSE / 60), 1)
         click.confirm(
@@ -49,7 +48,7 @@ def preview(
         count = sending.send(ses, read, mails, recipient)
         click.echo(f"{count} mails are on their way to {recipient}.")
         return
-    index = previews.build(FOLDER, environment)
+    index = gallery.build(FOLDER, environment)
     click.echo(index)
     if opens:
         webbrowser.open(index.as_uri())

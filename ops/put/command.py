@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 from botocore.exceptions import ClientError
 
-from ops.put import item as items
+from ops.put.item import parse
 from ops.stage.aws_errors import in_plain_words
 from ops.stage.errors import OpsError
 from ops.stage.lookup import Stage
@@ -23,13 +23,13 @@ def put(stage: Stage, item: str) -> None:
     ITEM is JSON, a file that holds it, or - for standard input (default). Plain JSON and DynamoDB's
     own form both do: {"email": "alexis@example.org"} and {"email": {"S": "alexis@example.org"}}.
 
-    A user who is in the table already is left alone. DynamoDB's own PutItem is not so careful: it
+    An existing user is left alone. DynamoDB's own PutItem is not so careful: it
     replaces the whole item, so that a validated user would have to validate again. Another program
     should put its items as this command does, with the condition attribute_not_exists(email).
 
     Permissions: dynamodb:PutItem.
     """
-    read = items.read(_text(item))
+    read = parse(_text(item))
     email = printable(read["email"]["S"])
     client = stage.cloud.session.client("dynamodb")
     with in_plain_words():

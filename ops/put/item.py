@@ -15,7 +15,7 @@ _TYPES = frozenset(("S", "N", "BOOL", "NULL", "SS", "NS", "L", "M"))
 _HOW = """such as {"email": "alexis@example.org", "prenom": "Alexis"}"""
 
 
-def read(text: str) -> Item:
+def parse(text: str) -> Item:
     """Return the item that ``text`` holds, in DynamoDB's form. Raises OpsError."""
     try:
         fields = json.loads(text, parse_float=Decimal)

@@ -32,9 +32,9 @@ def _load(folder: Path, checkout: Path) -> None:
     sys.path[:1] = [str(folder), str(folder / "vendor")]
     sys.path.append(str(checkout))  # for ops alone: chalicelib is found in the copy
     __import__("app")
-    from ops.preview import gallery
+    from ops.stage import samples
 
-    gallery.make(gallery.read(os.environ))
+    samples.make(samples.read(os.environ))
 
 
 if __name__ == "__main__":

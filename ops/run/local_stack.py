@@ -13,13 +13,13 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from ops.deploy.deploy import Options, deploy
+from ops.deploy.deployment import Options, deploy
 from ops.resources.api.rest_api import Throttle
-from ops.resources.settings.event_bus import Wish
+from ops.resources.settings.event_bus import EventOptions
 from ops.run.guard import READY
 from ops.run.processes import Processes
 from ops.run.reload import copy_code
@@ -29,6 +29,7 @@ from ops.stage.errors import RunError
 from ops.stage.local_cloud import ACCOUNT, HOST, REGION, Keys, connect
 from ops.stage.project import CHECKOUT, STAGES, Project
 from ops.stage.waiting import until
+from ops.terminal import interrupts
 from ops.terminal.interrupts import STOPPING
 from ops.terminal.progress import Progress
 
@@ -111,7 +112,7 @@ def run(
                 _start(processes, state, ports, keys, enforce_iam)
             project = copy(checkout, local_stage.project(state))
             cloud = connect(ports.endpoint, keys)
-            events = Wish(is_on=True, webhook=webhook)
+            events = EventOptions(is_on=True, webhook=webhook)
             stack = _deploy(cloud, project, ports, keys, settings, events, progress)
             (state / "env").write_text(_environment(stack), encoding="utf-8")
             json_files.write(state / "stack.json", asdict(stack))
@@ -147,14 +148,8 @@ def _until_stopped() -> Iterator[None]:
             signal.signal(number, signal.SIG_IGN)
         raise _Stop
 
-    before = {number: signal.signal(number, stop) for number in STOPPING}
-    try:
+    with suppress(_Stop), interrupts.handled_by(stop):
         yield
-    except _Stop:
-        pass
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 @contextmanager
@@ -255,7 +250,7 @@ def _deploy(
     ports: Ports,
     keys: Keys,
     settings: Mapping[str, str],
-    events: Wish,
+    events: EventOptions,
     progress: Progress,
 ) -> Stack:
     cloud.session.client("sesv2").create_email_identity(EmailIdentity=MAIL_FROM)

@@ -6,9 +6,9 @@ file that git knows. Chalice's record, `.chalice/deployed/<stage>.json`, is what
 """
 
 import json
+import os
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
-from tempfile import TemporaryFile
 from typing import Any
 
 from ops.stage import json_files
@@ -127,18 +127,14 @@ class Project:
         self._write_own({**self._of_this_stage(), "package": dict(package)})
 
     def check_writable(self) -> None:
-        """Raise DeployError unless what a deploy records can be written here."""
+        """Raise DeployError unless what a deploy records can be written here. Changes nothing."""
         for folder in (self.own.parent, self._deployed.parent, self._packages):
-            try:
-                folder.mkdir(parents=True, exist_ok=True)
-                with TemporaryFile(dir=folder):
-                    pass
-            except OSError as error:
+            present = next(path for path in (folder, *folder.parents) if path.exists())
+            if not (present.is_dir() and os.access(present, os.W_OK | os.X_OK)):
                 raise DeployError(
-                    f"Nothing can be written into {folder} ({error.strerror}), so a deploy could "
-                    "not record its result. Nothing was created. Deploy from a checkout that "
-                    "can be written."
-                ) from error
+                    f"Nothing can be written into {folder}, so a deploy could not record its "
+                    "result. Nothing was created. Deploy from a checkout that can be written."
+                )
 
     @property
     def roles(self) -> dict[str, str]:

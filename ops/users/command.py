@@ -35,11 +35,11 @@ from ops.users import (
     personal_data,
     timeline,
 )
-from ops.users import proof as evidence
 from ops.users.imports import own_columns
 from ops.users.imports.command import import_users
 from ops.users.listing import Selection
 from ops.users.pace import Pace, Quota, quota
+from ops.users.proof import document, lines
 from ops.users.resend import ask_again
 from ops.users.store import Change, Withdrawal
 
@@ -132,10 +132,10 @@ def _column_names(
 def list_(stage: Stage, shape: str | None, columns: tuple[str, ...], **conditions: Any) -> None:
     """List users, in no order.
 
-    With several states, users in any of them are listed. With other options, users must meet all.
+    Several states list users in any of them. Other options must all match.
 
     In CSV, a cell that a spreadsheet would take for a formula starts with an apostrophe; `users
-    import` removes it again. Users of other programs came at an unknown time, unless the program
+    import` removes it again. Nobody knows when users of other programs came, unless the program
     wrote created_at: --since leaves them out.
 
     Permissions: dynamodb:Scan on the table of users; for --owed also dynamodb:GetItem on the table
@@ -193,14 +193,14 @@ def resend(
 ) -> None:
     """Mail another link to one user or to many.
 
-    EMAIL gets it at once: the limits of one mail a minute and of five a day to a mailbox are for
+    EMAIL gets it at once: the limits of one mail a minute and of five a day to a mailbox apply to
     requests of strangers. Users who are validated, who complained or who refused get none. After a
     bounce, SES itself keeps the address on its suppression list: once the mailbox works again,
     remove the address there, then use --even-bounced.
 
     \b
     Exit status:
-      0    all mails are asked for
+      0    all mails are requested
       4    today's mails are used up; run it again tomorrow
       130  interrupted; run it again
 
@@ -240,7 +240,7 @@ def validate(stage: Stage, email: str) -> None:
 def refuse(stage: Stage, email: str) -> None:
     """Send a user no more mail, at their own request.
 
-    This does what "This wasn't me" under a mail does: it erases what sign-ups said, and later
+    This does the same as "This wasn't me" under a mail: it erases the data of sign-ups, and later
     sign-ups send no mail, whatever spelling of the mailbox they name. EMAIL need not be a user. A
     keyed hash of the mailbox remains, also after `users delete`. `users allow` lifts it.
 
@@ -265,7 +265,7 @@ def refuse(stage: Stage, email: str) -> None:
 def allow(stage: Stage, email: str) -> None:
     """Lift a refusal: the address may sign up and get mail again.
 
-    EMAIL need not be a user any more. This lifts a refusal of any spelling of the mailbox.
+    EMAIL need not be a user. This lifts a refusal of any spelling of the mailbox.
 
     Permissions: dynamodb:UpdateItem on the table of users and on that of limits.
     """
@@ -286,7 +286,7 @@ def allow(stage: Stage, email: str) -> None:
 def withdraw(stage: Stage, email: str, consent: str) -> None:
     """Record that a user withdraws a consent, at their own request.
 
-    CONSENT is its name in the stage's fields.json. What was given stays, as evidence.
+    CONSENT is its name in the stage's fields.json. The record of the consent stays as evidence.
 
     Permissions: dynamodb:UpdateItem on the table.
     """
@@ -311,21 +311,19 @@ def withdraw(stage: Stage, email: str, consent: str) -> None:
 def proof(stage: Stage, email: str, is_json: bool) -> None:
     """Print the evidence of a user's consents, as one document.
 
-    It has the text that was shown, in which language, when it was given, and which click proved the
-    address. This is evidence, not compliance with any law. Moments are in UTC.
+    It has the text that the user saw, its language, when it was given, and the click that validated
+    the address. This is evidence, not compliance with any law. Times are in UTC.
 
     Permissions: dynamodb:GetItem on the table of users and on that of limits.
     """
     _, item = _find(stage, email)
     texts = clients.consent_texts(stage)
     with in_plain_words():
-        content = evidence.document(
-            person.plain(item), texts.read, stage.users_table, durations.now()
-        )
+        content = document(person.plain(item), texts.read, stage.users_table, durations.now())
     if is_json:
         click.echo(as_json(content, indent=2))
         return
-    for line in evidence.lines(content):
+    for line in lines(content):
         click.echo(printable(line))
 
 
@@ -337,7 +335,7 @@ def delete(stage: Stage, email: str, yes: bool) -> None:
     """Delete a user for good.
 
     The address may sign up again, unless it refused mail or complained: a keyed hash of the mailbox
-    remains, and `users allow` lifts it. Backups of the table keep the user until they end. If the
+    remains, and `users allow` lifts it. Backups of the table keep the user for 35 days. If the
     stage has events, the bare address stays until the deletion is published.
 
     Permissions: dynamodb:GetItem and dynamodb:DeleteItem on the table, with events PutItem; for a
@@ -360,9 +358,9 @@ def delete(stage: Stage, email: str, yes: bool) -> None:
     "--output", type=click.Path(path_type=Path, dir_okay=False), help="A file.  [default: stdout]"
 )
 def export(stage: Stage, email: str, output: Path | None) -> None:
-    """Export everything that the table holds on a user, as JSON.
+    """Export all data that the table holds about a user, as JSON.
 
-    Each value has its meaning beside it: this answers a request for access (GDPR, article 15).
+    Each value has its meaning beside it: this answers an access request (GDPR, article 15).
     SES's suppression list, the table's backups and the keyed hash of the mailbox are not included.
 
     Permissions: dynamodb:GetItem on the table; ssm:GetParameters on the stage's SECRET_KEY.
@@ -482,7 +480,7 @@ def _try_change(email: str, change: Callable[[str], Change]) -> tuple[str, Chang
                     return key, result
             return key, Change.NOBODY
     except ItemFull as error:
-        raise OpsError(f"This cannot be stored, because {error}: remove some of it.") from error
+        raise OpsError(answers.cannot_store(error)) from error
 
 
 def _print(user: person.Plain) -> None:

@@ -23,7 +23,7 @@ from playwright.sync_api import Browser, BrowserType, Page, ViewportSize, sync_p
 from chalicelib.users.moments import epoch, iso
 from ops.console import pages
 from ops.console.desk import offers
-from ops.preview import gallery
+from ops.stage import samples
 from tests.e2e.stack import ROOT
 
 PICTURES = ROOT / "build" / "screenshots"
@@ -150,7 +150,7 @@ def picture(page: Page, name: str) -> None:
 
 def _picture_the_docs() -> None:
     """Take the README's pictures, and one of the sign-up page and the mail in every language."""
-    specimens = list(gallery.specimens(gallery.read({})))
+    specimens = list(samples.specimens(samples.read({})))
     folder = ROOT / "docs" / "pictures"
     with running() as browser:
         page = browser.new_page(viewport=README_SIZE)

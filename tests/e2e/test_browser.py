@@ -15,7 +15,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from chalicelib.templates import Templates
-from ops.preview import gallery
+from ops.stage import samples
 from tests.e2e import browser as browsers
 from tests.e2e.browser import look
 from tests.e2e.stack import Stack, code_in, link_in, running
@@ -435,11 +435,11 @@ def test_a_chosen_language_follows_into_the_mail(
         ("mail-long-names", JOURNEYS),
         ("sent-long-address", LANGUAGES),
         ("sign-up-errors", LANGUAGES),
-        *((f"mail-{kind}", JOURNEYS) for kind in gallery.NAMES if kind != "long-names"),
+        *((f"mail-{kind}", JOURNEYS) for kind in samples.NAMES if kind != "long-names"),
         *(
             (f"{mail}-{kind}", ("en", "ar"))
             for mail in ("reminder", "welcome", "sign-up")
-            for kind in gallery.NAMES
+            for kind in samples.NAMES
         ),
         ("sign-up-nothing-typed", JOURNEYS),
         ("sent-code-failed", JOURNEYS),
@@ -451,7 +451,7 @@ def test_a_chosen_language_follows_into_the_mail(
 def test_any_name_and_address_is_shown_well(
     browser: Browser, name: str, languages: Sequence[str]
 ) -> None:
-    found = {one.lang: one for one in gallery.specimens(gallery.read({})) if one.name == name}
+    found = {one.lang: one for one in samples.specimens(samples.read({})) if one.name == name}
     with browser.new_context() as context:
         page = context.new_page()
         for lang in languages:
@@ -466,12 +466,12 @@ PAGES = (
 MAILS = ("mail", "reminder", "welcome")
 
 
-@pytest.mark.parametrize("kind", sorted(gallery.NAMES.keys() - {"no-name"}))
+@pytest.mark.parametrize("kind", sorted(samples.NAMES.keys() - {"no-name"}))
 def test_any_name_of_a_product_is_shown_well(browser: Browser, kind: str) -> None:
     """All pages and mails show this name; of a user's names, only the mails and the form do."""
-    product = " ".join(filter(None, gallery.NAMES[kind]))[:64].strip()
-    stage = gallery.read({"PRODUCT_NAME": product, "DEFAULT_LANG": "en"})
-    shown = {one.name: one for one in gallery.specimens(stage) if one.lang == "en"}
+    product = " ".join(filter(None, samples.NAMES[kind]))[:64].strip()
+    stage = samples.read({"PRODUCT_NAME": product, "DEFAULT_LANG": "en"})
+    shown = {one.name: one for one in samples.specimens(stage) if one.lang == "en"}
     with browser.new_context() as context:
         page = context.new_page()
         for name in (*PAGES, *MAILS):
@@ -484,7 +484,7 @@ def test_any_name_of_a_product_is_shown_well(browser: Browser, kind: str) -> Non
 def test_the_menu_of_languages_fits_the_narrowest_screen(browser: Browser, lang: str) -> None:
     (sign_up,) = [
         one.html
-        for one in gallery.specimens(gallery.read({}))
+        for one in samples.specimens(samples.read({}))
         if (one.name, one.lang) == ("sign-up", lang)
     ]
     with browser.new_context(viewport=browsers.NARROWEST) as context:

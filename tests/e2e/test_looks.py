@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from chalicelib.colours import contrast
 from chalicelib.users.moments import iso
-from ops.preview import gallery
+from ops.stage import samples
 from tests.e2e import browser as browsers
 from tests.e2e.browser import look
 from tests.e2e.stack import Stack, link_in, running, wait_for
@@ -99,7 +99,7 @@ def test_a_white_button_has_a_shape(page: Page, acme: Stack) -> None:
 def test_a_logo_that_does_not_load_can_be_read(browser: Browser, name: str) -> None:
     """In the dark, too: many mail programs show no images."""
     nowhere = {"LOGO_URL": "https://127.0.0.1:9/logo.svg", "PRODUCT_NAME": "Acme"}
-    html = next(one.html for one in gallery.specimens(gallery.read(nowhere)) if one.name == name)
+    html = next(one.html for one in samples.specimens(samples.read(nowhere)) if one.name == name)
     for scheme in browsers.SCHEMES:
         with browser.new_context(color_scheme="dark" if scheme == "dark" else "light") as context:
             page = context.new_page()
@@ -239,7 +239,7 @@ def test_a_mail_fits_the_narrowest_screen_without_its_styles(
     """Gmail drops the style element of some accounts, and many programs show no images."""
     (html,) = [
         one.html
-        for one in gallery.specimens(gallery.read({}))
+        for one in samples.specimens(samples.read({}))
         if (one.name, one.lang) == (name, lang)
     ]
     html = re.sub("<style>.*?</style>", "", html, flags=re.DOTALL)

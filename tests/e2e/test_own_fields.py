@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from ops.preview import gallery
+from ops.stage import samples
 from tests.e2e import browser as browsers
 from tests.e2e.stack import ROOT, Stack, link_in, running
 from tests.support import own_fields
@@ -107,8 +107,8 @@ def test_the_fields_are_accessible(
 ) -> None:
     own_fields.write(tmp_path)
     monkeypatch.setattr("chalicelib.templates.PACKAGE", tmp_path)
-    stage = gallery.read({"TEMPLATES_FOLDER": FOLDER, "DEFAULT_LANG": lang})
-    for specimen in gallery.specimens(stage):
+    stage = samples.read({"TEMPLATES_FOLDER": FOLDER, "DEFAULT_LANG": lang})
+    for specimen in samples.specimens(stage):
         if specimen.lang == lang and specimen.name.startswith("sign-up"):
             page.set_content(specimen.html)
             browsers.look(page, f"own-fields-{specimen.name}-{lang}")

@@ -132,7 +132,7 @@ CALLS: dict[str, list[Call]] = {
     "Outbox.give_up": [lambda stage, image: stage.outbox.give_up(image, "Full.", NOW)],
     "Outbox.refuse": [lambda stage, image: stage.outbox.refuse(image, NOW)],
     "Outbox.owe": [lambda stage, image: stage.outbox.owe(image, NOW)],
-    "Outbox.disown": [lambda stage, image: stage.outbox.disown(image)],
+    "Outbox.leave_index": [lambda stage, image: stage.outbox.leave_index(image)],
     "Outbox.report_sent": [lambda stage, _: stage.outbox.report_sent(EMAIL, LINK, "0100", NOW)],
     "Outbox.report_delivered": [
         lambda stage, _: stage.outbox.report_delivered(EMAIL, LINK, "0100", 900, NOW)

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 from urllib.parse import urlencode
 
@@ -204,13 +204,13 @@ class Service:
     def _client(self) -> Client:
         return Client(self.app.app)
 
-    @cached_property
+    @property
     def _dynamodb(self) -> Any:
-        return boto3.client("dynamodb")
+        return client("dynamodb")
 
-    @cached_property
+    @property
     def _streams(self) -> Any:
-        return boto3.client("dynamodbstreams")
+        return client("dynamodbstreams")
 
 
 class Browser:
@@ -280,14 +280,20 @@ def code_in_mail(service: Service, mail: int = -1) -> str:
     return str(code)
 
 
+@cache
+def client(service: str) -> Any:
+    """Return the tests' own client of an AWS service. Making it takes longer than most tests."""
+    return boto3.client(service)
+
+
 @contextmanager
 def running(**settings: str) -> Iterator[Service]:
     """Yield a service without users, on a clock of its own."""
     with pytest.MonkeyPatch.context() as patch, mock_aws():
-        stream_arn = stores.create(boto3.client("dynamodb"), TABLE).stream_arn
-        stores.create_limits(boto3.client("dynamodb"), LIMITS)
-        boto3.client("sesv2").create_email_identity(EmailIdentity=MAIL_FROM)
-        boto3.client("events").create_event_bus(Name=BUS)
+        stream_arn = stores.create(client("dynamodb"), TABLE).stream_arn
+        stores.create_limits(client("dynamodb"), LIMITS)
+        client("sesv2").create_email_identity(EmailIdentity=MAIL_FROM)
+        client("events").create_event_bus(Name=BUS)
         env = {
             "USERS_TABLE": TABLE,
             "USERS_STREAM_ARN": stream_arn,

@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 DESIGN = (ROOT / "docs/design.md").read_text(encoding="utf-8")
 ITEM = (ROOT / "docs/item.md").read_text(encoding="utf-8")
 READERS = {
-    *("Outbox.read", "Outbox.owes", "Outbox.owed", "Outbox.unclaimed"),
+    *("Outbox.read", "Outbox.owes", "Outbox.owed", "Outbox.unindexed"),
     *("EventOutbox.read", "EventOutbox.owed"),
 }
 

@@ -16,6 +16,7 @@ PYTHON = [
 ] + [Path("app.py")]
 TESTS = [path for path in PYTHON if path.parts[0] == "tests"]
 SHIPPED = [path for path in PYTHON if path.parts[0] in ("app.py", "chalicelib", "ops")]
+OUR_OWN = ("app", "chalicelib", "ops")
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
@@ -101,3 +102,15 @@ def test_values_are_named_tuples() -> None:
     }
     # Settings hides its key from a repr, and both keep what they have worked out.
     assert frozen == {"Settings", "Pages"}
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=str)
+def test_no_import_of_our_own_needs_an_alias(path: Path) -> None:
+    """Else the module's or the function's name is wrong, or a variable has taken it."""
+    aliases = []
+    for node in ast.walk(ast.parse((ROOT / path).read_text(encoding="utf-8"))):
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            module = getattr(node, "module", None) or ""
+            names = [(f"{module}.{name.name}".lstrip("."), name.asname) for name in node.names]
+            aliases += [name for name, alias in names if alias and name.startswith(OUR_OWN)]
+    assert aliases == []

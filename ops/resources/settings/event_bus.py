@@ -22,7 +22,7 @@ MAX_URL = 2048
 
 
 @dataclass(frozen=True)
-class Wish:
+class EventOptions:
     """What an operator says of events; None keeps what a stage has.
 
     ``is_on`` turns events on or off. ``webhook`` is an address, or empty for none. ``rate`` is how
@@ -34,7 +34,7 @@ class Wish:
     rate: int | None = None
 
 
-AS_IT_WAS = Wish()
+AS_IT_WAS = EventOptions()
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class EventBus:
 def choose(
     cloud: Cloud,
     project: Project,
-    wish: Wish,
+    wish: EventOptions,
     recorded: str,
     parameters: Mapping[str, str],
     key_for: Callable[[str], str],
@@ -87,8 +87,7 @@ def key(secret_key: str, webhook: str) -> str:
 
 def key_of(ssm: Any, secret_key: str, webhook: str) -> str:
     """Return the key for an address by the stage's SECRET_KEY, which may be a reference."""
-    setting = parameter_store.resolve(ssm, {"SECRET_KEY": secret_key})
-    return key(setting["SECRET_KEY"], webhook)
+    return key(parameter_store.secret_key(ssm, secret_key), webhook)
 
 
 def arn(cloud: Cloud, name: str) -> str:

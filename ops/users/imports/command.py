@@ -108,17 +108,17 @@ def import_users(
 
     FILE may be a pipe, or - for standard input. Its first row names the columns: email, prenom (or
     first_name), nom (or last_name), name, lang, and validated_at for users who are validated
-    already: these get no mail. All others are mailed a link, at the pace of SES's quota. Common
+    already: these get no mail. All others get a link by mail, at the pace of SES's quota. Common
     headers in other languages are known, and so are the names and labels of the stage's own fields;
-    other columns are ignored. A column consent.NAME has consents that you vouch for: a moment, yes,
+    other columns are ignored. A column consent.NAME has consents that you vouch for: a time, yes,
     or what `users list` wrote. The command stops before it mails anybody if an ignored column may
     say who has confirmed.
 
     Each row must follow the rules of a sign-up. Rejected rows are kept beside FILE, with their
-    lines and the reasons: fix them, then import that file. Users who are there already do not
+    lines and the reasons: fix them, then import that file. Existing users do not
     change.
 
-    After an interruption, run the same command again: it goes on where it stopped. A pipe is read
+    After an interruption, run the same command again: it continues where it stopped. A pipe is read
     from its start again, which is safe too.
 
     \b

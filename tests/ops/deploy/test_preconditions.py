@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -90,11 +91,19 @@ def test_a_checkout_that_cannot_be_written_is_refused(project: Project, folder: 
         preconditions.check(cloud(), stage(project))
 
 
-def test_what_is_tried_leaves_nothing(project: Project) -> None:
+def test_the_preconditions_change_nothing_in_the_checkout(project: Project) -> None:
     prod = stage(project)
+    before = sorted(Path(project.folder).rglob("*"))
     preconditions.check(cloud(), prod)
-    files = [path for path in Path(project.folder).rglob("*") if path.is_file()]
-    assert [path.name for path in files] == ["config.json"]
+    assert sorted(Path(project.folder).rglob("*")) == before
+
+
+def test_a_checkout_without_write_access_is_refused(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "access", lambda *_: False)  # root may write everywhere
+    with pytest.raises(DeployError, match="not record its result"):
+        preconditions.check(cloud(), stage(project))
 
 
 @pytest.mark.parametrize(

@@ -12,10 +12,10 @@ from botocore.exceptions import ClientError
 from ministack.core.iam_evaluator import EvalContext, evaluate, parse_policy_document
 
 from ops.deploy import command, readiness
-from ops.deploy.deploy import Options
+from ops.deploy.deployment import Options
 from ops.deploy.readiness import POLICIES, Readiness, principal
 from ops.doctor.check import Finding, Light, worst
-from ops.resources.settings.event_bus import Wish
+from ops.resources.settings.event_bus import EventOptions
 from ops.stage.cloud import Cloud
 from ops.stage.errors import DeployError
 from ops.stage.project import Project
@@ -188,8 +188,8 @@ def test_what_an_option_needs_is_asked_for_as_well(
         (Options(per_ip_rate=0, domain=""), []),
         (Options(domain="hello.example.org"), ["domain"]),
         (Options(mail_from_domain="bounce.example.org"), ["domain"]),
-        (Options(events=Wish(is_on=True)), ["deploy-events"]),
-        (Options(events=Wish(webhook="https://example.org")), ["deploy-events"]),
+        (Options(events=EventOptions(is_on=True)), ["deploy-events"]),
+        (Options(events=EventOptions(webhook="https://example.org")), ["deploy-events"]),
     ],
 )
 def test_each_option_has_its_policy(
@@ -202,7 +202,10 @@ def test_a_stage_with_events_and_a_domain_needs_their_policies(project: Project)
     project.record({"EVENT_BUS": "bienvenue-prod"}, {})
     project.note_domain({"name": "hello.example.org"})
     assert command._policies(project, Options()) == ["deploy", "deploy-events", "domain"]
-    assert command._policies(project, Options(events=Wish(is_on=False))) == ["deploy", "domain"]
+    assert command._policies(project, Options(events=EventOptions(is_on=False))) == [
+        "deploy",
+        "domain",
+    ]
 
 
 def refuse(account: Account) -> None:

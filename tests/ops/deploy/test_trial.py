@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from ops.deploy import report, trial
-from ops.deploy.deploy import Options
+from ops.deploy.deployment import Options
 from ops.deploy.trial import Transcript, Trial
 from ops.doctor.check import Finding, amber, green, red
 from ops.stage.cloud import Cloud
@@ -43,8 +43,8 @@ class World:
             lambda: self.findings,
             Transcript(io.StringIO()),
         )
-        monkeypatch.setattr(trial.destroy, "exists", lambda *_: self.there)
-        monkeypatch.setattr(trial.destroy, "destroy", lambda *_, **__: self._destroy())
+        monkeypatch.setattr(trial.destruction, "exists", lambda *_: self.there)
+        monkeypatch.setattr(trial.destruction, "destroy", lambda *_, **__: self._destroy())
         monkeypatch.setattr(trial.deployment, "deploy", lambda *_: self._deploy())
         monkeypatch.setattr(trial.mail_identity, "find", lambda *_: "".join(self.identities))
         monkeypatch.setattr(Trial, "_use", lambda _: self.done.append("used"))

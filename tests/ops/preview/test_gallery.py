@@ -17,15 +17,15 @@ from ops.__main__ import ops
 from ops.deploy import preconditions
 from ops.preview import command as preview_command
 from ops.preview import gallery, sending
-from ops.preview.gallery import Specimen
-from ops.stage import lookup
+from ops.stage import lookup, samples
 from ops.stage.errors import OpsError
+from ops.stage.samples import Specimen
 from tests.support import own_fields
 
 if TYPE_CHECKING:
     from types_boto3_sesv2 import SESV2Client
 
-MAILS = 4 + 3 * len(gallery.NAMES)
+MAILS = 4 + 3 * len(samples.NAMES)
 """The mails of a language: four, and three of them for each sample of names."""
 
 
@@ -35,7 +35,7 @@ def test_the_index_shows_each_specimen_by_scheme_and_device(tmp_path: Path) -> N
     written = {path.name for path in index.parent.iterdir()} - {"index.html"}
     assert set(shown) == written
     assert len(shown) == 2 * len(written)
-    specimens = list(gallery.specimens(gallery.read({})))
+    specimens = list(samples.specimens(samples.read({})))
     assert len(written) == 2 * len(specimens)
     assert specimens[0].lang == "fr"
     assert {specimen.lang for specimen in specimens} == Templates().languages
@@ -133,8 +133,8 @@ class Ses:
 
 def test_each_mail_is_sent_and_no_faster_than_one_a_second() -> None:
     ses, pauses = Ses(), list[float]()
-    stage = gallery.read({"MAIL_FROM": "hello@example.org"})
-    arabic = [one for one in gallery.make(stage) if one.lang == "ar"]
+    stage = samples.read({"MAIL_FROM": "hello@example.org"})
+    arabic = [one for one in samples.make(stage) if one.lang == "ar"]
     client = cast("SESV2Client", ses)
     assert sending.send(client, stage, arabic, "you@example.org", pause=pauses.append) == MAILS
     assert pauses == [sending.PAUSE] * (MAILS - 1)
@@ -168,8 +168,8 @@ def test_a_stages_own_fields_are_shown_in_every_language(
 ) -> None:
     monkeypatch.setattr(templates, "PACKAGE", tmp_path)
     own_fields.write(tmp_path)
-    stage = gallery.read({"TEMPLATES_FOLDER": own_fields.FOLDER})
-    pages = {(one.name, one.lang): one.html for one in gallery.specimens(stage)}
+    stage = samples.read({"TEMPLATES_FOLDER": own_fields.FOLDER})
+    pages = {(one.name, one.lang): one.html for one in samples.specimens(stage)}
     for lang in Templates().languages:
         assert 'name="company"' in pages["sign-up", lang]
         for name in ("company", "website", "plan", "terms"):

@@ -18,11 +18,11 @@ HORN = {"email": {"S": "horn@example.org"}, "nom": {"S": "GÜNST HORN"}}
     ],
 )
 def test_both_forms_of_json_give_the_same_item(text: str) -> None:
-    assert item.read(text) == HORN
+    assert item.parse(text) == HORN
 
 
 def test_plain_numbers_lists_and_mappings_are_typed() -> None:
-    read = item.read('{"email": "a@b.org", "n": 1.5, "l": ["x"], "m": {"S": "x", "b": true}}')
+    read = item.parse('{"email": "a@b.org", "n": 1.5, "l": ["x"], "m": {"S": "x", "b": true}}')
     assert read == {
         "email": {"S": "a@b.org"},
         "n": {"N": "1.5"},
@@ -44,5 +44,5 @@ def test_plain_numbers_lists_and_mappings_are_typed() -> None:
 )
 def test_a_wrong_item_is_refused_with_an_example(text: str, said: str) -> None:
     with pytest.raises(OpsError, match=rf"{said}.*such as") as error:
-        item.read(text)
+        item.parse(text)
     assert "\n" not in str(error.value)

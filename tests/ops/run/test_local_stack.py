@@ -96,7 +96,7 @@ def test_a_copy_holds_only_what_chalice_packages_now(tmp_path: Path) -> None:
         "chalicelib/web/response.py",
         "chalicelib/__pycache__/web.pyc",
         "chalicelib/templates/a.html",
-        "ops/deploy/deploy.py",
+        "ops/deploy/deployment.py",
     ):
         (checkout / path).parent.mkdir(parents=True, exist_ok=True)
         (checkout / path).write_text(path)

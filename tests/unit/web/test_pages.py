@@ -15,8 +15,8 @@ from chalicelib.templates import Templates
 from chalicelib.users.links import Link
 from chalicelib.web.forms import Problem
 from chalicelib.web.pages import Pages
-from ops.preview import gallery
-from ops.preview.gallery import Specimen
+from ops.stage import samples
+from ops.stage.samples import Specimen
 
 TEMPLATES = Templates()
 BASE_URL = "https://hello.example.org/api"
@@ -30,7 +30,7 @@ BRAND = Brand(
     continue_url="https://app.example.org/",
 )
 OUTSIDE = (BRAND.privacy_url, BRAND.terms_url, BRAND.continue_url)
-STAGE = gallery.read(
+STAGE = samples.read(
     {
         "BASE_URL": BASE_URL,
         "PRODUCT_NAME": BRAND.product,
@@ -42,7 +42,7 @@ STAGE = gallery.read(
         "CONTINUE_URL": BRAND.continue_url,
     }
 )
-SPECIMENS = list(gallery.specimens(STAGE))
+SPECIMENS = list(samples.specimens(STAGE))
 PAGES = [specimen for specimen in SPECIMENS if not specimen.text]
 MAILS = [specimen for specimen in SPECIMENS if specimen.text]
 TYPED = {"email": "zoe+x@example.org", "prenom": "Zoë", "nom": '"><b>'}

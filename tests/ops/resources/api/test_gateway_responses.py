@@ -8,11 +8,11 @@ import botocore.session
 import pytest
 
 from chalicelib.web.site import SECURITY_HEADERS
-from ops.preview import gallery
 from ops.resources.api import gateway_responses
+from ops.stage import samples
 from tests.support.swagger import sent_document
 
-STAGE = {**gallery._TO_COME, "DEFAULT_LANG": "en"}
+STAGE = {**samples._TO_COME, "DEFAULT_LANG": "en"}
 SHOP, BLOG = "https://shop.example", "https://blog.example"
 KINDS = {"DEFAULT_4XX", "DEFAULT_5XX", "MISSING_AUTHENTICATION_TOKEN"}
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-known-issues.html
@@ -25,7 +25,7 @@ KEPT_BY_API_GATEWAY = {
 
 def document(*origins: str) -> dict[str, Any]:
     session = botocore.session.Session()
-    gateway_responses.prepare(session, {**STAGE, "ALLOWED_ORIGINS": " ".join(origins)})
+    gateway_responses.add_on_upload(session, {**STAGE, "ALLOWED_ORIGINS": " ".join(origins)})
     return sent_document(session)
 
 

@@ -7,11 +7,11 @@ from base64 import b64encode
 from hashlib import sha256
 from typing import Any
 
-from ops.preview import gallery
 from ops.resources.api import not_found
+from ops.stage import samples
 
 STAGE = {
-    **gallery._TO_COME,
+    **samples._TO_COME,
     "DEFAULT_LANG": "en",
     "PRODUCT_NAME": "A$AP & Co",
     "BASE_URL": "https://hello.example.org/api",

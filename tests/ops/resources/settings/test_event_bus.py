@@ -8,7 +8,7 @@ import boto3
 import pytest
 
 from ops.resources.settings import event_bus
-from ops.resources.settings.event_bus import EventBus, Wish
+from ops.resources.settings.event_bus import EventBus, EventOptions
 from ops.stage.cloud import Cloud
 from ops.stage.errors import DeployError
 from ops.stage.project import Project
@@ -19,14 +19,14 @@ HOOK = "https://example.org/hooks/bienvenue?v=1"
 ARN = "arn:aws:events:eu-west-3:123456789012:event-bus/"
 
 
-def choose(project: Project, wish: Wish, recorded: str = "", **parameters: str) -> EventBus:
+def choose(project: Project, wish: EventOptions, recorded: str = "", **parameters: str) -> EventBus:
     cloud = Cloud(boto3.Session(region_name="eu-west-3"), "123456789012", "eu-west-3", "".format)
     key_for = partial(event_bus.key, SECRET)
     return event_bus.choose(cloud, project, wish, recorded, parameters, key_for)
 
 
 def test_a_stage_has_no_events_until_they_are_asked_for(project: Project) -> None:
-    bus = choose(project, Wish())
+    bus = choose(project, EventOptions())
     assert bus.name == ""
     assert (bus.parameters["EventBus"], bus.parameters["NewEventBus"]) == ("none", "")
     assert (bus.parameters["Webhook"], bus.parameters["WebhookKey"]) == ("", "none")
@@ -34,14 +34,14 @@ def test_a_stage_has_no_events_until_they_are_asked_for(project: Project) -> Non
 
 def test_a_stage_gets_a_bus_of_its_own(project: Project) -> None:
     own = project.full_name
-    bus = choose(project, Wish(is_on=True))
+    bus = choose(project, EventOptions(is_on=True))
     assert bus.name == own
     assert (bus.parameters["EventBus"], bus.parameters["NewEventBus"]) == (ARN + own, own)
 
 
 def test_a_later_deploy_keeps_what_there_is(project: Project) -> None:
     own = project.full_name
-    bus = choose(project, Wish(), own, Webhook=HOOK, WebhookRate="7")
+    bus = choose(project, EventOptions(), own, Webhook=HOOK, WebhookRate="7")
     assert (bus.name, bus.webhook) == (own, HOOK)
     assert bus.parameters["WebhookRate"] == "7"
     assert bus.parameters["WebhookKey"] == event_bus.key(SECRET, HOOK)
@@ -49,27 +49,27 @@ def test_a_later_deploy_keeps_what_there_is(project: Project) -> None:
 
 @pytest.mark.parametrize(("recorded", "arn"), [("shared", ARN + "shared"), (ARN + "x", ARN + "x")])
 def test_an_operators_bus_is_used_and_not_made(project: Project, recorded: str, arn: str) -> None:
-    bus = choose(project, Wish(), recorded)
+    bus = choose(project, EventOptions(), recorded)
     assert bus.name == recorded
     assert (bus.parameters["EventBus"], bus.parameters["NewEventBus"]) == (arn, "")
 
 
 def test_a_webhook_turns_events_on(project: Project) -> None:
-    bus = choose(project, Wish(webhook=HOOK, rate=50))
+    bus = choose(project, EventOptions(webhook=HOOK, rate=50))
     assert bus.name == project.full_name
     assert (bus.parameters["Webhook"], bus.parameters["WebhookRate"]) == (HOOK, "50")
 
 
 def test_an_empty_webhook_is_removed_and_events_stay(project: Project) -> None:
-    bus = choose(project, Wish(webhook=""), "shared", Webhook=HOOK)
+    bus = choose(project, EventOptions(webhook=""), "shared", Webhook=HOOK)
     assert (bus.name, bus.webhook, bus.parameters["Webhook"]) == ("shared", "", "")
 
 
 def test_no_events_turns_all_of_it_off(project: Project) -> None:
-    bus = choose(project, Wish(is_on=False), project.full_name, Webhook=HOOK)
+    bus = choose(project, EventOptions(is_on=False), project.full_name, Webhook=HOOK)
     assert (bus.name, bus.parameters["Webhook"], bus.parameters["EventBus"]) == ("", "", "none")
     with pytest.raises(DeployError, match="leave out --no-events"):
-        choose(project, Wish(is_on=False, webhook=HOOK))
+        choose(project, EventOptions(is_on=False, webhook=HOOK))
 
 
 def test_another_address_gets_another_key() -> None:

@@ -12,8 +12,8 @@ from click.testing import CliRunner, Result
 
 from ops.__main__ import ops
 from ops.destroy import command as command
-from ops.destroy import destroy as steps
-from ops.destroy.destroy import destroy
+from ops.destroy import destruction as steps
+from ops.destroy.destruction import destroy
 from ops.resources.settings import shared_settings
 from ops.stage import json_files, lookup
 from ops.stage.cloud import Cloud
@@ -170,7 +170,7 @@ def test_the_secret_key_stays_for_as_long_as_the_users(account: Account, deploye
     assert account.parameters.values[name] == SECRET
     another = Project(deployed.folder.parent / "another", "prod")
     json_files.write(another.folder / ".chalice" / "config.json", {"app_name": "bienvenue"})
-    assert not shared_settings.learn(account.parameters, another)
+    assert not shared_settings.download(account.parameters, another)
     assert another.environment == deployed.environment
     account.destroy(deployed, delete_users=True)
     assert deployed.environment == {"DEFAULT_LANG": "en"}
@@ -249,7 +249,7 @@ def take_down(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
         done.append(delete_users)
         return ["What is left."]
 
-    monkeypatch.setattr(command, "take_down", take_down)
+    monkeypatch.setattr(command.destruction, "destroy", take_down)
     monkeypatch.setattr(lookup, "account", lambda: SimpleNamespace(account=ACCOUNT, region=REGION))
     return done
 
