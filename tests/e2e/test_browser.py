@@ -125,9 +125,6 @@ def visitor(browser: Browser, stack: Stack, request: pytest.FixtureRequest) -> I
         yield visitor
 
 
-# The whole way
-
-
 def test_sign_up_read_the_mail_click_and_click_again(visitor: Visitor) -> None:
     email = f"browser.{visitor.lang}@example.org"
     visitor.open_form()
@@ -196,9 +193,6 @@ def _outline(page: Page) -> str:
         "(getComputedStyle(document.activeElement))"
     )
     return style
-
-
-# There and back
 
 
 def test_back_from_the_mailbox_is_the_page_that_waits(browser: Browser, stack: Stack) -> None:
@@ -287,7 +281,7 @@ def test_the_code_of_the_mail_is_typed_on_the_page_that_waits(visitor: Visitor) 
     assert visitor.stack.item(email)["validated_with"] == {"S": "code"}
 
 
-def test_whoever_did_not_sign_up_says_so_from_the_mail(browser: Browser, visitor: Visitor) -> None:
+def test_the_mailboxs_owner_refuses_from_the_mail(browser: Browser, visitor: Visitor) -> None:
     email = f"not.me.{visitor.lang}@example.org"
     visitor.sign_up(email)
     with visiting(browser, visitor.stack, visitor.lang) as owner:
@@ -302,9 +296,6 @@ def test_whoever_did_not_sign_up_says_so_from_the_mail(browser: Browser, visitor
     item = visitor.stack.item(email)
     assert item["mail"] == {"S": "refused"}
     assert "Alexis" not in str(item)
-
-
-# What goes wrong
 
 
 def test_errors_stand_by_their_fields_and_keep_typed_values(visitor: Visitor) -> None:
@@ -399,7 +390,7 @@ def test_a_link_that_does_not_work_leads_back_to_the_form(visitor: Visitor) -> N
     visitor.sees("sign_up_title")
 
 
-def test_what_no_form_sends_is_told_on_a_page(visitor: Visitor) -> None:
+def test_a_request_that_no_form_sends_gets_an_error_page(visitor: Visitor) -> None:
     visitor.sign_up(f"problem.{visitor.lang}@example.org")
     visitor.page.evaluate("document.querySelector('section [name=email]').value = 'nobody'")
     visitor.press("sent_button")
@@ -423,9 +414,6 @@ def test_a_chosen_language_follows_into_the_mail(
     visitor.sees("sent_title")
     visitor.open_mail(email)
     visitor.is_greeted("Zoë")
-
-
-# What the journeys do not come by
 
 
 @pytest.mark.parametrize(
@@ -497,9 +485,6 @@ def test_the_menu_of_languages_fits_the_narrowest_screen(browser: Browser, lang:
             link.scroll_into_view_if_needed()
             expect(link).to_be_in_viewport(ratio=0.9)
         assert page.evaluate("document.documentElement.scrollWidth") <= 320
-
-
-# A stage with a brand, which validates nobody without a button
 
 
 @pytest.fixture(scope="module")

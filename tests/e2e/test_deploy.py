@@ -178,7 +178,7 @@ def test_a_deploy_goes_on_where_others_were_interrupted(
     stage.journey("interrupted@example.org")
 
 
-def test_alarms_reach_who_was_named_and_the_dashboard_is_one(stage: Stage) -> None:
+def test_alarms_have_their_subscriber_and_one_dashboard(stage: Stage) -> None:
     cloudwatch, sns = stage.client("cloudwatch"), stage.client("sns")
     (topic,) = [one["TopicArn"] for one in sns.list_topics()["Topics"] if "alarms" in str(one)]
     alarms = cloudwatch.describe_alarms()["MetricAlarms"]

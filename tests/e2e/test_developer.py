@@ -105,7 +105,7 @@ def test_a_change_is_deployed_within_seconds_and_answers(
         ("chalicelib/templates/words/en.json", "x", "chalicelib/templates/words/en.json is not .*"),
     ],
 )
-def test_a_mistake_is_told_and_the_former_code_goes_on(
+def test_a_mistake_is_reported_and_the_old_code_keeps_running(
     stack: Stack, checkout: Path, name: str, mistake: str, told: str
 ) -> None:
     path = checkout / name

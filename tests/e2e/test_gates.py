@@ -46,7 +46,7 @@ def gated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 
 @pytest.mark.parametrize("domain", ["refused.example.org", "a.refused.example.org", "yopmail.com"])
-def test_a_refused_domain_is_told_at_once(gated: Stack, domain: str) -> None:
+def test_a_refused_domain_is_reported_at_once(gated: Stack, domain: str) -> None:
     answer = gated.post("/users", {"email": f"nobody@{domain}"})
     assert answer.status == 422
     assert [cause["code"] for cause in answer.json()["errors"]] == ["domain_refused"]
@@ -105,7 +105,7 @@ def walled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Limited]:
         yield stage
 
 
-def test_a_flood_of_one_client_keeps_nobody_else_out(walled: Limited) -> None:
+def test_a_flood_of_one_client_keeps_no_other_client_out(walled: Limited) -> None:
     attack = ONE_CLIENT if IS_FULL else sized(ONE_CLIENT, 2000)
     started = time.time()
     result = attacks.run(walled, attack, are_apart=True)

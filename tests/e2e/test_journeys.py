@@ -69,7 +69,7 @@ def test_an_international_domain_and_a_plus_survive_to_the_link(stack: Stack) ->
     assert validated(stack.open(link_in(mail)))
 
 
-def test_english_is_spoken_to_who_prefers_it(stack: Stack) -> None:
+def test_a_browser_that_prefers_english_gets_english(stack: Stack) -> None:
     headers = {"Accept-Language": "en-GB,en;q=0.8"}
     stack.post("/users", {"email": "english@example.org", **NAMES}, **headers)
     (mail,) = stack.wait_for_mails("english@example.org")
@@ -121,7 +121,7 @@ def test_resending_waits_a_minute_and_ends_with_the_fifth_mail(stack: Stack) -> 
     assert len(stack.mails(email)) == 5
 
 
-def test_signing_up_again_never_touches_who_is_validated(stack: Stack) -> None:
+def test_signing_up_again_changes_no_validated_user(stack: Stack) -> None:
     email = "done@example.org"
     stack.post("/users", {"email": email, **NAMES})
     (mail,) = stack.wait_for_mails(email)
@@ -169,7 +169,7 @@ def test_a_browser_gets_the_sign_up_page(stack: Stack) -> None:
     assert f'action="{stack.api}/users"' in page.data.decode()
 
 
-def test_no_log_of_the_stack_names_anybody(stack: Stack) -> None:
+def test_no_log_of_the_stack_contains_personal_data(stack: Stack) -> None:
     """Runs on what the other journeys have left behind, and on one of its own."""
     stack.post("/users", {"email": "logged@example.org", **NAMES})
     (mail,) = stack.wait_for_mails("logged@example.org")

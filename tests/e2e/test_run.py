@@ -110,7 +110,7 @@ def test_a_killed_run_leaves_nothing_that_hinders_the_next(tmp_path: Path) -> No
         assert stack.get(f"{stack.api}/").status == 200
 
 
-def test_a_taken_port_is_said_plainly(tmp_path: Path) -> None:
+def test_a_taken_port_is_reported_in_plain_words(tmp_path: Path) -> None:
     port = free_ports()
     with socket.socket() as taken:
         taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

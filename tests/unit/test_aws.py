@@ -252,7 +252,7 @@ def test_credentials_may_come_from_a_role_to_be_assumed(
         session.create_client("dynamodb", config=ONCE).list_tables()
 
 
-def test_nobody_looks_for_garbage_while_a_client_is_made(
+def test_garbage_collection_is_off_while_a_client_is_made(
     session: QuickSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[bool] = []

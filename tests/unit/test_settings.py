@@ -120,7 +120,7 @@ def test_an_empty_setting_is_none() -> None:
     assert settings.read(env) == settings.read(ENOUGH)
 
 
-def test_an_empty_stage_is_told_all_that_it_lacks() -> None:
+def test_an_empty_stage_gets_all_missing_settings_listed() -> None:
     with pytest.raises(SettingsError) as refusal:
         settings.read({})
     assert str(refusal.value) == (
@@ -132,7 +132,7 @@ def test_an_empty_stage_is_told_all_that_it_lacks() -> None:
     )
 
 
-def test_all_wrong_settings_are_told_together() -> None:
+def test_all_wrong_settings_are_reported_together() -> None:
     told = problems(
         USERS_TABLE=" ",
         USERS_STREAM_ARN="users",

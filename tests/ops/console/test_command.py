@@ -79,7 +79,7 @@ def test_no_form_is_longer_than_any_of_ours(server: Server, length: str) -> None
     assert ask(server, "POST", path, **headers).status == 413
 
 
-def test_a_taken_port_is_told_in_a_sentence(
+def test_a_taken_port_is_reported_in_a_sentence(
     store: Store, project: Project, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     project.record({"USERS_TABLE": store.table}, {})

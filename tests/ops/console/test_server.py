@@ -73,9 +73,6 @@ def text(page: str) -> str:
     return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page))
 
 
-# Who may use it
-
-
 @pytest.mark.parametrize(
     ("method", "headers"),
     [
@@ -116,9 +113,6 @@ def test_a_form_without_the_token_changes_nothing(
         assert console.respond(Request("POST", path, headers, form)).status == 403
     assert console.respond(Request("GET", path, headers)).status == 404
     assert "validated_at" not in (store.item(EMAIL) or {})
-
-
-# Finding
 
 
 def test_a_whole_address_leads_to_its_user(store: Store, browser: Browser) -> None:
@@ -174,9 +168,6 @@ def test_users_are_shown_as_they_are_found(store: Store, console: Console) -> No
     assert calls == ["Scan"]
 
 
-# Acting
-
-
 @pytest.mark.parametrize(
     ("attributes", "buttons"),
     [
@@ -193,7 +184,7 @@ def test_users_are_shown_as_they_are_found(store: Store, console: Console) -> No
         ({"validated_at": THEN, "mail": "refused"}, ["Allow mail again"]),
     ],
 )
-def test_only_what_makes_sense_is_offered(
+def test_the_console_offers_only_possible_actions(
     store: Store, browser: Browser, attributes: dict[str, str], buttons: list[str]
 ) -> None:
     store.put(EMAIL, created_at=THEN, **attributes)
@@ -217,7 +208,7 @@ def test_only_what_makes_sense_is_offered(
         ("Allow mail again", {"mail": "refused"}, "may sign up again", {"mail": "failed"}),
     ],
 )
-def test_an_act_is_done_recorded_and_told_once(
+def test_an_action_is_done_recorded_and_shown_once(
     store: Store,
     browser: Browser,
     button: str,
@@ -268,10 +259,7 @@ def test_a_user_who_changed_meanwhile_is_left_alone(store: Store, browser: Brows
     assert (store.item(EMAIL) or {})["mail"] == "refused"
 
 
-# What goes wrong
-
-
-def test_errors_of_aws_are_told_in_plain_words(
+def test_errors_of_aws_are_shown_in_plain_words(
     store: Store, browser: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store.put(EMAIL)
@@ -292,7 +280,7 @@ def test_errors_of_aws_are_told_in_plain_words(
     assert page.endswith("</html>\n")
 
 
-def test_a_bug_is_told_without_anybodys_address(browser: Browser, monkeypatch: Any) -> None:
+def test_a_bug_is_shown_without_an_address(browser: Browser, monkeypatch: Any) -> None:
     def fail(*_: object) -> None:
         raise ValueError(EMAIL)
 

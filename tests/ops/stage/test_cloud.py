@@ -27,7 +27,7 @@ from ops.stage.errors import DeployError
         ({"AWS_PROFILE": "nobody"}, r"\(nobody\) could not be found: set AWS_PROFILE to one of"),
     ],
 )
-def test_what_is_missing_is_said_with_the_way_out(
+def test_missing_credentials_or_region_show_the_fix(
     monkeypatch: pytest.MonkeyPatch, environment: Mapping[str, str], words: str
 ) -> None:
     for name, value in environment.items():

@@ -44,7 +44,7 @@ def test_a_stage_of_the_account_is_what_the_checkout_recorded(project: Project, 
 
 
 @pytest.mark.parametrize("name", ["prod", "nonesuch"])
-def test_a_stage_that_was_never_deployed_is_said_to_be_none(project: Project, name: str) -> None:
+def test_a_stage_that_was_never_deployed_is_an_error(project: Project, name: str) -> None:
     with pytest.raises(OpsError, match=f"knows of no deployed stage {name}.*make deploy"):
         lookup.find(project.folder, name, project.folder)
 
@@ -58,7 +58,7 @@ def test_a_rehearsed_deploy_never_reaches_an_account(
         lookup.find(project.folder, "demo", project.folder)
 
 
-def test_what_runs_on_this_machine_is_found_by_what_it_wrote(tmp_path: Path) -> None:
+def test_a_local_stage_is_found_by_its_stack_json(tmp_path: Path) -> None:
     described = {
         "aws": "http://127.0.0.1:8400",
         "api": "",
@@ -138,7 +138,7 @@ def test_an_endpoint_in_the_profile_counts_as_well(
 
 
 @pytest.mark.parametrize("endpoint", ["localhost:8400", "127.0.0.1:8400", "ftp://localhost:8400"])
-def test_an_endpoint_that_is_no_address_is_told(
+def test_an_endpoint_that_is_no_url_is_an_error(
     monkeypatch: pytest.MonkeyPatch, endpoint: str
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)

@@ -117,7 +117,7 @@ def test_all_stages_of_a_checkout_are_known(project: Project) -> None:
     assert project.known_stages() == ["demo", "prod"]
 
 
-def test_recording_what_stands_there_writes_nothing(
+def test_recording_the_same_settings_writes_nothing(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     project.record({"USERS_TABLE": "users"}, {"api_handler": ROLE})
@@ -150,7 +150,7 @@ def test_functions_are_called_what_chalice_calls_them(project: Project) -> None:
     assert project.function("send_validation_mail") == "bienvenue-prod-send_validation_mail"
 
 
-def test_what_config_json_lacks_is_said(project: Project) -> None:
+def test_a_gap_in_config_json_is_reported(project: Project) -> None:
     write_config(project, {"version": "2.0"})
     with pytest.raises(DeployError, match="has no app_name"):
         _ = project.app_name

@@ -171,7 +171,7 @@ def test_validate_twice_changes_the_user_once(store: Store, users: Users) -> Non
     assert store.item("Mixed@Example.org") == item
 
 
-def test_refuse_erases_what_strangers_said_until_allow(store: Store, users: Users) -> None:
+def test_refuse_erases_strangers_data_until_allow(store: Store, users: Users) -> None:
     store.put(EMAIL, created_at=THEN, mail="sent", prenom="Stranger", links={"1" * 64: {}})
     assert users("refuse", EMAIL.upper()).stdout == f"{EMAIL} gets no more mail.\n"
     item = store.item(EMAIL) or {}

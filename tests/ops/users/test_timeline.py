@@ -28,7 +28,7 @@ def epoch(**after: int) -> int:
     return int((NOW + timedelta(**after)).timestamp())
 
 
-def test_a_life_is_told_in_its_order() -> None:
+def test_a_timeline_is_in_chronological_order() -> None:
     """A link's own moment has no fraction of a second."""
     assert told(
         created_at=CAME,
@@ -105,7 +105,7 @@ def test_a_life_is_told_in_its_order() -> None:
         ({"expires_at": epoch(hours=-1)}, ["-60 Too old: counts as deleted"]),
     ],
 )
-def test_what_an_item_holds_is_told(attributes: Plain, words: list[str]) -> None:
+def test_a_timeline_has_every_fact_of_the_item(attributes: Plain, words: list[str]) -> None:
     assert told(**attributes) == words
 
 
@@ -119,6 +119,6 @@ def test_what_an_item_holds_is_told(attributes: Plain, words: list[str]) -> None
         ("import", {"imported_at": LATER}),
     ],
 )
-def test_an_act_is_told_once(act: str, attributes: Plain) -> None:
+def test_a_timeline_has_each_operators_act_once(act: str, attributes: Plain) -> None:
     (line,) = told(acts=[{"at": LATER, "act": act, "by": ZOE}], **attributes)
     assert line.endswith(" by zoe")

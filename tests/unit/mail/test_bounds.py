@@ -153,7 +153,7 @@ def test_the_longest_keys_cost_under_10_milliseconds(
 
 
 @pytest.mark.parametrize("name", MAPS)
-def test_no_claim_carries_what_no_sign_up_said(
+def test_a_claim_carries_only_sign_up_data(
     service: wiring.Service, requests: list[tuple[str, bytes]], name: str
 ) -> None:
     requests.clear()

@@ -51,9 +51,6 @@ def report(kind: Kind, email: str = ONE, **more: Any) -> Report:
     return Report(kind, (email,), LINK_HASH, "0100", **more)
 
 
-# What is read
-
-
 @pytest.mark.parametrize(
     ("message", "expected"),
     [
@@ -154,7 +151,7 @@ def test_a_delayed_mail_has_not_bounced(actions: list[str | None], is_final: boo
 
 
 @pytest.mark.parametrize("subtype", ["Suppressed", "OnAccountSuppressionList", "NoEmail"])
-def test_a_suppressed_address_is_told_from_a_bounce(subtype: str) -> None:
+def test_a_suppressed_address_is_not_taken_for_a_bounce(subtype: str) -> None:
     (found,) = reports(bounce(ONE, subtype=subtype))
     assert found.is_suppressed is (subtype != "NoEmail")
 
@@ -250,9 +247,6 @@ def test_an_unreadable_event_is_logged_and_skipped(
     (line,) = [each.getMessage() for each in caplog.records]
     assert line.startswith("unreadable feedback: ")
     assert "alexis" not in caplog.text
-
-
-# What is recorded
 
 
 @pytest.fixture

@@ -147,9 +147,6 @@ def cut_off() -> Undelivered:
     return Undelivered("ReadTimeoutError", may_have_left=True)
 
 
-# What is mailed
-
-
 def test_a_sign_up_is_mailed_a_link_that_works(
     store: Store, ses: FakeSes, handler: Handler
 ) -> None:
@@ -300,9 +297,6 @@ def test_a_system_without_a_choice_of_processor_mails(
     assert ses.addresses == [ALEXIS]
 
 
-# What is not mailed
-
-
 OWED = {"email": ALEXIS, "mail": "owed"}
 CLAIMED = {"email": ALEXIS, "mail": "sending", "mail_at": NOW_STORED, "owed_at": NOW_STORED}
 RELEASED = {**OWED, "mail_at": NOW_STORED, "owed_at": "2031-05-04T11:00:00.000000Z"}
@@ -376,16 +370,13 @@ def test_a_record_older_than_its_item_is_not_mailed(
     assert item(store) == {"email": ALEXIS, **attributes}
 
 
-def test_a_user_who_is_gone_is_not_mailed_or_made_again(
+def test_a_deleted_user_is_not_mailed_or_created_again(
     store: Store, ses: FakeSes, handler: Handler
 ) -> None:
     handler(record("INSERT", OWED), record("INSERT", {"email": BOB}))
     assert ses.tried == []
     assert store.item(ALEXIS) is None
     assert store.item(BOB) is None
-
-
-# Once each
 
 
 def test_a_repeated_batch_is_mailed_once(store: Store, ses: FakeSes, handler: Handler) -> None:
@@ -496,9 +487,6 @@ def test_a_mail_in_doubt_uses_up_one_mail_of_the_day(
         assert run.count(Outcome.IN_DOUBT) == 1
     assert item(store)["mail_count"] == 1
     assert store.users.resend(ALEXIS, handler.now + LEASE)
-
-
-# What other programs put
 
 
 GARBAGE: dict[str, object] = {
@@ -623,9 +611,6 @@ def test_a_full_item_is_logged_and_stops_no_other(
     assert ses.tried == [BOB]
     (line,) = [each.getMessage() for each in caplog.records if each.levelno == logging.ERROR]
     assert line.startswith(f"item unusable user={hashed(ALEXIS)}: ")
-
-
-# SES takes no mail just now: no error
 
 
 @pytest.mark.parametrize("why", [RATE, QUOTA, PAUSED])
@@ -778,9 +763,6 @@ def test_a_mistake_of_ours_stops_no_other_mail(
     assert "alexis" not in line
 
 
-# Another program's items that are put off get into the index
-
-
 def test_items_put_off_by_the_rate_get_into_the_index(
     store: Store, ses: FakeSes, handler: Handler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -826,9 +808,6 @@ def test_an_item_that_cannot_be_put_off_raises(store: Store, ses: FakeSes) -> No
         handler(batch)
     handler(batch)
     assert item(store)["mail"] == "owed"
-
-
-# The mailbox
 
 
 def test_many_spellings_of_a_mailbox_get_five_mails(
@@ -926,9 +905,6 @@ def test_a_table_of_mailboxes_that_fails_loses_no_mail(
     assert ses.addresses == [ALEXIS]
 
 
-# The budget and the brake
-
-
 def apply_brake(limits: Limits) -> None:
     limits.reserve(100, NOW)
     for _ in range(9):
@@ -1024,9 +1000,6 @@ def test_mail_does_not_wait_for_a_failing_limits_table(
     assert ses.addresses == [ALEXIS]
     errors = [each.getMessage() for each in caplog.records if each.levelno == logging.ERROR]
     assert errors == ["no budget: UpdateItem ResourceNotFoundException"]
-
-
-# Faults of DynamoDB
 
 
 FAULTS: dict[str, Any] = {
@@ -1159,9 +1132,6 @@ def test_a_mail_without_time_left_is_not_started(
     assert len(ses.mails) == 2
     handler(*batch)
     assert ses.addresses == people
-
-
-# What is logged
 
 
 def all_outcomes(store: Store, ses: FakeSes) -> Iterable[object]:

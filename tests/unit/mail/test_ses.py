@@ -85,9 +85,6 @@ def undelivered(client: SESV2Client, *answers: Answer) -> Undelivered:
     return fault.value
 
 
-# What SES is asked
-
-
 def test_a_mail_is_a_subject_a_text_and_a_page_in_utf_8(client: SESV2Client) -> None:
     assert send(client) == [
         {
@@ -164,9 +161,6 @@ def test_any_senders_name_becomes_one_ascii_line(name: str) -> None:
     assert "=?" in name or str(make_header(decode_header(encoded))) == name
 
 
-# What SES's answers mean
-
-
 @pytest.mark.parametrize("code", FOR_GOOD)
 def test_a_bad_address_or_content_is_refused_for_good(client: SESV2Client, code: str) -> None:
     error = refusal(FOR_GOOD[code], code, "No such mailbox.")
@@ -197,7 +191,7 @@ def test_every_error_that_ses_lists_has_its_meaning(client: SESV2Client) -> None
         ("TooManyRequestsException", "Maximum sending rate exceeded.", RATE),
     ],
 )
-def test_a_spent_quota_is_told_from_a_spent_rate(
+def test_a_used_up_quota_is_not_taken_for_a_rate_limit(
     client: SESV2Client, code: str, message: str, why: str
 ) -> None:
     assert undelivered(client, refusal(429, code, message)).why == why
@@ -276,9 +270,6 @@ def test_a_connection_that_was_never_made_is_tried_again(
     raised = undelivered(client, *[fault] * TRIES)
     assert (str(raised), raised.may_have_left) == (type(fault).__name__, False)
     assert raised.why == UNREACHABLE
-
-
-# What SES says of the account
 
 
 QUOTA_OF_14 = {"Max24HourSend": 50000, "MaxSendRate": 14, "SentLast24Hours": 49000}

@@ -64,9 +64,6 @@ def image(store: Store) -> Item:
     return typed(item(store))
 
 
-# Where each transition is allowed
-
-
 Transition = Callable[[Outbox], bool]
 TRANSITIONS: dict[str, tuple[Transition, set[str]]] = {
     "claim": (
@@ -144,9 +141,7 @@ def test_a_mail_given_up_leaves_the_index_and_no_link(
 
 
 @pytest.mark.parametrize("state", ["owed", "owed again", "sending"])
-def test_a_refused_mail_erases_what_a_stranger_said(
-    store: Store, outbox: Outbox, state: str
-) -> None:
+def test_a_refused_mail_erases_a_strangers_data(store: Store, outbox: Outbox, state: str) -> None:
     before = put(store, STATES[state]) or {}
     assert outbox.refuse(image(store), NOW)
     kept = ("email", "created_at", "mail_link", "mail_count", "mail_window_at")
@@ -172,10 +167,7 @@ def test_a_refused_mail_leaves_another_programs_words(
     }
 
 
-# Claims
-
-
-def test_a_claim_keeps_what_its_sign_up_said_in_its_link(store: Store, outbox: Outbox) -> None:
+def test_a_claim_copies_its_sign_ups_data_into_the_link(store: Store, outbox: Outbox) -> None:
     before = put(store, STATES["owed"]) or {}
     claim = outbox.claim(image(store), NEW_LINK, NOW, "hash")
     user = User(EMAIL, "Alexis", "GÜNST HORN", "fr")
@@ -374,9 +366,7 @@ def test_the_largest_sign_ups_of_two_days_fit_an_item(cloud_store: Store) -> Non
         pytest.param({"é" * 10_000: "x"}, id="name of two bytes"),
     ],
 )
-def test_a_claim_copies_nothing_that_no_sign_up_said(
-    store: Store, outbox: Outbox, fields: Plain
-) -> None:
+def test_a_claim_copies_no_other_programs_data(store: Store, outbox: Outbox, fields: Plain) -> None:
     """Another program may have added it, and a second copy might not fit."""
     put(store, {**SIGNED_UP, "mail": "owed", "fields": fields})
     assert outbox.claim(image(store), LINK, NOW)
@@ -416,7 +406,7 @@ OWNERS: Plain = {**SAID, "prenom": "Owner"}
 
 @pytest.mark.parametrize("asked", [LINK, TICKET], ids=["by token", "by ticket"])
 @pytest.mark.parametrize("expires", [1, -1], ids=["live", "expired"])
-def test_a_resend_carries_what_the_sign_up_it_names_said(
+def test_a_resend_carries_the_data_of_its_own_sign_up(
     store: Store, outbox: Outbox, asked: str, expires: int
 ) -> None:
     """A stranger has signed the address up since."""
@@ -476,7 +466,7 @@ def test_a_state_that_is_not_ours_owes_nothing(store: Store, outbox: Outbox, mai
     assert store.item(EMAIL) == before
 
 
-def test_a_user_who_is_gone_is_not_made_again(store: Store, outbox: Outbox) -> None:
+def test_a_deleted_user_is_not_created_again(store: Store, outbox: Outbox) -> None:
     put(store, ANOTHERS)
     record = image(store)
     store.delete(EMAIL)
@@ -484,14 +474,11 @@ def test_a_user_who_is_gone_is_not_made_again(store: Store, outbox: Outbox) -> N
     assert store.item(EMAIL) is None
 
 
-def test_an_item_without_room_is_said_to_be_full(moto_store: Store) -> None:
+def test_a_claim_of_a_full_item_raises_item_full(moto_store: Store) -> None:
     put(moto_store, ANOTHERS)
     full = refusal(400, "ValidationException", "Item size to update has exceeded the maximum")
     with Wire(moto_store.client, "UpdateItem", then=full), pytest.raises(ItemFull):
         moto_store.outbox.claim(image(moto_store), LINK, NOW)
-
-
-# The end of a claim
 
 
 def test_a_release_leaves_the_mail_owed_since_then(store: Store, outbox: Outbox) -> None:
@@ -529,9 +516,6 @@ def test_a_failed_mail_says_why(store: Store, outbox: Outbox) -> None:
         "mail_error": "MessageRejected: no.",
         **ENDS_LATER,
     }
-
-
-# The end of a sign-up that nobody confirms
 
 
 def test_what_owes_a_mail_never_expires(store: Store, outbox: Outbox) -> None:
@@ -602,7 +586,9 @@ def test_a_later_report_leaves_the_end_of_a_sign_up(
         pytest.param({**ANOTHERS, **MAILED, **ENDS, "mail": "sending"}, id="with its own end"),
     ],
 )
-def test_nobody_else_gets_an_end(store: Store, outbox: Outbox, of: Plain, ending: str) -> None:
+def test_no_other_item_gets_expires_at(
+    store: Store, outbox: Outbox, of: Plain, ending: str
+) -> None:
     before = put(store, of) or {}
     assert TRANSITIONS[ending][0](outbox)
     assert item(store).get("expires_at") == before.get("expires_at")
@@ -634,9 +620,6 @@ def test_an_error_is_stored_up_to_500_characters(store: Store, outbox: Outbox, e
     put(store, STATES["sending"])
     assert getattr(outbox, end)(CLAIM, "é" * 501, NOW)
     assert item(store)["mail_error"] == "é" * 500
-
-
-# SES's word
 
 
 def test_a_delivery_has_its_time_and_how_long_it_took(store: Store, outbox: Outbox) -> None:
@@ -768,9 +751,6 @@ def test_a_verdict_that_overtakes_the_mailer_stays(
     }
     assert not ends[end]()
     assert store.item(EMAIL) == before
-
-
-# Finding what is owed
 
 
 def test_owed_mail_is_found_oldest_first(store: Store, outbox: Outbox) -> None:

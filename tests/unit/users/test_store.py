@@ -87,7 +87,7 @@ def test_a_transition_is_made_only_where_it_is_allowed(
 
 @pytest.mark.parametrize("state", STATES)
 @pytest.mark.parametrize("transition", ["sign up", "resend", "validate"])
-def test_a_request_costs_one_update_whoever_it_is_about(
+def test_a_request_for_any_address_costs_one_update(
     store: Store, transition: str, state: str
 ) -> None:
     """The exception keeps a stranger's words out of what another program put."""
@@ -98,9 +98,6 @@ def test_a_request_costs_one_update_whoever_it_is_about(
         state in PUT or state == "validated by another program"
     )
     assert calls == ["UpdateItem"] * (1 + is_second_needed)
-
-
-# Signing up
 
 
 def test_a_sign_up_is_stored_and_owed_a_mail(store: Store) -> None:
@@ -164,7 +161,7 @@ def test_moments_are_stored_in_utc_and_in_one_width(store: Store) -> None:
     assert item(store)["mail_at"] == "2031-05-04T12:00:00.000000Z"
 
 
-def test_the_item_shows_what_the_latest_sign_up_said(store: Store) -> None:
+def test_the_item_shows_the_latest_sign_ups_data(store: Store) -> None:
     before = put(store, {**STATES["sent"], "fields": {"a": "b"}, "return_to": "https://a"})
     assert store.users.sign_up(MALLORY._replace(nom=""), OTHER_TICKET, NOW)
     assert store.item(EMAIL) == {
@@ -227,9 +224,6 @@ def test_an_end_of_its_time_lifts_no_refusal(store: Store, mail: str) -> None:
     before = put(store, {**(STATES[mail] or {}), "expires_at": epoch(NOW)})
     assert not store.users.sign_up(ALEXIS, TICKET, NOW)
     assert store.item(EMAIL) == before
-
-
-# What limits the mail to one address
 
 
 Owe = Callable[[Users, datetime], bool]
@@ -326,9 +320,6 @@ def test_another_programs_null_validation_is_one(store: Store, owe: Owe) -> None
     assert store.item(EMAIL) == before
 
 
-# Asking for another link
-
-
 SPENT: Plain = {"mail_count": 5, "mail_window_at": EARLIER_STORED}
 
 
@@ -390,9 +381,6 @@ def test_a_token_of_the_item_has_a_budget_of_its_own(store: Store) -> None:
 def test_a_token_does_not_shorten_the_cooldown(store: Store) -> None:
     put(store, {**SIGNED_UP, **MAILED, "mail": "sent", "mail_at": NOW_STORED, **SPENT})
     assert not store.users.resend(EMAIL, NOW + 59 * SECOND, token_hash=LINK)
-
-
-# Clicks
 
 
 def test_a_click_validates_and_clears_what_is_pending(store: Store) -> None:
@@ -488,7 +476,7 @@ def test_a_click_changes_no_word_of_another_programs_item(store: Store) -> None:
 
 
 @pytest.mark.parametrize("later", [SECOND, timedelta(days=400)], ids=["soon", "a year later"])
-def test_a_second_click_is_told_that_it_is_done(store: Store, later: timedelta) -> None:
+def test_a_second_click_is_answered_already_validated(store: Store, later: timedelta) -> None:
     put(store, STATES["sent"])
     store.users.validate(EMAIL, LINK, NOW)
     before = store.item(EMAIL)
@@ -625,9 +613,6 @@ def test_a_click_owes_no_welcome_where_no_mail_may_go(store: Store, mail: str) -
     }
 
 
-# Codes
-
-
 def waiting_for_a_code(store: Store, code: str = "012345", **changes: Any) -> Users:
     """Put Alexis as a mail with ``code`` leaves the item, and return the users."""
     stored = {
@@ -688,7 +673,7 @@ def test_the_table_alone_does_not_tell_the_code(store: Store) -> None:
     assert reader.validate_by_code(EMAIL, TICKET, "012345", NOW) == Click(Validation.INVALID)
 
 
-def test_a_code_typed_twice_is_told_that_it_is_done(store: Store) -> None:
+def test_a_code_typed_twice_is_answered_already_validated(store: Store) -> None:
     users = waiting_for_a_code(store)
     users.validate_by_code(EMAIL, TICKET, "012345", NOW)
     again = users.validate_by_code(EMAIL, TICKET, "012345", NOW)
@@ -709,7 +694,7 @@ DAYS = timedelta(days=9)
 
 
 @pytest.mark.parametrize("state", sorted(WITH_LINK - {"put and mailed"}))
-def test_a_refusal_erases_what_strangers_said(store: Store, state: str) -> None:
+def test_a_refusal_erases_strangers_data(store: Store, state: str) -> None:
     before = put(store, STATES[state]) or {}
     assert store.users.refuse(EMAIL, LINK, NOW).outcome is Validation.REFUSED
     strangers = ("prenom", "nom", "lang", "said_at", "ticket", "expires_at", *OWED)
@@ -723,7 +708,7 @@ def test_a_refusal_erases_what_strangers_said(store: Store, state: str) -> None:
     assert not store.users.resend(EMAIL, NOW + timedelta(days=400))
 
 
-def test_a_refusal_keeps_what_another_program_put(store: Store) -> None:
+def test_a_refusal_keeps_another_programs_data(store: Store) -> None:
     put(store, STATES["put and mailed"])
     assert store.users.refuse(EMAIL, LINK, NOW).outcome is Validation.REFUSED
     assert ANOTHERS.items() <= item(store).items()
@@ -894,9 +879,6 @@ def test_a_refused_link_validates_nobody(store: Store) -> None:
     store.users.refuse(EMAIL, LINK, NOW)
     assert store.users.validate(EMAIL, LINK, NOW).outcome is Validation.EXPIRED
     assert store.users.refuse(EMAIL, LINK, NOW).outcome is Validation.REFUSED
-
-
-# When DynamoDB misbehaves
 
 
 def test_other_errors_of_dynamodb_pass_through(moto_store: Store) -> None:

@@ -198,7 +198,7 @@ def test_a_name_that_is_refused_is_not_also_missing() -> None:
     assert problems(email="a@example.org", last_name=5) == {("last_name", "field_not_text")}
 
 
-def test_everything_wrong_is_told_at_once() -> None:
+def test_all_faults_of_a_form_are_reported_at_once() -> None:
     told = problems(email="alexis", prenom="www.evil", nom=[], lang="de", role="admin")
     assert told == {
         ("email", "address_invalid"),
@@ -221,7 +221,7 @@ def test_a_refusal_can_be_logged_for_it_quotes_nothing() -> None:
 
 
 @given(bodies)
-def test_any_body_is_a_sign_up_or_is_told_what_is_wrong(fields: dict[str, object]) -> None:
+def test_any_body_is_a_sign_up_or_gets_errors(fields: dict[str, object]) -> None:
     outcome = outcome_of(lambda: SignUpForm(LANGUAGES).read(fields, "fr"))
     if isinstance(outcome, SignUp):
         assert outcome.email
@@ -233,7 +233,7 @@ def test_any_body_is_a_sign_up_or_is_told_what_is_wrong(fields: dict[str, object
 
 
 @given(bodies)
-def test_any_body_asks_for_another_link_or_is_told_what_is_wrong(
+def test_any_body_is_a_resend_or_gets_errors(
     fields: dict[str, object],
 ) -> None:
     outcome = outcome_of(lambda: forms.read_resend(fields))

@@ -132,9 +132,6 @@ def test_a_stages_accent_takes_the_place_of_our_own(specimen: Specimen) -> None:
         assert ours not in specimen.html
 
 
-# Security policy
-
-
 @pytest.mark.parametrize("brand", [Brand(), BRAND], ids=["ours", "a stage's"])
 def test_the_policy_allows_the_one_style_that_a_page_has(brand: Brand) -> None:
     pages = Pages(BASE_URL, TEMPLATES, brand)
@@ -159,9 +156,6 @@ def test_forms_go_to_the_service_and_to_where_it_sends_people_on() -> None:
         BASE_URL, TEMPLATES, after_validation_url="https://app.example:8443/in"
     ).security_policy
     assert "form-action https://hello.example.org https://app.example:8443;" in policy
-
-
-# Languages
 
 
 # A page that answers the refusal's POST cannot be asked for again.
@@ -215,14 +209,11 @@ def test_a_stage_with_one_language_offers_no_other() -> None:
     assert "<details" not in Pages(BASE_URL, french).sign_up("fr", {})
 
 
-def test_a_typo_is_mended_by_a_button_that_sends_what_was_typed() -> None:
+def test_the_typo_button_sends_the_form_back_filled_in() -> None:
     parsed = Parsed(Pages(BASE_URL, TEMPLATES).sent("en", TYPED["email"], TYPED))
     (button,) = parsed.all("button", form="typed")
     assert (button["name"], button["value"]) == ("lang", "en")
     assert parsed.all("form", id="typed", method="post", action=f"{BASE_URL}/")
-
-
-# Another mail
 
 
 def test_another_mail_has_a_title_of_its_own_and_keeps_the_names() -> None:
@@ -249,9 +240,6 @@ def test_the_waiting_page_leads_to_the_mailbox(email: str, name: str, url: str) 
     links = Parsed(page).all("a", target="_blank")
     assert [link["href"] for link in links] == ([url] if url else [])
     assert (f">Open {name}<" in page) is bool(name)
-
-
-# The form
 
 
 def test_typed_values_stay_with_each_problem_by_its_field() -> None:
@@ -286,9 +274,6 @@ def test_a_form_that_is_right_says_nothing_of_errors() -> None:
     assert not parsed.values("aria-invalid")
 
 
-# The code
-
-
 def test_the_waiting_page_takes_a_code_where_the_stage_sends_one() -> None:
     pages = Pages(BASE_URL, TEMPLATES)
     assert not Parsed(pages.sent("en", "a@example.org", {})).all("input", id="code")
@@ -301,16 +286,13 @@ def test_the_waiting_page_takes_a_code_where_the_stage_sends_one() -> None:
     assert parsed.title == "Check your inbox \u2013 Bienvenue"
 
 
-def test_a_code_that_does_not_work_is_said_beside_its_field() -> None:
+def test_a_wrong_code_is_reported_beside_its_field() -> None:
     page = Pages(BASE_URL, TEMPLATES).sent("en", "a@example.org", {}, code_failed=True)
     parsed = Parsed(page)
     (field,) = parsed.all("input", id="code")
     assert (field["aria-invalid"], field["aria-describedby"]) == ("true", "code-error code-hint")
     assert parsed.all("a", href="#code")
     assert parsed.title == "Error: Check your inbox \u2013 Bienvenue"
-
-
-# This wasn't me
 
 
 def test_the_button_page_offers_to_refuse_where_the_stage_can() -> None:
@@ -331,18 +313,12 @@ def test_a_refusal_is_sent_by_a_button() -> None:
     assert (english["href"] or "").startswith(f"{BASE_URL}/refuse?email=")
 
 
-# Problems
-
-
 @pytest.mark.parametrize("code", ["body_malformed", "content_type_unsupported"])
-def test_no_page_speaks_of_what_only_a_program_can_fix(code: str) -> None:
+def test_no_page_mentions_faults_that_only_a_program_can_fix(code: str) -> None:
     page = Pages(BASE_URL, TEMPLATES).problem("en", code)
     assert "Please start again from the sign\u2011up page." in page
     for word in ("JSON", "UTF", "Content"):
         assert word not in page
-
-
-# Brand
 
 
 def test_a_stage_without_a_brand_shows_our_name_and_no_more() -> None:

@@ -137,7 +137,7 @@ def test_a_removed_stage_leaves_no_domain(endpoint: str, project: Project, say: 
     assert say.last == "nothing to remove"
 
 
-def test_a_certificate_that_waits_is_told_by_its_record(project: Project, say: Ear) -> None:
+def test_a_pending_certificate_shows_its_dns_record(project: Project, say: Ear) -> None:
     """The local cloud issues each at once; AWS waits for a record in the DNS."""
     acm = boto3.client("acm", region_name="eu-west-3")
     session: Any = type("Session", (), {"client": staticmethod(lambda _: acm)})

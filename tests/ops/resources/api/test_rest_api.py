@@ -130,9 +130,7 @@ def test_a_chosen_throttle_still_holds_for_sign_ups(gateway: APIGatewayClient, a
     assert sign_up_limits(gateway, api) == limits(gateway, api) == (900, 900)
 
 
-def test_what_was_once_said_of_the_throttle_is_remembered(
-    gateway: APIGatewayClient, api: str
-) -> None:
+def test_a_throttle_set_by_an_option_is_remembered(gateway: APIGatewayClient, api: str) -> None:
     throttle(gateway, api, Throttle(rate=2.5))
     assert limits(gateway, api) == (2.5, 100)
     throttle(gateway, api, Throttle(burst=7))
@@ -141,7 +139,7 @@ def test_what_was_once_said_of_the_throttle_is_remembered(
     assert limits(gateway, api) == (2.5, 7)
 
 
-def test_a_high_limit_is_said_in_full(gateway: APIGatewayClient, api: str) -> None:
+def test_a_high_limit_is_printed_in_full(gateway: APIGatewayClient, api: str) -> None:
     said = throttle(gateway, api, Throttle(rate=2_500_000, burst=1_000_000))
     assert said.endswith("2500000 a second and 1000000 at once for each other route")
     assert limits(gateway, api) == (2_500_000, 1_000_000)

@@ -98,12 +98,14 @@ def test_the_app_sees_the_stages_settings_only_while_it_loads(
     assert (sys.path, sys.modules.get("app")) == before
 
 
-def test_what_chalice_prints_is_told_as_it_comes(ship: Callable[[Deploy], None], say: Ear) -> None:
+def test_chalices_output_is_passed_on_line_by_line(
+    ship: Callable[[Deploy], None], say: Ear
+) -> None:
     ship(lambda _, ui: ui.write("Creating deployment package.\n\n"))
     assert say.heard == ["Creating deployment package", "nothing to change"]
 
 
-def test_the_functions_that_it_changed_are_told(
+def test_changed_functions_are_listed(
     ship: Callable[[Deploy], None], project: Project, functions: Functions, say: Ear
 ) -> None:
     def configured(name: str, **to: Any) -> Deploy:
@@ -199,7 +201,7 @@ def test_an_error_of_chalices_becomes_a_sentence(
         ("import nowhere_at_all", "No module named 'nowhere_at_all'"),
     ],
 )
-def test_an_app_that_does_not_load_is_told_in_its_own_words(
+def test_an_app_that_does_not_load_shows_its_own_error(
     ship: Callable[[Deploy], None], project: Project, code: str, words: str
 ) -> None:
     (project.folder / "app.py").write_text(code, encoding="utf-8")

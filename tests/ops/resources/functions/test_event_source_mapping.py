@@ -203,7 +203,7 @@ def test_a_setting_that_was_changed_by_hand_is_set_again(project: Project, say: 
     assert say.last == "MaximumRecordAgeInSeconds set"
 
 
-def test_a_mapping_that_somebody_disabled_stays_so_and_is_told(project: Project, say: Ear) -> None:
+def test_a_disabled_mapping_stays_disabled_and_is_reported(project: Project, say: Ear) -> None:
     cloud = Lambda(**{"1": NEW})
     configure(cloud, project, say)
     cloud.mappings["1"]["State"] = "Disabled"
@@ -230,7 +230,7 @@ def test_a_lasting_refusal_is_raised_in_the_end(
         configure(cloud, project, say)
 
 
-def test_an_app_without_the_function_is_told(project: Project, say: Ear) -> None:
+def test_an_app_without_the_function_is_an_error(project: Project, say: Ear) -> None:
     client: Any = Lambda()
     with pytest.raises(DeployError, match="no event source mapping"):
         event_source_mapping.ensure(client, project, QUEUE, ABSENT, say)

@@ -127,7 +127,7 @@ def test_functions_run_on_python_312_or_later(monkeypatch: pytest.MonkeyPatch) -
         assert local_runtime() == "python{}.{}".format(*running)
 
 
-def test_an_older_python_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_older_python_is_named_a_package_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(packages, "sys", SimpleNamespace(version_info=(3, 12, 1)))
     assert packages.left_to_do("prod") == []
     monkeypatch.setattr(packages, "sys", SimpleNamespace(version_info=(3, 10, 1)))
@@ -240,7 +240,7 @@ def test_an_interrupted_package_leaves_nothing(packager: Packager, project: Proj
     assert not packager.path.exists()
 
 
-def test_a_dependency_that_cannot_be_downloaded_is_told(
+def test_a_failed_download_of_a_dependency_is_reported(
     packager: Packager, project: Project
 ) -> None:
     packager.error = NoSuchPackageError("nobody==1")

@@ -30,7 +30,7 @@ def test_only_a_subdomain_of_the_senders_is_taken(name: str) -> None:
     assert mail_from_domain.check("Bounce.Example.org.", "hello@example.org") == NAME
 
 
-def test_ses_is_told_once_and_its_records_are_left_to_do(cloud: Cloud, say: Ear) -> None:
+def test_ses_is_configured_once_and_dns_is_left_to_do(cloud: Cloud, say: Ear) -> None:
     ses = boto3.client("sesv2", region_name="eu-west-3")
     asked = {"EmailIdentity": "example.org"}
     waiting = {

@@ -77,7 +77,7 @@ def left_to_do(ses: Any, identity: str, sender: str = SENDER) -> list[str]:
     return mail_identity.left_to_do(ses, sender, identity, lambda words: f"aws {words} --region x")
 
 
-def test_nothing_is_left_to_do_where_mail_can_go_to_anybody() -> None:
+def test_outside_the_sandbox_nothing_is_left_to_do() -> None:
     ses: Any = Ses({SENDER: VERIFIED})
     assert left_to_do(ses, SENDER) == []
 
@@ -103,7 +103,7 @@ def test_an_addresss_owner_is_sent_to_their_mailbox() -> None:
     assert f"the mail that AWS sent to {SENDER}" in todo
 
 
-def test_the_sandbox_is_told_with_the_way_out_of_it() -> None:
+def test_the_sandbox_is_reported_with_the_way_out() -> None:
     ses: Any = Ses({SENDER: VERIFIED}, in_sandbox=True)
     (todo,) = left_to_do(ses, SENDER)
     assert "sandbox" in todo

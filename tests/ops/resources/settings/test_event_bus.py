@@ -98,7 +98,7 @@ def test_this_machine_may_be_sent_to_by_the_local_cloud_alone() -> None:
         event_bus.check_webhook("http://example.org/hook", is_local=True)
 
 
-def test_an_operator_is_told_of_the_key_if_there_is_a_webhook() -> None:
+def test_deploy_mentions_the_key_if_there_is_a_webhook() -> None:
     assert event_bus.left_to_do(EventBus("b", {}), "events key") == []
     (words,) = event_bus.left_to_do(EventBus("b", {}, HOOK), "./bienvenue events key")
     assert "Bienvenue-Key" in words

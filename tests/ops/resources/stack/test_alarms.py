@@ -66,12 +66,12 @@ def test_who_has_confirmed_has_nothing_left_to_do() -> None:
     assert left_to_do(Sns(other="PendingConfirmation", ops=f"{TOPIC}:1")) == ""
 
 
-def test_who_is_yet_to_confirm_is_told_where() -> None:
+def test_an_unconfirmed_subscription_is_reported() -> None:
     told = left_to_do(Sns(ops="PendingConfirmation"))
     assert told.startswith(f"Open the link in the mail that AWS sent to {OPS}")
 
 
-def test_an_expired_subscription_is_told_with_its_command() -> None:
+def test_an_expired_subscription_shows_its_command() -> None:
     told = left_to_do(Sns(other=f"{TOPIC}:1"))
     assert told.endswith(f"--topic-arn {TOPIC} --notification-endpoint {OPS} --region x")
 
@@ -81,7 +81,7 @@ def test_an_address_is_quoted_where_it_is_to_be_typed() -> None:
     assert "o'brien@example.org" in shlex.split(told.partition("again: ")[2])
 
 
-def test_a_stage_whose_alarms_nobody_hears_is_told() -> None:
+def test_a_stage_without_subscribers_is_reported() -> None:
     assert "--alarms-to" in left_to_do(Sns(), email="")
 
 

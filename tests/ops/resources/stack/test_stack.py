@@ -127,7 +127,7 @@ def test_what_outlived_its_stack_can_be_taken_over(say: Ear) -> None:
     assert say.last == "Users taken over"
 
 
-def test_changes_are_told_by_kind(say: Ear) -> None:
+def test_changes_are_listed_by_kind(say: Ear) -> None:
     cloud = CloudFormation(
         "UPDATE_COMPLETE",
         changes=[
@@ -143,7 +143,7 @@ def test_changes_are_told_by_kind(say: Ear) -> None:
     assert say.last == "DeadLetters, Users changed; MailEvents removed; MailFeedback replaced"
 
 
-def test_of_many_changes_the_number_is_told(say: Ear) -> None:
+def test_many_changes_are_counted_instead_of_listed(say: Ear) -> None:
     CloudFormation("", changes=[change(f"Alarm{n}", "Add") for n in range(40)]).deploy(say)
     assert say.last == "40 resources made"
 
@@ -217,7 +217,7 @@ def test_a_stack_that_is_stuck_is_left_to_a_person(say: Ear) -> None:
     assert cloud.called == []
 
 
-def test_a_refused_template_is_told_in_cloudformations_words(say: Ear) -> None:
+def test_a_refused_template_shows_cloudformations_reason(say: Ear) -> None:
     cloud = CloudFormation("CREATE_COMPLETE")
     cloud.refusal = "Unresolved resource dependencies [Nobody]"
     with pytest.raises(DeployError, match=r"Unresolved resource dependencies \[Nobody\]"):
@@ -225,7 +225,7 @@ def test_a_refused_template_is_told_in_cloudformations_words(say: Ear) -> None:
     assert cloud.called == ["create_change_set", "delete_change_set"]
 
 
-def test_a_rollback_is_told_by_this_times_first_failure(say: Ear) -> None:
+def test_a_rollback_shows_this_updates_first_failure(say: Ear) -> None:
     cloud = CloudFormation("CREATE_COMPLETE", changes=[change("MailEvents", "Add")])
     cloud.then = ["UPDATE_ROLLBACK_COMPLETE"]
     cloud.events = [  # the latest first, as CloudFormation lists them
@@ -277,7 +277,7 @@ def test_a_deletion_that_was_interrupted_is_waited_for(say: Ear) -> None:
     assert say.heard == ["waiting for CloudFormation (delete in progress)", "nothing to remove"]
 
 
-def test_a_stack_that_cannot_be_deleted_is_told_with_the_reason(
+def test_a_failed_stack_deletion_shows_the_reason(
     say: Ear, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cloud = CloudFormation("CREATE_COMPLETE")

@@ -89,7 +89,7 @@ def test_an_index_that_is_being_built_is_waited_for(
     assert statuses == []
 
 
-def test_an_index_that_takes_too_long_is_told(
+def test_a_slow_index_is_reported(
     dynamodb: DynamoDBClient, say: Ear, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stores.create(dynamodb, "users")
@@ -116,7 +116,7 @@ def test_a_table_of_limits_that_is_gone_is_made_again(dynamodb: DynamoDBClient, 
     assert made["KeySchema"] == [{"AttributeName": "name", "KeyType": "HASH"}]
 
 
-def test_a_table_that_is_gone_is_told_with_what_to_do(dynamodb: DynamoDBClient, say: Ear) -> None:
+def test_a_missing_table_is_reported_with_what_to_do(dynamodb: DynamoDBClient, say: Ear) -> None:
     with pytest.raises(
         DeployError, match=r"table users no longer exists.*restore it from a backup"
     ):

@@ -277,7 +277,7 @@ def test_logs_are_followed_until_ctrl_c(stack: Stack, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("command", ["doctor", "logs", "metrics"])
-def test_a_reader_who_has_had_enough_is_no_failure(stack: Stack, command: str) -> None:
+def test_a_closed_pipe_is_no_failure(stack: Stack, command: str) -> None:
     reader, writer = os.pipe()
     os.close(reader)
     try:
