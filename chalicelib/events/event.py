@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from chalicelib.users.event_outbox import entries
-from chalicelib.users.item import WORDS, is_put_by_another
+from chalicelib.users.item import WORDS, is_from_other_program
 from chalicelib.users.table import Item, string
 
 MAX_DETAIL = 200_000
@@ -82,7 +82,7 @@ def _without_sender(given: Any) -> Any:
 
 
 def _is_users_own(image: Item) -> bool:
-    return "validated_at" in image or is_put_by_another(image)
+    return "validated_at" in image or is_from_other_program(image)
 
 
 def _facts(entry: Item) -> dict[str, str]:

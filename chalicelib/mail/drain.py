@@ -59,7 +59,7 @@ class Drain:
             return 0
         hour = string(lock, "scanned")
         try:
-            hour = self._look_for_unclaimed(started, hour)
+            hour = self._index_owed_mail(started, hour)
             return self._send_all(started, time_left)
         finally:
             self.limits.unlock(run_id, self.clock.now(), hour)
@@ -137,7 +137,7 @@ class Drain:
                 elif is_owed or is_being_sent(image, now):
                     waiting.add(owed.email)
                 elif string(image, "owed_at") < iso(now):  # later: a reminder is to come
-                    self.outbox.disown(image)
+                    self.outbox.leave_index(image)
             except (ClientError, BotoCoreError) as error:
                 log.warning("mail still owed user=%s: %s", hashed(owed.email), kind(error))
                 waiting.add(owed.email)
@@ -151,7 +151,7 @@ class Drain:
                 return mail.since
         return ""
 
-    def _look_for_unclaimed(self, now: datetime, scanned: str) -> str:
+    def _index_owed_mail(self, now: datetime, scanned: str) -> str:
         """Once an hour, put into the index what a 24th of the table owes outside it.
 
         What is owed no more leaves the index. Return the hour that was scanned last.
@@ -159,11 +159,11 @@ class Drain:
         hour = iso(now)[:13]
         if hour == scanned:
             return hour
-        for image in self.outbox.unclaimed(now.hour, SEGMENTS, now):
+        for image in self.outbox.unindexed(now.hour, SEGMENTS, now):
             user = hashed(image["email"]["S"])
             try:
                 if not self.outbox.owes(image, now):
-                    self.outbox.disown(image)
+                    self.outbox.leave_index(image)
                 elif self.outbox.owe(image, self.clock.now()):
                     log.info("asked again user=%s", user)
             except ItemFull as error:

@@ -20,8 +20,8 @@ from chalicelib.mail.message import Mail
 from chalicelib.mail.ses import RATE, UNREACHABLE, Refused, Ses, Undelivered
 from chalicelib.users import codes, tokens
 from chalicelib.users.email_address import AddressError
-from chalicelib.users.item import MAX_MAILS, is_claimable, is_fresh, is_owners, kind_of
-from chalicelib.users.mailboxes import Mailboxes, Room
+from chalicelib.users.item import MAX_MAILS, is_claimable, is_fresh, is_requested_by_owner, kind_of
+from chalicelib.users.mailboxes import Allowance, Mailboxes
 from chalicelib.users.moments import iso
 from chalicelib.users.outbox import Claim, Outbox
 from chalicelib.users.people import MailKind
@@ -167,7 +167,7 @@ class Mailer:
         now = self.clock.now()
         try:
             room = self._count(image, now)
-            if room is not Room.FREE:
+            if room is not Allowance.FREE:
                 return self._close(image, room, now)
             claim = self.outbox.claim(image, link_hash, now, code_hash)
         except (ClientError, BotoCoreError) as error:
@@ -188,26 +188,28 @@ class Mailer:
             log.info("mail %s user=%s%s", outcome.value, user, words)
         return outcome
 
-    def _count(self, image: Item, now: datetime) -> Room:
+    def _count(self, image: Item, now: datetime) -> Allowance:
         """Count the mail in its mailbox before the claim: a mail that is not sent makes no link.
 
         No stranger can ask for a welcome, so it has no limit. But its owner may have refused mail.
         """
         owed_at = string(image, "owed_at") or iso(now)  # the same state as in the claim
-        has_no_limit = kind_of(image) is MailKind.WELCOME or is_owners(image)
-        return self.mailboxes.count(image["email"]["S"], owed_at, now, is_owners=has_no_limit)
+        has_no_limit = kind_of(image) is MailKind.WELCOME or is_requested_by_owner(image)
+        return self.mailboxes.count_mail(
+            image["email"]["S"], owed_at, now, is_requested_by_owner=has_no_limit
+        )
 
-    def _close(self, image: Item, room: Room, now: datetime) -> Outcome:
+    def _close(self, image: Item, room: Allowance, now: datetime) -> Outcome:
         """Record that the mailbox takes no mail. A later request may ask again."""
         user = hashed(image["email"]["S"])
         if kind_of(image) is MailKind.WELCOME:  # the validation stands
-            is_closed = self.outbox.disown(image)
-        elif room is Room.REFUSED:
+            is_closed = self.outbox.leave_index(image)
+        elif room is Allowance.REFUSED:
             is_closed = self.outbox.refuse(image, now)
         elif is_claimable(image, now):
             is_closed = self.outbox.give_up(image, FULL, now)
         else:  # a reminder, which nobody requested: the mail before it did go out
-            is_closed = self.outbox.disown(image)
+            is_closed = self.outbox.leave_index(image)
         if not is_closed:
             return Outcome.NOT_OWED
         log.info("mail not sent user=%s: its mailbox is %s", user, room.value)

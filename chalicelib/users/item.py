@@ -99,30 +99,29 @@ def _slot(number: int, *, is_welcome: bool) -> str:
     return f"{WELCOMES}{number:02}" if is_welcome else f"{number:02}"
 
 
-def owing(
+def owed_values(
     email: str, now: datetime, *, since: str = "", is_welcome: bool = False
-) -> tuple[str, dict[str, Any]]:
-    """Return the assignments that owe a mail, and their values.
+) -> dict[str, Any]:
+    """Return the values of a transition that owes a mail: ``:owed, :now, :slot, :owed_at``.
 
-    It is owed ``since`` a time in ISO 8601, or else since ``now``.
+    ``since`` is when the mail became due, in ISO 8601. It defaults to ``now``.
     """
     moment = iso(now)
-    values = {
+    return {
         ":owed": "owed",
         ":now": moment,
         ":slot": slot(email, is_welcome=is_welcome),
         ":owed_at": since or moment,
     }
-    return "mail = :owed, mail_at = :now, owed = :slot, owed_at = :owed_at", values
 
 
-LOSES_NO_LIFE = "(attribute_exists(created_at) OR attribute_not_exists(expires_at))"
+MAY_DROP_EXPIRY = "(attribute_exists(created_at) OR attribute_not_exists(expires_at))"
 """The condition under which a transition may remove ``expires_at``: no other program set it."""
 
 
-def has_life_of_another(item: Item) -> bool:
+def has_foreign_expiry(item: Item) -> bool:
     """Return True if another program gave the item its time to live."""
-    return is_put_by_another(item) and "expires_at" in item
+    return is_from_other_program(item) and "expires_at" in item
 
 
 def may_expire(item: Item) -> bool:
@@ -130,7 +129,7 @@ def may_expire(item: Item) -> bool:
     return "created_at" in item and "validated_at" not in item
 
 
-def is_put_by_another(item: Item) -> bool:
+def is_from_other_program(item: Item) -> bool:
     """Return True if another program put the item: only a sign-up sets ``created_at``."""
     return bool(item) and "created_at" not in item
 
@@ -164,7 +163,9 @@ def is_reminder_due(item: Item, now: datetime) -> bool:
     if "validated_at" in item or string(item, "mail") not in ("sent", "delivered"):
         return False
     is_due = "" < string(item, "remind_at") <= iso(now)
-    return is_due and number(item, "expires_at") > epoch(now) and counted(item, now)[0] <= MAX_MAILS
+    return (
+        is_due and number(item, "expires_at") > epoch(now) and next_count(item, now)[0] <= MAX_MAILS
+    )
 
 
 def is_being_sent(item: Item, now: datetime) -> bool:
@@ -192,7 +193,7 @@ def kind_of(item: Item) -> MailKind:
     return MailKind.LINK
 
 
-def is_owners(item: Item) -> bool:
+def is_requested_by_owner(item: Item) -> bool:
     """Return True if the mail was requested with a mailed token, which only its reader has."""
     return string(item, "resend_of") in (attribute(item, "links", "M") or {})
 
@@ -249,10 +250,10 @@ def kept_links(item: Item, now: datetime) -> dict[str, Raw]:
     room = MAX_LINKS_SIZE
     for key in known[: MAX_LINKS - 1]:
         link = links[key]
-        left = _left(link, room - len(key))
+        left = _remaining(link, room - len(key))
         if left < 0 and not is_live(link, now):
             link = {"expires": {"N": str(int(ends[key]))}}
-            left = _left(link, room - len(key))
+            left = _remaining(link, room - len(key))
         if left >= 0:
             room = left
             kept[key] = Raw({"M": link})
@@ -265,7 +266,7 @@ def sign_up_of(item: Item) -> tuple[Item | None, str]:
     A resend with a token or ticket carries the data of that sign-up. Any other mail carries the
     data of the latest one. Links of another program's item carry nothing: its data stays as put.
     """
-    if is_put_by_another(item):
+    if is_from_other_program(item):
         return None, ""
     asked = string(item, "resend_of")
     named = [
@@ -281,7 +282,7 @@ def sign_up_of(item: Item) -> tuple[Item | None, str]:
     return said, ticket if len(ticket) <= MAX_SAID else ""
 
 
-def counted(item: Item, now: datetime) -> tuple[int, str]:
+def next_count(item: Item, now: datetime) -> tuple[int, str]:
     """Return the number of mails in the window, including the next one, and its start."""
     began = string(item, "mail_window_at")
     if not iso(now - WINDOW) < began <= iso(now):
@@ -292,11 +293,11 @@ def counted(item: Item, now: datetime) -> tuple[int, str]:
     return count + 1, began
 
 
-def dead_codes(item: Item, now: datetime) -> list[str]:
+def expired_codes(item: Item, now: datetime) -> list[str]:
     """Return the tickets whose codes have expired, at most MAX_ENTRIES."""
     entries = (attribute(item, "codes", "M") or {}).items()
-    dead = (key for key, entry in entries if number(entry.get("M", {}), "expires") <= epoch(now))
-    return list(islice(dead, MAX_ENTRIES))
+    expired = (key for key, entry in entries if number(entry.get("M", {}), "expires") <= epoch(now))
+    return list(islice(expired, MAX_ENTRIES))
 
 
 def version(item: Item) -> tuple[str, dict[str, Any]]:
@@ -323,10 +324,10 @@ def _is_bounded(value: Mapping[str, Any]) -> bool:
     """Return True if ``value`` can be a sign-up's: links carry nothing larger."""
     if isinstance(value, Mapping) and isinstance(text := value.get("S"), str):
         return len(text) <= MAX_SAID
-    return _left(value, MAX_SAID_IN_MAPS) >= 0
+    return _remaining(value, MAX_SAID_IN_MAPS) >= 0
 
 
-def _left(value: object, room: int) -> int:
+def _remaining(value: object, room: int) -> int:
     """Return the rest of ``room`` bytes after ``value``; negative if it is too large.
 
     Each part costs VALUE_COSTS too: many small values take longer than a long one.
@@ -342,7 +343,7 @@ def _left(value: object, room: int) -> int:
     for inner in value:
         if room < 0:
             break
-        room = _left(inner, room)
+        room = _remaining(inner, room)
     return room
 
 

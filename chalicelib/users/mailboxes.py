@@ -1,7 +1,7 @@
 """Mailboxes: the mails that all spellings of an address got, and refusals.
 
-Each is an item in the table of limits, under a keyed hash: the table names nobody. The item of a
-mailbox that got mail expires a day later. The item of a mailbox whose owner refused never expires.
+Each is an item in the table of limits. Its key is a keyed hash, so the table contains no addresses.
+The item of a mailbox that got mail expires a day later. A refusal never expires.
 """
 
 import hashlib
@@ -39,14 +39,14 @@ _GMAIL = Rule(ignores_dots=True, domain="gmail.com")
 RULES: Mapping[str, Rule] = {
     "gmail.com": _GMAIL,  # https://support.google.com/mail/answer/7436150
     "googlemail.com": _GMAIL,  # https://en.wikipedia.org/wiki/History_of_Gmail#Trademark_disputes
-    # Nobody reads these, and each label is a separate test:
+    # The simulator is no mailbox: each label is a separate test.
     # https://docs.aws.amazon.com/ses/latest/dg/send-an-email-from-console.html
     "simulator.amazonses.com": Rule(has_tags=False),
 }
 """The domains whose addresses have other spellings than a tag after ``+``. All others have that."""
 
 
-def mailbox(address: str) -> str:
+def canonical_mailbox(address: str) -> str:
     """Return the spelling that represents all spellings of the mailbox of ``address``."""
     local, _, domain = email_address.without_additions(address).lower().rpartition("@")
     if not domain.isascii():  # another program may have stored it so
@@ -62,7 +62,7 @@ def mailbox(address: str) -> str:
     return f"{local}@{rule.domain or domain}"
 
 
-class Room(Enum):
+class Allowance(Enum):
     """The answer of a mailbox to one more mail."""
 
     FREE = "free"
@@ -79,11 +79,13 @@ class Mailboxes:
         self.table = Table(client, table, "name")
         self._secret_key = secret_key
 
-    def count(self, email: str, owed_at: str, now: datetime, *, is_owners: bool = False) -> Room:
+    def count_mail(
+        self, email: str, owed_at: str, now: datetime, *, is_requested_by_owner: bool = False
+    ) -> Allowance:
         """Count a mail to ``email``; return FULL or REFUSED if the mailbox takes no more.
 
-        ``owed_at`` identifies this mail of the address: it counts once, however often it is tried.
-        A mail that the mailbox's reader requested ``is_owners``, and has no limit here.
+        ``owed_at`` identifies the mail, so that retries count once. A mail that
+        ``is_requested_by_owner`` has no limit here.
         """
         mail_id = self._hash(f"mail:{owed_at}:{email}")[:16]
         later = [
@@ -97,7 +99,7 @@ class Mailboxes:
             ":id": mail_id,
             ":end": epoch(now + WINDOW),
         }
-        if not is_owners:
+        if not is_requested_by_owner:
             oldest = _MAILS[-1]
             condition += (
                 f" AND (attribute_not_exists({oldest}) OR {oldest}.counted_at <= :window_began)"
@@ -110,11 +112,11 @@ class Mailboxes:
             values,
         )
         if outcome.done:
-            return Room.FREE
+            return Allowance.FREE
         if "refused_at" in outcome.item:
-            return Room.REFUSED
+            return Allowance.REFUSED
         counted = [string(mapping(outcome.item, name), "id") for name in _MAILS]
-        return Room.FREE if mail_id in counted else Room.FULL
+        return Allowance.FREE if mail_id in counted else Allowance.FULL
 
     def refuse(self, email: str, now: datetime) -> None:
         """Record without end that the mailbox's owner wants no mail."""
@@ -134,7 +136,7 @@ class Mailboxes:
             {":now": epoch(now)},
         ).done
 
-    def make_room(self, email: str) -> None:
+    def forget_mails(self, email: str) -> None:
         """Forget the mails that the mailbox got: an operator wants it to get one more."""
         self.table.update(
             self._key(email),
@@ -144,7 +146,7 @@ class Mailboxes:
         )
 
     def _key(self, email: str) -> str:
-        return f"mailbox:{self._hash(f'mailbox:{mailbox(email)}')}"
+        return f"mailbox:{self._hash(f'mailbox:{canonical_mailbox(email)}')}"
 
     def _hash(self, text: str) -> str:
         message = text.encode(errors="surrogatepass")

@@ -5,7 +5,7 @@ sparse index. Each transition is one conditional UpdateItem, as in store.py.
 """
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from heapq import merge
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -21,11 +21,10 @@ from chalicelib.users.item import (
     RESERVED,
     UNVALIDATED_LIFE,
     WELCOMES,
-    counted,
-    dead_codes,
     event_owed,
+    expired_codes,
     is_claimable,
-    is_put_by_another,
+    is_from_other_program,
     is_reminder_due,
     is_welcome_owed,
     kept_links,
@@ -33,7 +32,8 @@ from chalicelib.users.item import (
     link_of,
     may_be_reminded,
     may_expire,
-    owing,
+    next_count,
+    owed_values,
     sign_up_of,
     slot,
     slots,
@@ -97,7 +97,7 @@ class Claim(NamedTuple):
     may_expire: bool = True
 
 
-class _Seen(NamedTuple):
+class _ExpectedState(NamedTuple):
     """The state of an item when the sending of its mail ends.
 
     ``mail`` is the state before the end. With ``waits`` the item stays in the index for its
@@ -109,7 +109,7 @@ class _Seen(NamedTuple):
     expires: bool
 
     @classmethod
-    def of(cls, item: Item) -> "_Seen":
+    def of(cls, item: Item) -> "_ExpectedState":
         mail = string(item, "mail")
         return cls(mail, "remind_at" in item, mail == "sending" and may_expire(item))
 
@@ -182,44 +182,49 @@ class Outbox:
             link["said"] = {name: Raw(value) for name, value in said.items()}
         if ticket:
             link["ticket"] = ticket
-        count, window_at = counted(image, now)
-        kept = kept_links(image, now)
         same_version, values = version(image)
+        names: dict[str, str] = {}
         values |= {
             ":sending": "sending",
             ":now": iso(now),
             ":link": link_hash,
-            ":links": {**kept, link_hash: link},
+            ":links": {**kept_links(image, now), link_hash: link},
             ":slot": slot(email, is_welcome=is_welcome),
             ":owed_at": string(image, "owed_at") or iso(now),
         }
-        change = (
-            "SET mail = :sending, mail_at = :now, mail_link = :link, links = :links"
-            ", owed = :slot, owed_at = :owed_at"
-        )
         if not is_welcome:  # no stranger can request a welcome, so the limit does not count it
-            values |= {":count": count, ":window_at": window_at}
-            change += ", mail_count = :count, mail_window_at = :window_at"
-        change += self._mark(kind, image, now, values)
-        if string(image, "resend_of"):  # the claim after a release carries the same
-            change += ", resend_of = :link"
-        names: dict[str, str] = {}
-        removed = [] if is_put_by_another(image) else ["expires_at"]  # kept while owed
+            values[":count"], values[":window_at"] = next_count(image, now)
+        # The claim after a release carries the same data.
+        resend_of = ", resend_of = :link" if string(image, "resend_of") else ""
+        # While its mail is owed the item does not expire, unless another program set the time.
+        expiry = [] if is_from_other_program(image) else ["expires_at"]
         takes_code = bool(ticket and code_hash) and kind is MailKind.LINK
-        if takes_code:
-            code = {
-                "code": code_hash,
-                "link": link_hash,
-                "expires": epoch(now + CODE_LIFE),
-                "tries": 0,
-            }
-            assigned, dead = _add_code(image, ticket, code, now, values, names)
-            change += assigned
-            removed += dead
-        if kind is MailKind.REMINDER:
-            removed.append("remind_at")
-        if removed:
-            change += f" REMOVE {', '.join(removed)}"
+        if is_welcome:
+            change = (
+                "SET mail = :sending, mail_at = :now, mail_link = :link, links = :links"
+                ", owed = :slot, owed_at = :owed_at"
+                f", welcomed_at = :now{resend_of}{_remove(expiry)}"
+            )
+        elif kind is MailKind.REMINDER:
+            change = (
+                "SET mail = :sending, mail_at = :now, mail_link = :link, links = :links"
+                ", owed = :slot, owed_at = :owed_at"
+                ", mail_count = :count, mail_window_at = :window_at"
+                f", reminded_at = :now{resend_of}{_remove([*expiry, 'remind_at'])}"
+            )
+        else:
+            mailed_at = ", mailed_at = :now" if self._welcomes else ""
+            remind_at = self._set_reminder(image, now, values)
+            code = ""
+            codes_removed: list[str] = []
+            if takes_code:
+                code, codes_removed = _set_code(image, ticket, code_hash, now, values, names)
+            change = (
+                "SET mail = :sending, mail_at = :now, mail_link = :link, links = :links"
+                ", owed = :slot, owed_at = :owed_at"
+                ", mail_count = :count, mail_window_at = :window_at"
+                f"{mailed_at}{remind_at}{resend_of}{code}{_remove([*expiry, *codes_removed])}"
+            )
         outcome = self.table.update(
             email,
             change,
@@ -245,15 +250,14 @@ class Outbox:
             ":error": error[:MAX_ERROR_LENGTH],
             ":past": 0,
         }
-        change = (
-            "SET mail = :owed, mail_at = :now, mail_error = :error, links.#link.expires = :past"
-        )
-        if claim.kind is not MailKind.WELCOME:
-            change += ", mail_count = mail_count - :one"
+        is_counted = claim.kind is not MailKind.WELCOME
+        if is_counted:
             values[":one"] = 1
+        count = ", mail_count = mail_count - :one" if is_counted else ""
         return self.table.update(
             claim.user.email,
-            change,
+            "SET mail = :owed, mail_at = :now, mail_error = :error, links.#link.expires = :past"
+            f"{count}",
             "mail = :sending AND mail_link = :link",
             values,
             {"#link": claim.link_hash},
@@ -262,7 +266,7 @@ class Outbox:
 
     def sent(self, claim: Claim, message_id: str, now: datetime) -> bool:
         """Record that SES took the claimed mail."""
-        return self._end(
+        return self._finish(
             claim.user.email,
             claim.link_hash,
             "sent",
@@ -274,7 +278,7 @@ class Outbox:
 
     def failed(self, claim: Claim, error: str, now: datetime) -> bool:
         """Record that the claimed mail can never be delivered, and why."""
-        return self._end(
+        return self._finish(
             claim.user.email,
             claim.link_hash,
             "failed",
@@ -286,7 +290,7 @@ class Outbox:
 
     def give_up(self, image: Item, error: str, now: datetime) -> bool:
         """Record that the mail owed by ``image`` is not sent, and why. There is no claim yet."""
-        end, values = _end_of_life(image, now)
+        end, values = _expiry_of(image, now)
         return self._settle(
             image,
             f"SET mail = :failed, mail_at = :now, mail_error = :error{end} REMOVE {_NOT_OWED}",
@@ -299,10 +303,10 @@ class Outbox:
 
         A stranger's data is erased. The item expires as usual: the mailbox's own item remembers.
         """
-        end, values = _end_of_life(image, now)
+        end, values = _expiry_of(image, now)
         change = f"SET mail = :refused, mail_at = :now{end} REMOVE "
         erased = [name for name in ERASED if name != "expires_at"]
-        is_anothers = is_put_by_another(image)
+        is_anothers = is_from_other_program(image)
         return self._settle(
             image,
             change + (_NOT_OWED if is_anothers else ", ".join([*erased, "links"])),
@@ -316,16 +320,17 @@ class Outbox:
 
         Raises table.ItemFull.
         """
-        change, values = owing(
+        values = owed_values(
             string(image, "email"),
             now,
             since=string(image, "owed_at"),
             is_welcome=is_welcome_owed(image),
         )
-        kept = "" if is_put_by_another(image) else " REMOVE expires_at"
-        return self._settle(image, f"SET {change}{kept}", values, now)
+        change = "SET mail = :owed, mail_at = :now, owed = :slot, owed_at = :owed_at"
+        expiry = [] if is_from_other_program(image) else ["expires_at"]
+        return self._settle(image, change + _remove(expiry), values, now)
 
-    def disown(self, image: Item) -> bool:
+    def leave_index(self, image: Item) -> bool:
         """Remove an item that owes nothing from the index.
 
         Another program has changed it, or the stage sends no more welcomes or reminders.
@@ -355,7 +360,7 @@ class Outbox:
         for since, email in merge(*map(of, asked)):
             yield Owed(since, email)
 
-    def unclaimed(self, segment: int, segments: int, now: datetime) -> Iterator[Item]:
+    def unindexed(self, segment: int, segments: int, now: datetime) -> Iterator[Item]:
         """Yield items of a segment of the table whose owed mail no query of the index finds.
 
         Another program put them and their record was lost, or the first edition owed them. Also
@@ -384,14 +389,14 @@ class Outbox:
     def report_sent(self, email: str, link_hash: str, message_id: str, now: datetime) -> bool:
         """Record SES's report that it took the mail, if the claim is in doubt."""
         said = {"message_id": message_id}
-        return self._end(email, link_hash, "sent", said, now, ("sending",))
+        return self._finish(email, link_hash, "sent", said, now, ("sending",))
 
     def report_delivered(
         self, email: str, link_hash: str, message_id: str, took_ms: int, now: datetime
     ) -> bool:
         """Record SES's report that the mailbox's server took the mail, after ``took_ms``."""
         said = {"message_id": message_id, "delivered_at": iso(now), "delivery_ms": took_ms}
-        is_recorded = self._end(email, link_hash, "delivered", said, now)
+        is_recorded = self._finish(email, link_hash, "delivered", said, now)
         if is_recorded:  # a metric counts this line and reads the time from its field
             extra = {"delivery_ms": took_ms}
             log.info("mail delivered user=%s in %d ms", hashed(email), took_ms, extra=extra)
@@ -402,12 +407,12 @@ class Outbox:
     ) -> bool:
         """Record that the mailbox's server does not take the mail yet. SES keeps trying."""
         said = {"message_id": message_id, "mail_error": reason[:MAX_ERROR_LENGTH]}
-        return self._end(email, link_hash, "sent", said, now)
+        return self._finish(email, link_hash, "sent", said, now)
 
     def report_rejected(self, email: str, link_hash: str, reason: str, now: datetime) -> bool:
         """Record that SES took the mail but will not deliver it."""
         said = {"mail_error": reason[:MAX_ERROR_LENGTH]}
-        return self._end(email, link_hash, "failed", said, now)
+        return self._finish(email, link_hash, "failed", said, now)
 
     def report_verdict(
         self,
@@ -450,7 +455,7 @@ class Outbox:
             {**names, **RESERVED},
             moment="mail_at",
         )
-        is_anothers = "validated_at" in outcome.item or is_put_by_another(outcome.item)
+        is_anothers = "validated_at" in outcome.item or is_from_other_program(outcome.item)
         if not outcome.done and is_anothers and link_of(outcome.item, link_hash) is not None:
             outcome = self.table.update(
                 email, f"{change} REMOVE {_NOT_OWED}", condition, values, names, moment="mail_at"
@@ -480,19 +485,14 @@ class Outbox:
             moment="mail_at",
         ).done
 
-    def _mark(self, kind: MailKind, image: Item, now: datetime, values: dict[str, Any]) -> str:
-        """Return what a claim stores for reminders and welcomes; empty on a stage without them."""
-        if kind is MailKind.REMINDER:
-            return ", reminded_at = :now"
-        if kind is MailKind.WELCOME:
-            return ", welcomed_at = :now"
-        change = ", mailed_at = :now" if self._welcomes else ""
-        if self._remind_after is not None and may_be_reminded(image):
-            values[":remind_at"] = iso(now + self._remind_after)
-            change += ", remind_at = :remind_at"
-        return change
+    def _set_reminder(self, image: Item, now: datetime, values: dict[str, Any]) -> str:
+        """Return the part of a claim that plans a reminder; empty if none is to come."""
+        if self._remind_after is None or not may_be_reminded(image):
+            return ""
+        values[":remind_at"] = iso(now + self._remind_after)
+        return ", remind_at = :remind_at"
 
-    def _end(
+    def _finish(
         self,
         email: str,
         link_hash: str,
@@ -509,32 +509,30 @@ class Outbox:
         says which, and if it now expires. The first update assumes the most likely case.
         """
         given = {f":{mail}": mail, ":now": iso(now), **{f":{name}": said[name] for name in said}}
-        assigned = "".join(f", {name} = :{name}" for name in said)
+        facts = "".join(f", {name} = :{name}" for name in said)
         was = ends[0]
-        seen = _Seen(was, self._remind_after is not None, was == "sending" and may_expire)
+        seen = _ExpectedState(was, self._remind_after is not None, was == "sending" and may_expire)
         for _ in range(_TRIES):
             waits = seen.waits and mail != "failed"
-            change = f"SET mail = :{mail}, mail_at = :now{assigned}"
-            if waits:
-                change += ", owed_at = remind_at"
             values = {**given, ":link": link_hash, ":seen": seen.mail}
             if seen.expires:
-                change += ", expires_at = :expires_at"
                 values[":expires_at"] = epoch(now + UNVALIDATED_LIFE)
+            owed_at = ", owed_at = remind_at" if waits else ""
+            expires_at = ", expires_at = :expires_at" if seen.expires else ""
             removed = [
                 *(() if waits else INDEXED),
                 *(() if "mail_error" in said else ("mail_error",)),
             ]
             outcome = self.table.update(
                 email,
-                f"{change} REMOVE {', '.join(removed)}" if removed else change,
+                f"SET mail = :{mail}, mail_at = :now{facts}{owed_at}{expires_at}{_remove(removed)}",
                 f"mail_link = :link AND {seen.condition}",
                 values,
                 moment="mail_at",
             )
             if outcome.done:
                 return True
-            expected, seen = seen, _Seen.of(outcome.item)
+            expected, seen = seen, _ExpectedState.of(outcome.item)
             is_this = string(outcome.item, "mail_link") == link_hash and seen.mail in ends
             if seen == expected or not is_this:
                 break
@@ -546,29 +544,41 @@ def _is_owed(image: Item) -> str:
     return _WELCOME if is_welcome_owed(image) else _UNPROVEN
 
 
-def _end_of_life(item: Item, now: datetime) -> tuple[str, dict[str, Any]]:
+def _expiry_of(item: Item, now: datetime) -> tuple[str, dict[str, Any]]:
     """Return what sets the time to live of an unconfirmed sign-up; nothing for other items."""
     if not may_expire(item):
         return "", {}
     return ", expires_at = :expires_at", {":expires_at": epoch(now + UNVALIDATED_LIFE)}
 
 
-def _add_code(
+def _remove(names: Sequence[str]) -> str:
+    """Return the part of an update that removes attributes; empty if there are none."""
+    return f" REMOVE {', '.join(names)}" if names else ""
+
+
+def _set_code(
     image: Item,
     ticket: str,
-    code: Mapping[str, Any],
+    code_hash: str,
     now: datetime,
     values: dict[str, Any],
     names: dict[str, str],
 ) -> tuple[str, list[str]]:
-    """Return the part of a claim that stores ``code``, and what it removes; add to ``names``.
+    """Return the part of a claim that stores a code, and the expired codes that it removes.
 
-    Other codes keep their counts of guesses, which change without a new version.
+    Add what they name to ``values`` and ``names``. Other codes keep their counts of guesses, which
+    change without a new version of the item.
     """
+    code = {
+        "code": code_hash,
+        "link": values[":link"],
+        "expires": epoch(now + CODE_LIFE),
+        "tries": 0,
+    }
     if not mapping(image, "codes"):
         values[":codes"] = {ticket: code}
         return ", codes = :codes", []
-    dead = [key for key in dead_codes(image, now) if key != ticket]
-    names |= {"#ticket": ticket, **{f"#dead{n}": key for n, key in enumerate(dead)}}
+    expired = [key for key in expired_codes(image, now) if key != ticket]
+    names |= {"#ticket": ticket, **{f"#dead{n}": key for n, key in enumerate(expired)}}
     values[":code"] = code
-    return ", codes.#ticket = :code", [f"codes.#dead{n}" for n in range(len(dead))]
+    return ", codes.#ticket = :code", [f"codes.#dead{n}" for n in range(len(expired))]

@@ -17,22 +17,22 @@ from chalicelib.users.item import (
     DELETED,
     ERASED,
     INDEXED,
-    LOSES_NO_LIFE,
     MAX_MAILS,
     MAX_OWN_MAILS,
+    MAY_DROP_EXPIRY,
     PENDING,
     PROOF,
     RESERVED,
     WINDOW,
     WORDS,
     event_owed,
-    has_life_of_another,
+    has_foreign_expiry,
+    is_from_other_program,
     is_live,
     is_open,
-    is_put_by_another,
     link_hashes,
     link_of,
-    owing,
+    owed_values,
     path,
 )
 from chalicelib.users.mailboxes import Mailboxes
@@ -139,17 +139,20 @@ class Users:
             "return_to": sign_up.return_to,
         }
         given = {f":{name}": value for name, value in said.items() if value}
-        owe, owed = owing(sign_up.email, now)
+        owed = owed_values(sign_up.email, now)
         owed |= _limits(now)
         outcome = self._try(
             sign_up.email,
-            f"SET {owe}{_sign_up_change(tuple(given))}",
+            _sign_up_change(tuple(given)),
             _MAY_SIGN_UP,
             {**owed, **given, ":ticket": ticket_hash, ":epoch": epoch(now)},
             RESERVED,
         )
-        if not outcome.done and is_put_by_another(outcome.item):
-            change = f"SET {owe} REMOVE resend_of"
+        if not outcome.done and is_from_other_program(outcome.item):
+            change = (
+                "SET mail = :owed, mail_at = :now, owed = :slot, owed_at = :owed_at"
+                " REMOVE resend_of"
+            )
             outcome = self._try(sign_up.email, change, _MAY_OWE_TO_ANOTHERS, owed)
         is_new = outcome.item.get("created_at") == {"S": owed[":now"]}
         return _log_request(sign_up.email, outcome, "signed up" if is_new else "resend asked for")
@@ -164,10 +167,11 @@ class Users:
         with a token have their own budget, which strangers cannot use up. An expired item counts as
         absent: DynamoDB may delete it before the user opens the new link.
         """
-        owe, owed = owing(email, now)
-        values = {**owed, **_limits(now), ":epoch": epoch(now)}
+        values = {**owed_values(email, now), **_limits(now), ":epoch": epoch(now)}
         values[":asked"] = token_hash or ticket_hash
-        change = f"SET {owe}, resend_of = :asked"
+        change = (
+            "SET mail = :owed, mail_at = :now, owed = :slot, owed_at = :owed_at, resend_of = :asked"
+        )
         outcome = self._owe_again(
             email,
             change,
@@ -267,7 +271,7 @@ class Users:
             wants_old=True,
         )
         item = outcome.item
-        is_validated, is_anothers = "validated_at" in item, is_put_by_another(item)
+        is_validated, is_anothers = "validated_at" in item, is_from_other_program(item)
         if outcome.done or link_of(item, link_hash) is None:
             pass
         elif is_validated and keeps_validation:
@@ -351,17 +355,19 @@ class Users:
             values[":ticket"] = ticket_hash
         event, owed = self._event_owed("validated", now, validated_at=moment, validated_with=how)
         values |= owed
-        change = f"SET validated_at = :now, validated_with = :how, validated_link = :link{event}"
-        removed: tuple[str, ...] = PENDING
+        welcome, removed = "", [*PENDING]
         condition = "attribute_not_exists(validated_at) AND NOT mail = :refused"
         owes_welcome = self._welcomes and may_welcome
         if owes_welcome:
             condition += " AND NOT mail IN (:bounced, :complained)"
             values |= {":bounced": "bounced", ":complained": "complained"}
-            owe, welcome_owed = owing(email, now, is_welcome=True)
-            change += f", {owe}"
-            removed = tuple(name for name in PENDING if name not in ("owed", "owed_at"))
-            values |= welcome_owed
+            welcome = ", mail = :owed, mail_at = :now, owed = :slot, owed_at = :owed_at"
+            removed = [name for name in PENDING if name not in ("owed", "owed_at")]
+            values |= owed_values(email, now, is_welcome=True)
+        change = (
+            "SET validated_at = :now, validated_with = :how, validated_link = :link"
+            f"{event}{welcome}"
+        )
         # The item shows the data of the latest sign-up, most often this link's. The sender of
         # the click is kept only beside a consent.
         without_consent = " AND attribute_not_exists(links.#link.said.consent)" if sent_from else ""
@@ -418,9 +424,13 @@ class Users:
         A time to live from another program stays: this takes a second update.
         """
         outcome = self._try(
-            email, f"{change} REMOVE expires_at", f"{condition} AND {LOSES_NO_LIFE}", values, names
+            email,
+            f"{change} REMOVE expires_at",
+            f"{condition} AND {MAY_DROP_EXPIRY}",
+            values,
+            names,
         )
-        if not outcome.done and has_life_of_another(outcome.item):
+        if not outcome.done and has_foreign_expiry(outcome.item):
             anothers = f"{condition} AND attribute_not_exists(created_at)"
             outcome = self._try(email, change, anothers, values, names)
         return outcome
@@ -447,16 +457,17 @@ class Users:
 
 @cache  # of at most 64 sets of words
 def _sign_up_change(given: tuple[str, ...]) -> str:
-    """Return what a sign-up changes beside the mail that it owes. ``given`` are its words' values.
+    """Return the update of a sign-up. ``given`` are the values of its words.
 
-    A word that is not given is removed.
+    Words that are not given are removed.
     """
     words = [*WORDS, "return_to"]
-    assignments = [f", {path(name)} = :{name}" for name in words if f":{name}" in given]
-    absent = [f"{path(name)}, " for name in words if f":{name}" not in given]
+    said = "".join(f", {path(name)} = :{name}" for name in words if f":{name}" in given)
+    not_said = "".join(f", {path(name)}" for name in words if f":{name}" not in given)
     return (
+        "SET mail = :owed, mail_at = :now, owed = :slot, owed_at = :owed_at"
         ", said_at = :now, ticket = :ticket, created_at = if_not_exists(created_at, :now)"
-        f"{''.join(assignments)} REMOVE {''.join(absent)}resend_of, expires_at"
+        f"{said} REMOVE resend_of, expires_at{not_said}"
     )
 
 

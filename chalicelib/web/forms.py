@@ -28,9 +28,9 @@ _NAMELESS = ("email", "lang", "return_to")
 TRAP = "b_remarks"
 """A form field that is not shown. Browsers leave it empty, simple bots fill it in."""
 SOLUTION, MOMENT = "altcha", "moment"
-"""What a sign-up brings where the stage has a challenge: the solution, or since when it waits."""
+"""The fields of a stage with a challenge: the solution, or since when the form has waited."""
 MAX_CODE_LENGTH = 32  # six digits, and blanks or hyphens between them
-MAX_PROBLEMS = 20  # an answer must not become much longer than its question
+MAX_PROBLEMS = 20  # an answer must not be much longer than its request
 
 _CODE = re.compile("[0-9]{6}")
 
@@ -47,7 +47,7 @@ class Problem(NamedTuple):
 
 
 class Resend(NamedTuple):
-    """A request for another link. ``token_hash`` is of a link that the user has, if any."""
+    """A request for another link. ``token_hash`` is that of a link that the user has, if any."""
 
     email: str
     token_hash: str
@@ -69,10 +69,10 @@ class Invalid(ValueError):
 
 
 class SignUpForm(NamedTuple):
-    """The sign-up form of a stage: what a sign-up may say there.
+    """The sign-up form of a stage: the data that a sign-up may send.
 
     ``names`` is the stage's setting: ``optional``, ``required`` or ``none``. ``return_prefixes``
-    are its return addresses, and ``domains`` says whose addresses may sign up.
+    are its return addresses, and ``domains`` has the rules for addresses.
     """
 
     languages: Collection[str]
@@ -95,7 +95,7 @@ class SignUpForm(NamedTuple):
         is_form: bool = False,
         sent_from: Mapping[str, str] = NOTHING,
     ) -> SignUp:
-        """Return the sign-up in ``fields``, in ``lang`` if they name no other known language.
+        """Return the sign-up in ``fields``, in ``lang`` if they do not name another known language.
 
         An HTML form may send fields that the stage does not know; JSON may not. ``sent_from`` is
         kept beside a consent. Raise Invalid.
@@ -135,7 +135,7 @@ def _names(reader: "_Reader", *, required: bool) -> tuple[str, str]:
 
 
 def read_code(fields: Mapping[str, object]) -> TypedCode | None:
-    """Return the code in ``fields`` and its user; None if they are not of our mail."""
+    """Return the code in ``fields`` and its user; None if they cannot be from our mail."""
     email, code = fields.get("email"), fields.get("code")
     if not isinstance(email, str) or not isinstance(code, str) or len(code) > MAX_CODE_LENGTH:
         return None
@@ -148,7 +148,7 @@ def read_code(fields: Mapping[str, object]) -> TypedCode | None:
 
 
 def read_address(fields: Mapping[str, object], *, is_form: bool = False) -> str:
-    """Return the canonical address in ``fields``, for which a challenge is asked. Raise Invalid."""
+    """Return the canonical address in ``fields`` for a challenge. Raise Invalid."""
     reader = _Reader(fields)
     if not is_form:
         reader.refuse_unknown(("email", "lang"))
@@ -177,7 +177,7 @@ def read_resend(fields: Mapping[str, object], *, is_form: bool = False) -> Resen
 
 
 class _Reader:
-    """Takes fields one by one and collects every problem."""
+    """Reads fields one by one and collects every problem."""
 
     def __init__(self, fields: Mapping[str, object]) -> None:
         self.fields = fields

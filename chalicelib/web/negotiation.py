@@ -6,7 +6,7 @@ from functools import lru_cache
 from chalicelib import language_tag
 
 MAX_PREFERENCES = 32  # of one header; browsers send at most six
-REMEMBERED = 64  # headers: a few browsers send almost all of them
+REMEMBERED = 64  # headers: a few browsers send almost all requests
 
 _JSON = ("application/json", "application/problem+json")
 
@@ -15,7 +15,7 @@ _JSON = ("application/json", "application/problem+json")
 def prefers_html(accept: str) -> bool:
     """Return True if the client prefers a page to JSON. Clients without a preference get JSON.
 
-    A browser names ``text/html``, and may cover JSON by a wildcard alone: ``application/*`` (w3m).
+    A browser names ``text/html``, and may accept JSON only by a wildcard: ``application/*`` (w3m).
     """
     qualities = dict(_preferences(accept))
     if qualities.get("text/html", 0.0) > 0 and not any(name in qualities for name in _JSON):
@@ -30,7 +30,7 @@ def prefers_html(accept: str) -> bool:
 
 @lru_cache(REMEMBERED)
 def names_json(accept: str) -> bool:
-    """Return True if JSON is asked for by its name, and not only accepted with all other types."""
+    """Return True if the client names JSON, and does not only accept it with all other types."""
     return any(
         quality > 0 and name in ("application/json", "application/problem+json")
         for name, quality in _preferences(accept)

@@ -23,9 +23,9 @@ class OwnInputs:
         return self._templates.read("pages/own_fields.css")
 
     def inputs(self, lang: str, typed: Mapping[str, str], details: Mapping[str, Html]) -> Html:
-        """Return all inputs, with what was ``typed``, and each problem's detail beside its field.
+        """Return all inputs, with the ``typed`` values, and each problem's detail beside its field.
 
-        A box of consent is ticked only if its user has ticked it before this very text.
+        A consent's box is ticked only if the user ticked it beside this same text.
         """
         visible = (
             self._input(field, lang, typed.get(field.name, ""), details.get(field.name, Html()))
@@ -35,7 +35,7 @@ class OwnInputs:
         return Html("".join(visible) + self._hidden(lang, sources))
 
     def hidden(self, lang: str, typed: Mapping[str, str]) -> Html:
-        """Return hidden inputs that carry all that was ``typed``."""
+        """Return hidden inputs with all ``typed`` values."""
         return self._hidden(lang, {name: typed.get(name, "") for name in self._own.names})
 
     def is_shown(self, name: str) -> bool:

@@ -32,15 +32,15 @@ _FOR_PROGRAMS = (
     "content_type_unsupported",
     "method_not_allowed",
 )
-"""Problems that only a program can fix. People read ``page_problem_detail`` instead."""
+"""Problems that only a program can fix. Pages show ``page_problem_detail`` instead."""
 
 
 @dataclass(frozen=True)
 class Pages:
     """The pages of a stage, in any of its languages.
 
-    ``base_url`` is where all their links lead. ``after_validation_url`` is where a form may send
-    people on to. With ``refusable``, the button page also offers "this was not me".
+    ``base_url`` is the start of all their links. ``after_validation_url`` is where a form may send
+    users on. With ``refusable``, the button page also offers "this was not me".
     ``names`` says if names are ``optional``, ``required`` or not asked for (``none``).
     ``return_places`` are origins and app schemes that a form may lead to. ``own`` are the stage's
     own fields, and ``domains`` says which addresses may be suggested.
@@ -68,9 +68,9 @@ class Pages:
         problems: Iterable[Problem] = (),
         challenge: Html = NOTHING,
     ) -> Html:
-        """Return the form with what was typed, and each problem beside its field.
+        """Return the form with the typed values, and each problem beside its field.
 
-        ``challenge`` is what the form has for a proof of work, if the stage asks for one.
+        ``challenge`` is the form's part for a proof of work, if the stage asks for one.
         """
         beside: dict[str, Html] = {}
         items = []
@@ -80,7 +80,7 @@ class Pages:
             name = f"problem_{problem.code}_detail"
             detail = self.templates.word_html(name, lang, limit=str(problem.limit))
             if field == TRAP:
-                trap = Html()  # so that the next try of a trapped person succeeds
+                trap = Html()  # so that the next try of a trapped user succeeds
                 items.append(self._fill("error_text", lang, detail=detail))
             elif field == SOLUTION:
                 detail = self._word("page_challenge_detail", lang)
@@ -118,7 +118,7 @@ class Pages:
         )
 
     def challenge(self, lang: str, moment: str, return_to: str) -> Html:
-        """Return what the form has for a proof of work.
+        """Return the form's part for a proof of work.
 
         ``moment`` is since when it has waited; empty if it has not been sent yet. ``return_to`` is
         where a form of another page wanted its answer.
@@ -139,8 +139,8 @@ class Pages:
     ) -> Html:
         """Return the page that waits for the mail to be read.
 
-        ``again`` says that another mail was asked for. With ``takes_code`` the page has a field for
-        the code of the mail. ``code_failed`` says that the code just sent does not work.
+        ``again`` is True if the user requested another mail. With ``takes_code`` the page has a
+        field for the code from the mail. ``code_failed`` is True if the last code does not work.
         """
         name = "resent" if again else "sent"
         typed = {**typed, "email": typed.get("email") or email}
@@ -203,7 +203,7 @@ class Pages:
         )
 
     def refuse_done(self, lang: str) -> Html:
-        """Return the page for after that button: no more mail will be sent."""
+        """Return the page after that button: no more mail will be sent."""
         return self._page("refuse_done", lang, here=None)
 
     def refused(self, lang: str) -> Html:
@@ -228,7 +228,7 @@ class Pages:
         if self.brand.logo_url:
             images.append(return_urls.origin(self.brand.logo_url))
         forms = [return_urls.origin(self.base_url)]
-        if self.after_validation_url:  # browsers hold the answer's redirect against this, too
+        if self.after_validation_url:  # browsers also check the answer's redirect against this
             forms.append(return_urls.origin(self.after_validation_url))
         forms += self.return_places
         return (
@@ -259,7 +259,7 @@ class Pages:
         return (*TYPED, *(field.name for field in self.own.fields)) if self.own else TYPED
 
     def _kept(self, lang: str, typed: Mapping[str, str]) -> dict[str, str]:
-        """Return what the forms of a page carry of what was typed."""
+        """Return the typed values that the forms of a page carry."""
         kept: dict[str, str] = {f"typed_{field}": typed.get(field, "") for field in TYPED}
         return {**kept, "typed_own": self._own.hidden(lang, typed) if self._own else Html()}
 
@@ -307,7 +307,7 @@ class Pages:
         return self._fill("error_summary", lang, items=Html("".join(items))) if items else Html()
 
     def _beside(self, lang: str, field: str, detail: Html, hint: str = "") -> dict[str, str]:
-        """Return what a field of a form shows of its problem ``detail``, if it has one."""
+        """Return what a field of a form shows for its problem ``detail``, if it has one."""
         ids = " ".join(filter(None, (f"{field}-error" if detail else "", hint)))
         invalid = 'aria-invalid="true"' if detail else ""
         described = f'aria-describedby="{ids}"' if ids else ""
@@ -318,7 +318,7 @@ class Pages:
         }
 
     def _did_you_mean(self, lang: str, email: str, kept: Mapping[str, str]) -> Html:
-        """Return a way to correct an address whose domain is a typo; empty if it is none."""
+        """Return a link to fix an address whose domain has a typo; empty if it has none."""
         meant = self.domains.suggest(email)
         if not meant:
             return Html()
@@ -405,7 +405,7 @@ class Pages:
         return self._fill("footer", lang, items=Html("".join(items))) if items else Html()
 
     def _languages(self, lang: str, here: str, typed: Mapping[str, str] | None, show: str) -> Html:
-        """Return ways to the other languages. What was typed goes by a form, never in a URL."""
+        """Return links to the other languages. Typed values go in a form, never in a URL."""
         names = self.templates.language_names
         others = [(other, label) for other, label in names.items() if other != lang]
         if not others:

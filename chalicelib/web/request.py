@@ -75,7 +75,7 @@ class Request(NamedTuple):
 
     @property
     def is_probe(self) -> bool:
-        """Return True for requests that no user has asked for yet, or that want no content."""
+        """Return True for requests that no user has made yet, or that want no content."""
         return self.method == "HEAD" or self.is_prefetch
 
 

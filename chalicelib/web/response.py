@@ -31,7 +31,7 @@ _CLICK_STATUS = {
 }
 _RETURNED = (Validation.VALIDATED, Validation.ALREADY_VALIDATED, Validation.EXPIRED)
 _NOTHING = "default-src 'none'; frame-ancestors 'none'"
-"""The Content-Security-Policy of JSON, in case that a browser shows it as a page."""
+"""The Content-Security-Policy of JSON, in case a browser shows it as a page."""
 TICKET_LIFE = timedelta(days=7)
 """A browser keeps its ticket as long as the sign-up may wait to be validated."""
 ICON_LIFE = timedelta(days=1)
@@ -65,7 +65,7 @@ class Answers:
         self._message_text = cache(self._write_message)
 
     def sign_up_page(self, request: Request) -> Response:
-        """Return the form, with what the request's fields say. Programs get the page as well.
+        """Return the form with the request's values. Programs get the page as well.
 
         The page that waits for a mail comes here for its other languages.
         """
@@ -88,7 +88,7 @@ class Answers:
         return response
 
     def accepted(self, request: Request, email: str) -> Response:
-        """Return the same answer to every sign-up and resend, whatever became of it."""
+        """Return the same answer to every sign-up and resend, whatever its result."""
         if request.wants_page:
             return self._sent(request, 202, email, again=request.path == "/resend")
         return self._message(request, 202, "accepted")
@@ -121,7 +121,7 @@ class Answers:
         return self.problem(request, 400, "code_invalid")
 
     def refusal_page(self, request: Request, link: Link | None) -> Response:
-        """Return the page whose button says "this was not me". It looks nobody up."""
+        """Return the page whose button says "this was not me". It reads no user."""
         if link is None:
             return self.link_refused(request)
         if request.wants_page:
@@ -179,7 +179,7 @@ class Answers:
         return Response(self.pages.icon, headers, 200)
 
     def blocked(self, request: Request) -> Response | None:
-        """Return why no route may have this request; None if one may."""
+        """Return the reason to refuse a request for every route; None if there is none."""
         if request.method == "POST" and request.is_foreign and not request.is_one_click:
             return self.problem(request, 403, "origin_refused")
         if request.body_error:
@@ -187,11 +187,11 @@ class Answers:
         return None
 
     def trapped(self, request: Request) -> Response:
-        """Return the form again, without its trap: a person gets through, most bots do not."""
+        """Return the form again, without its trap: a user gets through, most bots do not."""
         return self._invalid(request, [Problem("trap_filled", TRAP)])
 
     def invalid(self, request: Request, problems: Sequence[Problem]) -> Response:
-        """Return everything that is wrong with the fields, where the form came from."""
+        """Return all problems of the fields to the page that the form came from."""
         problems = [problem._replace(field=text_of(problem.field)) for problem in problems]
         response = self._invalid(request, problems)
         return_to = text_of(request.fields.get("return_to"))
@@ -208,7 +208,7 @@ class Answers:
         return self.problem(request, 422, "fields_invalid", problems)
 
     def challenged(self, request: Request, code: str, moment: str) -> Response:
-        """Return what a sign-up is told that brought no solution.
+        """Return the answer to a sign-up without a solution.
 
         The page has the form again, which may be sent once it has waited since ``moment``.
         """
@@ -327,7 +327,7 @@ class Answers:
         return self._page(request, status, page)
 
     def _typed(self, request: Request) -> dict[str, str]:
-        """Return what the request says, for the fields of the form. A query has sources alone."""
+        """Return the request's values for the fields of the form. A query has only sources."""
         own = self.settings.own_fields
         sources = {name: request.query.get(name) for name in own.sources} if own else {}
         said = {**sources, **request.fields}
@@ -341,7 +341,7 @@ class Answers:
         return {"status": name, "message": self.templates.word(f"{name}_message", lang)}
 
     def _next_address(self, click: Click) -> str:
-        """Return where the browser goes after its click; nothing if it stays on our page."""
+        """Return the browser's address after its click; nothing if it stays on our page."""
         may_return = return_urls.is_allowed(click.return_to, self.settings.return_urls)
         if may_return and click.outcome in _RETURNED:
             return return_urls.with_result(click.return_to, click.outcome.value)

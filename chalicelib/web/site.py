@@ -24,9 +24,9 @@ SECURITY_HEADERS = {
     "Strict-Transport-Security": f"max-age={365 * 24 * 60 * 60}",
     "X-Content-Type-Options": "nosniff",
 }
-"""The headers of every answer, those that API Gateway gives itself included."""
+"""The headers of every answer, including API Gateway's own."""
 _HEADERS = {**SECURITY_HEADERS, "Vary": "Accept, Accept-Language, Cookie, Origin"}
-# The problems that Chalice itself answers, by their status.
+# The problems that Chalice itself returns, by their status.
 _CHALICE_CODES = {
     400: "body_malformed",
     405: "method_not_allowed",

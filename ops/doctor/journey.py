@@ -96,7 +96,7 @@ class Journey:
             )
         self._former_mails = self._mails()
         # A mailbox gets five mails a day, and a test is no stranger's.
-        clients.mailboxes(self.stage, self._dynamodb).make_room(self.email)
+        clients.mailboxes(self.stage, self._dynamodb).forget_mails(self.email)
 
     def _go(self) -> None:
         with self._hop("Sign-up answered") as say:
@@ -271,7 +271,7 @@ class Journey:
                 )
 
     def _remove_with_event(self) -> None:
-        """Delete the user as an operator does: whoever was told of them is told of that."""
+        """Delete the user as an operator does, so that your systems get an event for it, too."""
         item = self._item() or {}
         if self._created_at and item.get("created_at") == {"S": self._created_at}:
             clients.users(self.stage).delete(self.email, durations.now())

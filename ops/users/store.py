@@ -17,11 +17,11 @@ from botocore.exceptions import ClientError
 from chalicelib.users.item import (
     DELETED,
     ERASED,
-    LOSES_NO_LIFE,
+    MAY_DROP_EXPIRY,
     PENDING,
     RESERVED,
-    has_life_of_another,
-    owing,
+    has_foreign_expiry,
+    owed_values,
 )
 from chalicelib.users.mailboxes import Mailboxes
 from chalicelib.users.moments import iso
@@ -167,7 +167,7 @@ class OperatorsUsers(Users):
 
         A validated user needs none; one who complained or refused wants none.
         """
-        self.mailboxes.make_room(email)
+        self.mailboxes.forget_mails(email)
         unwanted = {":complained": "complained", ":refused": "refused", ":deleted": DELETED}
         if not even_bounced:
             unwanted[":bounced"] = "bounced"
@@ -398,10 +398,11 @@ class OperatorsUsers(Users):
 
     def _owe(self, email: str, condition: str, now: datetime, values: Mapping[str, str]) -> Outcome:
         """Owe a mail. The item is kept until that is tried, as after an anonymous request."""
-        change, owed = owing(email, now)
-        act = partial(self._act, acts.RESEND, email, now=now, values={**owed, **values})
-        outcome = act(f"{change} REMOVE expires_at", f"{condition} AND {LOSES_NO_LIFE}")
-        if not outcome.done and has_life_of_another(outcome.item):
+        change = "mail = :owed, mail_at = :now, owed = :slot, owed_at = :owed_at"
+        values = {**owed_values(email, now), **values}
+        act = partial(self._act, acts.RESEND, email, now=now, values=values)
+        outcome = act(f"{change} REMOVE expires_at", f"{condition} AND {MAY_DROP_EXPIRY}")
+        if not outcome.done and has_foreign_expiry(outcome.item):
             outcome = act(change, f"{condition} AND attribute_not_exists(created_at)")
         return outcome
 

@@ -5,7 +5,8 @@
 has answered OPERATION. ``destroy-users`` takes the users along, ``record`` makes Chalice's record
 again, ``chalice`` is ``chalice deploy``, ``doctor`` prints its findings, ``trial`` the report of
 ``python -m ops deploy --then-destroy``. ``limit`` and ``no-limit`` are deploys that turn the limit
-by client on and off. What each asks of AWS stands in FOLDER/asked-COMMAND, a permission a line.
+by client on and off; ``embedded-limit`` also allows the pages of SHOP. What each asks of AWS stands
+in FOLDER/asked-COMMAND, a permission a line.
 
 CLOUD ``local`` is reached as ``make run`` reaches its own, ``moto`` as an account of AWS is.
 """
@@ -20,6 +21,7 @@ from dataclasses import replace
 from datetime import datetime, timezone
 from functools import cache, partial, partialmethod
 from pathlib import Path
+from typing import Any
 
 from botocore.hooks import BaseEventHooks
 from botocore.model import OperationModel
@@ -49,6 +51,8 @@ from ops.terminal.progress import Progress
 from tests.e2e.stack import ROOT
 
 ALARMS_TO = "ops@example.org"
+SHOP = "https://shop.example"
+"""Another website, whose pages a stage may allow."""
 ASKED = "asked-{}"
 """The file of what each command asks of AWS."""
 PREFIXES = {"monitoring": "cloudwatch"}
@@ -70,11 +74,11 @@ def run(
     )
 
 
-def _ops(cloud: Cloud, folder: str, last: str = "", per_ip_rate: int | None = None) -> None:
+def _ops(cloud: Cloud, folder: str, last: str = "", **options: Any) -> None:
     deploy(
         _watched(cloud, Path(folder), last),
         Project(Path(folder), STAGE),
-        Options(mail_from=MAIL_FROM, alarms_to=ALARMS_TO, per_ip_rate=per_ip_rate),
+        Options(mail_from=MAIL_FROM, alarms_to=ALARMS_TO, **options),
         Progress(sys.stdout),
     )
 
@@ -174,6 +178,7 @@ if __name__ == "__main__":
     {
         "ops": _ops,
         "limit": partial(_ops, per_ip_rate=30),
+        "embedded-limit": partial(_ops, per_ip_rate=30, settings={"ALLOWED_ORIGINS": SHOP}),
         "no-limit": partial(_ops, per_ip_rate=0),
         "record": _record,
         "destroy": _destroy,

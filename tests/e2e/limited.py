@@ -37,13 +37,16 @@ class Limited:
 
 @contextmanager
 def running(folder: Path, checked_every: float = web_acl.CHECKED_EVERY) -> Iterator[Limited]:
-    """Yield a stage of ``deploy --per-ip-rate 30``, with its files under ``folder``."""
+    """Yield a stage of ``deploy --per-ip-rate 30``, with its files under ``folder``.
+
+    It allows the pages of deploying.SHOP.
+    """
     with local_cloud.running(folder / "cloud.log") as endpoint:
         project = Project(folder / "project", local_stage.STAGE)
         local_stack.copy(ROOT, project.folder)
         ses = _client(endpoint, "sesv2")
         ses.create_email_identity(EmailIdentity=local_stack.MAIL_FROM)
-        done = deploying.run(endpoint, project.folder, "limit")
+        done = deploying.run(endpoint, project.folder, "embedded-limit")
         if done.returncode:
             raise AssertionError(done.stdout)
         api, table = (project.environment[name] for name in ("BASE_URL", "USERS_TABLE"))

@@ -212,7 +212,7 @@ def test_who_was_claimed_and_never_mailed_is_found(stage: Stage) -> None:
     """Each hour the drain scans one 24th of the table. All of a day's scans are made here."""
     outbox = Outbox(stage.client("dynamodb"), stage.table)
     now = datetime.now(timezone.utc)
-    found = list(chain(*(outbox.unclaimed(n, SEGMENTS, now) for n in range(SEGMENTS))))
+    found = list(chain(*(outbox.unindexed(n, SEGMENTS, now) for n in range(SEGMENTS))))
     assert [image["email"]["S"] for image in found] == [email("killed")]
     assert outbox.owe(found[0], now)
     stage.wait_for_mails("killed", 2)

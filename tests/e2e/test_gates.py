@@ -20,6 +20,7 @@ from benchmarks.attacks import ATTACKER, INVENTED, ONE_CLIENT, Attack
 from ops.resources.api import rest_api
 from ops.resources.api.rest_api import FIRST_SIGN_UP_BURST, FIRST_SIGN_UP_RATE, Throttle
 from tests.e2e import limited
+from tests.e2e.deploying import SHOP
 from tests.e2e.limited import Limited
 from tests.e2e.stack import HTTP, Stack, running, wait_for
 from tests.support import web_acl
@@ -131,6 +132,8 @@ def test_a_client_over_the_limit_reads_why_and_may_still_look(walled: Limited) -
         answer = wait_for(refused, 2 * CHECKED_EVERY + 5, "AWS WAF looks")
         assert answer
         assert (answer.status, answer.headers["Retry-After"]) == (429, "300")
+        assert answer.headers["Access-Control-Allow-Origin"] == SHOP
+        assert answer.headers["Access-Control-Allow-Credentials"] == "true"
         assert answer.json()["title"] == "Too many requests"
         page = attacker.request("GET", f"{walled.api}/", headers={"Accept": "text/html"})
         assert page.status == 200

@@ -107,7 +107,7 @@ def test_an_account_that_grew_bounds_the_mailer(
     limit = {"ConcurrentExecutions": 1000, "UnreservedConcurrentExecutions": 1000}
     with monkeypatch.context() as patch:
         patch.setitem(moto_server.ANSWERS, moto_server.ACCOUNT_SETTINGS, {"AccountLimit": limit})
-        assert "of which the mailer takes 20 at most" in stage.deploy()
+        assert "of which the mailer takes at most 20" in stage.deploy()
         stage.deploy("chalice")
         assert stage.reserved() == 20
         assert not_green(stage) == set(NOT_GREEN) - {"amber Functions, Concurrency"}

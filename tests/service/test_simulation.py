@@ -197,7 +197,7 @@ def test_the_memory_outbox_does_what_the_real_one_does(store: Store) -> None:
     for step in range(400):
         now += timedelta(seconds=dice.choice((0, 1, 60, 200, 400)))
         act = dice.choice(
-            ("put", "put", "claim", "claim", "release", "sent", "failed", "owe", "disown")
+            ("put", "put", "claim", "claim", "release", "sent", "failed", "owe", "leave_index")
         )
         results: list[object] = []
         if act == "put" or not images:
@@ -219,8 +219,8 @@ def test_the_memory_outbox_does_what_the_real_one_does(store: Store) -> None:
         elif act == "owe":
             image = dice.choice(images[-4:])
             results = [outbox.owe(image, now) for outbox in (real, memory)]
-        elif act == "disown" and "mail" in (image := dice.choice(images[-4:])):
-            results = [outbox.disown(image) for outbox in (real, memory)]
+        elif act == "leave_index" and "mail" in (image := dice.choice(images[-4:])):
+            results = [outbox.leave_index(image) for outbox in (real, memory)]
         elif act in ("release", "sent", "failed") and claims:
             claim = dice.choice(claims[-3:])
             results = [getattr(outbox, act)(claim, "text", now) for outbox in (real, memory)]
@@ -233,9 +233,9 @@ def test_the_memory_outbox_does_what_the_real_one_does(store: Store) -> None:
         images.append(real.read(dice.choice(emails)))
         if step % 10 == 0:
             assert list(real.owed(now)) == list(memory.owed(now))
-            assert {item["email"]["S"] for item in real.unclaimed(0, 1, now)} == {
-                item["email"]["S"] for item in memory.unclaimed(0, 1, now)
+            assert {item["email"]["S"] for item in real.unindexed(0, 1, now)} == {
+                item["email"]["S"] for item in memory.unindexed(0, 1, now)
             }
 
-    ended = ("claim", "release", "sent", "failed", "owe", "disown")
+    ended = ("claim", "release", "sent", "failed", "owe", "leave_index")
     assert done == {f"{act} {result}" for act in ended for result in (True, False)}

@@ -28,8 +28,8 @@ from chalicelib.mail.mailer import BATCH, Mailer
 from chalicelib.mail.message import Mail
 from chalicelib.mail.ses import Ses
 from chalicelib.users import table
-from chalicelib.users.item import UNVALIDATED_LIFE, is_claimable, may_expire, owing
-from chalicelib.users.mailboxes import Room
+from chalicelib.users.item import UNVALIDATED_LIFE, is_claimable, may_expire, owed_values
+from chalicelib.users.mailboxes import Allowance
 from chalicelib.users.moments import epoch, iso
 from chalicelib.users.outbox import Claim, Owed
 from chalicelib.users.people import User
@@ -226,7 +226,7 @@ class MemoryOutbox:
         self, image: Item, link_hash: str, now: datetime, code_hash: str = ""
     ) -> Claim | None:
         email = string(image, "email")
-        claiming = {**_owing(image, now), "mail": "sending", "mail_link": link_hash}
+        claiming = {**_owed(image, now), "mail": "sending", "mail_link": link_hash}
         if not self._update_version(image, now, claiming):
             return None
         takes_code = bool(string(image, "ticket") and code_hash)
@@ -245,9 +245,9 @@ class MemoryOutbox:
         return self._end(claim, {**failure, **_OUT_OF_INDEX, **_life(claim, now)})
 
     def owe(self, image: Item, now: datetime) -> bool:
-        return self._update_version(image, now, _owing(image, now))
+        return self._update_version(image, now, _owed(image, now))
 
-    def disown(self, image: Item) -> bool:
+    def leave_index(self, image: Item) -> bool:
         self._wait()
         is_same = self._is_same(image)
         return is_same and self._set(self._items[string(image, "email")], _OUT_OF_INDEX)
@@ -272,7 +272,7 @@ class MemoryOutbox:
         owed = sorted((since, email) for email, since in self._owed.items() if since < moment)
         return (Owed(since, email) for since, email in owed)
 
-    def unclaimed(self, segment: int, segments: int, now: datetime) -> Iterator[Item]:
+    def unindexed(self, segment: int, segments: int, now: datetime) -> Iterator[Item]:
         self._wait()
         for item in list(self._items.values()):
             is_of_segment = hash(item["email"]["S"]) % segments == segment
@@ -311,9 +311,9 @@ class MemoryOutbox:
 _OUT_OF_INDEX = {"owed": "", "owed_at": ""}
 
 
-def _owing(image: Item, now: datetime) -> Plain:
+def _owed(image: Item, now: datetime) -> Plain:
     """Return what an item of ``image`` has that owes a mail: no end, if it is a sign-up's."""
-    _, owed = owing(string(image, "email"), now, since=string(image, "owed_at"))
+    owed = owed_values(string(image, "email"), now, since=string(image, "owed_at"))
     names = {"mail": ":owed", "mail_at": ":now", "owed": ":slot", "owed_at": ":owed_at"}
     kept = {"expires_at": ""} if "created_at" in image else {}
     return {**{name: owed[value] for name, value in names.items()}, **kept}
@@ -357,14 +357,14 @@ class EmptyMailboxes:
     def __init__(self, wait: Callable[[], object]) -> None:
         self._wait = wait
 
-    def count(self, *_: object, **__: object) -> Room:
+    def count_mail(self, *_: object, **__: object) -> Allowance:
         self._wait()
-        return Room.FREE
+        return Allowance.FREE
 
 
 def signed_up(email: str, now: datetime) -> Item:
     """Return the item of a sign-up, as far as the mail is concerned. A test compares it."""
-    owed = _owing({"email": {"S": email}}, now)
+    owed = _owed({"email": {"S": email}}, now)
     return typed_values({"email": email, "created_at": iso(now), **owed})
 
 

@@ -11,7 +11,7 @@ from chalicelib.users.store import Users
 
 DOCS = Path(__file__).parents[2] / "docs"
 READERS = {
-    *("Outbox.read", "Outbox.owes", "Outbox.owed", "Outbox.unclaimed"),
+    *("Outbox.read", "Outbox.owes", "Outbox.owed", "Outbox.unindexed"),
     *("EventOutbox.read", "EventOutbox.owed"),
 }
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from chalicelib.mail.mailer import owed
-from chalicelib.users.mailboxes import Room
+from chalicelib.users.mailboxes import Allowance
 from chalicelib.users.moments import iso
 from chalicelib.users.people import SignUp
 from ops.stage.project import CHECKOUT, Project
@@ -204,7 +204,7 @@ def test_a_complaint_is_not_allowed_away(store: Store, users: OperatorsUsers) ->
     store.mailboxes.refuse(EMAIL, NOW)
     assert users.allow(EMAIL, NOW) is Change.COMPLAINED
     assert store.item(EMAIL) == before
-    assert store.mailboxes.count("alexis+a@example.org", "", NOW) is Room.REFUSED
+    assert store.mailboxes.count_mail("alexis+a@example.org", "", NOW) is Allowance.REFUSED
 
 
 @pytest.mark.parametrize("state", STATES)

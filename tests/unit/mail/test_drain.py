@@ -579,9 +579,9 @@ NOT_OWING: dict[str, Plain] = {
 @pytest.fixture
 def whole_table(monkeypatch: pytest.MonkeyPatch) -> None:
     """One scan looks at all of the table."""
-    unclaimed = Outbox.unclaimed
+    unindexed = Outbox.unindexed
     monkeypatch.setattr(
-        Outbox, "unclaimed", lambda self, _segment, _of, now: unclaimed(self, 0, 1, now)
+        Outbox, "unindexed", lambda self, _segment, _of, now: unindexed(self, 0, 1, now)
     )
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.users.item import MAX_MAILS, WINDOW
-from chalicelib.users.mailboxes import Mailboxes, Room, mailbox
+from chalicelib.users.mailboxes import Allowance, Mailboxes, canonical_mailbox
 from tests.support.stores import Plain, Store, plain
 from tests.support.wire import Wire, refusal
 
@@ -26,8 +26,8 @@ def mailboxes(store: Store) -> Mailboxes:
 
 def counts(
     mailboxes: Mailboxes, emails: Iterable[str], now: datetime = NOW, owed_at: str = "1"
-) -> list[Room]:
-    return [mailboxes.count(email, owed_at, now) for email in emails]
+) -> list[Allowance]:
+    return [mailboxes.count_mail(email, owed_at, now) for email in emails]
 
 
 def items(mailboxes: Mailboxes) -> list[Plain]:
@@ -61,37 +61,39 @@ def spellings(number: int) -> list[str]:
     ],
 )
 def test_a_mailbox_has_one_spelling(address: str, stands_for: str) -> None:
-    assert mailbox(address) == stands_for
+    assert canonical_mailbox(address) == stands_for
 
 
 @given(st.text(max_size=40))
 def test_any_text_has_a_mailbox_that_stands_for_itself(text: str) -> None:
-    assert mailbox(mailbox(text)) == mailbox(text)
+    assert canonical_mailbox(canonical_mailbox(text)) == canonical_mailbox(text)
 
 
 def test_all_spellings_share_five_mails(mailboxes: Mailboxes) -> None:
     rooms = counts(mailboxes, spellings(MAX_MAILS + 2))
-    assert rooms == [Room.FREE] * MAX_MAILS + [Room.FULL] * 2
-    assert counts(mailboxes, ["bob@example.org"]) == [Room.FREE]
+    assert rooms == [Allowance.FREE] * MAX_MAILS + [Allowance.FULL] * 2
+    assert counts(mailboxes, ["bob@example.org"]) == [Allowance.FREE]
 
 
 def test_the_day_rolls(mailboxes: Mailboxes) -> None:
     """Each mail makes room a day later, and none before."""
     hours = [timedelta(hours=n) for n in range(MAX_MAILS)]
     for email, hour in zip(spellings(MAX_MAILS), hours, strict=True):
-        assert mailboxes.count(email, "1", NOW + hour) is Room.FREE
+        assert mailboxes.count_mail(email, "1", NOW + hour) is Allowance.FREE
     for hour in hours:
         again = NOW + hour + WINDOW
-        assert mailboxes.count(ALEXIS, str(hour), again - TICK) is Room.FULL
-        assert mailboxes.count(ALEXIS, str(hour), again) is Room.FREE
+        assert mailboxes.count_mail(ALEXIS, str(hour), again - TICK) is Allowance.FULL
+        assert mailboxes.count_mail(ALEXIS, str(hour), again) is Allowance.FREE
 
 
 def test_a_mail_counts_once_however_often_it_is_tried(mailboxes: Mailboxes) -> None:
     """SES refuses mails for its rate, and claims end without an answer."""
-    assert counts(mailboxes, [ALEXIS] * 20) == [Room.FREE] * 20
-    assert counts(mailboxes, spellings(MAX_MAILS)) == [Room.FREE] * (MAX_MAILS - 1) + [Room.FULL]
-    assert counts(mailboxes, [ALEXIS]) == [Room.FREE]
-    assert counts(mailboxes, [ALEXIS], owed_at="2") == [Room.FULL]
+    assert counts(mailboxes, [ALEXIS] * 20) == [Allowance.FREE] * 20
+    assert counts(mailboxes, spellings(MAX_MAILS)) == [Allowance.FREE] * (MAX_MAILS - 1) + [
+        Allowance.FULL
+    ]
+    assert counts(mailboxes, [ALEXIS]) == [Allowance.FREE]
+    assert counts(mailboxes, [ALEXIS], owed_at="2") == [Allowance.FULL]
 
 
 def test_a_lost_answer_counts_a_mail_once(moto_store: Store) -> None:
@@ -101,15 +103,15 @@ def test_a_lost_answer_counts_a_mail_once(moto_store: Store) -> None:
         Wire(client, "UpdateItem", [lost], arrives=True),
         pytest.raises(client.exceptions.InternalServerError),
     ):
-        moto_store.mailboxes.count(ALEXIS, "1", NOW)
+        moto_store.mailboxes.count_mail(ALEXIS, "1", NOW)
     rooms = counts(moto_store.mailboxes, [ALEXIS, *spellings(MAX_MAILS)])
-    assert rooms == [Room.FREE] * MAX_MAILS + [Room.FULL]
+    assert rooms == [Allowance.FREE] * MAX_MAILS + [Allowance.FULL]
 
 
 def test_a_mail_that_its_reader_asked_for_has_no_limit(mailboxes: Mailboxes) -> None:
     counts(mailboxes, spellings(MAX_MAILS))
-    assert mailboxes.count(ALEXIS, "2", NOW, is_owners=True) is Room.FREE
-    assert mailboxes.count(ALEXIS, "3", NOW) is Room.FULL
+    assert mailboxes.count_mail(ALEXIS, "2", NOW, is_requested_by_owner=True) is Allowance.FREE
+    assert mailboxes.count_mail(ALEXIS, "3", NOW) is Allowance.FULL
 
 
 def test_a_mail_costs_one_write(store: Store, mailboxes: Mailboxes) -> None:
@@ -123,8 +125,8 @@ def test_a_refusal_is_for_good_and_for_all_spellings(mailboxes: Mailboxes) -> No
     mailboxes.refuse("alexis+1@example.org", NOW)
     mailboxes.refuse(ALEXIS, NOW + WINDOW)
     later = NOW + timedelta(days=3650)
-    assert counts(mailboxes, [ALEXIS, *spellings(2)], later) == [Room.REFUSED] * 3
-    assert mailboxes.count(ALEXIS, "2", later, is_owners=True) is Room.REFUSED
+    assert counts(mailboxes, [ALEXIS, *spellings(2)], later) == [Allowance.REFUSED] * 3
+    assert mailboxes.count_mail(ALEXIS, "2", later, is_requested_by_owner=True) is Allowance.REFUSED
     (item,) = items(mailboxes)
     assert set(item) == {"name", "refused_at"}
     assert item["refused_at"] == "2031-05-04T12:00:00.000000Z"
@@ -136,21 +138,24 @@ def test_an_operator_lifts_a_refusal(mailboxes: Mailboxes) -> None:
     mailboxes.refuse("alexis+1@example.org", NOW)
     assert mailboxes.allow(ALEXIS, NOW)
     assert not mailboxes.allow(ALEXIS, NOW)
-    assert counts(mailboxes, [ALEXIS]) == [Room.FREE]
+    assert counts(mailboxes, [ALEXIS]) == [Allowance.FREE]
 
 
 def test_an_operator_makes_room_for_more_mails(mailboxes: Mailboxes) -> None:
-    mailboxes.make_room(ALEXIS)
+    mailboxes.forget_mails(ALEXIS)
     assert items(mailboxes) == []
     counts(mailboxes, spellings(MAX_MAILS))
-    mailboxes.make_room(ALEXIS)
-    assert counts(mailboxes, spellings(MAX_MAILS + 1), owed_at="2")[-2:] == [Room.FREE, Room.FULL]
+    mailboxes.forget_mails(ALEXIS)
+    assert counts(mailboxes, spellings(MAX_MAILS + 1), owed_at="2")[-2:] == [
+        Allowance.FREE,
+        Allowance.FULL,
+    ]
 
 
 def test_making_room_lifts_no_refusal(mailboxes: Mailboxes) -> None:
     mailboxes.refuse(ALEXIS, NOW)
-    mailboxes.make_room(ALEXIS)
-    assert counts(mailboxes, [ALEXIS]) == [Room.REFUSED]
+    mailboxes.forget_mails(ALEXIS)
+    assert counts(mailboxes, [ALEXIS]) == [Allowance.REFUSED]
 
 
 def test_the_table_names_nobody_and_forgets_the_count(store: Store, mailboxes: Mailboxes) -> None:

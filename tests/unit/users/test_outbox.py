@@ -279,7 +279,7 @@ def test_no_odd_moment_keeps_a_mail_in_doubt_for_ever(
 ) -> None:
     """Another program may have written it."""
     put(cloud_store, {**without(STATES["sending"] or {}, "owed", "owed_at"), "mail_at": mail_at})
-    assert len(list(cloud_store.outbox.unclaimed(0, 1, NOW))) == claimed
+    assert len(list(cloud_store.outbox.unindexed(0, 1, NOW))) == claimed
     claim = cloud_store.outbox.claim(image(cloud_store), NEW_LINK, NOW)
     assert (claim is not None) is claimed
 
@@ -287,7 +287,7 @@ def test_no_odd_moment_keeps_a_mail_in_doubt_for_ever(
 @pytest.mark.parametrize("mail_at", ["soon", "9999-12-31", 20310504])
 def test_no_odd_moment_hides_an_owed_mail(cloud_store: Store, mail_at: object) -> None:
     put(cloud_store, {**ANOTHERS, "mail": "owed", "mail_at": mail_at})
-    assert len(list(cloud_store.outbox.unclaimed(0, 1, NOW))) == 1
+    assert len(list(cloud_store.outbox.unindexed(0, 1, NOW))) == 1
 
 
 def test_a_new_claim_keeps_every_live_link(store: Store, outbox: Outbox) -> None:
@@ -555,7 +555,7 @@ def test_a_former_versions_owed_item_is_kept_by_the_scan(
     store: Store, outbox: Outbox, state: str
 ) -> None:
     put(store, {**(STATES[state] or {}), **ENDS})
-    (owing,) = outbox.unclaimed(0, 1, NOW)
+    (owing,) = outbox.unindexed(0, 1, NOW)
     assert outbox.owe(owing, NOW)
     after = item(store)
     assert (after["mail"], after["owed_at"], "expires_at" in after) == (
@@ -563,7 +563,7 @@ def test_a_former_versions_owed_item_is_kept_by_the_scan(
         EARLIER_STORED,
         False,
     )
-    assert not list(outbox.unclaimed(0, 1, NOW))
+    assert not list(outbox.unindexed(0, 1, NOW))
 
 
 def test_a_former_versions_owed_item_is_kept_by_its_claim(store: Store, outbox: Outbox) -> None:
@@ -799,7 +799,7 @@ def test_mail_outside_the_index_is_found_by_a_scan(store: Store, outbox: Outbox)
     store.put("former owed", mail="owed", mail_at=EARLIER_STORED)
     store.put("former sending", mail="sending", mail_at=EARLIER_STORED)
     store.put("former sending now", mail="sending", mail_at=NOW_STORED)
-    found = {each["email"]["S"] for each in outbox.unclaimed(0, 1, NOW)}
+    found = {each["email"]["S"] for each in outbox.unindexed(0, 1, NOW)}
     assert found == {"put", "former owed", "former sending"}
 
 
@@ -808,7 +808,7 @@ def test_segments_hold_every_item_once(store: Store, outbox: Outbox) -> None:
     for email in emails:
         store.put(email)
     found = [
-        each["email"]["S"] for segment in range(4) for each in outbox.unclaimed(segment, 4, NOW)
+        each["email"]["S"] for segment in range(4) for each in outbox.unindexed(segment, 4, NOW)
     ]
     assert sorted(found) == sorted(emails)
 
@@ -832,14 +832,14 @@ def test_mailed_links_are_the_ones_that_work(store: Store, outbox: Outbox) -> No
 def test_an_item_that_owes_nothing_leaves_the_index(store: Store, outbox: Outbox) -> None:
     """Another program has set ``validated_at`` while the mail was owed."""
     before = put(store, {**(STATES["owed"] or {}), "validated_at": NOW_STORED}) or {}
-    assert outbox.disown(image(store))
+    assert outbox.leave_index(image(store))
     assert store.item(EMAIL) == without(before, *OWED)
     assert list(outbox.owed(NOW)) == []
-    assert not outbox.disown({})
+    assert not outbox.leave_index({})
 
 
 def test_an_item_without_a_state_leaves_the_index(store: Store, outbox: Outbox) -> None:
     """Another program has replaced the item, and copied attributes that it does not know."""
     before = put(store, {**OWED, "validated_at": NOW_STORED}) or {}
-    assert outbox.disown(image(store))
+    assert outbox.leave_index(image(store))
     assert store.item(EMAIL) == without(before, *OWED)

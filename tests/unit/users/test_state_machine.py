@@ -32,9 +32,9 @@ from hypothesis.stateful import (
 )
 
 from chalicelib.users import codes, tokens
-from chalicelib.users.item import LEASE, is_claimable, is_owners, kind_of, slot
+from chalicelib.users.item import LEASE, is_claimable, is_requested_by_owner, kind_of, slot
 from chalicelib.users.links import Link
-from chalicelib.users.mailboxes import Room
+from chalicelib.users.mailboxes import Allowance
 from chalicelib.users.moments import iso
 from chalicelib.users.outbox import Claim, Outbox
 from chalicelib.users.people import MailKind, SignUp, Validation, Verdict
@@ -382,7 +382,7 @@ class Life(RuleBasedStateMachine):
         assert self.users.sign_up(sign_up, OWNER, self.now)
         link = tokens.digest(next(self.tokens))
         image = typed(self._item())
-        assert self.store.mailboxes.count(self.email, "last", self.now) is Room.FREE
+        assert self.store.mailboxes.count_mail(self.email, "last", self.now) is Allowance.FREE
         claim = self.outbox.claim(image, link, self.now)
         assert claim is not None
         assert self.outbox.sent(claim, "0100", self.now)
@@ -426,7 +426,7 @@ class Life(RuleBasedStateMachine):
         assert self._item() == refused
         self.store.delete(self.email)  # and what signs up again is not mailed
         assert self.users.sign_up(SignUp(self.email, *self._words(STRANGER)), STRANGER, self.now)
-        assert self.store.mailboxes.count(self.email, "again", self.now) is Room.REFUSED
+        assert self.store.mailboxes.count_mail(self.email, "again", self.now) is Allowance.REFUSED
 
     def _mail(self, image: Item, end: str) -> None:
         before = self._item()
@@ -437,11 +437,13 @@ class Life(RuleBasedStateMachine):
         # As the mailer does, also for an old record.
         if is_claimable(image, self.now) and kind_of(image) is MailKind.LINK:
             owed_at = string(image, "owed_at") or iso(self.now)
-            if not is_owners(image):
+            if not is_requested_by_owner(image):
                 room = self._count_mail(self.email, owed_at)
             else:
-                room = self.store.mailboxes.count(self.email, owed_at, self.now, is_owners=True)
-            if room is Room.FULL:
+                room = self.store.mailboxes.count_mail(
+                    self.email, owed_at, self.now, is_requested_by_owner=True
+                )
+            if room is Allowance.FULL:
                 if self.outbox.give_up(image, "full", self.now):
                     self.requests -= 1
                     self._show()
@@ -466,10 +468,10 @@ class Life(RuleBasedStateMachine):
                 mail.is_recorded = self.outbox.sent(claim, "0100", self.now)
         self._show()
 
-    def _count_mail(self, email: str, owed_at: str) -> Room:
+    def _count_mail(self, email: str, owed_at: str) -> Allowance:
         """Count a mail as the mailer does. One that is tried again was counted before."""
-        room = self.store.mailboxes.count(email, owed_at, self.now)
-        if room is Room.FREE and (email, owed_at) not in self.counted:
+        room = self.store.mailboxes.count_mail(email, owed_at, self.now)
+        if room is Allowance.FREE and (email, owed_at) not in self.counted:
             self.counted.add((email, owed_at))
             self.claims.append(self.now)
         return room

@@ -12,7 +12,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from chalicelib.users import codes
-from chalicelib.users.mailboxes import Room
+from chalicelib.users.mailboxes import Allowance
 from chalicelib.users.people import Click, Consent, SignUp, Validation
 from chalicelib.users.store import MAX_GUESSES, Users
 from tests.support.states import (
@@ -854,7 +854,7 @@ def test_an_unsubscribe_button_stops_all_mail(store: Store, before: Plain) -> No
     again = store.users.refuse(EMAIL, LINK, NOW + DAYS, keeps_validation=True)
     assert again.outcome is Validation.REFUSED
     assert store.item(EMAIL) == {**without(before, *OWED), **UNSUBSCRIBED}
-    assert store.mailboxes.count("alexis+a@example.org", "", NOW) is Room.REFUSED
+    assert store.mailboxes.count_mail("alexis+a@example.org", "", NOW) is Allowance.REFUSED
 
 
 def test_an_unsubscribe_button_lifts_no_complaint(store: Store) -> None:
