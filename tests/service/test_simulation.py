@@ -26,7 +26,7 @@ from chalicelib.users.table import Item
 from tests.support.faults import REPORTS
 from tests.support.simulation import (
     DAY,
-    BATCHES_PER_SHARD,
+    LANES,
     SES_RATE,
     MemoryOutbox,
     Stage,
@@ -38,7 +38,7 @@ from tests.support.stores import Store
 PEOPLE = int(os.environ.get("PEOPLE", "2000"))
 FIRST_DRAIN = 120.0
 """Seconds until a drain has begun: it leaves the stream a minute, and starts each minute."""
-FIRST_BURST = BATCHES_PER_SHARD * 32
+FIRST_BURST = LANES * 32
 """SES calls that may be refused before every lane knows that SES's rate is used up."""
 
 

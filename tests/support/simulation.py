@@ -38,7 +38,7 @@ from chalicelib.users.table import Item, string, typed, typed_values
 SES_RATE = 14.0  # mails a second, as new accounts have
 SES_SECONDS = 0.06
 DYNAMODB_SECONDS = 0.005
-BATCHES_PER_SHARD = (
+LANES = (
     16  # 4 shards of a new table, each read by 4 (ops/resources/functions/event_source_mapping.py)
 )
 POLL_SECONDS = 0.25
@@ -370,7 +370,7 @@ def signed_up(email: str, now: datetime) -> Item:
 
 @dataclass
 class Stage:
-    """A stage whose people sign up, whose stream has BATCHES_PER_SHARD readers, and whose clock ticks."""
+    """A stage whose people sign up, whose stream has LANES readers, and whose clock ticks."""
 
     patch: pytest.MonkeyPatch
     per_day: float = math.inf
@@ -383,7 +383,7 @@ class Stage:
         self.ses = SesClient(self.time, self.per_day)
         self.outbox = MemoryOutbox(self._wait_for_dynamodb, self._stream)
         self.limits = NoLimits(self._wait_for_dynamodb)
-        self._lanes = [Lane(self) for _ in range(BATCHES_PER_SHARD)]
+        self._lanes = [Lane(self) for _ in range(LANES)]
         self._tokens = count()
 
     def sign_up(self, email: str) -> None:
@@ -459,7 +459,7 @@ class Stage:
 
     def _stream(self, image: Item) -> None:
         if string(image, "mail") == "owed":  # the mapping's filter
-            number = int(string(image, "owed")) % BATCHES_PER_SHARD
+            number = int(string(image, "owed")) % LANES
             self._lanes[number].bring({"eventName": "MODIFY", "dynamodb": {"NewImage": image}})
 
     def _wait_for_dynamodb(self) -> None:
