@@ -36,7 +36,7 @@ def hashed_with(key: bytes, email: str) -> str:
     return hmac.new(key, email.encode(errors="surrogatepass"), hashlib.sha256).hexdigest()[:12]
 
 
-def kind(error: BaseException) -> str:
+def error_name(error: BaseException) -> str:
     """Name the error without its message, which may quote an address."""
     if isinstance(error, ClientError):
         return f"{error.operation_name} {error.response['Error']['Code']}"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.config import Config
 
 from chalicelib import aws, cold_start
-from chalicelib.logs import kind
+from chalicelib.logs import error_name
 from chalicelib.mail import message
 from chalicelib.mail.clock import Clock
 from chalicelib.mail.drain import Drain
@@ -41,7 +41,7 @@ log = logging.getLogger(__name__)
 
 API = ".app"
 """The end of the API handler's name. All other handlers are named after what they do."""
-_CHEAP: Any = {
+_SHARED_OPTIONS: Any = {
     "max_pool_connections": MAX_CONCURRENT,
     "user_agent": "bienvenue",  # otherwise each call describes botocore again: 12 % of its work
     "parameter_validation": False,  # 5 % of a call's work, and AWS validates anyway
@@ -51,21 +51,21 @@ DYNAMODB = Config(
     connect_timeout=1,
     read_timeout=2,
     retries={"mode": "standard", "total_max_attempts": 2},
-    **_CHEAP,
+    **_SHARED_OPTIONS,
 )
 # One try: a repeat after a lost answer would be a second mail. ses.py repeats what is safe.
 SES = Config(
     connect_timeout=1,
     read_timeout=5,
     retries={"mode": "standard", "total_max_attempts": 1},
-    **_CHEAP,
+    **_SHARED_OPTIONS,
 )
 # A repeat is the same event, with the same id.
 EVENTS = Config(
     connect_timeout=1,
     read_timeout=3,
     retries={"mode": "standard", "total_max_attempts": 2},
-    **_CHEAP,
+    **_SHARED_OPTIONS,
 )
 
 
@@ -171,8 +171,8 @@ class Service:
         """
         if self._stage.challenge == "auto":
             self.sign_up_rate.count(records, self.now())
-        with self._beside(lambda publisher: publisher.publish(records, seconds_left)):
-            self.mailer.mail(records, seconds_left)
+        with self._publishing_alongside(lambda publisher: publisher.publish(records, seconds_left)):
+            self.mailer.mail_records(records, seconds_left)
 
     @cached_property
     def drain(self) -> Drain:
@@ -185,7 +185,7 @@ class Service:
 
     def drain_all(self, run_id: str, time_left: Callable[[], float]) -> None:
         """Send the mail and publish the events that are still owed."""
-        with self._beside(lambda publisher: publisher.drain(time_left)):
+        with self._publishing_alongside(lambda publisher: publisher.drain(time_left)):
             self.drain.drain(run_id, time_left)
 
     @cached_property
@@ -203,7 +203,7 @@ class Service:
         return Publisher(EventOutbox(self._dynamodb, stage.users_table), bus, self.now)
 
     @contextmanager
-    def _beside(self, publish: "Callable[[Publisher], object]") -> Iterator[None]:
+    def _publishing_alongside(self, publish: "Callable[[Publisher], object]") -> Iterator[None]:
         """Publish in a second thread meanwhile, so that neither mail nor events wait."""
         publisher = self.publisher
         if publisher is None:
@@ -229,7 +229,7 @@ def _publish(publish: Callable[[], object]) -> None:
         publish()
     except Exception as error:  # noqa: BLE001 - events must not stop mail
         frames = "".join(traceback.format_tb(error.__traceback__))
-        log.error("events still owed: %s\n%s", kind(error), frames)
+        log.error("events still owed: %s\n%s", error_name(error), frames)
 
 
 def make_challenge(

@@ -33,7 +33,7 @@ class Factory(factory.CLIFactory):
         from ops.resources.api import gateway_responses, rest_api
         from ops.resources.functions import package
 
-        gateway_responses.prepare(session, config.environment_variables)
+        gateway_responses.add_on_upload(session, config.environment_variables)
         rest_api.keep_own_address_off(session)
         package.make(config, ui)  # with modes that Lambda can read, and bytecode
         return super().create_default_deployer(session, config, ui)

@@ -16,7 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from chalicelib.events import event
 from chalicelib.events.bus import MAX_ENTRIES, Bus
 from chalicelib.events.event import Event
-from chalicelib.logs import hashed, kind, report_events
+from chalicelib.logs import error_name, hashed, report_events
 from chalicelib.users.event_outbox import EventOutbox
 from chalicelib.users.moments import moment
 from chalicelib.users.table import Item, string
@@ -62,7 +62,7 @@ class Publisher:
             self._publish_all(images, time_left)
         except Unavailable as error:
             self._quiet_until = self.now() + QUIET
-            log.warning("events still owed: %s", kind(error.__cause__ or error))
+            log.warning("events still owed: %s", error_name(error.__cause__ or error))
 
     def drain(self, time_left: Callable[[], float]) -> int:
         """Publish the events that the stream left, oldest first.
@@ -78,7 +78,7 @@ class Publisher:
                 images = [image for each in batch if (image := self.outbox.read(each.email))]
                 done = self._publish(images, time_left)
             except Unavailable as error:
-                why, oldest = kind(error.__cause__ or error), oldest or batch[0].since
+                why, oldest = error_name(error.__cause__ or error), oldest or batch[0].since
                 break
             users += len(done)
             oldest = oldest or next((each.since for each in batch if each.email not in done), "")
@@ -134,7 +134,7 @@ class Publisher:
         try:
             is_recorded = self.outbox.told(image, self.now())
         except (ClientError, BotoCoreError) as error:
-            log.warning("event still owed user=%s: %s", hashed(email), kind(error))
+            log.warning("event still owed user=%s: %s", hashed(email), error_name(error))
             return False
         if is_recorded:
             for each in events[email]:

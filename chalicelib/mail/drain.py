@@ -9,7 +9,7 @@ from itertools import chain, islice
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from chalicelib.logs import hashed, kind, report_drain
+from chalicelib.logs import error_name, hashed, report_drain
 from chalicelib.mail.clock import Clock
 from chalicelib.mail.limits import BRAKE, Limits
 from chalicelib.mail.mailer import Mailer, Outcome, Run
@@ -23,15 +23,15 @@ log = logging.getLogger(__name__)
 
 PATIENCE = timedelta(minutes=1)
 """The time that the stream has for a mail before the drain takes it."""
-KEPT_FOR_FRESH = 0.1
+RESERVED_SHARE = 0.1
 """The share of SES's rate that is reserved for new sign-ups."""
-SLOWER, SLOWEST = 0.9, 0.5
+SLOWDOWN, MIN_PACE = 0.9, 0.5
 """The factor of the pace each time SES refuses it, and the fewest mails a second."""
-MISSES = 2
+MAX_MISSED_BATCHES = 2
 """Batches in a row in which no mail reaches SES: one may be chance, two are an outage."""
-RUN = timedelta(seconds=57)
+RUN_LIMIT = timedelta(seconds=57)
 """The length of a run: until the next one is due."""
-LOCK = timedelta(seconds=130)
+LOCK_LIFE = timedelta(seconds=130)
 """Longer than Lambda's time-out, so that no two drains send at once."""
 LONGEST_WAIT = timedelta(hours=1)
 SEGMENTS = 24
@@ -53,7 +53,7 @@ class Drain:
         ``run_id`` names this run in the lock. If another run is still going, this one ends.
         """
         started = self.clock.now()
-        lock = self.limits.lock(run_id, started, LOCK)
+        lock = self.limits.lock(run_id, started, LOCK_LIFE)
         if lock is None:
             log.info("drain: another run is still going")
             return 0
@@ -75,14 +75,14 @@ class Drain:
         why = _why_not(account)
         mailed = seen = misses = 0
         oldest, is_braked = "", False
-        pace = max(account.rate * (1 - KEPT_FOR_FRESH), 0.1)
+        pace = max(account.rate * (1 - RESERVED_SHARE), 0.1)
         size = 1  # the first mail is a probe: it costs little while SES takes nothing
         while batch := list(islice(waiting, size)):
             begun = self.clock.now()
             due, still_owed = self._look_at(batch)
             run = Run(time_left, why=why)
             if due and not why:
-                self.mailer.send(due, run)
+                self.mailer.send_batch(due, run)
             still_owed |= {image["email"]["S"] for image in due} - run.settled()
             mailed += run.count(Outcome.SENT)
             seen += len(due)
@@ -90,20 +90,20 @@ class Drain:
             if why:  # SES's own account says so
                 break
             if run.why == RATE:  # new sign-ups need more of the rate than their reserve
-                pace = max(pace * SLOWER, SLOWEST)
+                pace = max(pace * SLOWDOWN, MIN_PACE)
                 self.clock.pause(1.0)
             misses = misses + 1 if due and run.unreachable == len(due) else 0
             if run.why == BRAKE and not is_braked:
                 is_braked = True  # the brake does not stop welcomes: their users are validated
                 oldest = oldest or self._oldest(waiting)
                 waiting = self.outbox.owed(started - PATIENCE, only_welcomes=True)
-            if run.why not in ("", RATE, BRAKE) or misses == MISSES:
+            if run.why not in ("", RATE, BRAKE) or misses == MAX_MISSED_BATCHES:
                 why = run.why or UNREACHABLE
                 break
             size = 1 if misses else min(max(1, int(pace)), MOST_AT_ONCE)
             took = (self.clock.now() - begun).total_seconds()
             self.clock.pause(max(0.0, len(due) / pace - took))
-            if self.clock.now() - started >= RUN:
+            if self.clock.now() - started >= RUN_LIMIT:
                 oldest = oldest or self._oldest(waiting)
                 break
         since = moment(oldest)
@@ -117,7 +117,7 @@ class Drain:
         try:
             return self.mailer.ses.account()
         except (ClientError, BotoCoreError) as error:
-            log.error("SES's rate is not known: %s", kind(error))
+            log.error("SES's rate is not known: %s", error_name(error))
             return Account(rate=1.0, left_today=math.inf, may_send=True)
 
     def _look_at(self, batch: list[Owed]) -> tuple[list[Item], set[str]]:
@@ -139,7 +139,7 @@ class Drain:
                 elif string(image, "owed_at") < iso(now):  # later: a reminder is to come
                     self.outbox.leave_index(image)
             except (ClientError, BotoCoreError) as error:
-                log.warning("mail still owed user=%s: %s", hashed(owed.email), kind(error))
+                log.warning("mail still owed user=%s: %s", hashed(owed.email), error_name(error))
                 waiting.add(owed.email)
         return due, waiting
 
@@ -169,7 +169,7 @@ class Drain:
             except ItemFull as error:
                 log.error("item unusable user=%s: %s", user, error)
             except (ClientError, BotoCoreError) as error:
-                log.warning("not asked again user=%s: %s", user, kind(error))
+                log.warning("not asked again user=%s: %s", user, error_name(error))
         return hour
 
 

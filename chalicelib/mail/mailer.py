@@ -13,7 +13,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from chalicelib.logs import hashed, kind
+from chalicelib.logs import error_name, hashed
 from chalicelib.mail.clock import Clock
 from chalicelib.mail.limits import BRAKE, Grant, Limits
 from chalicelib.mail.message import Mail
@@ -37,15 +37,15 @@ MAX_CONCURRENT = 32
 # The slowest mail takes less (claim, three connections to SES, the last write), so every mail that
 # is started is also recorded. A test adds up the clients' settings in wiring.py.
 TIME_FOR_A_MAIL = 45.0
-PAUSE = 0.5
-QUIET = timedelta(seconds=5)
+RETRY_PAUSE = 0.5
+RATE_LIMIT_PAUSE = timedelta(seconds=5)
 """The time for which this process sends nothing after SES refused a mail for its rate."""
-FEW = 3
+MAX_SMALL_BATCH = 3
 """A batch of so few mails is not a burst: each is tried again if SES's rate is used up."""
 RATE_TRIES = 4
 
 
-FULL = f"mailbox: {MAX_MAILS} mails in 24 hours"
+MAILBOX_FULL = f"mailbox: {MAX_MAILS} mails in 24 hours"
 """The reason to give up a mail: all spellings of the address had so many."""
 
 
@@ -111,7 +111,9 @@ class Mailer:
     mint: Callable[[], str] = tokens.mint
     _quiet_until: datetime | None = None
 
-    def mail(self, records: Iterable[Mapping[str, Any]], time_left: Callable[[], float]) -> None:
+    def mail_records(
+        self, records: Iterable[Mapping[str, Any]], time_left: Callable[[], float]
+    ) -> None:
         """Send the mail that the stream's ``records`` owe, as far as SES takes it now.
 
         ``time_left`` returns the invocation's remaining seconds. A mail that SES refuses stays
@@ -122,13 +124,13 @@ class Mailer:
         images = owed(records, self.clock.now())
         if not images:
             return
-        run = Run(time_left, tries=RATE_TRIES if len(images) <= FEW else 1)
+        run = Run(time_left, tries=RATE_TRIES if len(images) <= MAX_SMALL_BATCH else 1)
         is_quiet = self._quiet_until is not None and self.clock.now() < self._quiet_until
-        if is_quiet and len(images) > FEW:
+        if is_quiet and len(images) > MAX_SMALL_BATCH:
             run.why = RATE
-        self.send(images, run)
-        if run.why == RATE and len(images) > FEW:
-            self._quiet_until = self.clock.now() + QUIET
+        self.send_batch(images, run)
+        if run.why == RATE and len(images) > MAX_SMALL_BATCH:
+            self._quiet_until = self.clock.now() + RATE_LIMIT_PAUSE
         for image in images:
             if run.outcomes[image["email"]["S"]] is Outcome.PUT_OFF and "owed" not in image:
                 self._owe(image, run)
@@ -136,14 +138,14 @@ class Mailer:
         if failed := run.count(Outcome.STILL_OWED):
             raise StillOwed(f"DynamoDB refused {failed} of {len(images)} mails")
 
-    def send(self, images: Sequence[Item], run: Run) -> None:
+    def send_batch(self, images: Sequence[Item], run: Run) -> None:
         """Send the mail that ``images`` owe, within the budget; ``run`` has the outcomes."""
         taken, grant = ((), Grant(0, run.why)) if run.why else self._granted(images)
         run.outcomes.update((image["email"]["S"], Outcome.PUT_OFF) for image in images)
         if taken:
             size = min(len(taken), MAX_CONCURRENT)
             with ThreadPoolExecutor(size, initializer=_on_one_processor) as pool:
-                outcomes = pool.map(lambda image: self._mail(image, run), taken)
+                outcomes = pool.map(lambda image: self._process(image, run), taken)
                 run.outcomes.update(
                     (image["email"]["S"], outcome)
                     for image, outcome in zip(taken, outcomes, strict=True)
@@ -152,7 +154,7 @@ class Mailer:
             self._give_back(len(taken) - may_have_left, grant.hour)
         run.why = run.why or grant.why
 
-    def _mail(self, image: Item, run: Run) -> Outcome:
+    def _process(self, image: Item, run: Run) -> Outcome:
         email = image["email"]["S"]
         user = hashed(email)
         if run.why:
@@ -171,7 +173,7 @@ class Mailer:
                 return self._close(image, room, now)
             claim = self.outbox.claim(image, link_hash, now, code_hash)
         except (ClientError, BotoCoreError) as error:
-            log.warning("mail still owed user=%s: %s", user, kind(error))
+            log.warning("mail still owed user=%s: %s", user, error_name(error))
             return Outcome.STILL_OWED
         except ItemFull as error:
             log.error("item unusable user=%s: %s", user, error)
@@ -179,9 +181,9 @@ class Mailer:
         if claim is None:
             return Outcome.NOT_OWED
         try:
-            outcome = self._send(claim, token, code if claim.takes_code else "", run)
+            outcome = self._compose_and_send(claim, token, code if claim.takes_code else "", run)
         except (ClientError, BotoCoreError) as error:
-            log.warning("mail in doubt user=%s: %s", user, kind(error))
+            log.warning("mail in doubt user=%s: %s", user, error_name(error))
             return Outcome.IN_DOUBT
         if outcome in (Outcome.SENT, Outcome.FAILED):
             words = "" if claim.kind is MailKind.LINK else f" as a {claim.kind.value}"
@@ -207,7 +209,7 @@ class Mailer:
         elif room is Allowance.REFUSED:
             is_closed = self.outbox.refuse(image, now)
         elif is_claimable(image, now):
-            is_closed = self.outbox.give_up(image, FULL, now)
+            is_closed = self.outbox.give_up(image, MAILBOX_FULL, now)
         else:  # a reminder, which nobody requested: the mail before it did go out
             is_closed = self.outbox.leave_index(image)
         if not is_closed:
@@ -215,7 +217,7 @@ class Mailer:
         log.info("mail not sent user=%s: its mailbox is %s", user, room.value)
         return Outcome.NOT_SENT
 
-    def _send(self, claim: Claim, token: str, code: str, run: Run) -> Outcome:
+    def _compose_and_send(self, claim: Claim, token: str, code: str, run: Run) -> Outcome:
         user = hashed(claim.user.email)
         try:
             mail = self.compose(claim.user, token, code, claim.kind)
@@ -227,12 +229,12 @@ class Mailer:
             self.outbox.release(claim, type(error).__name__, self.clock.now())
             return Outcome.PUT_OFF
         try:
-            message_id = self._try(mail, claim, run)
+            message_id = self._send_with_retries(mail, claim, run)
         except Refused as error:
             self.outbox.failed(claim, str(error), self.clock.now())
             return Outcome.FAILED
         except Undelivered as error:
-            log.warning("mail still owed user=%s: %s", user, kind(error.__cause__ or error))
+            log.warning("mail still owed user=%s: %s", user, error_name(error.__cause__ or error))
             if error.why == UNREACHABLE:
                 run.unreachable += 1
             else:
@@ -247,7 +249,7 @@ class Mailer:
         self._record(claim, message_id, run)
         return Outcome.SENT
 
-    def _try(self, mail: Mail, claim: Claim, run: Run) -> str:
+    def _send_with_retries(self, mail: Mail, claim: Claim, run: Run) -> str:
         """Send the mail to SES; wait for SES's rate if this is not a burst."""
         for tries_left in reversed(range(run.tries)):
             try:
@@ -255,7 +257,7 @@ class Mailer:
             except Undelivered as error:
                 if error.why != RATE or not tries_left or run.time_left() < TIME_FOR_A_MAIL:
                     raise
-            self.clock.pause(PAUSE)
+            self.clock.pause(RETRY_PAUSE)
         raise AssertionError("unreachable: the last try returns or raises")
 
     def _record(self, claim: Claim, message_id: str, run: Run) -> None:
@@ -266,8 +268,10 @@ class Mailer:
             except (ClientError, BotoCoreError) as error:
                 if run.time_left() < TIME_FOR_A_MAIL / 2:
                     raise
-                log.warning("not yet recorded user=%s: %s", hashed(claim.user.email), kind(error))
-                self.clock.pause(PAUSE)
+                log.warning(
+                    "not yet recorded user=%s: %s", hashed(claim.user.email), error_name(error)
+                )
+                self.clock.pause(RETRY_PAUSE)
             else:
                 return
 
@@ -279,7 +283,7 @@ class Mailer:
         except ItemFull as error:
             log.error("item unusable user=%s: %s", hashed(email), error)
         except (ClientError, BotoCoreError) as error:
-            log.warning("mail still owed user=%s: %s", hashed(email), kind(error))
+            log.warning("mail still owed user=%s: %s", hashed(email), error_name(error))
             run.outcomes[email] = Outcome.STILL_OWED
 
     def _granted(self, images: Sequence[Item]) -> tuple[Sequence[Item], Grant]:
@@ -301,7 +305,7 @@ class Mailer:
         try:
             return self.limits.reserve(mails, now, are_welcomes=are_welcomes)
         except (ClientError, BotoCoreError) as error:
-            log.error("no budget: %s", kind(error))
+            log.error("no budget: %s", error_name(error))
             return Grant(mails)
 
     def _give_back(self, mails: int, hour: str) -> None:
@@ -312,7 +316,7 @@ class Mailer:
 
 def _log_mistake(user: str, error: Exception) -> None:
     frames = "".join(traceback.format_tb(error.__traceback__))
-    log.error("mail still owed user=%s: %s\n%s", user, kind(error), frames)
+    log.error("mail still owed user=%s: %s\n%s", user, error_name(error), frames)
 
 
 def _on_one_processor() -> None:

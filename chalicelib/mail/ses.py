@@ -112,8 +112,8 @@ class Ses:
             "Destination": {"ToAddresses": [mail.to]},
             "Content": {
                 "Simple": {
-                    "Subject": _utf8(mail.subject),
-                    "Body": {"Text": _utf8(mail.text), "Html": _utf8(mail.html)},
+                    "Subject": utf8(mail.subject),
+                    "Body": {"Text": utf8(mail.text), "Html": utf8(mail.html)},
                     "Headers": _headers(mail),
                 }
             },
@@ -204,5 +204,6 @@ def _mailbox(name: str, address: str) -> str:
     return f"{Header(name, 'utf-8', _MAX_ENCODED_WORD).encode(linesep='')} <{address}>"
 
 
-def _utf8(text: str) -> Any:
+def utf8(text: str) -> Any:
+    """Return ``text`` as SES takes it."""
     return {"Data": text, "Charset": "UTF-8"}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from chalicelib.logs import kind
+from chalicelib.logs import error_name
 from chalicelib.users.moments import iso
 from chalicelib.users.table import Item, Table, number, string
 
@@ -44,7 +44,7 @@ class SignUpRate:
         try:
             self._add(sign_ups, iso(now)[:16])
         except (ClientError, BotoCoreError) as error:
-            log.warning("sign-ups not counted: %s", kind(error))
+            log.warning("sign-ups not counted: %s", error_name(error))
 
     def is_high(self, now: datetime) -> bool:
         """Return True if this minute or the one before has more sign-ups than the limit.
@@ -56,7 +56,7 @@ class SignUpRate:
             try:
                 self._item = self.table.get(_KEY, consistent=False)
             except (ClientError, BotoCoreError) as error:
-                log.warning("sign-ups not read: %s", kind(error))
+                log.warning("sign-ups not read: %s", error_name(error))
         minute, last = iso(now)[:16], iso(now - timedelta(minutes=1))[:16]
         counted = string(self._item, "minute")
         counts = [number(self._item, "count")] if counted in (minute, last) else []

@@ -8,7 +8,7 @@ import chalice.app
 from botocore.exceptions import BotoCoreError, ClientError
 from chalice.app import Chalice, Response
 
-from chalicelib.logs import kind
+from chalicelib.logs import error_name
 from chalicelib.web import cors
 from chalicelib.web.forms import Invalid
 from chalicelib.web.request import Request, read_request
@@ -89,7 +89,7 @@ class Site:
         except Invalid as error:
             return self._answers.invalid(request, error.problems)
         except (ClientError, BotoCoreError) as error:
-            log.error("not stored: %s", kind(error))
+            log.error("not stored: %s", error_name(error))
             return self._answers.problem(request, 503, "service_unavailable")
 
     def _read(self, received: chalice.app.Request) -> Request:

@@ -70,7 +70,7 @@ class Desk:
             with in_plain_words():
                 return deeds[name](key)
         except ItemFull as error:
-            raise OpsError(f"This cannot be stored, because {error}: remove some of it.") from error
+            raise OpsError(answers.cannot_store(error)) from error
 
 
 def offers(user: Plain) -> list[str]:

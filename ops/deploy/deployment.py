@@ -78,9 +78,9 @@ def deploy(cloud: Cloud, project: Project, options: Options, progress: Progress)
     """Deploy the stage of ``project``. Raises DeployError."""
     with in_plain_words():
         preconditions.check(cloud, project)
-        shared_settings.learn(cloud.session.client("ssm"), project)
-        environment = first_settings(project, options)
-        return _deploy(cloud, project, options, environment, progress)
+        shared_settings.download(cloud.session.client("ssm"), project)
+        settings = first_settings(project, options)
+        return _Deployment(cloud, project, options, settings, progress).run()
 
 
 def check(cloud: Cloud, project: Project, options: Options) -> None:
@@ -113,210 +113,316 @@ def first_settings(project: Project, options: Options) -> dict[str, str]:
     return environment
 
 
-def _deploy(
-    cloud: Cloud,
-    project: Project,
-    options: Options,
-    environment: dict[str, str],
-    progress: Progress,
-) -> Deployed:
-    client: Any = cloud.session.client
-    given = {**project.environment, **options.settings}
-    sender = environment["MAIL_FROM"]
+@dataclass(frozen=True)
+class _Plan:
+    """All that a deploy decides before it makes the stack."""
 
-    stack = Stack(client("cloudformation"), project.full_name)
-    parameters = stack.parameters()
-    client_rate = _prepare_client_limit(cloud, project, options, parameters, progress)
+    stack: Stack
+    secret: str
+    bus: event_bus.EventBus
+    limits: mail_limits.MailLimits
+    identity: mail_identity.MailIdentity
+    log_days: int
+    alarms_to: str
+    client_rate: int
 
-    with progress.step("Sender") as say:
-        secret = secret_key.ensure(client("ssm"), client("lambda"), project, given)
-        bus = event_bus.choose(
-            cloud,
-            project,
-            options.events,
-            given.get(event_bus.SETTING, ""),
-            parameters,
-            partial(event_bus.key_of, client("ssm"), secret),
+
+@dataclass(frozen=True)
+class _DomainPlan:
+    """The stage's own domain, if it has one, and the name that it had before.
+
+    ``since`` is when links moved to it.
+    """
+
+    domain: CustomDomain | None
+    former: str
+    is_ready: bool
+    since: str
+
+
+class _Deployment:
+    """One deploy of one stage. Each step is a method, and may be repeated.
+
+    ``settings`` are those that are known so far. The steps add what they find out.
+    """
+
+    def __init__(
+        self,
+        cloud: Cloud,
+        project: Project,
+        options: Options,
+        settings: dict[str, str],
+        progress: Progress,
+    ) -> None:
+        self._cloud = cloud
+        self._project = project
+        self._options = options
+        self._settings = settings
+        self._sender = settings["MAIL_FROM"]
+        self._given = {**project.environment, **options.settings}
+        self._client: Any = cloud.session.client
+        self._step = progress.step
+
+    def run(self) -> Deployed:
+        plan = self._make_plan()
+        outputs = self._ensure_stack(plan)
+        stream = self._ensure_tables(plan)
+        api_id = self._ensure_api()
+        domain_plan = self._make_domain_plan(api_id)
+        self._ensure_mail_from_domain(plan)
+        self._record_settings(plan, outputs)
+        reserve = self._choose_reserve()
+        self._deploy_functions(stream)
+        self._ensure_logs_and_alarms(plan, outputs)
+        self._ensure_triggers(outputs)
+        self._limit_requests(api_id, plan, outputs)
+        left_of_domain = self._ensure_domain(api_id, domain_plan)
+        return Deployed(
+            base_url=self._settings["BASE_URL"],
+            table=self._project.users_table,
+            region=self._cloud.region,
+            package=self._project.package,
+            left_to_do=[*left_of_domain, *self._left_to_do(plan, outputs, reserve)],
         )
-        if bus.name and table.lacks_both_indexes(client("dynamodb"), project.users_table):
+
+    def _make_plan(self) -> _Plan:
+        """Decide what to make. Of all this, only the secret is made here."""
+        project, options = self._project, self._options
+        stack = Stack(self._client("cloudformation"), project.full_name)
+        parameters = stack.parameters()
+        client_rate = self._choose_client_limit(int(parameters.get("PerIpRate", 0)))
+        with self._step("Sender") as say:
+            secret = secret_key.ensure(
+                self._client("ssm"), self._client("lambda"), project, self._given
+            )
+            bus = self._choose_bus(parameters, secret)
+            limits = mail_limits.read(self._client("sesv2").get_account())
+            self._settings |= limits.settings(self._given, parameters)
+            identity = mail_identity.choose(
+                self._client("sesv2"), self._sender, stack.made("NewMailIdentity")
+            )
+            covered = "" if identity.name == self._sender else f", covered by {identity.name}"
+            say(f"{self._sender}{covered}")
+        log_days = options.log_days or int(parameters.get("LogDays", function_logs.FIRST_DAYS))
+        alarms_to = options.alarms_to
+        if alarms_to is None:
+            alarms_to = parameters.get("AlarmsTo", "")
+        return _Plan(stack, secret, bus, limits, identity, log_days, alarms_to, client_rate)
+
+    def _choose_client_limit(self, before: int) -> int:
+        """Return the limit by client that is wanted, and take one that is not off the API.
+
+        WAF is not asked at all where there is no limit, so that its permissions are not needed.
+        """
+        rate = before if self._options.per_ip_rate is None else self._options.per_ip_rate
+        if not (rate or before):
+            return 0
+        with self._step("Limit by client") as say:
+            api_id = rest_api.find(self._client("apigateway"), self._project)
+            stage_arn = self._api_stage_arn(api_id or "none")
+            if not rate:
+                client_limit.dissociate(self._client("wafv2"), self._project, stage_arn, say)
+                return 0
+            if api_id:
+                client_limit.check(self._client("wafv2"), self._project, stage_arn)
+            price = "" if rate == before else f". {client_limit.PRICE}"
+            say(f"{rate} POSTs of one IP address in five minutes{price}")
+        return rate
+
+    def _choose_bus(self, parameters: Mapping[str, str], secret: str) -> event_bus.EventBus:
+        bus = event_bus.choose(
+            self._cloud,
+            self._project,
+            self._options.events,
+            self._given.get(event_bus.SETTING, ""),
+            parameters,
+            partial(event_bus.key_of, self._client("ssm"), secret),
+        )
+        users_table = self._project.users_table
+        if bus.name and table.is_missing_both_indexes(self._client("dynamodb"), users_table):
             raise DeployError(
                 "CloudFormation can add one index of this table at a time: deploy once with "
                 "--no-events, then again with the options that you want."
             )
-        limits = mail_limits.read(client("sesv2").get_account())
-        environment |= limits.settings(given, parameters)
-        identity = mail_identity.choose(client("sesv2"), sender, stack.made("NewMailIdentity"))
-        say(sender if identity.name == sender else f"{sender}, covered by {identity.name}")
+        return bus
 
-    with progress.step("Backing resources") as say:
-        days = options.log_days or int(parameters.get("LogDays", function_logs.FIRST_DAYS))
-        recipient = options.alarms_to
-        recipient = parameters.get("AlarmsTo", "") if recipient is None else recipient
-        outputs = stack.ensure(
-            {
-                "AppName": project.app_name,
-                "Stage": project.stage,
-                "MailFrom": sender,
-                "NewMailIdentity": identity.name if identity.is_ours else "",
-                "ConfigurationSet": recorded_settings.own_configuration_set(given, stack.name),
-                **limits.parameters(),
-                "PermissionsBoundary": permissions_boundary.find(client("iam"), cloud, project),
-                "LogDays": str(days),
-                "AlarmsTo": alarms.read_address(recipient),
-                "PerIpRate": str(client_rate),
-                "ClientLimitOrigin": client_limit.origin_of(given),
-                "ApiStage": project.api_stage,
-                **bus.parameters,
-            },
-            say,
-        )
-        environment["MAIL_FEEDBACK_TOPIC_ARN"] = outputs["MailFeedbackArn"]
-        environment["MAIL_CONFIGURATION_SET"] = outputs["ConfigurationSet"]
+    def _ensure_stack(self, plan: _Plan) -> Mapping[str, str]:
+        """Make the resources that CloudFormation owns. Return the stack's outputs."""
+        iam, project = self._client("iam"), self._project
+        with self._step("Backing resources") as say:
+            outputs = plan.stack.ensure(
+                {
+                    "AppName": project.app_name,
+                    "Stage": project.stage,
+                    "MailFrom": self._sender,
+                    "NewMailIdentity": plan.identity.name if plan.identity.is_ours else "",
+                    "ConfigurationSet": recorded_settings.own_configuration_set(
+                        self._given, plan.stack.name
+                    ),
+                    **plan.limits.parameters(),
+                    "PermissionsBoundary": permissions_boundary.find(iam, self._cloud, project),
+                    "LogDays": str(plan.log_days),
+                    "AlarmsTo": alarms.read_address(plan.alarms_to),
+                    "PerIpRate": str(plan.client_rate),
+                    "ClientLimitOrigin": client_limit.origin_of(self._given),
+                    "ApiStage": project.api_stage,
+                    **plan.bus.parameters,
+                },
+                say,
+            )
+        self._settings["MAIL_FEEDBACK_TOPIC_ARN"] = outputs["MailFeedbackArn"]
+        self._settings["MAIL_CONFIGURATION_SET"] = outputs["ConfigurationSet"]
+        return outputs
 
-    with progress.step("Users' table") as say:
-        environment["USERS_TABLE"] = project.users_table
-        stream = table.ensure_users(
-            client("dynamodb"), project.users_table, say, has_events=bool(bus.name)
-        )
-        environment["USERS_STREAM_ARN"] = stream
+    def _ensure_tables(self, plan: _Plan) -> str:
+        """Complete the stack's two tables. Return the ARN of the users' stream."""
+        dynamodb, project = self._client("dynamodb"), self._project
+        with self._step("Users' table") as say:
+            stream = table.ensure_users(
+                dynamodb, project.users_table, say, has_events=bool(plan.bus.name)
+            )
+        with self._step("Limits' table") as say:
+            table.ensure_limits(dynamodb, project.limits_table, say)
+        self._settings["USERS_TABLE"] = project.users_table
+        self._settings["USERS_STREAM_ARN"] = stream
+        self._settings["LIMITS_TABLE"] = project.limits_table
+        return stream
 
-    with progress.step("Limits' table") as say:
-        environment["LIMITS_TABLE"] = project.limits_table
-        table.ensure_limits(client("dynamodb"), project.limits_table, say)
+    def _ensure_api(self) -> str:
+        """Make the REST API, whose address links need. Return its id."""
+        with self._step("REST API") as say:
+            api_id = rest_api.ensure(self._client("apigateway"), self._project, say)
+        address = self._cloud.address(api_id, self._project.api_stage)
+        self._settings["BASE_URL"] = self._settings["BASE_URL"] or address
+        return api_id
 
-    with progress.step("REST API") as say:
-        api_id = rest_api.ensure(client("apigateway"), project, say)
-        address = cloud.address(api_id, project.api_stage)
-        links_before = environment["BASE_URL"] = environment["BASE_URL"] or address
+    def _make_domain_plan(self, api_id: str) -> _DomainPlan:
+        """Decide if links use the stage's own domain by now, and record the domain."""
+        before = self._project.domain
+        name = self._options.domain
+        name = before.get("name", "") if name is None else name
+        domain = None
+        if name:
+            domain = CustomDomain(self._cloud, self._project, custom_domain.check(name))
+        is_ready = bool(domain and domain.is_ready(api_id, custom_domain.is_answering))
+        since = before.get("since", "")
+        if domain and is_ready and not self._options.base_url:
+            has_moved = self._settings["BASE_URL"] != domain.url
+            self._settings["BASE_URL"] = domain.url
+            if has_moved and self._project.roles:  # a new stage has mailed no links yet
+                since = datetime.now(timezone.utc).isoformat(timespec="seconds")
+        self._project.note_domain({"name": domain.name, "since": since} if domain else {})
+        return _DomainPlan(domain, before.get("name", ""), is_ready, since)
 
-    is_new = not project.roles
-    domain = _own_domain(cloud, project, options)
-    former = project.domain.get("name", "")
-    is_ready = bool(domain and domain.is_ready(api_id, custom_domain.answers))
-    if domain and is_ready and not options.base_url:
-        environment["BASE_URL"] = domain.url
-    since = project.domain.get("since", "")
-    if environment["BASE_URL"] != links_before and not is_new:
-        since = datetime.now(timezone.utc).isoformat(timespec="seconds")
-    project.note_domain({"name": domain.name, "since": since} if domain else {})
+    def _ensure_mail_from_domain(self, plan: _Plan) -> None:
+        if not self._options.mail_from_domain:
+            return
+        with self._step("MAIL FROM domain") as say:
+            name = mail_from_domain.check(self._options.mail_from_domain, self._sender)
+            mail_from_domain.ensure(
+                self._client("sesv2"), self._cloud, plan.identity.name, name, say
+            )
 
-    if options.mail_from_domain:
-        with progress.step("MAIL FROM domain") as say:
-            name = mail_from_domain.check(options.mail_from_domain, sender)
-            mail_from_domain.ensure(client("sesv2"), cloud, identity.name, name, say)
+    def _record_settings(self, plan: _Plan, outputs: Mapping[str, str]) -> None:
+        with self._step("Settings") as say:
+            self._settings[secret_key.SETTING] = plan.secret
+            if plan.bus.name:
+                self._settings[event_bus.SETTING] = plan.bus.name
+            else:
+                self._project.unset([event_bus.SETTING])
+            self._project.record(self._settings, _roles(outputs))
+            say(f"links lead to {self._settings['BASE_URL']}")
 
-    with progress.step("Settings") as say:
-        environment[secret_key.SETTING] = secret
-        if bus.name:
-            environment[event_bus.SETTING] = bus.name
-        else:
-            project.unset([event_bus.SETTING])
-        project.record(environment, _roles(outputs))
-        say(f"links lead to {environment['BASE_URL']}")
+    def _choose_reserve(self) -> int | None:
+        """Return how many functions are reserved for the mailer, and record it."""
+        mailer, project = event_source_mapping.FUNCTION, self._project
+        with self._step("Concurrency") as say:
+            room = concurrency.read(self._client("lambda"), project)
+            reserve = concurrency.choose(room, project.reserve_of(mailer))
+            project.note_reserve(mailer, reserve)
+            say(concurrency.words(room, reserve))
+        return reserve
 
-    with progress.step("Concurrency") as say:
-        room = concurrency.read(client("lambda"), project)
-        reserve = concurrency.choose(room, project.reserve_of(event_source_mapping.FUNCTION))
-        project.note_reserve(event_source_mapping.FUNCTION, reserve)
-        say(concurrency.words(room, reserve))
+    def _deploy_functions(self, stream: str) -> None:
+        project = self._project
+        with self._step("Functions") as say:
+            event_source_mapping.remove_former(self._client("lambda"), project, stream, say)
+            digest = chalice_deployer.deploy(self._cloud, project, stream, say)
+            project.note_package({"sha256": digest, "commit": commit.describe(project.folder)})
+            shared_settings.upload(self._client("ssm"), project)
 
-    with progress.step("Functions") as say:
-        event_source_mapping.remove_former(client("lambda"), project, stream, say)
-        digest = chalice_deployer.deploy(cloud, project, stream, say)
-        project.note_package({"sha256": digest, "commit": commit.describe(project.folder)})
-        shared_settings.share(client("ssm"), project)
+    def _ensure_logs_and_alarms(self, plan: _Plan, outputs: Mapping[str, str]) -> None:
+        with self._step("Logs") as say:
+            function_logs.ensure(
+                self._client("lambda"),
+                self._client("logs"),
+                self._project,
+                plan.log_days,
+                plan.stack.resources(),
+                say,
+            )
+        with self._step("Alarms") as say:
+            alarms.ensure(self._client("cloudwatch"), self._project, outputs, say)
 
-    with progress.step("Logs") as say:
-        function_logs.ensure(
-            client("lambda"), client("logs"), project, days, stack.resources(), say
-        )
+    def _ensure_triggers(self, outputs: Mapping[str, str]) -> None:
+        lambda_, dead_letters = self._client("lambda"), outputs["DeadLettersArn"]
+        with self._step("Stream to mailer") as say:
+            event_source_mapping.ensure(
+                lambda_, self._project, dead_letters, self._cloud.absent, say
+            )
+        with self._step("Calls that fail") as say:
+            event_invoke_config.ensure(lambda_, self._project, dead_letters, say)
 
-    with progress.step("Alarms") as say:
-        alarms.ensure(client("cloudwatch"), project, outputs, say)
+    def _limit_requests(self, api_id: str, plan: _Plan, outputs: Mapping[str, str]) -> None:
+        api_stage, throttle = self._project.api_stage, self._options.throttle
+        with self._step("Throttling") as say:
+            rest_api.ensure_throttle(self._client("apigateway"), api_id, api_stage, throttle, say)
+        if plan.client_rate:
+            with self._step("Limit by client on the API") as say:
+                client_limit.associate(
+                    self._client("wafv2"),
+                    self._api_stage_arn(api_id),
+                    outputs["ClientLimitArn"],
+                    say,
+                )
 
-    with progress.step("Stream to mailer") as say:
-        event_source_mapping.ensure(
-            client("lambda"), project, outputs["DeadLettersArn"], cloud.absent, say
-        )
+    def _ensure_domain(self, api_id: str, plan: _DomainPlan) -> list[str]:
+        """Make the stage's own domain, or open the API's own address again without one.
 
-    with progress.step("Calls that fail") as say:
-        event_invoke_config.ensure(client("lambda"), project, outputs["DeadLettersArn"], say)
+        Return what only a person can do for it.
+        """
+        left = []
+        if plan.domain:
+            with self._step("Domain") as say:
+                left = plan.domain.ensure(api_id, say)
+                if plan.is_ready:
+                    off = custom_domain.may_switch_off(plan.since, datetime.now(timezone.utc))
+                    plan.domain.switch_off_own_address(api_id, off=off, say=say)
+                    left = [] if off else [custom_domain.LATER]
+        elif plan.former:
+            with self._step("Domain") as say:
+                former = CustomDomain(self._cloud, self._project, plan.former)
+                former.switch_off_own_address(api_id, off=False, say=say)
+        if plan.former and plan.former != (plan.domain.name if plan.domain else ""):
+            left.append(custom_domain.removal_hint(plan.former, self._cloud.aws))
+        return left
 
-    with progress.step("Throttling") as say:
-        rest_api.ensure_throttle(
-            client("apigateway"), api_id, project.api_stage, options.throttle, say
-        )
-
-    if client_rate:
-        with progress.step("Limit by client on the API") as say:
-            stage_arn = client_limit.api_stage_arn(cloud, api_id, project.api_stage)
-            client_limit.associate(client("wafv2"), stage_arn, outputs["ClientLimitArn"], say)
-
-    left = []
-    if former and not domain:
-        with progress.step("Domain") as say:
-            CustomDomain(cloud, project, former).switch_off_own_address(api_id, off=False, say=say)
-    if domain:
-        with progress.step("Domain") as say:
-            left = domain.ensure(api_id, say)
-            if is_ready:
-                off = custom_domain.may_switch_off(since, datetime.now(timezone.utc))
-                domain.switch_off_own_address(api_id, off=off, say=say)
-                left = [] if off else [custom_domain.LATER]
-
-    if former and former != (domain.name if domain else ""):
-        left.append(custom_domain.left_of(former, cloud.aws))
-
-    return Deployed(
-        base_url=environment["BASE_URL"],
-        table=project.users_table,
-        region=cloud.region,
-        package=project.package,
-        left_to_do=[
-            *left,
-            *mail_identity.left_to_do(client("sesv2"), sender, identity.name, cloud.aws),
-            *mail_from_domain.left_to_do(client("sesv2"), cloud, identity.name),
-            *alarms.left_to_do(client("sns"), outputs["AlarmsArn"], recipient, cloud.aws),
-            *event_bus.left_to_do(bus, Stage(cloud, project).ops("events key")),
+    def _left_to_do(
+        self, plan: _Plan, outputs: Mapping[str, str], reserve: int | None
+    ) -> list[str]:
+        cloud, sesv2, name = self._cloud, self._client("sesv2"), plan.identity.name
+        topic = outputs["AlarmsArn"]
+        return [
+            *mail_identity.left_to_do(sesv2, self._sender, name, cloud.aws),
+            *mail_from_domain.left_to_do(sesv2, cloud, name),
+            *alarms.left_to_do(self._client("sns"), topic, plan.alarms_to, cloud.aws),
+            *event_bus.left_to_do(plan.bus, Stage(cloud, self._project).ops("events key")),
             *(concurrency.left_to_do(cloud) if reserve is None else []),
-            *([] if cloud.endpoint else package.left_to_do(project.stage)),
-        ],
-    )
+            *([] if cloud.endpoint else package.left_to_do(self._project.stage)),
+        ]
 
-
-def _own_domain(cloud: Cloud, project: Project, options: Options) -> CustomDomain | None:
-    """Return the stage's own domain, if it has one."""
-    name = project.domain.get("name", "") if options.domain is None else options.domain
-    return CustomDomain(cloud, project, custom_domain.check(name)) if name else None
-
-
-def _prepare_client_limit(
-    cloud: Cloud,
-    project: Project,
-    options: Options,
-    parameters: Mapping[str, str],
-    progress: Progress,
-) -> int:
-    """Return the limit by client that is wanted, and take one that is not off the API.
-
-    WAF is not asked at all where there is no limit, so that its permissions are not needed.
-    """
-    before = int(parameters.get("PerIpRate", 0))
-    wanted = before if options.per_ip_rate is None else options.per_ip_rate
-    if not (wanted or before):
-        return 0
-    with progress.step("Limit by client") as say:
-        wafv2: Any = cloud.session.client("wafv2")
-        api_id = rest_api.find(cloud.session.client("apigateway"), project)
-        stage_arn = client_limit.api_stage_arn(cloud, api_id or "none", project.api_stage)
-        if not wanted:
-            client_limit.dissociate(wafv2, project, stage_arn, say)
-            return 0
-        if api_id:
-            client_limit.check(wafv2, project, stage_arn)
-        price = "" if wanted == before else f". {client_limit.PRICE}"
-        say(f"{wanted} POSTs of one IP address in five minutes{price}")
-    return wanted
+    def _api_stage_arn(self, api_id: str) -> str:
+        return client_limit.api_stage_arn(self._cloud, api_id, self._project.api_stage)
 
 
 def _own_address(recorded: str) -> str:

@@ -94,7 +94,9 @@ class Readiness:
     def _python(self) -> Finding:
         # The local cloud runs functions in its own Python.
         advice = [] if self.cloud.endpoint else package.left_to_do(self.project.stage)
-        return amber(package.own_runtime(), advice[0]) if advice else green(package.own_runtime())
+        return (
+            amber(package.local_runtime(), advice[0]) if advice else green(package.local_runtime())
+        )
 
     def _permissions(self) -> Finding:
         iam: Any = self.cloud.session.client("iam")

@@ -9,7 +9,7 @@ from ops.stage.errors import OpsError
 from ops.stage.option import in_account
 from ops.terminal.progress import Progress
 
-ASK = "?"
+PROMPT_FOR_NAME = "?"
 
 
 @click.command(short_help="Remove a stage from your AWS account, but keep its users.")
@@ -19,7 +19,7 @@ ASK = "?"
     "--delete-users",
     metavar="[TABLE]",
     is_flag=False,
-    flag_value=ASK,
+    flag_value=PROMPT_FOR_NAME,
     help="Also delete the users' table. Confirm with the table's name, here or when asked.",
 )
 def destroy(stage: str, yes: bool, delete_users: str | None) -> None:
@@ -32,7 +32,7 @@ def destroy(stage: str, yes: bool, delete_users: str | None) -> None:
     cloud, project = in_account(stage, progress)
     if not yes:
         _confirm(f"This removes {stage} for good. Type its name to continue", stage)
-    if delete_users == ASK:
+    if delete_users == PROMPT_FOR_NAME:
         delete_users = click.prompt(
             f"This deletes all users in {project.users_table}. Type its name to continue"
         )

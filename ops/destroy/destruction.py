@@ -63,7 +63,7 @@ def _destroy(cloud: Cloud, project: Project, progress: Progress, delete_users: b
 
     # While the stack is there: it alone says which of them an operator set.
     parameters = stack.parameters()
-    project.unset(mail_limits.derived(before, parameters))
+    project.unset(mail_limits.settings_from_quota(before, parameters))
 
     if parameters.get("PerIpRate", "0") != "0":
         with progress.step("Limit by client") as say:
@@ -104,7 +104,7 @@ def _destroy(cloud: Cloud, project: Project, progress: Progress, delete_users: b
             names = (secret_key.SETTING, shared_settings.NAME)
             parameter_store.remove(client("ssm"), [project.parameter(name) for name in names])
         else:
-            shared_settings.share(client("ssm"), project)
+            shared_settings.upload(client("ssm"), project)
         forgotten = "the checkout no longer has a record of the stage"
         say(forgotten if remembered else "the checkout had no record of the stage")
 

@@ -9,7 +9,7 @@ import click
 
 from ops.package import template
 from ops.resources.functions import chalice_deployer
-from ops.resources.functions.package import NAME, digest, runtime
+from ops.resources.functions.package import NAME, digest, lambda_runtime
 from ops.resources.settings import secret_key
 from ops.stage import parameter_store
 from ops.stage.errors import OpsError
@@ -50,7 +50,7 @@ def write(project: Project, output: Path) -> Path:
     _check(project)
     made = chalice_deployer.build(project)
     shutil.copyfile(made.path, output / NAME)
-    content = template.make(project.config(), made.app, runtime(), made.settings)
+    content = template.make(project.config(), made.app, lambda_runtime(), made.settings)
     path = output / "template.json"
     path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     return path

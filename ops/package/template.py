@@ -248,7 +248,7 @@ def _api(config: Mapping[str, Any], app: Chalice, own: Mapping[str, str]) -> Tem
                 "/functions/arn:${AWS::Partition}:lambda:${AWS::Region}:${AWS::AccountId}:function:"
                 "${AppName}-${Stage}/invocations"
             }
-    gateway_responses.complete(swagger, own)
+    gateway_responses.add(swagger, own)
     # A deployment never changes, so each body has one of its own.
     digest = hashlib.sha256(json.dumps(swagger, sort_keys=True).encode()).hexdigest()[:10]
     deployment = f"Deployment{digest}"

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
+from chalicelib.mail.ses import utf8
 from chalicelib.settings import Settings
 from ops.stage.aws_errors import in_plain_words
 from ops.stage.samples import Specimen
@@ -34,15 +35,11 @@ def send(
             if count:
                 pause(PAUSE)
             subject = f"[{specimen.lang} {specimen.name}] {specimen.mail.subject}"
-            body: Any = {"Text": _utf8(specimen.mail.text), "Html": _utf8(specimen.mail.html)}
+            body: Any = {"Text": utf8(specimen.mail.text), "Html": utf8(specimen.mail.html)}
             client.send_email(
                 FromEmailAddress=stage.mail_from,
                 Destination={"ToAddresses": [to]},
-                Content={"Simple": {"Subject": _utf8(subject), "Body": body}},
+                Content={"Simple": {"Subject": utf8(subject), "Body": body}},
             )
             count += 1
     return count
-
-
-def _utf8(text: str) -> Any:
-    return {"Data": text, "Charset": "UTF-8"}

@@ -28,7 +28,7 @@ def record(stage: str) -> None:
     progress = Progress(sys.stdout)
     cloud, project = in_account(stage, progress)
     with progress.step("Chalice's record") as say, in_plain_words():
-        if not shared_settings.learn(cloud.session.client("ssm"), project):
+        if not shared_settings.download(cloud.session.client("ssm"), project):
             raise OpsError(
                 f"Neither this checkout nor the account has settings of a stage {stage}. "
                 "Deploy it with: " + cloud.command(f"make deploy STAGE={stage} MAIL_FROM=<address>")

@@ -81,7 +81,7 @@ def release(checkout: Path, now: datetime) -> str:
 
 def _warnings() -> list[str]:
     """Return what is not as good as it could be, a line each."""
-    runtime = package.runtime()
+    runtime = package.lambda_runtime()
     if package.interpreter(runtime):
         return []
     slower = f"There is no {runtime} here, so the package has no bytecode, and starts more slowly:"

@@ -13,7 +13,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -29,6 +29,7 @@ from ops.stage.errors import RunError
 from ops.stage.local_cloud import ACCOUNT, HOST, REGION, Keys, connect
 from ops.stage.project import CHECKOUT, STAGES, Project
 from ops.stage.waiting import until
+from ops.terminal import interrupts
 from ops.terminal.interrupts import STOPPING
 from ops.terminal.progress import Progress
 
@@ -147,14 +148,8 @@ def _until_stopped() -> Iterator[None]:
             signal.signal(number, signal.SIG_IGN)
         raise _Stop
 
-    before = {number: signal.signal(number, stop) for number in STOPPING}
-    try:
+    with suppress(_Stop), interrupts.handled_by(stop):
         yield
-    except _Stop:
-        pass
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from types import TracebackType
 
 from ops.run import watchdog
 from ops.stage.errors import RunError
-from ops.terminal.interrupts import STOPPING
+from ops.terminal import interrupts
 
 TAIL = 15
 
@@ -100,14 +100,9 @@ class Processes:
 def _undisturbed() -> Iterator[None]:
     """Put off the signals that end us: a child that is started but not yet known would stay."""
     put_off: list[int] = []
-    before = {
-        number: signal.signal(number, lambda number, _: put_off.append(number))
-        for number in STOPPING
-    }
     try:
-        yield
+        with interrupts.handled_by(lambda number, _: put_off.append(number)):
+            yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
         for late in put_off:
             signal.raise_signal(late)

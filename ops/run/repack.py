@@ -4,9 +4,9 @@ import io
 from pathlib import Path
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
+from ops.resources.functions.package import MADE
 from ops.run import changes
 
-MADE = (1980, 1, 1, 0, 0, 0)  # the earliest moment of a zip
 READABLE = 0o644 << 16
 
 

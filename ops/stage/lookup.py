@@ -156,8 +156,7 @@ def _use_key(cloud: Cloud, project: Project) -> None:
 
     def read() -> str:
         with in_plain_words():
-            ssm = cloud.session.client("ssm")
-            return parameter_store.resolve(ssm, {"SECRET_KEY": key})["SECRET_KEY"]
+            return parameter_store.secret_key(cloud.session.client("ssm"), key)
 
     with suppress(OpsError):
         key = project.environment.get("SECRET_KEY", "")

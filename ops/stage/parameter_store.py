@@ -24,6 +24,11 @@ def known(settings: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in settings.items() if not is_reference(value)}
 
 
+def secret_key(ssm: Any, setting: str) -> str:
+    """Return the key that the ``setting`` SECRET_KEY is, or refers to."""
+    return resolve(ssm, {"SECRET_KEY": setting})["SECRET_KEY"]
+
+
 def resolve(ssm: Any, settings: Mapping[str, str]) -> dict[str, str]:
     """Return ``settings`` with the values that references stand for.
 

@@ -32,12 +32,8 @@ def on_request() -> Iterator[Callable[[], bool]]:
             raise KeyboardInterrupt
         is_asked = True
 
-    before = {number: signal.signal(number, stop) for number in STOPPING}
-    try:
+    with handled_by(stop):
         yield lambda: is_asked
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 @contextmanager
@@ -47,9 +43,16 @@ def raised() -> Iterator[None]:
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
-    before = {number: signal.signal(number, stop) for number in STOPPING}
+    with handled_by(stop):
+        yield
+
+
+@contextmanager
+def handled_by(handler: Callable[[int, object], None]) -> Iterator[None]:
+    """Pass the signals that ask to stop to ``handler`` while the block runs."""
+    before = {number: signal.signal(number, handler) for number in STOPPING}
     try:
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for number, former in before.items():
+            signal.signal(number, former)

@@ -1,5 +1,6 @@
 """What an operator is told of the result of an act, in one sentence."""
 
+from chalicelib.users.table import ItemFull
 from ops.users import acts
 from ops.users.store import Change
 
@@ -44,3 +45,8 @@ def answer(act: str, change: Change, email: str) -> str:
     if change is Change.NOBODY and act != acts.ALLOW:
         return f"There is no user with the address {email}."
     return f"{email} has not refused mail: nothing was changed."
+
+
+def cannot_store(error: ItemFull) -> str:
+    """Return why an item took no more, and what to do."""
+    return f"This cannot be stored, because {error}: remove some of it."

@@ -46,8 +46,8 @@ def mailboxes(stage: Stage, client: "DynamoDBClient") -> Mailboxes:
 
 def _secret_key(stage: Stage) -> str:
     """Return the key itself, to which the setting may refer."""
-    settings = {"SECRET_KEY": stage.project.environment.get("SECRET_KEY", "")}
-    return parameter_store.resolve(stage.cloud.session.client("ssm"), settings)["SECRET_KEY"]
+    setting = stage.project.environment.get("SECRET_KEY", "")
+    return parameter_store.secret_key(stage.cloud.session.client("ssm"), setting)
 
 
 def consent_texts(stage: Stage) -> ConsentTexts:

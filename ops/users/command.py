@@ -240,7 +240,7 @@ def validate(stage: Stage, email: str) -> None:
 def refuse(stage: Stage, email: str) -> None:
     """Send a user no more mail, at their own request.
 
-    This does the same as "This was not me" under a mail: it erases the data of sign-ups, and later
+    This does the same as "This wasn't me" under a mail: it erases the data of sign-ups, and later
     sign-ups send no mail, whatever spelling of the mailbox they name. EMAIL need not be a user. A
     keyed hash of the mailbox remains, also after `users delete`. `users allow` lifts it.
 
@@ -480,7 +480,7 @@ def _try_change(email: str, change: Callable[[str], Change]) -> tuple[str, Chang
                     return key, result
             return key, Change.NOBODY
     except ItemFull as error:
-        raise OpsError(f"This cannot be stored, because {error}: remove some of it.") from error
+        raise OpsError(answers.cannot_store(error)) from error
 
 
 def _print(user: person.Plain) -> None:

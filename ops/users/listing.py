@@ -33,6 +33,7 @@ ATTRIBUTES = (
 )
 """The attributes in a list. `export` has all of them."""
 
+# By a user's state. A complaint counts as a bounce: no more mail is sent to either.
 _CONDITIONS = {
     "validated": "attribute_exists(validated_at) AND NOT mail IN (:bounced, :complained, :refused)",
     "pending": "attribute_not_exists(validated_at)"
@@ -41,8 +42,6 @@ _CONDITIONS = {
     "bounced": "mail IN (:bounced, :complained)",
     "refused": "mail = :refused",
 }
-STATES = tuple(_CONDITIONS)
-"""The states of a user. A complaint counts as a bounce: no more mail is sent to either."""
 _OWED = (  # validated users may be owed a welcome
     "(attribute_not_exists(validated_at) OR owed_at = validated_at)"
     " AND (attribute_not_exists(mail) OR mail IN (:owed, :sending))"
@@ -122,23 +121,19 @@ def value_at(user: Plain, path: str) -> object:
     return value
 
 
-def write_csv(users: Iterable[Plain], out: TextIO, columns: Collection[str] = ATTRIBUTES) -> int:
-    """Write a header and a row for each user, which `import` can read; return the count."""
+def write_csv(users: Iterable[Plain], out: TextIO, columns: Collection[str] = ATTRIBUTES) -> None:
+    """Write a header and a row for each user, which `import` can read."""
     header = tuple(dict.fromkeys(("state", *columns)))
     safe = printable if out.isatty() else str
     out.write(csv_cells.line(header))
-    count = 0
-    for count, user in enumerate(users, 1):  # noqa: B007 - the count is the result
-        out.write(csv_cells.line(safe(_text(value_at(user, path))) for path in header))
-    return count
+    out.writelines(
+        csv_cells.line(safe(_text(value_at(user, path))) for path in header) for user in users
+    )
 
 
-def write_jsonl(users: Iterable[Plain], out: TextIO) -> int:
-    """Write a JSON object for each user on a line of its own; return the count."""
-    count = 0
-    for count, user in enumerate(users, 1):  # noqa: B007 - the count is the result
-        out.write(as_json(user) + "\n")
-    return count
+def write_jsonl(users: Iterable[Plain], out: TextIO) -> None:
+    """Write a JSON object for each user on a line of its own."""
+    out.writelines(as_json(user) + "\n" for user in users)
 
 
 def write_table(users: Iterable[Plain], say: Callable[[str], None], width: int) -> int:

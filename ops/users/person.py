@@ -185,7 +185,7 @@ def next_step(user: Plain, now: datetime) -> str:
         return (
             "Its function ended without an answer, and SES reports nothing. It is sent again soon."
         )
-    if mail == "failed" and user.get("mail_error") == mailer.FULL:
+    if mail == "failed" and user.get("mail_error") == mailer.MAILBOX_FULL:
         return "All spellings of the address together got five mails in 24 hours."
     if mail == "sent" and "mail_error" in user:
         return "The mailbox's server does not take the mail yet. SES keeps trying for some hours."

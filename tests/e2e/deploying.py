@@ -86,7 +86,7 @@ def _ops(cloud: Cloud, folder: str, last: str = "", **options: Any) -> None:
 def _record(cloud: Cloud, folder: str) -> None:
     project = Project(Path(folder), STAGE)
     watched = _watched(cloud, project.folder, "")
-    assert shared_settings.learn(watched.session.client("ssm"), project)
+    assert shared_settings.download(watched.session.client("ssm"), project)
     names = chalice_record.ensure(watched, project, project.environment["USERS_STREAM_ARN"])
     sys.stdout.write(f"{len(names)} functions")
 

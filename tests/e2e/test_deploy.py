@@ -174,7 +174,7 @@ def test_a_deploy_goes_on_where_others_were_interrupted(
     assert mapping["State"] == "Enabled"
     assert mapping["EventSourceArn"] == stage.project.environment["USERS_STREAM_ARN"]
     assert event_source_mapping.holds(mapping, SETTINGS)
-    assert stage.reserved() == concurrency.MAILERS
+    assert stage.reserved() == concurrency.MAILER_RESERVE
     stage.journey("interrupted@example.org")
 
 

@@ -230,7 +230,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
             "CodeBucket": "code",
             "CodeKey": package.NAME,
             "AlarmsTo": deploying.ALARMS_TO,
-            "MailersAtOnce": str(concurrency.MAILERS),
+            "MailersAtOnce": str(concurrency.MAILER_RESERVE),
             "MailsPerDay": deployed.environment["MAILS_PER_DAY"],
             "MailsPerHour": deployed.environment["MAILS_PER_HOUR"],
         }

@@ -172,7 +172,7 @@ def test_record_names_the_deploy_that_reaches_a_rehearsal(
     session: Any = SimpleNamespace(client=lambda _: None)
     cloud = Cloud(session, "0", "eu-west-3", str, endpoint="http://127.0.0.1:8400")
     monkeypatch.setattr(lookup, "account", lambda: cloud)
-    monkeypatch.setattr(shared_settings, "learn", lambda *_: False)
+    monkeypatch.setattr(shared_settings, "download", lambda *_: False)
     done = run("record", "--stage", "demo")
     assert done.exit_code == 1
     assert "AWS_ENDPOINT_URL=http://127.0.0.1:8400 make deploy STAGE=demo" in done.stderr

@@ -9,9 +9,9 @@ from botocore.config import Config
 
 from chalicelib import wiring
 from chalicelib.mail import mail_exchange
-from chalicelib.mail.drain import LOCK, RUN
+from chalicelib.mail.drain import LOCK_LIFE, RUN_LIMIT
 from chalicelib.mail.mail_exchange import NoSuchName
-from chalicelib.mail.mailer import PAUSE, RATE_TRIES, TIME_FOR_A_MAIL
+from chalicelib.mail.mailer import RATE_TRIES, RETRY_PAUSE, TIME_FOR_A_MAIL
 from chalicelib.mail.ses import TRIES
 from chalicelib.settings import SettingsError
 from tests.e2e.stack import ROOT
@@ -130,10 +130,10 @@ def test_every_call_ends_well_inside_its_functions_time() -> None:
     mail = write + (TRIES - 1) * connect.connect_timeout + send + write
     # DNS is asked only if CHECK_DOMAIN is on: an exchange, and two kinds of address.
     assert mail + 3 * mail_exchange.LIFETIME < TIME_FOR_A_MAIL
-    assert (RATE_TRIES - 1) * (PAUSE + send) < TIME_FOR_A_MAIL
+    assert (RATE_TRIES - 1) * (RETRY_PAUSE + send) < TIME_FOR_A_MAIL
     assert timeouts["send_validation_mail"] >= TIME_FOR_A_MAIL + 15
-    assert RUN.total_seconds() + TIME_FOR_A_MAIL < timeouts["resend_owed_mail"]
-    assert timeouts["resend_owed_mail"] < LOCK.total_seconds()
+    assert RUN_LIMIT.total_seconds() + TIME_FOR_A_MAIL < timeouts["resend_owed_mail"]
+    assert timeouts["resend_owed_mail"] < LOCK_LIFE.total_seconds()
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ from ops.doctor import http
 from ops.doctor.check import Check, Finding, amber, green, grey, listed, red
 from ops.doctor.facts import Facts, NotThere
 from ops.resources.functions import concurrency, event_source_mapping, function_logs
-from ops.resources.functions.function_settings import holds
-from ops.resources.functions.package import digest_of
+from ops.resources.functions.function_settings import matches
+from ops.resources.functions.package import hex_digest
 from ops.stage import commit
 
 _PIN = re.compile(r"([\w.-]+)==(\S+)")
@@ -80,7 +80,7 @@ def _logs(facts: Facts) -> Finding:
     other = [
         name
         for name, function in _present(facts).items()
-        if not holds(function["Configuration"].get("LoggingConfig"), function_logs.FORMAT)
+        if not matches(function["Configuration"].get("LoggingConfig"), function_logs.FORMAT)
     ]
     if other:
         line = f"not in the format that the metrics count: {listed(other)}"
@@ -118,7 +118,7 @@ def _code(facts: Facts) -> Finding:
         return amber(
             f"other versions than in requirements.txt: {listed(other)}", *facts.deploy_again
         )
-    digest = digest_of(next(iter(digests.values())))
+    digest = hex_digest(next(iter(digests.values())))
     return green(
         f"{_origin(facts, digest)}: {len(source)} files, {len(pins)} dependencies, sha256 {digest}"
     )

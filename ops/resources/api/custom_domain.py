@@ -227,13 +227,13 @@ class CustomDomain:
         gateway.create_base_path_mapping(domainName=self.name, restApiId=api_id, stage=stage)
 
 
-def left_of(former: str, aws: Callable[[str], str]) -> str:
+def removal_hint(former: str, aws: Callable[[str], str]) -> str:
     """Return how to be rid of a ``former`` domain. Mailed links lead there for a day."""
     command = aws(f"apigateway delete-domain-name --domain-name {former}")
     return f"{former} still leads to the API, for links that were mailed. In a day: {command}"
 
 
-def answers(url: str) -> bool:
+def is_answering(url: str) -> bool:
     """Return True if ``url`` answers with 200, by a certificate for its name."""
     session = URLLib3Session(proxies=get_environ_proxies(url), timeout=10)
     try:

@@ -22,19 +22,19 @@ _HEADERS = {
 }
 
 
-def prepare(session: Session, environment: Mapping[str, str]) -> None:
+def add_on_upload(session: Session, environment: Mapping[str, str]) -> None:
     """Have each document that ``session`` sends to API Gateway contain the answers of a stage."""
 
     def complete_body(**event: Any) -> None:
         params = event["params"]
         swagger = json.loads(params["body"])
-        complete(swagger, environment)
+        add(swagger, environment)
         params["body"] = json.dumps(swagger)
 
     session.register("provide-client-params.apigateway.PutRestApi", complete_body)
 
 
-def complete(swagger: Swagger, environment: Mapping[str, str]) -> None:
+def add(swagger: Swagger, environment: Mapping[str, str]) -> None:
     """Add the answers of the stage with this ``environment`` to its Swagger document."""
     secure(swagger)
     if origins := environment.get("ALLOWED_ORIGINS", "").lower().split():

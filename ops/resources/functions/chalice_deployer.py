@@ -33,7 +33,7 @@ from chalice.utils import UI
 
 from ops.resources.api import gateway_responses, rest_api
 from ops.resources.functions import chalice_record, package
-from ops.resources.functions.function_settings import settled
+from ops.resources.functions.function_settings import retry_until_settled
 from ops.stage import parameter_store, samples
 from ops.stage.cloud import Cloud
 from ops.stage.errors import DeployError
@@ -66,7 +66,7 @@ _INCOMPLETE = "Could not install dependencies"
 
 
 @dataclass(frozen=True)
-class Build:
+class BuiltPackage:
     """A package that was made without a cloud: its app, its settings and the path of its zip."""
 
     app: Chalice
@@ -74,7 +74,7 @@ class Build:
     path: Path
 
 
-def build(project: Project) -> Build:
+def build(project: Project) -> BuiltPackage:
     """Make the package of ``project``, as for an account. Raises DeployError.
 
     Settings that only a deploy finds out are made up: none of them is in the package.
@@ -82,11 +82,11 @@ def build(project: Project) -> Build:
     settings = samples.complete(project.environment)
     with _without_caches(project.folder), _environment(settings):
         app = _load(project.folder)
-        config = _config(package.runtime(), project, settings, app)
+        config = _config(package.lambda_runtime(), project, settings, app)
         output = _Output(lambda _: None)
         with contextlib.redirect_stdout(output):
             path = package.make(config, UI(output, output))
-    return Build(app, settings, path)
+    return BuiltPackage(app, settings, path)
 
 
 def deploy(
@@ -106,10 +106,10 @@ def deploy(
     settings = parameter_store.resolve(cloud.session.client("ssm"), project.environment)
     with _without_caches(project.folder), _environment(settings):
         # The local cloud runs functions in its own Python, whatever their runtime.
-        runtime = package.own_runtime() if cloud.endpoint else package.runtime()
+        runtime = package.local_runtime() if cloud.endpoint else package.lambda_runtime()
         config = _config(runtime, project, settings, _load(project.folder))
         session = botocore.session.Session()
-        gateway_responses.prepare(session, settings)
+        gateway_responses.add_on_upload(session, settings)
         rest_api.keep_own_address_off(session)
         cloud.prepare(session)
         output = _Output(say)
@@ -119,7 +119,9 @@ def deploy(
         with contextlib.redirect_stdout(output), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that the runtime is not the Python that runs this
             make = partial(create_default_deployer, session, config, ui)
-            settled(lambda: _attempt(cloud, project, stream, make, config), _NO_ACCESS_YET)
+            retry_until_settled(
+                lambda: _attempt(cloud, project, stream, make, config), _NO_ACCESS_YET
+            )
     after = _configurations(cloud, project)
     changed = [name for name in project.functions() if before.get(name) != after.get(name)]
     say(", ".join(changed) or "nothing to change")

@@ -14,7 +14,7 @@ from ops.resources.functions import event_source_mapping
 from ops.stage.cloud import Cloud
 from ops.stage.project import Project
 
-MAILERS = 20
+MAILER_RESERVE = 20
 """What is reserved for the mailer. A table with more shards takes over 5,000 sign-ups a second."""
 UNRESERVED = 100
 """What a reserve must leave to functions without one. A new account has 10 in all.
@@ -30,7 +30,7 @@ _QUOTA = "L-B99A9384"  # Service Quotas' code for Lambda's concurrent executions
 
 
 @dataclass(frozen=True)
-class Room:
+class ConcurrencyLimits:
     """The functions that an account runs at once.
 
     Those without a reserve share ``unreserved`` of ``in_all``. ``reserved`` is the mailer's own
@@ -47,12 +47,12 @@ class Room:
 
     def for_pages(self, shards: int, mails_a_second: float) -> int:
         """Return how many are left for pages while the mailer, the drain and reports take most."""
-        mailers = shards * event_source_mapping.LANES if self.reserved is None else 0
+        mailers = shards * event_source_mapping.BATCHES_PER_SHARD if self.reserved is None else 0
         reports = math.ceil(_REPORTS * mails_a_second * _REPORT)
         return self.unreserved - mailers - DRAINS - reports
 
 
-def read(lambda_: Any, project: Project) -> Room:
+def read(lambda_: Any, project: Project) -> ConcurrencyLimits:
     """Return how many functions the account runs at once."""
     limit = lambda_.get_account_settings()["AccountLimit"]
     in_all = limit["ConcurrentExecutions"]
@@ -62,22 +62,22 @@ def read(lambda_: Any, project: Project) -> Room:
         )
     except lambda_.exceptions.ResourceNotFoundException:  # no such function yet
         own = {}
-    return Room(
+    return ConcurrencyLimits(
         in_all,
         limit.get("UnreservedConcurrentExecutions", in_all),
         own.get("ReservedConcurrentExecutions"),
     )
 
 
-def choose(room: Room, recorded: int | None) -> int | None:
-    """Return the mailer's reserve: the one ``recorded``, or MAILERS. None if Lambda refuses it."""
+def choose(room: ConcurrencyLimits, recorded: int | None) -> int | None:
+    """Return ``recorded``, or MAILER_RESERVE without one. None if Lambda refuses it."""
     if recorded == 0:  # how an operator stops it: Lambda takes that anywhere
         return 0
-    wanted = recorded or MAILERS
+    wanted = recorded or MAILER_RESERVE
     return wanted if room.may_reserve(wanted) else None
 
 
-def words(room: Room, reserve: int | None) -> str:
+def words(room: ConcurrencyLimits, reserve: int | None) -> str:
     """Return what the mailer may take of ``room``, in words."""
     in_all = f"{room.in_all:,} functions at once in the account"
     if reserve == 0:

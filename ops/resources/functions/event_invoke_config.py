@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from ops.resources.functions.function_settings import holds, settled
+from ops.resources.functions.function_settings import matches, retry_until_settled
 from ops.stage.project import Project
 from ops.terminal.progress import Say
 
@@ -17,7 +17,7 @@ def ensure(lambda_: "LambdaClient", project: Project, queue: str, say: Say) -> N
     """Give the functions that SNS and the clock call their settings. ``queue`` is an ARN."""
     lacking = differences(lambda_, project, queue)
     for name, config in lacking.items():
-        settled(
+        retry_until_settled(
             lambda_.put_function_event_invoke_config,
             FunctionName=project.function(name),
             **config,
@@ -30,7 +30,7 @@ def differences(lambda_: "LambdaClient", project: Project, queue: str) -> dict[s
     return {
         name: config
         for name, config in wanted(queue).items()
-        if not holds(_current(lambda_, project.function(name)), config)
+        if not matches(_current(lambda_, project.function(name)), config)
     }
 
 

@@ -7,7 +7,7 @@ being lost or held up. It leaves them alone once they are made.
 import json
 from typing import TYPE_CHECKING, Any
 
-from ops.resources.functions.function_settings import PATIENCE, holds, settled
+from ops.resources.functions.function_settings import PATIENCE, matches, retry_until_settled
 from ops.stage.errors import DeployError
 from ops.stage.project import Project
 from ops.stage.waiting import until
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 FUNCTION = "send_validation_mail"
 RESOURCE = f"{FUNCTION}-dynamodb-event-source"  # what Chalice records the mapping under
 
-LANES = 1
+BATCHES_PER_SHARD = 1
 """The mailers that one shard has at once: each mails 500 a second (see concurrency.py)."""
 
 SETTINGS: dict[str, Any] = {
@@ -30,7 +30,7 @@ SETTINGS: dict[str, Any] = {
     "MaximumRecordAgeInSeconds": 3600,
     # A record that kills the function is soon alone. The drain mails what it holds up.
     "BisectBatchOnFunctionError": True,
-    "ParallelizationFactor": LANES,
+    "ParallelizationFactor": BATCHES_PER_SHARD,
 }
 
 
@@ -39,7 +39,7 @@ def remove_former(lambda_: "LambdaClient", project: Project, stream: str, say: S
     for mapping in find(lambda_, project):
         if mapping["EventSourceArn"] != stream:
             say("the table was created again; unsubscribing from its old stream")
-            settled(lambda_.delete_event_source_mapping, UUID=mapping["UUID"])
+            retry_until_settled(lambda_.delete_event_source_mapping, UUID=mapping["UUID"])
 
 
 def filters(absent: Any) -> dict[str, Any]:
@@ -72,7 +72,7 @@ def ensure(
     changed = differences(lambda_.get_event_source_mapping(UUID=uuid), dead_letters, absent)
     wanted = _wanted(dead_letters, absent)
     if changed:
-        settled(lambda_.update_event_source_mapping, UUID=uuid, **wanted)
+        retry_until_settled(lambda_.update_event_source_mapping, UUID=uuid, **wanted)
     state = until(lambda: _state(lambda_, uuid), PATIENCE, _too_slow)
     text = "nothing to change"
     if changed:
@@ -85,7 +85,7 @@ def ensure(
 def differences(mapping: Any, dead_letters: str, absent: Any) -> list[str]:
     """Return the names of the settings that ``mapping`` does not have."""
     wanted = _wanted(dead_letters, absent)
-    return sorted(name for name, value in wanted.items() if not holds(mapping.get(name), value))
+    return sorted(name for name, value in wanted.items() if not matches(mapping.get(name), value))
 
 
 def find(

@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from ops.resources.functions.function_settings import holds, settled
+from ops.resources.functions.function_settings import matches, retry_until_settled
 from ops.resources.stack.stack import TEMPLATE, properties
 from ops.stage.project import Project
 from ops.terminal.progress import Say
@@ -64,7 +64,7 @@ def differences(logs: Any, project: Project, functions: Iterable[str]) -> dict[s
     return {
         name: wanted
         for name, wanted in wanted_filters(project).items()
-        if wanted["logGroupName"] in groups and not any(holds(other, wanted) for other in filters)
+        if wanted["logGroupName"] in groups and not any(matches(other, wanted) for other in filters)
     }
 
 
@@ -123,8 +123,10 @@ def _is_dimension(value: Any) -> bool:
 def _write_json(lambda_: "LambdaClient", function: str) -> bool:
     """Make the function log JSON. Return True if it did not; its other logging settings stay."""
     current: Any = lambda_.get_function_configuration(FunctionName=function).get("LoggingConfig")
-    if holds(current, FORMAT):
+    if matches(current, FORMAT):
         return False
     wanted = {**(current or {}), **FORMAT}
-    settled(lambda_.update_function_configuration, FunctionName=function, LoggingConfig=wanted)
+    retry_until_settled(
+        lambda_.update_function_configuration, FunctionName=function, LoggingConfig=wanted
+    )
     return True

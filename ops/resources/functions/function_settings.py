@@ -19,22 +19,22 @@ _SETTLING = (
 )
 
 
-def holds(current: Any, wanted: Any) -> bool:
+def matches(current: Any, wanted: Any) -> bool:
     """Return True if ``current`` says all that ``wanted`` does; AWS may add to it."""
     if isinstance(wanted, dict):
         return isinstance(current, dict) and all(
-            holds(current.get(name), value) for name, value in wanted.items()
+            matches(current.get(name), value) for name, value in wanted.items()
         )
     if isinstance(wanted, list):
         return (
             isinstance(current, list)
             and len(current) == len(wanted)
-            and all(map(holds, current, wanted))
+            and all(map(matches, current, wanted))
         )
     return bool(current == wanted)
 
 
-def settled(call: Any, reason: str = "", **parameters: Any) -> None:
+def retry_until_settled(call: Any, reason: str = "", **parameters: Any) -> None:
     """Make a ``call``, again while AWS refuses it for a reason that passes.
 
     With a ``reason``, only refusals that name it pass. Raises the last ClientError at the end.

@@ -41,7 +41,7 @@ class MailLimits:
         return str(self.per_day), str(self.per_hour)
 
 
-def derived(recorded: Mapping[str, str], parameters: Mapping[str, str]) -> list[str]:
+def settings_from_quota(recorded: Mapping[str, str], parameters: Mapping[str, str]) -> list[str]:
     """Return the names of the ``recorded`` settings that deploy read off the quota."""
     return [
         name

@@ -87,8 +87,7 @@ def key(secret_key: str, webhook: str) -> str:
 
 def key_of(ssm: Any, secret_key: str, webhook: str) -> str:
     """Return the key for an address by the stage's SECRET_KEY, which may be a reference."""
-    setting = parameter_store.resolve(ssm, {"SECRET_KEY": secret_key})
-    return key(setting["SECRET_KEY"], webhook)
+    return key(parameter_store.secret_key(ssm, secret_key), webhook)
 
 
 def arn(cloud: Cloud, name: str) -> str:

@@ -13,7 +13,7 @@ from ops.stage.project import Project
 NAME = "settings"
 
 
-def learn(ssm: Any, project: Project) -> bool:
+def download(ssm: Any, project: Project) -> bool:
     """Give a checkout that never deployed the stage its settings. Return True if it has them now.
 
     What stands in the stage's own file already stays.
@@ -25,7 +25,7 @@ def learn(ssm: Any, project: Project) -> bool:
     return bool(project.environment.get("USERS_TABLE"))
 
 
-def share(ssm: Any, project: Project) -> None:
+def upload(ssm: Any, project: Project) -> None:
     """Make the copy what the stage's own file says; there is none without the file."""
     name = project.parameter(NAME)
     if not project.own_settings():

@@ -55,7 +55,7 @@ def ensure_users(
             changes.append(f"index {index} added")
             say(f"{table}, adding the index {index}")
             _add_index(dynamodb, table, index)
-        until(partial(_see_index, dynamodb, table, index), PATIENCE, lambda: _slow(table))
+        until(partial(_see_index, dynamodb, table, index), PATIENCE, lambda: _busy_error(table))
     say(", ".join(changes))
     return described["LatestStreamArn"]
 
@@ -75,7 +75,11 @@ def ensure_limits(dynamodb: "DynamoDBClient", table: str, say: Say) -> None:
             AttributeDefinitions=made["AttributeDefinitions"],
             KeySchema=made["KeySchema"],
         )
-        until(lambda: _status(dynamodb, table) == "ACTIVE" or None, PATIENCE, lambda: _slow(table))
+        until(
+            lambda: _status(dynamodb, table) == "ACTIVE" or None,
+            PATIENCE,
+            lambda: _busy_error(table),
+        )
     if _back_up(dynamodb, table):
         changes.append("backups turned on")
     if _expire_items(dynamodb, table):
@@ -91,7 +95,7 @@ def index_status(described: Any, name: str = INDEX) -> str | None:
     return next(named, None)
 
 
-def lacks_both_indexes(dynamodb: "DynamoDBClient", table: str) -> bool:
+def is_missing_both_indexes(dynamodb: "DynamoDBClient", table: str) -> bool:
     """Return True for a table of the first edition: CloudFormation adds one index at a time."""
     try:
         described = dynamodb.describe_table(TableName=table)["Table"]
@@ -169,9 +173,13 @@ def remove(dynamodb: "DynamoDBClient", table: str, say: Say) -> None:
     if _status(dynamodb, table) != "DELETING":
         if is_protected(dynamodb.describe_table(TableName=table)["Table"]):
             dynamodb.update_table(TableName=table, DeletionProtectionEnabled=False)
-        until(lambda: _status(dynamodb, table) == "ACTIVE" or None, PATIENCE, lambda: _slow(table))
+        until(
+            lambda: _status(dynamodb, table) == "ACTIVE" or None,
+            PATIENCE,
+            lambda: _busy_error(table),
+        )
         dynamodb.delete_table(TableName=table)
-    until(lambda: not exists(dynamodb, table) or None, PATIENCE, lambda: _slow(table))
+    until(lambda: not exists(dynamodb, table) or None, PATIENCE, lambda: _busy_error(table))
     say(f"{table} deleted")
 
 
@@ -182,5 +190,5 @@ def _status(dynamodb: "DynamoDBClient", table: str) -> str:
         return ""
 
 
-def _slow(table: str) -> DeployError:
+def _busy_error(table: str) -> DeployError:
     return DeployError(f"DynamoDB is still busy with {table}: run this again in a few minutes.")

@@ -12,7 +12,7 @@ import pytest
 from chalicelib import templates
 from ops.deploy import deployment as steps
 from ops.deploy.deployment import Deployed, Options, deploy
-from ops.resources.functions.concurrency import MAILERS, Room
+from ops.resources.functions.concurrency import MAILER_RESERVE, ConcurrencyLimits
 from ops.resources.mail.mail_identity import MailIdentity
 from ops.resources.mail.mail_limits import MailLimits
 from ops.resources.settings.event_bus import EventOptions
@@ -124,7 +124,7 @@ class Account:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.api_id = "first"
-        self.room = Room(1000, 1000)
+        self.room = ConcurrencyLimits(1000, 1000)
         self.endpoint = ""
         self.parameters: dict[str, str] = {}
         self.shipped: list[dict[str, str]] = []
@@ -138,14 +138,14 @@ class Account:
             (steps.package, "left_to_do", lambda stage: [f"Wait for {stage}."]),
             (steps.permissions_boundary, "find", lambda *_: ""),
             (steps.event_bus, "key_of", lambda *_: "key"),
-            (steps.table, "lacks_both_indexes", lambda *_: False),
+            (steps.table, "is_missing_both_indexes", lambda *_: False),
             (steps.concurrency, "read", lambda *_: self.room),
             (steps.mail_limits, "read", lambda _: MailLimits(180, 90)),
             (steps.table, "ensure_users", lambda *_, **__: STREAM),
             (steps.table, "ensure_limits", lambda *_: None),
             (steps.secret_key, "ensure", lambda *_: SECRET),
-            (steps.shared_settings, "learn", lambda *_: None),
-            (steps.shared_settings, "share", lambda *_: None),
+            (steps.shared_settings, "download", lambda *_: None),
+            (steps.shared_settings, "upload", lambda *_: None),
             (steps.rest_api, "ensure", lambda *_: self.api_id),
             (steps.rest_api, "ensure_throttle", lambda *_: None),
             (steps.event_source_mapping, "remove_former", lambda *_: None),
@@ -220,7 +220,7 @@ def test_plain_chalice_finds_settings_and_roles_in_config_json(
         "api_handler": {"iam_role_arn": "role-of-api"},
         "send_validation_mail": {
             "iam_role_arn": "role-of-mailer",
-            "reserved_concurrency": MAILERS,
+            "reserved_concurrency": MAILER_RESERVE,
         },
     }
     left_to_do = ["Wait.", " at topic.", "Wait for prod."]
@@ -233,7 +233,7 @@ def test_a_small_account_reserves_nothing_and_is_told_how(
     account: Account, project: Project
 ) -> None:
     account.deploy(project, mail_from=MAIL_FROM)
-    account.room = Room(10, 10)
+    account.room = ConcurrencyLimits(10, 10)
     left = account.deploy(project).left_to_do
     assert project.reserve_of("send_validation_mail") is None
     assert "request-service-quota-increase --service-code lambda" in " ".join(left)

@@ -170,7 +170,7 @@ def test_the_secret_key_stays_for_as_long_as_the_users(account: Account, deploye
     assert account.parameters.values[name] == SECRET
     another = Project(deployed.folder.parent / "another", "prod")
     json_files.write(another.folder / ".chalice" / "config.json", {"app_name": "bienvenue"})
-    assert not shared_settings.learn(account.parameters, another)
+    assert not shared_settings.download(account.parameters, another)
     assert another.environment == deployed.environment
     account.destroy(deployed, delete_users=True)
     assert deployed.environment == {"DEFAULT_LANG": "en"}

@@ -77,7 +77,7 @@ def test_list_selects_users_by_state(
 
 
 def test_each_user_is_in_exactly_one_state(users: OperatorsUsers) -> None:
-    listed = [name for state in listing.STATES for name in emails(users, Selection((state,)))]
+    listed = [name for state in listing._CONDITIONS for name in emails(users, Selection((state,)))]
     assert sorted(listed) == sorted({*USERS, "refused"})
 
 
@@ -174,7 +174,7 @@ ODD: Plain = {
 
 def test_csv_can_be_imported_and_has_no_formula() -> None:
     out = io.StringIO(newline="")
-    assert listing.write_csv([ODD], out) == 1
+    listing.write_csv([ODD], out)
     header, row = csv.reader(io.StringIO(out.getvalue(), newline=""), strict=True)
     assert header == ["state", *listing.ATTRIBUTES]
     assert dict(zip(header, row, strict=True)) == {
@@ -231,7 +231,7 @@ def test_a_right_to_left_name_does_not_reorder_its_line() -> None:
 
 def test_json_lines_have_the_attributes_as_they_are() -> None:
     out = io.StringIO()
-    assert listing.write_jsonl([ODD, ODD], out) == 2
+    listing.write_jsonl([ODD, ODD], out)
     assert [json.loads(line) for line in out.getvalue().splitlines()] == [ODD, ODD]
     assert "Zoé" in out.getvalue()
 

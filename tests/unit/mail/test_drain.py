@@ -14,10 +14,10 @@ from botocore.exceptions import ClientError
 from chalicelib.logs import hashed
 from chalicelib.mail.clock import Clock
 from chalicelib.mail.drain import (
-    KEPT_FOR_FRESH,
-    LOCK,
+    LOCK_LIFE,
     PATIENCE,
-    RUN,
+    RESERVED_SHARE,
+    RUN_LIMIT,
     SEGMENTS,
     Drain,
 )
@@ -204,7 +204,7 @@ def test_a_tenth_of_the_rate_is_left_to_fresh_sign_ups(world: World, rate: float
         world.sign_up(f"user{number}@example.org")
     assert world.run() == 25
     took = (world.now - NOON).total_seconds()
-    assert took == pytest.approx(25 / (rate * (1 - KEPT_FOR_FRESH)), rel=0.001)
+    assert took == pytest.approx(25 / (rate * (1 - RESERVED_SHARE)), rel=0.001)
 
 
 def test_the_time_that_mails_take_is_part_of_the_pace(world: World) -> None:
@@ -232,7 +232,7 @@ def test_a_run_ends_when_the_next_is_due(world: World, caplog: pytest.LogCapture
     for number in range(60):
         world.sign_up(f"user{number:02}@example.org", ago=3 * MINUTE - number * SECOND)
     mailed = world.run()
-    assert RUN <= world.now - NOON < RUN + 2 * SECOND
+    assert RUN_LIMIT <= world.now - NOON < RUN_LIMIT + 2 * SECOND
     assert mailed == len(world.mailed) < 60
     oldest = iso(NOON - 3 * MINUTE + mailed * SECOND)
     age = (world.now - datetime.fromisoformat(oldest.replace("Z", "+00:00"))).total_seconds()
@@ -250,7 +250,7 @@ def test_an_unknown_rate_is_taken_as_a_sandboxs(
     for email in (ALEXIS, BOB):
         world.sign_up(email)
     assert world.run() == 2
-    assert (world.now - NOON).total_seconds() == pytest.approx(2 / (1 - KEPT_FOR_FRESH))
+    assert (world.now - NOON).total_seconds() == pytest.approx(2 / (1 - RESERVED_SHARE))
     assert "SES's rate is not known: GetAccount TooManyRequestsException" in caplog.text
 
 
@@ -472,7 +472,7 @@ def test_a_second_drain_leaves_the_first_alone(
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
     world.sign_up(ALEXIS)
-    assert world.limits.lock("another", world.now, LOCK) is not None
+    assert world.limits.lock("another", world.now, LOCK_LIFE) is not None
     assert world.run() == 0
     assert world.ses.tried == []
     assert last_line(caplog) == "drain: another run is still going"
@@ -480,8 +480,8 @@ def test_a_second_drain_leaves_the_first_alone(
 
 def test_a_killed_drains_lock_ends(world: World) -> None:
     world.sign_up(ALEXIS)
-    world.limits.lock("another", world.now, LOCK)
-    assert world.run_after(LOCK) == 1
+    world.limits.lock("another", world.now, LOCK_LIFE)
+    assert world.run_after(LOCK_LIFE) == 1
 
 
 def test_a_run_that_raises_gives_its_lock_back(world: World) -> None:
@@ -493,7 +493,7 @@ def test_a_run_that_raises_gives_its_lock_back(world: World) -> None:
 
 
 def test_no_lock_is_longer_than_lambda_lets_a_drain_run() -> None:
-    assert timedelta(seconds=LAMBDA) < LOCK
+    assert timedelta(seconds=LAMBDA) < LOCK_LIFE
 
 
 # Nothing owed

@@ -17,11 +17,11 @@ from chalicelib.logs import hashed
 from chalicelib.mail.clock import Clock
 from chalicelib.mail.limits import Limits
 from chalicelib.mail.mailer import (
-    FEW,
-    FULL,
-    PAUSE,
-    QUIET,
+    MAILBOX_FULL,
+    MAX_SMALL_BATCH,
+    RATE_LIMIT_PAUSE,
     RATE_TRIES,
+    RETRY_PAUSE,
     TIME_FOR_A_MAIL,
     Mailer,
     Outcome,
@@ -46,7 +46,7 @@ EPOCH = int(NOW.timestamp())
 TICK = timedelta(microseconds=1)
 LATER = NOW + timedelta(seconds=60)
 ALEXIS, BOB, CAROL = "alexis@example.org", "bob@example.org", "carol@example.org"
-CROWD = [f"user{number}@example.org" for number in range(FEW + 2)]
+CROWD = [f"user{number}@example.org" for number in range(MAX_SMALL_BATCH + 2)]
 """Too many for a batch of a few mails."""
 TICKET, SECRET = "a" * 64, "a secret key of thirty-two letters"
 PLENTY = 900.0
@@ -85,7 +85,7 @@ class Handler:
 
     def __call__(self, *records: object, time_left: Callable[[], float] = lambda: PLENTY) -> None:
         batch: Any = records
-        self.mailer.mail(batch, time_left)
+        self.mailer.mail_records(batch, time_left)
 
     @property
     def reserved(self) -> int:
@@ -492,7 +492,7 @@ def test_a_mail_in_doubt_uses_up_one_mail_of_the_day(
     for attempt in range(1, 6):
         handler.now = NOW + attempt * LEASE
         run = Run(lambda: PLENTY)
-        handler.mailer.send([store.outbox.read(ALEXIS)], run)
+        handler.mailer.send_batch([store.outbox.read(ALEXIS)], run)
         assert run.count(Outcome.IN_DOUBT) == 1
     assert item(store)["mail_count"] == 1
     assert store.users.resend(ALEXIS, handler.now + LEASE)
@@ -680,11 +680,11 @@ def test_a_few_mails_are_tried_again_for_the_rate(
     store: Store, ses: FakeSes, handler: Handler
 ) -> None:
     people = [ALEXIS, BOB, CAROL]
-    assert len(people) == FEW
+    assert len(people) == MAX_SMALL_BATCH
     ses.faults = {BOB: [throttled() for _ in range(RATE_TRIES - 1)]}
     handler(*signed_up(store, *people))
     assert ses.addresses == people
-    assert handler.pauses == [PAUSE] * (RATE_TRIES - 1)
+    assert handler.pauses == [RETRY_PAUSE] * (RATE_TRIES - 1)
     assert item(store, BOB)["mail_count"] == 1
 
 
@@ -723,7 +723,7 @@ def test_a_throttled_burst_makes_the_process_quiet(
     handler(*signed_up(store, *CROWD))
     ses.faults = {}
     ses.tried.clear()
-    handler.now = NOW + QUIET - TICK
+    handler.now = NOW + RATE_LIMIT_PAUSE - TICK
     later = [f"later-{email}" for email in CROWD]
     handler(*signed_up(store, *later))
     assert ses.tried == []
@@ -735,7 +735,7 @@ def test_a_quiet_process_mails_again_after_a_while(
 ) -> None:
     ses.faults = {email: [throttled()] for email in CROWD}
     handler(*signed_up(store, *CROWD))
-    handler.now = NOW + QUIET
+    handler.now = NOW + RATE_LIMIT_PAUSE
     handler(*signed_up(store, ALEXIS))
     assert ses.addresses == [ALEXIS]
 
@@ -841,7 +841,7 @@ def test_many_spellings_of_a_mailbox_get_five_mails(
     assert sorted(states(store, people)) == ["failed"] * 55 + ["sent"] * 5
     not_mailed = next(each for each in people if each not in ses.addresses)
     after = item(store, not_mailed)
-    assert (after["mail_error"], "owed" in after, "links" in after) == (FULL, False, False)
+    assert (after["mail_error"], "owed" in after, "links" in after) == (MAILBOX_FULL, False, False)
     assert handler.reserved == 5
 
 
@@ -1114,7 +1114,7 @@ def test_a_sent_mail_is_recorded_as_often_as_it_takes(
         handler(*batch)
     assert ses.addresses == [ALEXIS]
     assert len(wire.requests) == 7
-    assert handler.pauses == [PAUSE] * 3
+    assert handler.pauses == [RETRY_PAUSE] * 3
     assert (item(store)["mail"], item(store)["mail_count"]) == ("sent", 1)
 
 
@@ -1137,7 +1137,7 @@ def test_a_mail_that_cannot_be_recorded_is_left_to_ses(
     half = TIME_FOR_A_MAIL / 2
     with Wire(store.client, "UpdateItem", [None, None, None], then=FAULTS["failing"]):
         handler(*batch, time_left=seconds_left(60, half, half - 0.1))
-    assert handler.pauses == [PAUSE]
+    assert handler.pauses == [RETRY_PAUSE]
     handler(*batch)
     assert ses.addresses == [ALEXIS]
     (link_hash,) = ses.link_hashes

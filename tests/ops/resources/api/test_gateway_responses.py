@@ -25,7 +25,7 @@ KEPT_BY_API_GATEWAY = {
 
 def document(*origins: str) -> dict[str, Any]:
     session = botocore.session.Session()
-    gateway_responses.prepare(session, {**STAGE, "ALLOWED_ORIGINS": " ".join(origins)})
+    gateway_responses.add_on_upload(session, {**STAGE, "ALLOWED_ORIGINS": " ".join(origins)})
     return sent_document(session)
 
 

@@ -24,7 +24,7 @@ class Missing(ClientError):
 
 
 class Account:
-    """Answers every listing with what it holds, and knows none of what is not there."""
+    """Answers every listing with what it matches, and knows none of what is not there."""
 
     exceptions = SimpleNamespace(NotFoundException=Missing, ResourceNotFoundException=Missing)
 

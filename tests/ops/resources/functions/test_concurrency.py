@@ -9,10 +9,10 @@ import pytest
 from botocore.exceptions import ClientError
 
 from ops.resources.functions import concurrency
-from ops.resources.functions.concurrency import MAILERS, Room
+from ops.resources.functions.concurrency import MAILER_RESERVE, ConcurrencyLimits
 from ops.stage.project import Project
 
-NEW_ACCOUNT = Room(10, 10)
+NEW_ACCOUNT = ConcurrencyLimits(10, 10)
 
 
 class Missing(ClientError):
@@ -42,27 +42,27 @@ class Lambda:
 def test_the_account_says_what_runs_at_once(
     project: Project, own: dict[str, int] | None, reserved: int | None
 ) -> None:
-    assert concurrency.read(Lambda(own), project) == Room(1000, 960, reserved)
+    assert concurrency.read(Lambda(own), project) == ConcurrencyLimits(1000, 960, reserved)
 
 
 @pytest.mark.parametrize(
     ("room", "recorded", "reserve"),
     [
-        (Room(1000, 1000), None, MAILERS),
-        (Room(1000, 980, MAILERS), MAILERS, MAILERS),
-        (Room(1000, 1000), 5, 5),  # an operator's own
-        (Room(120, 120), None, MAILERS),
-        (Room(120, 100, MAILERS), MAILERS, MAILERS),
-        (Room(119, 119), None, None),
-        (Room(1000, 110), None, None),  # other apps reserved the rest
-        (Room(1000, 1000), 0, 0),  # an operator stopped the mailer
+        (ConcurrencyLimits(1000, 1000), None, MAILER_RESERVE),
+        (ConcurrencyLimits(1000, 980, MAILER_RESERVE), MAILER_RESERVE, MAILER_RESERVE),
+        (ConcurrencyLimits(1000, 1000), 5, 5),  # an operator's own
+        (ConcurrencyLimits(120, 120), None, MAILER_RESERVE),
+        (ConcurrencyLimits(120, 100, MAILER_RESERVE), MAILER_RESERVE, MAILER_RESERVE),
+        (ConcurrencyLimits(119, 119), None, None),
+        (ConcurrencyLimits(1000, 110), None, None),  # other apps reserved the rest
+        (ConcurrencyLimits(1000, 1000), 0, 0),  # an operator stopped the mailer
         (NEW_ACCOUNT, 0, 0),
         (NEW_ACCOUNT, None, None),
-        (NEW_ACCOUNT, MAILERS, None),  # the settings of another account
+        (NEW_ACCOUNT, MAILER_RESERVE, None),  # the settings of another account
     ],
 )
 def test_a_reserve_leaves_what_lambda_demands(
-    room: Room, recorded: int | None, reserve: int | None
+    room: ConcurrencyLimits, recorded: int | None, reserve: int | None
 ) -> None:
     assert concurrency.choose(room, recorded) == reserve
 
@@ -74,7 +74,7 @@ def test_a_new_account_keeps_functions_free_for_its_pages() -> None:
 
 
 def test_a_reserve_bounds_the_mailer_whatever_its_shards() -> None:
-    room = Room(1000, 980, MAILERS)
+    room = ConcurrencyLimits(1000, 980, MAILER_RESERVE)
     assert room.for_pages(4, 14) == room.for_pages(400, 14) == 977
 
 

@@ -19,7 +19,7 @@ from chalice.deploy.packager import NoSuchPackageError
 from chalice.utils import UI
 
 from ops.resources.functions import package as packages
-from ops.resources.functions.package import finish, interpreter, is_finished, own_runtime
+from ops.resources.functions.package import finish, interpreter, is_finished, local_runtime
 from ops.stage.errors import DeployError
 from ops.stage.project import Project
 
@@ -48,7 +48,7 @@ def package(tmp_path: Path) -> Path:
 
 
 def test_every_entry_can_be_read_by_any_user(package: Path) -> None:
-    finish(package, own_runtime())
+    finish(package, local_runtime())
     with ZipFile(package) as archive:
         modes = {entry.filename: entry.external_attr >> 16 for entry in archive.infolist()}
     assert {stat.S_IMODE(mode) for mode in modes.values()} == {0o644}
@@ -57,7 +57,7 @@ def test_every_entry_can_be_read_by_any_user(package: Path) -> None:
 
 
 def test_code_that_is_loaded_gets_its_bytecode(package: Path) -> None:
-    finish(package, own_runtime())
+    finish(package, local_runtime())
     with ZipFile(package) as archive:
         added = set(archive.namelist()) - set(CODE)
         assert {name: archive.read(name).decode() for name in CODE} == CODE
@@ -65,7 +65,7 @@ def test_code_that_is_loaded_gets_its_bytecode(package: Path) -> None:
 
 
 def test_bytecode_is_never_used_for_code_that_changed(package: Path, tmp_path: Path) -> None:
-    finish(package, own_runtime())
+    finish(package, local_runtime())
     code = tmp_path / "code"
     with ZipFile(package) as archive:
         archive.extractall(code)
@@ -94,7 +94,7 @@ def test_the_same_code_makes_the_same_package(package: Path) -> None:
         for name, content in reversed(CODE.items()):
             archive.writestr(name, content)
     for zipped in (package, copy):
-        finish(zipped, own_runtime())
+        finish(zipped, local_runtime())
     assert package.read_bytes() == copy.read_bytes()
     with ZipFile(package) as archive:
         compiled = [archive.read(name) for name in archive.namelist() if name.endswith(".pyc")]
@@ -109,7 +109,7 @@ def test_a_package_is_whole_or_as_it_was(package: Path, monkeypatch: pytest.Monk
 
     monkeypatch.setattr(ZipFile, "writestr", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        finish(package, own_runtime())
+        finish(package, local_runtime())
     assert package.read_bytes() == before
     assert not is_finished(package)
     assert [path.name for path in package.parent.iterdir()] == [package.name]
@@ -123,8 +123,8 @@ def test_functions_run_on_python_312_or_later(monkeypatch: pytest.MonkeyPatch) -
         ((3, 13), "python3.13"),
     ):
         monkeypatch.setattr(packages, "sys", SimpleNamespace(version_info=(*running, 1)))
-        assert packages.runtime() == runtime
-        assert own_runtime() == "python{}.{}".format(*running)
+        assert packages.lambda_runtime() == runtime
+        assert local_runtime() == "python{}.{}".format(*running)
 
 
 def test_an_older_python_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -140,7 +140,7 @@ def test_an_older_python_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch
 
 def test_another_pythons_bytecode_is_made_by_that_python(package: Path) -> None:
     versions = [f"python3.{minor}" for minor in range(10, 15)]
-    other = next((v for v in versions if v != own_runtime() and interpreter(v)), "")
+    other = next((v for v in versions if v != local_runtime() and interpreter(v)), "")
     if not other:
         pytest.skip("no other Python runs here")
     finish(package, other)
