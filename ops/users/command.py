@@ -240,7 +240,7 @@ def validate(stage: Stage, email: str) -> None:
 def refuse(stage: Stage, email: str) -> None:
     """Send a user no more mail, at their own request.
 
-    This does the same as "This was not me" under a mail: it erases the data of sign-ups, and later
+    This does the same as "This wasn't me" under a mail: it erases the data of sign-ups, and later
     sign-ups send no mail, whatever spelling of the mailbox they name. EMAIL need not be a user. A
     keyed hash of the mailbox remains, also after `users delete`. `users allow` lifts it.
 

@@ -194,15 +194,15 @@ def test_a_click_is_answered_by_a_welcome(page: Page, acme: Stack) -> None:
     page.goto("about:blank")  # else the policy of our page forbids the mail's styles
     page.set_content(html.get_content())
     look(page, "welcome.en", is_mail=True)
-    refusal = page.get_by_role("link", name="This was not me").get_attribute("href")
+    refusal = page.get_by_role("link", name="This wasn\u2019t me").get_attribute("href")
     text = welcome.get_body(("plain",))
     assert text is not None
     assert refusal is not None
     assert refusal in text.get_content()
     page.goto(refusal)
-    page.get_by_role("button", name="This was not me").click()
+    page.get_by_role("button", name="This wasn\u2019t me").click()
     heading = page.get_by_role("heading", level=1)
-    expect(heading).to_have_text("You will get no more email from us")
+    expect(heading).to_have_text("You won\u2019t get any more email from us")
     item = acme.item(email)
     assert item["mail"] == {"S": "refused"}
     assert "validated_at" not in item

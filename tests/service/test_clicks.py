@@ -194,7 +194,7 @@ def test_a_code_expires_after_a_quarter_of_an_hour(service: Service) -> None:
     assert is_validated(service)
 
 
-# This was not me
+# This wasn't me
 
 
 def refuse(service: Service, **headers: str) -> HTTPResponse:

@@ -43,7 +43,7 @@ client = Client(app.app)
 files = {}
 
 def note(step):
-    files[step] = [name.rpartition("/")[2] for name in opened if "/words/" in name]
+    files[step] = [name.rpartition("/")[2] for name in opened if "/templates/words/" in name]
     opened.clear()
 
 note("start")

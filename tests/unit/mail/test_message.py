@@ -181,9 +181,9 @@ def test_the_whole_mail_in_english() -> None:
         "\n"
         "The link works for 24\xa0hours.\n"
         "\n"
-        "You get this email because someone, hopefully you, signed up for Bienvenue "
+        "You received this email because someone, hopefully you, signed up for Bienvenue "
         "with this address.\n"
-        "If it was not you, ignore this email: the sign-up will not be completed.\n"
+        "If it wasn\u2019t you, ignore this email: the sign-up will not be completed.\n"
     )
     page = Page(composed.html)
     assert page.lang == "en"
@@ -198,9 +198,9 @@ def test_the_whole_mail_in_english() -> None:
         LINK,
         "The link works for 24 hours.",
         (
-            "You get this email because someone, hopefully you, signed up for Bienvenue "
+            "You received this email because someone, hopefully you, signed up for Bienvenue "
             "with this address."
-            "If it was not you, ignore this email: the sign\u2011up will not be completed."
+            "If it wasn\u2019t you, ignore this email: the sign\u2011up will not be completed."
         ),
     ]
     assert page.links == [LINK, LINK]
@@ -414,9 +414,10 @@ def test_a_reminder_has_its_link_and_a_way_to_say_no() -> None:
         "Your sign-up for Bienvenue is not complete yet. Please confirm your email address:"
         f" {LINK}\n\n"
         "The link works for 24\xa0hours. We will not remind you again.\n\n"
-        "You get this email because someone, hopefully you, signed up for Bienvenue with this"
-        " address.\nIf it was not you, ignore this email: the sign-up will not be completed.\n\n"
-        f"This was not me\n{REFUSAL}\n"
+        "You received this email because someone, hopefully you, signed up for Bienvenue with this"
+        " address.\n"
+        "If it wasn\u2019t you, ignore this email: the sign-up will not be completed.\n\n"
+        f"This wasn\u2019t me\n{REFUSAL}\n"
     )
     assert Page(mail.html).links == [LINK, LINK, REFUSAL]
 
@@ -427,8 +428,8 @@ def test_a_welcome_has_a_way_to_say_no_and_nothing_else() -> None:
     assert mail.text == (
         "Welcome, Alexis!\n\n"
         "Your email address is confirmed and your sign-up for Bienvenue is complete.\n\n"
-        "You get this email because you confirmed this address for Bienvenue.\n\n"
-        f"This was not me\n{REFUSAL}\n"
+        "You received this email because you confirmed this address for Bienvenue.\n\n"
+        f"This wasn\u2019t me\n{REFUSAL}\n"
     )
     assert Page(mail.html).links == [REFUSAL]
 

@@ -310,7 +310,7 @@ def test_a_code_that_does_not_work_is_said_beside_its_field() -> None:
     assert parsed.title == "Error: Check your inbox \u2013 Bienvenue"
 
 
-# This was not me
+# This wasn't me
 
 
 def test_the_button_page_offers_to_refuse_where_the_stage_can() -> None:
