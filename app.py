@@ -18,7 +18,6 @@ from chalicelib.web.clicks import Clicks
 from chalicelib.web.request import Request
 from chalicelib.web.response import Answers
 from chalicelib.web.site import Site
-from chalicelib.wiring import seconds_left
 
 app = Chalice("bienvenue", configure_logs=False)
 stage = settings.read(os.environ)
@@ -26,10 +25,11 @@ logs.configure(app.log, stage.secret_key)
 templates = Templates(stage.templates_folder)
 session = wiring.make_session()
 service = wiring.Service(session, stage, templates, lambda: now())
-answers = Answers(stage, templates)
+challenge = wiring.make_challenge(os.environ, stage, service)
+answers = Answers(stage, templates, challenge)
 form = forms.SignUpForm.of(stage, templates.languages)
 site = Site(app, answers)
-challenge = wiring.make_challenge(os.environ, stage, service, answers, site)
+wiring.serve_challenge(challenge, site, answers)
 clicks = Clicks(answers, lambda: service.users)
 
 
@@ -48,7 +48,7 @@ def post_user(request: Request) -> Response:
     sign_up = form.read(
         request.fields, request.lang, is_form=request.is_form, sent_from=request.sent_from
     )
-    if challenge and (refusal := challenge.refuse(request, sign_up.email, now())):
+    if challenge and (refusal := challenge.refuse(answers, request, sign_up.email, now())):
         return refusal
     ticket = request.ticket or tokens.mint()
     service.users.sign_up(sign_up, tokens.digest(ticket), now())
@@ -99,7 +99,7 @@ def show_description(request: Request) -> Response:  # noqa: ARG001  # a view ha
     starting_position="TRIM_HORIZON",  # LATEST would miss writes while polling starts
 )
 def send_validation_mail(event: DynamoDBEvent) -> None:
-    service.mail(event.to_dict()["Records"], seconds_left(event))
+    service.mail(event.to_dict()["Records"], wiring.seconds_left(event))
 
 
 @app.on_sns_message(topic=stage.mail_feedback_topic_arn)
@@ -110,7 +110,7 @@ def record_mail_feedback(event: SNSEvent) -> None:
 
 @app.schedule(Rate(1, unit=Rate.MINUTES))
 def resend_owed_mail(event: CloudWatchEvent) -> None:
-    service.drain_all(event.to_dict()["id"], seconds_left(event))
+    service.drain_all(event.to_dict()["id"], wiring.seconds_left(event))
 
 
 def now() -> datetime:

@@ -232,10 +232,8 @@ def _publish(publish: Callable[[], object]) -> None:
         log.error("events still owed: %s\n%s", error_name(error), frames)
 
 
-def make_challenge(
-    env: Mapping[str, str], stage: Settings, service: Service, answers: Answers, site: Site
-) -> "Challenge | None":
-    """Return the challenge of a stage, with its routes on ``site``; None if it has none.
+def make_challenge(env: Mapping[str, str], stage: Settings, service: Service) -> "Challenge | None":
+    """Return the challenge of a stage; None if it has none.
 
     Only the API's function needs it.
     """
@@ -246,9 +244,13 @@ def make_challenge(
     def is_asked(now: datetime) -> bool:
         return stage.challenge == "altcha" or service.sign_up_rate.is_high(now)
 
-    challenge = Challenge(stage.secret_key, is_asked, answers)
-    challenge.serve(site, service.now)
-    return challenge
+    return Challenge(stage.secret_key, is_asked, service.now)
+
+
+def serve_challenge(challenge: "Challenge | None", site: Site, answers: Answers) -> None:
+    """Add the routes of the stage's challenge, if it has one, to ``site``."""
+    if challenge:
+        challenge.serve(site, answers)
 
 
 def _compose_if_delivered(

@@ -42,31 +42,34 @@ _FOLDER = Path(__file__).parent / "altcha"
 
 
 class Challenge:
-    """The challenge of a stage.
-
-    ``is_asked`` returns True while sign-ups must bring a solution, and ``answers`` are the site's.
-    """
+    """The challenge of a stage. ``is_asked`` returns True while sign-ups must bring a solution."""
 
     def __init__(
-        self, secret_key: str, is_asked: Callable[[datetime], bool], answers: Answers
+        self, secret_key: str, is_asked: Callable[[datetime], bool], now: Callable[[], datetime]
     ) -> None:
         self._signing = _derived(secret_key, "challenge")
         self._solving = _derived(secret_key, "solution")
         self._waiting = _derived(secret_key, "moment")
         self._is_asked = is_asked
-        self._answers = answers
+        self._now = now
 
-    def serve(self, site: Site, now: Callable[[], datetime]) -> None:
-        """Add the routes of the challenge to ``site``, and the challenge to its form."""
-        self._answers.is_challenged = lambda: self._is_asked(now())
-        self._answers.describe = described
+    def serve(self, site: Site, answers: Answers) -> None:
+        """Add the routes of the challenge to ``site``."""
         for name in FILES:
             site.get(f"/challenge/{name}")(partial(_file, name))
 
         @site.post("/challenge")
         def make_challenge(request: Request) -> Response:
             email = forms.read_address(request.fields, is_form=request.is_form)
-            return self._answers.content(request, self.make(email, now()))
+            return answers.content(request, self.make(email, self._now()))
+
+    def is_asked_now(self) -> bool:
+        """Return True if a sign-up must bring a solution now."""
+        return self._is_asked(self._now())
+
+    def describe(self, description: str) -> str:
+        """Return the OpenAPI description of a stage, with what a challenge adds."""
+        return _described(description)
 
     def make(self, email: str, now: datetime) -> str:
         """Return a challenge for a canonical address, as JSON that altcha's solvers take."""
@@ -80,7 +83,9 @@ class Challenge:
         )
         return json.dumps(made.to_dict()) + "\n"
 
-    def refuse(self, request: Request, email: str, now: datetime) -> Response | None:
+    def refuse(
+        self, answers: Answers, request: Request, email: str, now: datetime
+    ) -> Response | None:
         """Return the answer to a sign-up of ``email`` that brings no solution; None if it may pass.
 
         A form that asks for a page may wait instead, so that it works without scripts.
@@ -89,11 +94,11 @@ class Challenge:
             return None
         if not (request.is_form and request.wants_page):
             code = "challenge_failed" if request.solution else "challenge_missing"
-            return self._answers.challenged(request, code, "")
+            return answers.challenged(request, code, "")
         if self._age(request.moment, email, now) >= DELAY:
             return None
         moment = self.moment(request.moment, email, now)
-        return self._answers.challenged(request, "challenge_missing", moment)
+        return answers.challenged(request, "challenge_missing", moment)
 
     def moment(self, moment: str, email: str, now: datetime) -> str:
         """Return the signed moment from which a form has waited: ``moment`` if it is still good."""
@@ -138,7 +143,7 @@ class Challenge:
 
 
 @cache
-def described(description: str) -> str:
+def _described(description: str) -> str:
     """Return the OpenAPI description of a stage, with what a challenge adds."""
     whole = json.loads(description)
     _merge(whole, json.loads(_read("openapi.json")))

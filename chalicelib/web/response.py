@@ -1,11 +1,11 @@
 """The answers: pages for browsers, JSON for others, problems as in RFC 9457."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote
 
 from chalice.app import Response
@@ -41,10 +41,21 @@ _ENCODER = json.JSONEncoder(ensure_ascii=False)
 Headers = dict[str, str | list[str]]
 
 
+if TYPE_CHECKING:
+
+    class Challenge(Protocol):
+        """The part of challenge.py's Challenge that answers need."""
+
+        def is_asked_now(self) -> bool: ...
+        def describe(self, description: str) -> str: ...
+
+
 class Answers:
     """A stage's answers, each in the language and the type that its request asks for."""
 
-    def __init__(self, settings: Settings, templates: Templates) -> None:
+    def __init__(
+        self, settings: Settings, templates: Templates, challenge: "Challenge | None" = None
+    ) -> None:
         self.settings = settings
         self.templates = templates
         self.pages = Pages(
@@ -58,8 +69,7 @@ class Answers:
             domains=DomainRules.of(settings),
             own=settings.own_fields,
         )
-        self.is_challenged: Callable[[], bool] = lambda: False  # Challenge.serve may change it
-        self.describe: Callable[[str], str] = lambda description: description  # it, too
+        self.challenge = challenge
         # At most one of each message in each language.
         self._content = cache(self._write_content)
         self._message_text = cache(self._write_message)
@@ -150,7 +160,8 @@ class Answers:
             "Content-Language": "en",
             "Content-Security-Policy": _NOTHING,
         }
-        return Response(self.describe(self._description), headers, 200)
+        text = self._description
+        return Response(self.challenge.describe(text) if self.challenge else text, headers, 200)
 
     @cached_property
     def _description(self) -> str:
@@ -223,7 +234,7 @@ class Answers:
     ) -> Response:
         """Return the sign-up page, with a challenge if the stage asks for one now."""
         pages, lang = self.pages, request.lang
-        if not (moment or self.is_challenged()):
+        if not (moment or (self.challenge and self.challenge.is_asked_now())):
             return self._page(request, status, pages.sign_up(lang, self._typed(request), problems))
         return_to = text_of(request.fields.get("return_to"))
         challenge = pages.challenge(lang, moment, return_to)

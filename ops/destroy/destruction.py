@@ -179,6 +179,7 @@ def _identity_left(cloud: Cloud, sender: str) -> str:
     identity = mail_identity.find(ses, sender) if sender else ""
     if not identity:
         return ""
-    return f"SES still has {identity}, which other programs may use. If none does: " + cloud.aws(
-        f"sesv2 delete-email-identity --email-identity {quote(identity)}"
+    return (
+        f"SES still has {identity}, which other programs may use. If none does, delete it:\n"
+        + cloud.aws(f"sesv2 delete-email-identity --email-identity {quote(identity)}")
     )

@@ -84,7 +84,7 @@ _COMPUTED = {
 def make(config: Mapping[str, Any], app: Chalice, runtime: str, own: Mapping[str, str]) -> Template:
     """Return the template of ``app`` as ``config`` configures it.
 
-    ``own`` are the stage's settings, but for those that a deploy computes.
+    ``own`` are the stage's settings. The template computes those that a deploy would compute.
     """
     template: Template = json.loads(stack.TEMPLATE.read_text(encoding="utf-8"))
     template["Resources"]["Dashboard"]["Properties"]["DashboardBody"] = stack.dashboard_body()

@@ -77,8 +77,8 @@ class Ports:
             if reason := _why_not(port):
                 other = self.cloud + 100 if self.cloud < 60000 else local_stage.PORT
                 raise RunError(
-                    f"Port {port} is taken ({reason}): stop the program that uses it, "
-                    f"or choose other ports, such as: {local_stage.command(state, other)}"
+                    f"Port {port} is taken: {reason}. Stop the program that uses it, or choose "
+                    f"other ports:\n{local_stage.command(state, other)}"
                 )
 
 
@@ -175,8 +175,8 @@ def _alone(state: Path) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             raise RunError(
-                f"Another run is using {state}: stop it with Ctrl-C first, or give this one a "
-                "folder and ports of its own: ./bienvenue run --state .local/2 --port 8500"
+                f"Another run is using {state}. Stop it with Ctrl-C first, or give this one its "
+                "own folder and ports:\n./bienvenue run --state .local/2 --port 8500"
             ) from error
         yield
 

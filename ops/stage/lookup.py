@@ -90,8 +90,9 @@ def find(checkout: Path, name: str, state: Path) -> Stage:
         if here := _rehearsed():
             deploy, record = here.command(deploy), here.command(record)
         raise OpsError(
-            f"This checkout knows of no deployed stage {name}: deploy it first, with {deploy}, "
-            f"or learn its settings from the account, with {record}"
+            f"This checkout has no settings of a stage {name}.\n"
+            f"If it is not deployed yet, deploy it:\n{deploy}\n"
+            f"If it is, read its settings from the account:\n{record}"
         )
     cloud = account()
     _use_key(cloud, project)
@@ -136,8 +137,8 @@ def _running(state: Path) -> Stage:
         stack = json_files.read(state / "stack.json")
     except FileNotFoundError as error:
         raise OpsError(
-            f"Nothing runs here ({state}/stack.json does not exist): "
-            f"start it with {local_stage.command(state)}."
+            f"Nothing runs here: {state}/stack.json does not exist. Start it:\n"
+            f"{local_stage.command(state)}"
         ) from error
     project = Project(local_stage.project(state), local_stage.STAGE)
     cloud = local_cloud.connect(stack["aws"], _keys(stack))

@@ -39,7 +39,7 @@ def reasons(state: Item, stage: Stage, now: datetime) -> Iterator[str]:
         since = person.moment(string(state, "brake_at"), now)
         yield (
             f"Mail to addresses that were never validated has been stopped since {since}: {why}. "
-            f"Find out who signs up wrong addresses. Then: {stage.ops('mail resume')}"
+            f"Find out who signs up wrong addresses. Then:\n{stage.ops('mail resume')}"
         )
     for name, count in zip(SETTINGS, used(state, now), strict=True):
         limit = budget(stage, name)

@@ -201,7 +201,7 @@ def _console() -> str:
         "expires_at": epoch(now + timedelta(days=7)),
     }
     frame = pages.Frame("/", "prod", "")
-    body = pages.person(frame, user, "", offers(user), None, "", now)
+    body = pages.person_page(frame, user, "", offers(user), None, "", now)
     style = (ROOT / "ops" / "console" / "style.css").read_text(encoding="utf-8")
     return f"{frame.start()}<style>{style}</style>{body}{frame.end()}"
 

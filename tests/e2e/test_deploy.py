@@ -173,7 +173,7 @@ def test_a_deploy_goes_on_where_others_were_interrupted(
     (mapping,) = stage.mappings()
     assert mapping["State"] == "Enabled"
     assert mapping["EventSourceArn"] == stage.project.environment["USERS_STREAM_ARN"]
-    assert event_source_mapping.holds(mapping, SETTINGS)
+    assert event_source_mapping.matches(mapping, SETTINGS)
     assert stage.reserved() == concurrency.MAILER_RESERVE
     stage.journey("interrupted@example.org")
 
@@ -198,7 +198,7 @@ def test_logs_are_in_json_kept_for_a_time_and_counted(stage: Stage) -> None:
     groups = {f"/aws/lambda/{one['FunctionName']}" for one in functions}
     assert stage.retention() == dict.fromkeys(groups, function_logs.FIRST_DAYS)
     for function in functions:
-        assert function_logs.holds(function["LoggingConfig"], function_logs.FORMAT)
+        assert function_logs.matches(function["LoggingConfig"], function_logs.FORMAT)
     filters = stage.client("logs").describe_metric_filters()["metricFilters"]
     assert {one["logGroupName"] for one in filters} == groups
 
@@ -300,7 +300,7 @@ def test_a_table_made_anew_is_noticed_and_mails_go_out_again(stage: Stage) -> No
     (mapping,) = stage.mappings()
     new_stream = dynamodb.describe_table(TableName=table)["Table"]["LatestStreamArn"]
     assert mapping["EventSourceArn"] == new_stream != before["EventSourceArn"]
-    assert event_source_mapping.holds(mapping, SETTINGS)
+    assert event_source_mapping.matches(mapping, SETTINGS)
     ttl = dynamodb.describe_time_to_live(TableName=table)["TimeToLiveDescription"]
     assert ttl["TimeToLiveStatus"] == "ENABLED"
     stage.journey("anew@example.org")

@@ -71,7 +71,7 @@ def test_a_fresh_stack_has_no_red_row_and_no_false_green_one(
     origin = f"commit {here}, as in this checkout" if is_commit else "as in this checkout"
     assert f"✓ Code              {origin}: " in done.stdout
     assert "! DKIM              mails are not signed: the address is verified" in done.stdout
-    assert "· Lag               CloudWatch has no measurement" in done.stdout
+    assert "· Lag               CloudWatch has measured nothing" in done.stdout
     assert "local: 1 amber." in done.stdout
     assert "Traceback" not in done.stderr
 

@@ -282,8 +282,8 @@ def test_what_the_local_cloud_does_not_make_is_in_the_template(world: World) -> 
         text = json.dumps(properties).replace(
             '{"Fn::GetAtt": ["DeadLetters", "Arn"]}', f'"{queue}"'
         )
-        assert function_settings.holds(made, json.loads(text))
-        assert function_settings.holds(json.loads(text), event_invoke_config.wanted(queue)[name])
+        assert function_settings.matches(made, json.loads(text))
+        assert function_settings.matches(json.loads(text), event_invoke_config.wanted(queue)[name])
     endpoint = content[template.API]["Properties"]["EndpointConfiguration"]
     assert endpoint["Types"] == world.api(STAGE)[0]["endpointConfiguration"]["types"]
     mailer = content[template.logical(event_source_mapping.FUNCTION)]["Properties"]

@@ -95,5 +95,5 @@ def test_a_stage_that_exists_is_never_tried(stage: Stage) -> None:
     )
     done = try_out(stage)
     assert done.returncode == 1
-    assert "There is a stage trial already" in done.stderr
+    assert "A stage trial exists already" in done.stderr
     assert dynamodb.list_tables()["TableNames"] == ["bienvenue-trial-users"]

@@ -230,7 +230,10 @@ class CustomDomain:
 def removal_hint(former: str, aws: Callable[[str], str]) -> str:
     """Return how to be rid of a ``former`` domain. Mailed links lead there for a day."""
     command = aws(f"apigateway delete-domain-name --domain-name {former}")
-    return f"{former} still leads to the API, for links that were mailed. In a day: {command}"
+    return (
+        f"{former} still leads to the API, for links that were mailed. Delete it in a day:\n"
+        f"{command}"
+    )
 
 
 def is_answering(url: str) -> bool:

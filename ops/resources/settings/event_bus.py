@@ -125,7 +125,7 @@ def left_to_do(bus: EventBus, show_key: str) -> list[str]:
     if not bus.webhook:
         return []
     secret = f"the stage's key in the header {KEY_HEADER}"
-    return [f"Make {bus.webhook} refuse requests without {secret}. To print the key: {show_key}"]
+    return [f"Make {bus.webhook} refuse requests without {secret}. To print the key:\n{show_key}"]
 
 
 def _webhook(url: str, key: str, rate: int) -> dict[str, str]:

@@ -126,7 +126,7 @@ def test_an_address_is_quoted_where_it_is_to_be_typed(account: Account, deployed
     users, identity = account.destroy(deployed)
     again = users.splitlines()[1].partition("again: ")[2]
     assert shlex.split(again)[-1] == "o'brien@example.org"
-    assert "o'brien@example.org" in shlex.split(identity.partition("If none does: ")[2])
+    assert "o'brien@example.org" in shlex.split(identity.partition("delete it:\n")[2])
 
 
 def test_the_users_go_only_where_that_is_meant(account: Account, deployed: Project) -> None:

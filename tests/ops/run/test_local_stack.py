@@ -31,9 +31,11 @@ def test_any_port_that_is_taken_is_named_with_a_way_to_others(tmp_path: Path, wh
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(("127.0.0.1", first + which))
         listener.listen()
-        with pytest.raises(RunError, match=f"Port {first + which} is taken .*PORT=[0-9]+ make run"):
+        with pytest.raises(
+            RunError, match=f"Port {first + which} is taken: .*\nPORT=[0-9]+ make run"
+        ):
             Ports(first).check(local_stage.STATE)
-        with pytest.raises(RunError, match=f"Port {first + which} is taken .* --port [0-9]+"):
+        with pytest.raises(RunError, match=f"Port {first + which} is taken: .*\n.* --port [0-9]+"):
             Ports(first).check(tmp_path)
 
 
@@ -51,14 +53,14 @@ def test_a_port_that_may_not_be_bound_is_told_with_the_reason(
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(socket.socket, "bind", refuse)
-    with pytest.raises(RunError, match=r"Port 80 is taken \(Permission denied\)"):
+    with pytest.raises(RunError, match=r"Port 80 is taken: Permission denied\."):
         Ports(80).check(local_stage.STATE)
 
 
 def test_two_runs_do_not_share_a_folder(tmp_path: Path) -> None:
     with (tmp_path / "lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        with pytest.raises(RunError, match=r"Another run is using .*--state"):
+        with pytest.raises(RunError, match=r"Another run is using .*\n.*--state"):
             local_stack.run(
                 tmp_path,
                 tmp_path,
