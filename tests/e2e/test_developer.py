@@ -111,10 +111,13 @@ def test_a_mistake_is_reported_and_the_old_code_keeps_running(
     path = checkout / name
     before = path.read_text()
     path.write_text(before + mistake)
-    wait_for(lambda: printed(stack, f"not deployed +{told}goes on"), PATIENCE, "the mistake")
-    assert HTTP.request("GET", f"{stack.api}/").status == 200
-    count = len(printed(stack, "deployed .*"))
-    path.write_text(before)
+    try:
+        line = f"not deployed +{told}keeps running"
+        wait_for(lambda: printed(stack, line), PATIENCE, "the mistake")
+        assert HTTP.request("GET", f"{stack.api}/").status == 200
+        count = len(printed(stack, "deployed .*"))
+    finally:
+        path.write_text(before)
     wait_for(lambda: len(printed(stack, "deployed .*")) > count, PATIENCE, "deployed again")
 
 

@@ -486,5 +486,7 @@ class Lane:
             batch = [self._records.popleft() for _ in range(min(BATCH, len(self._records)))]
             self._stage.time.pause(START_SECONDS)
             left = self._stage.time_left(MAILER_TIMEOUT)
-            self._stage.invoke("send_validation_mail", partial(self._mailer.mail, batch, left))
+            self._stage.invoke(
+                "send_validation_mail", partial(self._mailer.mail_records, batch, left)
+            )
         self._is_idle = True
