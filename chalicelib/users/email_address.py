@@ -52,11 +52,16 @@ def deliverable(key: str) -> str:
     return _checked(without_additions(key))
 
 
+def is_plain(text: str) -> bool:
+    """Return True if ``text`` looks like most addresses: ASCII, and without additions."""
+    return _PLAIN.fullmatch(text) is not None
+
+
 def without_additions(text: str) -> str:
     """Return an address without the additions of copying and keyboards: spaces and invisible
     characters around it, ``mailto:`` before it, full-width forms."""
     text = text.strip()
-    if len(text) > MAX_TYPED or _PLAIN.fullmatch(text):
+    if len(text) > MAX_TYPED or is_plain(text):
         return text
     text = _folded(text)
     if text[: len(_MAILTO)].lower() == _MAILTO:

@@ -78,7 +78,7 @@ def _find(fields: Mapping[str, object], name: str) -> str:
 
 def _without_damage(email: str) -> str:
     """Return the key that ``email`` was."""
-    if len(email) > _MAX_EMAIL:
+    if len(email) > _MAX_EMAIL or email_address.is_plain(email):
         return email
     *broken, last = email.splitlines() or [""]
     broken = [line.strip().removesuffix("=") for line in broken]  # as in _LINE_BREAK

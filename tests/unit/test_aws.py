@@ -190,6 +190,36 @@ def test_a_client_that_is_made_otherwise_is_left_as_it_is(session: QuickSession)
     assert vars(other) == {"_endpoint": other._endpoint}
 
 
+@pytest.mark.parametrize(
+    ("service", "operation"),
+    [("dynamodb", "UpdateItem"), ("sesv2", "SendEmail"), ("events", "PutEvents")],
+)
+def test_calls_go_where_the_rules_of_each_region_send_them(service: str, operation: str) -> None:
+    ours, botocores = QuickSession(service), Session()
+    partitions = botocores.get_available_partitions()
+    regions = [
+        region
+        for partition in partitions
+        for region in botocores.get_available_regions("ec2", partition_name=partition)
+    ]
+    assert len(regions) > 30
+    for region in regions:
+        by_rules = botocores.create_client(service, region_name=region)
+        model = by_rules.meta.service_model.operation_model(operation)
+        context: dict[str, Any] = {}
+        expected = by_rules._resolve_endpoint_ruleset(model, {"TableName": "users"}, context)
+        client = ours.create_client(service, region_name=region)
+        assert client._resolve_endpoint_ruleset(model, {}, {}) == (expected[0], {}, {})
+        assert context == {}, "the rules would sign otherwise"
+
+
+@pytest.mark.parametrize("variant", ["use_fips_endpoint", "use_dualstack_endpoint"])
+def test_other_kinds_of_endpoints_keep_their_rules(session: QuickSession, variant: str) -> None:
+    config = ONCE.merge(Config(**{variant: True}))
+    client = session.create_client("dynamodb", region_name="us-gov-west-1", config=config)
+    assert client._ruleset_resolver is not None
+
+
 def test_headers_and_body_are_written_at_once(
     session: QuickSession, table_server: str, writes: list[bytes]
 ) -> None:
@@ -256,7 +286,13 @@ def test_garbage_collection_is_off_while_a_client_is_made(
     session: QuickSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[bool] = []
-    monkeypatch.setattr(Session, "create_client", lambda *_, **__: seen.append(gc.isenabled()))
+    create = Session.create_client
+
+    def watched(*arguments: Any, **options: Any) -> Any:
+        seen.append(gc.isenabled())
+        return create(*arguments, **options)
+
+    monkeypatch.setattr(Session, "create_client", watched)
     session.create_client("dynamodb")
     assert seen == [False]
 
