@@ -27,7 +27,7 @@ Most keys need the first alone. The longest that DynamoDB takes needs all.
 """
 
 TRIES = 3
-"""How often a connection is tried. Once SES may have the mail, it is never tried again."""
+"""The tries of a connection. Once SES may have the mail, there is no other try."""
 
 _NEVER_CONNECTED = (EndpointConnectionError, ConnectTimeoutError)
 _MAX_ENCODED_WORD = 75  # RFC 2047 §2
@@ -45,7 +45,7 @@ _ACCOUNT_WORDS = ("configuration set", "configurationset", "tenant")
 _QUOTA_WORDS = "quota"
 
 RATE, QUOTA, PAUSED, UNREACHABLE = "rate", "quota", "paused", "unreachable"
-"""Why SES takes no mail from this account just now."""
+"""The reason why SES takes no mail from this account at the moment."""
 
 _WHY = {
     "TooManyRequestsException": RATE,
@@ -73,7 +73,7 @@ class Undelivered(Exception):
 
 
 class Account(NamedTuple):
-    """What SES lets the account send: mails a second, and mails left of the last 24 hours."""
+    """The quota of the account: mails a second, and mails left of the last 24 hours."""
 
     rate: float
     left_today: float

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
 PREFIX = "consent:"
-"""What the keys of texts start with."""
+"""The start of the keys of texts."""
 
 
 class ConsentTexts:

@@ -24,19 +24,19 @@ from chalicelib.web.response import Answers
 from chalicelib.web.site import Site
 
 LIFE = timedelta(minutes=10)
-"""How long a challenge may be solved, and its solution be used."""
+"""The life of a challenge and of its solution."""
 DELAY = timedelta(seconds=10)
-"""How long a browser without scripts waits instead."""
+"""The time that a browser without scripts waits instead."""
 ALGORITHM, ITERATIONS = "PBKDF2/SHA-256", 3000
 FEWEST, MOST = 40, 80
-"""How many keys the solver derives, each of ITERATIONS."""
+"""The fewest and the most keys that the solver derives, each of ITERATIONS."""
 MAX_SOLUTION = 4096
 FILES = {
     "altcha.js": "text/javascript; charset=utf-8",
     "worker.js": "text/javascript; charset=utf-8",
     "form.js": "text/javascript; charset=utf-8",
 }
-"""What the page loads: altcha's widget and its solver, and how our form uses them."""
+"""The scripts of the page: altcha's widget, its solver, and our form's use of them."""
 
 _FOLDER = Path(__file__).parent / "altcha"
 

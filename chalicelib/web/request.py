@@ -22,7 +22,7 @@ _EARLY = ("prefetch", "prerender", "preview")
 
 
 class Request(NamedTuple):
-    """What a client sent.
+    """One request of a client.
 
     ``fields`` are the body's. They are empty if the body cannot be read; ``body_error`` is then
     the problem's code. ``lang`` is the language of the answer.
@@ -47,7 +47,7 @@ class Request(NamedTuple):
     tickets: tuple[str, ...]
     """Tickets of earlier sign-ups: the field's, or those of the cookies of this and other sites."""
     solution: str
-    """What a client solved, and the signed ``moment`` of a form. Empty without a challenge."""
+    """The solution of a challenge, and the signed ``moment`` of a form. Empty without one."""
     moment: str
     is_prefetch: bool
     """A browser asks for a page before its user does."""
@@ -58,7 +58,7 @@ class Request(NamedTuple):
     has_named_origin: bool
     """The operator names the origin of that page."""
     sent_from: Mapping[str, str]
-    """What the stage keeps of its sender beside a consent: ``address``, ``agent`` or nothing."""
+    """The sender's ``address`` and ``agent``, if the stage keeps them beside a consent."""
 
     @property
     def ticket(self) -> str:

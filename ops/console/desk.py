@@ -1,4 +1,4 @@
-"""What support people do: find a user, look at one, and act for one."""
+"""The actions of support people: find a user, look at one, and act for one."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass

@@ -53,7 +53,7 @@ class Notice:
 
 @dataclass(frozen=True)
 class Frame:
-    """What every page has: where links lead, the stage, the forms' token, the searched text."""
+    """The parts of every page: the base of its links, the stage, the forms' token, the search."""
 
     root: str
     stage: str

@@ -40,7 +40,7 @@ _ROLE_OUTPUT = re.compile(r"(\w+)RoleArn")
 
 @dataclass(frozen=True)
 class Options:
-    """What an operator may say of a stage; a deploy that leaves one out keeps what was said before.
+    """The options of a deploy. A deploy without an option keeps the stage's present value.
 
     The first deploy needs ``mail_from``. Without a ``base_url`` links lead to the REST API's own
     address. ``alarms_to`` is the address that alarms are mailed to; empty for none. ``settings``

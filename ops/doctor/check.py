@@ -30,7 +30,7 @@ class Light(Enum):
 
 @dataclass(frozen=True)
 class Finding:
-    """What a check saw, how to fix it, and the command for that, if there is one.
+    """The result of a check, its fix, and the command for that, if there is one.
 
     Green and grey findings need no fix.
     """

@@ -1,4 +1,4 @@
-"""What the checks look at. AWS is asked once for each fact."""
+"""The facts that the checks look at. Each one is read from AWS once."""
 
 import threading
 from collections.abc import Callable

@@ -13,9 +13,9 @@ LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 EVERY = 2.0  # seconds; so four log groups stay below CloudWatch's limit of requests
 OVERLAP = timedelta(seconds=20)
-"""How late a line may arrive and still be shown. CloudWatch takes some seconds."""
+"""The longest delay of a line that is still shown. CloudWatch needs some seconds."""
 SETTLE = timedelta(seconds=2)
-"""How long a line waits for an earlier line of another function."""
+"""The time that a line waits for an earlier line of another function."""
 
 _LABELLED = re.compile(rf"\[({'|'.join(LEVELS)})\]\s*(.*)", re.DOTALL)
 _LAMBDAS_OWN = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z\t[0-9a-f-]{36}\t")
@@ -32,7 +32,7 @@ _STATUS = re.compile(r"Status: (\w+)")
 
 @dataclass(frozen=True)
 class Entry:
-    """What a function logged at one moment. ``message`` may have many lines.
+    """One entry in the log of a function. ``message`` may have many lines.
 
     ``is_platform`` is True if Lambda wrote the entry about an invocation.
     """

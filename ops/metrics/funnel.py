@@ -39,7 +39,7 @@ _SENT = ("sent", "delivered", "bounced", "complained")
 
 @dataclass
 class Funnel:
-    """How many users came how far. A user who was mailed and validated counts in both.
+    """The number of users at each step. A user who was mailed and validated counts in both.
 
     ``unconfirmed`` users were mailed and have not validated. ``owed`` users have a mail under way.
     ``validated_after_reminder`` ones are part of those reminded.

@@ -1,1 +1,1 @@
-"""What a maintainer does for a release: `make release`."""
+"""A maintainer's command for a release: `make release`."""

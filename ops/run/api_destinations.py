@@ -1,4 +1,4 @@
-"""What the local cloud lacks of EventBridge's webhooks, filled in.
+"""EventBridge's webhooks for the local cloud, which has none.
 
 It knows API destinations, but not in a stack, and it drops an event that the address does not take.
 AWS tries again for a day by the target's retry policy, then puts the event into the target's

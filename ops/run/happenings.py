@@ -1,4 +1,4 @@
-"""What happens to users while a run goes on, read from the stream of their table."""
+"""The users' events during a run, read from the stream of their table."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

@@ -35,14 +35,14 @@ from ops.terminal.progress import Progress
 
 MAIL_FROM = "bienvenue@example.org"
 UNTHROTTLED = Throttle(10000, 5000, sign_up_rate=10000, sign_up_burst=5000)
-"""What AWS gives a whole account at the start."""
+"""The concurrency that AWS gives a new account."""
 PATIENCE = 30.0
 GLANCE = 0.25
 
 
 @dataclass(frozen=True)
 class Stack:
-    """Where the running service is found: what stack.json says while it runs.
+    """The addresses of the running service. stack.json has them while it runs.
 
     ``api`` is the address before ``/users``, ``aws`` the local cloud's endpoint. The local cloud
     obeys only requests that are signed with the two keys, which are new in each run.
@@ -74,7 +74,7 @@ class Ports:
     def check(self, state: Path) -> None:
         """Raise RunError if any of them cannot be had for the run that is kept in ``state``."""
         for port in (self.cloud, self.mailbox):
-            if reason := _why_not(port):
+            if reason := _port_problem(port):
                 other = self.cloud + 100 if self.cloud < 60000 else local_stage.PORT
                 raise RunError(
                     f"Port {port} is taken: {reason}. Stop the program that uses it, or choose "
@@ -123,8 +123,8 @@ def run(
                 time.sleep(GLANCE)
 
 
-def _why_not(port: int) -> str:
-    """Why nothing could listen on ``port``; nothing if it could."""
+def _port_problem(port: int) -> str:
+    """Return why nothing can listen on ``port``; empty if something can."""
     with socket.socket() as probe, socket.socket() as listener:
         # To macOS an address is free though something listens on 0.0.0.0, so that is tried as well.
         if probe.connect_ex((HOST, port)) == 0:

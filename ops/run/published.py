@@ -14,7 +14,7 @@ AT_ONCE = 10
 
 
 class Published:
-    """What EventBridge took of the stage's events, from now on."""
+    """The stage's events that EventBridge takes from now on."""
 
     def __init__(self, cloud: Cloud, project: Project) -> None:
         self._sqs = cloud.session.client("sqs")

@@ -22,7 +22,7 @@ from ops.run.mailbox import Mailbox, Pages, Recorder
 from ops.stage.local_cloud import ACCOUNT, HOST, REGION
 
 NOTIFIED_AT_ONCE = 2
-"""How many of a topic's messages functions handle at the same time."""
+"""The messages of a topic that functions handle at the same time, at most."""
 KEEP_ALIVE = 75  # seconds, as ministack's own server has it
 GRACE = 1.0
 

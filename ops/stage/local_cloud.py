@@ -37,7 +37,7 @@ class Keys:
 
 
 ANY = Keys("test", "test")
-"""What a local cloud without a guard takes as it takes any; with IAM, its root's."""
+"""Keys for a local cloud without a guard, which takes any. With IAM, they are its root's."""
 
 
 def connect(endpoint: str, keys: Keys = ANY) -> Cloud:

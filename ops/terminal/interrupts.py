@@ -10,7 +10,7 @@ INTERRUPTED = 130  # the exit status of a program that Ctrl-C ended
 
 
 class Ending(Enum):
-    """Why a long command ended."""
+    """The reason for the end of a long command."""
 
     FINISHED = "finished"
     INTERRUPTED = "interrupted"

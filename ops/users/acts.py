@@ -1,4 +1,4 @@
-"""What operators did to a user: the last ten acts, which the item keeps in `acts`."""
+"""Operators' acts on a user: the item keeps the last ten in `acts`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ KEPT = 10
 RESEND, VALIDATE, REFUSE, ALLOW, IMPORT = "resend", "validate", "refuse", "allow", "import"
 WITHDRAW = "withdraw"
 DELETE = "delete"
-"""What remains of a deleted user keeps it, where events have still to be published."""
+"""The rest of a deleted user keeps it while events are still owed."""
 
 WORDS = {
     RESEND: "another mail requested",
@@ -29,7 +29,7 @@ WORDS = {
 
 @dataclass(frozen=True)
 class Record:
-    """How an update adds an act to an item: an assignment, its condition and their values."""
+    """An assignment that adds an act to an item, with its condition and their values."""
 
     assignment: str
     condition: str

@@ -1,4 +1,4 @@
-"""What an operator is told of the result of an act, in one sentence."""
+"""Messages about the result of an operator's act, one sentence each."""
 
 from chalicelib.users.table import ItemFull
 from ops.users import acts

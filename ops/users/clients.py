@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from types_boto3_sesv2 import SESV2Client
 
 THREADS = 32
-"""How many threads write users at the same time."""
+"""The threads that write users at the same time."""
 
 # botocore waits for throttled writes: an on-demand table needs minutes to grow to an import's pace.
 PATIENT = Config(

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
 PATIENCE = timedelta(minutes=2)
-"""How long a mail is left to the mailer before an operator may ask for it again."""
+"""The time that the mailer has before an operator may ask for a mail again."""
 
 BY_OPERATOR, BY_IMPORT = "operator", "import"
 """The values of ``validated_by``: who validated the address, if no link and no code did."""

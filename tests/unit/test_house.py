@@ -66,6 +66,26 @@ def test_a_functions_docstring_starts_with_a_verb(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=str)
+def test_a_description_names_a_thing_rather_than_asks(path: Path) -> None:
+    """This holds for modules, classes and constants; functions start with a verb."""
+    questions = ("What ", "Who ", "Whom ", "Whose ", "How ", "Why ", "Where ", "When ", "Whether ")
+    blocks = [
+        node.body
+        for node in ast.walk(ast.parse((ROOT / path).read_text(encoding="utf-8")))
+        if isinstance(node, (ast.Module, ast.ClassDef, *FUNCTIONS))
+    ]
+    texts = [
+        statement.value.value.lstrip()
+        for block in blocks
+        for statement in block
+        if isinstance(statement, ast.Expr)
+        and isinstance(statement.value, ast.Constant)
+        and isinstance(statement.value.value, str)
+    ]
+    assert [text for text in texts if text.startswith(questions)] == []
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=str)
 def test_a_function_in_a_function_has_at_most_five_lines(path: Path) -> None:
     long = [
         inner.name

@@ -27,7 +27,7 @@ from ops.stage.waiting import until
 from ops.terminal.progress import Say
 
 ROOT = "(none)"
-"""How API Gateway calls the mapping of a whole domain."""
+"""API Gateway's name for the mapping of a whole domain."""
 KEY_TYPES = ("RSA_2048", "RSA_3072", "RSA_4096", "EC_prime256v1", "EC_secp384r1", "EC_secp521r1")
 """The keys of certificates that API Gateway takes; ACM lists RSA_2048 alone unless it is asked."""
 LIFE_OF_A_LINK = timedelta(hours=24)

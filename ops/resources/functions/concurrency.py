@@ -15,9 +15,9 @@ from ops.stage.cloud import Cloud
 from ops.stage.project import Project
 
 MAILER_RESERVE = 20
-"""What is reserved for the mailer. A table with more shards takes over 5,000 sign-ups a second."""
+"""The reserve of the mailer. A table with more shards takes over 5,000 sign-ups a second."""
 UNRESERVED = 100
-"""What a reserve must leave to functions without one. A new account has 10 in all.
+"""The slots that a reserve must leave to other functions. A new account has 10 in all.
 
 https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html
 """

@@ -23,7 +23,7 @@ MAX_URL = 2048
 
 @dataclass(frozen=True)
 class EventOptions:
-    """What an operator says of events; None keeps what a stage has.
+    """An operator's options for events. None keeps the stage's present value.
 
     ``is_on`` turns events on or off. ``webhook`` is an address, or empty for none. ``rate`` is how
     many events the address gets in a second, at most.

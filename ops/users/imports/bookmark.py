@@ -12,7 +12,7 @@ _BLOCK = 1 << 20
 
 @dataclass
 class Tally:
-    """How many rows up to ``line`` had which result."""
+    """The number of rows up to ``line`` for each result."""
 
     line: int = 0
     owed: int = 0

@@ -58,7 +58,7 @@ CHOICES = {
     LANG: LANG,
     VALIDATED_AT: VALIDATED_AT,
 }
-"""What ``--column`` may name, by its spellings."""
+"""The fields that ``--column`` may name, by their spellings."""
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ class Table(Protocol):
 
 
 class Report(Protocol):
-    """Where an import reports what it did."""
+    """The reports of an import."""
 
     def reject(self, row: Row, reason: str) -> None:
         """Take a row that was not imported."""

@@ -10,7 +10,7 @@ from chalicelib.users.moments import iso
 from ops.users.store import BY_IMPORT
 
 FIELDS, GIVEN, WITHDRAWN = PREFIXES = ("fields.", "consent.", "withdrawn.")
-"""What the names of these columns start with."""
+"""The start of the names of these columns."""
 _RECORD = ("text", "lang", "at", "address", "agent", "by", "withdrawn_at", "withdrawn_by")
 _MAX_RECORD = 2048  # characters of a cell
 _TICKS = {"x": "true", "\u2713": "true", "\u2714": "true"}
