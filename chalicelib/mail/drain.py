@@ -152,9 +152,9 @@ class Drain:
         return ""
 
     def _index_owed_mail(self, now: datetime, scanned: str) -> str:
-        """Once an hour, put into the index what a 24th of the table owes outside it.
+        """Once an hour, scan a 24th of the table and index the owed mail that is not indexed.
 
-        What is owed no more leaves the index. Return the hour that was scanned last.
+        Mail that is no longer owed leaves the index. Return the hour that was scanned last.
         """
         hour = iso(now)[:13]
         if hour == scanned:
@@ -176,8 +176,8 @@ class Drain:
 def _is_due(image: Item, now: datetime) -> bool:
     """Return False while a mail that SES refused must wait, such as a sandbox's.
 
-    It waits twice as long after each try, at most LONGEST_WAIT. A refusal that was about any mail
-    makes none wait.
+    It waits twice as long after each try, at most LONGEST_WAIT. An error of the
+    whole account delays no single mail.
     """
     if string(image, "mail") != "owed" or is_fresh(image):
         return True

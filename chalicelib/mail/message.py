@@ -79,7 +79,7 @@ def compose(
 
     preheader = f"{words}_preheader_code" if code else f"{words}_preheader"
     markup = {key: Html.escaped(value) for key, value in values.items()}
-    # A name keeps its own direction. Gmail drops <bdi>, not dir: caniemail.com/features/html-dir
+    # Isolate the direction of the name. Gmail drops <bdi>, not dir: caniemail.com/features/html-dir
     marked = {**markup, "name": Html(f'<span dir="auto">{markup["name"]}</span>')}
     in_html = {
         **markup,

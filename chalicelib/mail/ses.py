@@ -56,7 +56,7 @@ _ONE_MAILS_FAULT = ("MessageRejected", "BadRequestException")
 
 
 class Refused(Exception):
-    """SES will never deliver this mail: its address or its content is at fault."""
+    """SES will never deliver this mail: its address or its content is wrong."""
 
 
 class Undelivered(Exception):

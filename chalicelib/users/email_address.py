@@ -17,7 +17,7 @@ _CERTAIN = re.compile(rf"{_ATOM}(\.{_ATOM})*@(?P<domain>({_LABEL}\.)+[A-Za-z]{{2
 
 _MAILTO = "mailto:"
 _FULL_WIDTH = {0xFEE0 + code: code for code in range(0x21, 0x7F)}
-"""Keyboards of East Asia type these for ASCII (Unicode, "Halfwidth and Fullwidth Forms")."""
+"""East Asian keyboards type these for ASCII (Unicode, "Halfwidth and Fullwidth Forms")."""
 _EDGES = invisible.EDGES + invisible.DIRECTIONS
 _EXAMPLE = "example"  # RFC 2606: no mail arrives there, but documents and tests need it
 _NO_MAIL = ("arpa", "onion")  # in the list, but only for look-ups and for Tor (RFC 3172, RFC 7686)

@@ -137,7 +137,7 @@ class Mailboxes:
         ).done
 
     def forget_mails(self, email: str) -> None:
-        """Forget the mails that the mailbox got: an operator wants it to get one more."""
+        """Reset the count of the mailbox, so that an operator can send one more mail."""
         self.table.update(
             self._key(email),
             f"REMOVE {', '.join(_MAILS)}",

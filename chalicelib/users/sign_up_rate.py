@@ -36,7 +36,10 @@ class SignUpRate:
         self._item: Item = {}
 
     def count(self, records: Sequence[Any], now: datetime) -> None:
-        """Count the sign-ups in a stream's ``records``. A fault costs the count, never a mail."""
+        """Count the sign-ups in a stream's ``records``.
+
+        If DynamoDB fails, they are not counted. Their mail goes out all the same.
+        """
         images = (record.get("dynamodb", {}).get("NewImage") or {} for record in records)
         sign_ups = sum(map(_is_sign_up, images))
         if not sign_ups:

@@ -88,7 +88,7 @@ class Challenge:
     ) -> Response | None:
         """Return the answer to a sign-up of ``email`` that brings no solution; None if it may pass.
 
-        A form that asks for a page may wait instead, so that it works without scripts.
+        A browser without scripts may wait for DELAY instead, if it sends the form for a page.
         """
         if not self._is_asked(now) or self._is_solved(request.solution, email, now):
             return None
@@ -101,7 +101,7 @@ class Challenge:
         return answers.challenged(request, "challenge_missing", moment)
 
     def moment(self, moment: str, email: str, now: datetime) -> str:
-        """Return the signed moment from which a form has waited: ``moment`` if it is still good."""
+        """Return ``moment`` if it is signed and recent, else a new signed moment: ``now``."""
         if self._age(moment, email, now) >= timedelta():
             return moment
         started = str(int(now.timestamp()))
@@ -126,7 +126,7 @@ class Challenge:
         )
 
     def _age(self, moment: str, email: str, now: datetime) -> timedelta:
-        """Return for how long a form has waited; less than nothing if that is not known."""
+        """Return the time that a form has waited; negative if ``moment`` is not valid."""
         started, _, seal = moment.partition(".")
         if not (started.isascii() and started.isdigit() and len(started) <= 12):
             return timedelta(-1)

@@ -52,7 +52,7 @@ class Request(NamedTuple):
     is_prefetch: bool
     """A browser asks for a page before its user does."""
     is_foreign: bool
-    """A browser sends this for a page of another origin, which is not allowed to."""
+    """A browser sent this request from a page whose origin is not allowed."""
     is_cross_site: bool
     """A browser sends this for a page of another site. It brings no cookie that is SameSite=Lax."""
     has_named_origin: bool

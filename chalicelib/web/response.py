@@ -1,4 +1,4 @@
-"""The answers: pages for browsers, JSON for others, problems as in RFC 9457."""
+"""Answers: HTML pages, JSON, and problems as in RFC 9457."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -317,8 +317,8 @@ class Answers:
             request.lang, email, self._typed(request), again=again, takes_code=takes_code
         )
         response = self._page(request, status, page)
-        # A reader comes back to this page from their mailbox. With no-store, or with a cookie that
-        # has changed since, the browser would ask to send the form again.
+        # Users return to this page from their mailbox. With no-store, or with a cookie that has
+        # changed since, the browser would ask if it may send the form again.
         response.headers["Cache-Control"] = "private, no-cache"
         response.headers["Vary"] = "Accept, Accept-Language, Origin"
         return response

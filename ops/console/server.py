@@ -60,7 +60,7 @@ class Response:
 class Console:
     """Answers requests about the users of a stage.
 
-    ``key`` is the first part of every path: who does not know it sees nothing. ``token`` is in
+    ``key`` is the first part of every path: without it, every request is refused. ``token`` is in
     every form. Pages are named by handles, so that no address is in a URL.
     """
 

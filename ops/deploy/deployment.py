@@ -210,9 +210,9 @@ class _Deployment:
         return _Plan(stack, secret, bus, limits, identity, log_days, alarms_to, client_rate)
 
     def _choose_client_limit(self, before: int) -> int:
-        """Return the limit by client that is wanted, and take one that is not off the API.
+        """Return the requested limit by client. Detach the web ACL if no limit is requested.
 
-        WAF is not asked at all where there is no limit, so that its permissions are not needed.
+        Without a limit, no call goes to WAF, so the operator needs no permissions for it.
         """
         rate = before if self._options.per_ip_rate is None else self._options.per_ip_rate
         if not (rate or before):

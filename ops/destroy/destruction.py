@@ -1,7 +1,7 @@
 """The removal of a stage: all that a deploy made, but never the users by mistake.
 
 Every step may be repeated, and takes up whatever an interrupted one left: the checkout forgets the
-stage last. A stage of which there is nothing at all is one that was misspelt.
+stage last. If nothing of a stage exists, its name was misspelt.
 """
 
 from shlex import quote

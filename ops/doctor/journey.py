@@ -95,7 +95,7 @@ class Journey:
                 f"Use another address, such as {labelled(self.email)}"
             )
         self._former_mails = self._mails()
-        # A mailbox gets five mails a day, and a test is no stranger's.
+        # A mailbox gets five mails a day. A test must not fail because of that.
         clients.mailboxes(self.stage, self._dynamodb).forget_mails(self.email)
 
     def _go(self) -> None:

@@ -38,7 +38,7 @@ def _file(specimen: Specimen, scheme: str) -> str:
 
 
 def _in_scheme(html: str, scheme: str) -> str:
-    """``html`` as a reader who prefers ``scheme`` has it, whatever the one who looks prefers."""
+    """Return ``html`` in ``scheme``, whatever the viewer prefers."""
     # A width can stand wherever a media query has a preference.
     for asked in SCHEMES:
         width = "(min-width: 0)" if asked == scheme else "(max-width: 0)"

@@ -138,7 +138,7 @@ def _port_problem(port: int) -> str:
 
 
 class _Stop(BaseException):
-    """Somebody wants this to end. No Exception, so that no library takes it for a failure."""
+    """A signal asked the run to stop. It is no Exception, so that no library catches it."""
 
 
 @contextmanager

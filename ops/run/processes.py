@@ -62,7 +62,7 @@ class Processes:
             child.process.wait()
         for path in self._leftovers:
             path.unlink(missing_ok=True)
-        self._guard.kill()  # by now it could only hit a stranger who was given a child's number
+        self._guard.kill()  # its targets are gone, and their process ids may be reused
         with contextlib.suppress(BrokenPipeError):
             self._guard.communicate()
 

@@ -17,7 +17,7 @@ PATIENCE = 5.0
 
 
 def end(groups: list[int], reap: Callable[[], object] = lambda: None) -> None:
-    """Ask the process groups to stop; after PATIENCE seconds, ask no longer.
+    """Ask the process groups to stop, and kill them after PATIENCE seconds.
 
     ``reap`` takes leave of those that are children of this process, or they would seem to live on.
     """

@@ -37,8 +37,7 @@ class Cloud:
     operator: str = "unknown"
 
     def command(self, words: str) -> str:
-        """Return a command line that reaches this cloud when it is typed: from a rehearsal on
-        this machine, never an account."""
+        """Return a command line for this cloud. With a local endpoint it cannot reach AWS."""
         return f"AWS_ENDPOINT_URL={self.endpoint} {words}" if self.endpoint else words
 
     def aws(self, words: str) -> str:

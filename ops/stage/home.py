@@ -10,7 +10,7 @@ _STAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,31}")
 
 
 def check(project: Project, cloud: Cloud) -> None:
-    """Raise DeployError unless the stage may live here: no mistake ever moves one."""
+    """Raise DeployError if the stage is deployed in another account or region."""
     if not _STAGE.fullmatch(project.stage):
         raise DeployError(
             f"The stage {project.stage!r} must be letters, digits and hyphens, at most 32 of them: "

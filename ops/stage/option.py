@@ -58,7 +58,7 @@ def on_group(group: Callable[[], None]) -> Callable[..., None]:
 def in_account(name: str, progress: Progress) -> tuple[Cloud, Project]:
     """Return the account of the stage ``name``, and what the checkout knows of the stage.
 
-    The account is told as a step. Raise OpsError.
+    Print the account as a step. Raise OpsError.
     """
     lookup.check_name(name)
     with progress.step("Account") as say:

@@ -1,4 +1,4 @@
-"""A stage in the checkout's files: what it is to be, and what it became.
+"""A stage's files in the checkout: its settings, and Chalice's record of it.
 
 Chalice's own `.chalice/config.json` holds what all stages share. A stage's settings are in a file
 of its own, `stages/<stage>.json`, which git ignores: no pull touches it, and no deploy touches a
@@ -325,7 +325,7 @@ def _pop(values: dict[str, Any], names: Iterable[str]) -> None:
 
 
 def _without_nothing(content: dict[str, Any]) -> dict[str, Any]:
-    """``content`` without the objects in it, and in those, that hold nothing."""
+    """Return ``content`` without empty objects, at any depth."""
     kept = {
         name: _without_nothing(value) if isinstance(value, dict) else value
         for name, value in content.items()

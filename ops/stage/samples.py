@@ -47,7 +47,7 @@ NAMES = {
     "han": ("葛\U000e0101", "辻\U000e0100邊\U000e0118"),  # forms that a register tells apart
     "emoji": ("Zoë 🌻", "O'Neill 👩\u200d🚀"),
 }
-"""The samples of names: whatever people are called, pages and mails must show it well."""
+"""Sample names that pages and mails must show well."""
 _ALEXIS = User(_LINK.email, "Alexis", "GÜNST HORN", "")
 _MAILS = {
     "mail": (_ALEXIS, _CODE, MailKind.LINK),

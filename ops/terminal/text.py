@@ -1,4 +1,4 @@
-"""Other people's text, made safe for a terminal."""
+"""Untrusted text, made safe for a terminal."""
 
 import json
 import re

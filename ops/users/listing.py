@@ -55,7 +55,7 @@ _MINUTES_FROM = 110  # columns, which leave space for more than the date
 
 @dataclass(frozen=True)
 class Selection:
-    """The users to list, which are all without any condition.
+    """A filter of users. Without conditions it selects all.
 
     Users are in one of ``states``, came ``since`` then and were validated ``validated_since`` then.
     ``is_owed`` selects users whose mail is owed, and ``where`` users with these values.

@@ -80,7 +80,7 @@ class Added(Enum):
     ADDED = "added"
     THERE = "there"
     TWICE = "twice"
-    """They are there because the same import added them before."""
+    """The same import already added them."""
 
 
 class OperatorsUsers(Users):

@@ -46,7 +46,7 @@ _DEFAULTS = {
     "autogen_policy": True,
 }
 _RUNTIME = "runtime"
-# What Chalice sets of a function, code first (chalice/deploy/planner.py).
+# The parts of a function that Chalice sets, code first (chalice/deploy/planner.py).
 _SET_BY_CHALICE = (
     "CodeSha256",
     "Environment",

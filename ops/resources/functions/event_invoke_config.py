@@ -39,7 +39,7 @@ def wanted(queue: Any) -> dict[str, Any]:
     return {
         # Lambda tries an event of SES's three times and then drops it: it goes to the queue, whole.
         FEEDBACK: {"DestinationConfig": {"OnFailure": {"Destination": queue}}},
-        # The next minute does what this one could not: calls that wait would only run at once.
+        # The next scheduled run does the rest. Calls that are tried again would only pile up.
         DRAIN: {"MaximumRetryAttempts": 0, "MaximumEventAgeInSeconds": 60},
     }
 

@@ -24,8 +24,8 @@ BATCHES_PER_SHARD = 1
 """The mailers that one shard has at once: each mails 500 a second (see concurrency.py)."""
 
 SETTINGS: dict[str, Any] = {
-    # A batch is tried for an hour: longer, and a recipient whom SES refuses for the account's sake
-    # would hold up a lane for a day. What is given up is asked for again by the hourly sweep.
+    # A batch is tried for an hour. A longer time would let one refused recipient block a shard for
+    # a day. The hourly scan finds the records that were dropped.
     "MaximumRetryAttempts": -1,
     "MaximumRecordAgeInSeconds": 3600,
     # A record that kills the function is soon alone. The drain mails what it holds up.

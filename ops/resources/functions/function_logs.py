@@ -42,7 +42,7 @@ def ensure(
     changed = False
     for name in project.functions():
         group = group_of(project, name)
-        if group not in retentions:  # by name, or retention is set of one that is not there
+        if group not in retentions:  # it must exist before it has a retention
             logs.create_log_group(logGroupName=group)
         if retentions.get(group) != days:
             logs.put_retention_policy(logGroupName=group, retentionInDays=days)

@@ -57,9 +57,9 @@ def local_runtime() -> str:
 def make(config: Config, ui: UI, repack: Repack | None = None) -> Path:
     """Make the package where Chalice's deployer looks for it, unless it is there. Return its path.
 
-    With ``repack``, it is made of a former one, if there is one. Chalice takes a package that is
-    there for its own: the name holds a hash of the project (chalice/deploy/packager.py). Raises
-    DeployError if a dependency cannot be downloaded.
+    With ``repack``, it is made of a former one, if there is one. Chalice uses an existing package:
+    its name holds a hash of the project (chalice/deploy/packager.py). Raises DeployError if a
+    dependency cannot be downloaded.
     """
     osutils = OSUtils()
     builder = DependencyBuilder(

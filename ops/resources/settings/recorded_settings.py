@@ -15,7 +15,7 @@ OWN_SETTINGS = (
 """The settings that each deploy records, whatever an operator wrote."""
 
 OF_THE_USERS = (secret_key.SETTING,)
-"""The settings that stay for as long as there are users: hashes of theirs depend on them."""
+"""The settings that stay while the users' table exists: hashes of users depend on them."""
 
 
 def own_configuration_set(environment: Mapping[str, str], ours: str) -> str:

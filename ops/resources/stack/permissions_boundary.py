@@ -1,4 +1,4 @@
-"""The policy that bounds what the stage's roles may ever be given.
+"""The permissions boundary of a stage's roles.
 
 An administrator makes it once, of docs/policies/boundary.json. Those who deploy by
 docs/policies/deploy.json may make no role without it, and so give none more than it allows.

@@ -60,7 +60,7 @@ class Stack:
     def made(self, parameter: str) -> str:
         """Return ``parameter`` of the stack; empty unless the stack was complete once.
 
-        What a stack that failed at once was to make may be another program's by now.
+        If the first creation of the stack failed, its resources may belong to another program now.
         """
         described = self.describe()
         if described is None or described["StackStatus"] in _NEVER_COMPLETE:

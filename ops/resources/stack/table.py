@@ -22,7 +22,7 @@ def ensure_users(
 ) -> str:
     """Turn on what the table lacks, and return the ARN of its stream.
 
-    The table is asked, not the stack: one that was restored from a backup has the same name,
+    Read the table, not the stack. A table that was restored from a backup has the same name,
     another stream or none, no time to live, no backups and no protection. Raises DeployError if
     there is no such table.
     """

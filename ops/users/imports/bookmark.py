@@ -49,8 +49,8 @@ def survey(path: Path) -> Survey:
 class Bookmark:
     """The file ``path`` about the import of the file with ``digest`` into ``table``.
 
-    ``table`` is more than a name, because a table that was created again is empty. Without a digest
-    there is no bookmark: a stream cannot be read again.
+    ``table`` is the table's ARN and time of creation, because a table that was created again is
+    empty. Without a digest there is no bookmark: a stream cannot be read again.
     """
 
     path: Path

@@ -178,8 +178,8 @@ class _Taken(Iterator[str]):
 def _take(lines: _Lines, delimiter: str) -> Row | None:
     """Return the next row, also if it is blank; None at the end.
 
-    A quotation mark that opens a cell is believed until it is closed, for what looks like a row
-    inside of a cell is not one.
+    A quotation mark opens a cell until another one closes it, over any number of lines: a quoted
+    cell may contain text that looks like a row.
     """
     first = lines.number + 1
     taken = _Taken(lines)
