@@ -1,4 +1,4 @@
-"""Sign-up and resend forms: their fields, made canonical, or every problem in them."""
+"""Sign-up and resend forms: canonical fields, or every problem in them."""
 
 import re
 from collections.abc import Callable, Collection, Mapping
