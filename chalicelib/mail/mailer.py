@@ -168,9 +168,9 @@ class Mailer:
         code_hash = codes.digest(self.secret_key, link_hash, code) if code else ""
         now = self.clock.now()
         try:
-            room = self._count(image, now)
-            if room is not Allowance.FREE:
-                return self._close(image, room, now)
+            allowance = self._count(image, now)
+            if allowance is not Allowance.FREE:
+                return self._close(image, allowance, now)
             claim = self.outbox.claim(image, link_hash, now, code_hash)
         except (ClientError, BotoCoreError) as error:
             log.warning("mail still owed user=%s: %s", user, error_name(error))
@@ -196,17 +196,15 @@ class Mailer:
         No stranger can ask for a welcome, so it has no limit. But its owner may have refused mail.
         """
         owed_at = string(image, "owed_at") or iso(now)  # the same state as in the claim
-        has_no_limit = kind_of(image) is MailKind.WELCOME or is_requested_by_owner(image)
-        return self.mailboxes.count_mail(
-            image["email"]["S"], owed_at, now, is_requested_by_owner=has_no_limit
-        )
+        has_limit = kind_of(image) is not MailKind.WELCOME and not is_requested_by_owner(image)
+        return self.mailboxes.count_mail(image["email"]["S"], owed_at, now, has_limit=has_limit)
 
-    def _close(self, image: Item, room: Allowance, now: datetime) -> Outcome:
+    def _close(self, image: Item, allowance: Allowance, now: datetime) -> Outcome:
         """Record that the mailbox takes no mail. A later request may ask again."""
         user = hashed(image["email"]["S"])
         if kind_of(image) is MailKind.WELCOME:  # the validation stands
             is_closed = self.outbox.leave_index(image)
-        elif room is Allowance.REFUSED:
+        elif allowance is Allowance.REFUSED:
             is_closed = self.outbox.refuse(image, now)
         elif is_claimable(image, now):
             is_closed = self.outbox.give_up(image, MAILBOX_FULL, now)
@@ -214,7 +212,7 @@ class Mailer:
             is_closed = self.outbox.leave_index(image)
         if not is_closed:
             return Outcome.NOT_OWED
-        log.info("mail not sent user=%s: its mailbox is %s", user, room.value)
+        log.info("mail not sent user=%s: its mailbox is %s", user, allowance.value)
         return Outcome.NOT_SENT
 
     def _compose_and_send(self, claim: Claim, token: str, code: str, run: Run) -> Outcome:

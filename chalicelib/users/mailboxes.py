@@ -80,12 +80,12 @@ class Mailboxes:
         self._secret_key = secret_key
 
     def count_mail(
-        self, email: str, owed_at: str, now: datetime, *, is_requested_by_owner: bool = False
+        self, email: str, owed_at: str, now: datetime, *, has_limit: bool = True
     ) -> Allowance:
         """Count a mail to ``email``; return FULL or REFUSED if the mailbox takes no more.
 
-        ``owed_at`` identifies the mail, so that retries count once. A mail that
-        ``is_requested_by_owner`` has no limit here.
+        ``owed_at`` identifies the mail, so that retries count once. Without
+        ``has_limit``, only a refusal stops the mail: no stranger can ask for it.
         """
         mail_id = self._hash(f"mail:{owed_at}:{email}")[:16]
         later = [
@@ -99,7 +99,7 @@ class Mailboxes:
             ":id": mail_id,
             ":end": epoch(now + WINDOW),
         }
-        if not is_requested_by_owner:
+        if has_limit:
             oldest = _MAILS[-1]
             condition += (
                 f" AND (attribute_not_exists({oldest}) OR {oldest}.counted_at <= :window_began)"

@@ -196,8 +196,7 @@ class Outbox:
             values[":count"], values[":window_at"] = next_count(image, now)
         # The claim after a release carries the same data.
         resend_of = ", resend_of = :link" if string(image, "resend_of") else ""
-        # While its mail is owed the item does not expire, unless another program set the time.
-        expiry = [] if is_from_other_program(image) else ["expires_at"]
+        expiry = _expiry_to_remove(image)
         takes_code = bool(ticket and code_hash) and kind is MailKind.LINK
         if is_welcome:
             change = (
@@ -327,8 +326,7 @@ class Outbox:
             is_welcome=is_welcome_owed(image),
         )
         change = "SET mail = :owed, mail_at = :now, owed = :slot, owed_at = :owed_at"
-        expiry = [] if is_from_other_program(image) else ["expires_at"]
-        return self._settle(image, change + _remove(expiry), values, now)
+        return self._settle(image, change + _remove(_expiry_to_remove(image)), values, now)
 
     def leave_index(self, image: Item) -> bool:
         """Remove an item that owes nothing from the index.
@@ -549,6 +547,11 @@ def _expiry_of(item: Item, now: datetime) -> tuple[str, dict[str, Any]]:
     if not may_expire(item):
         return "", {}
     return ", expires_at = :expires_at", {":expires_at": epoch(now + UNVALIDATED_LIFE)}
+
+
+def _expiry_to_remove(item: Item) -> list[str]:
+    """Return what lets an item that owes a mail expire, unless another program set it."""
+    return [] if is_from_other_program(item) else ["expires_at"]
 
 
 def _remove(names: Sequence[str]) -> str:

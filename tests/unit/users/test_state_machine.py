@@ -441,7 +441,7 @@ class Life(RuleBasedStateMachine):
                 room = self._count_mail(self.email, owed_at)
             else:
                 room = self.store.mailboxes.count_mail(
-                    self.email, owed_at, self.now, is_requested_by_owner=True
+                    self.email, owed_at, self.now, has_limit=False
                 )
             if room is Allowance.FULL:
                 if self.outbox.give_up(image, "full", self.now):
