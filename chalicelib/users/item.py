@@ -148,8 +148,8 @@ def is_claimable(item: Item, now: datetime) -> bool:
     if not item or ("validated_at" in item and not is_welcome):
         return False
     mail = string(item, "mail")
-    if mail == "sending":  # another program may have written any moment
-        return not iso(now - LEASE) < string(item, "mail_at") <= iso(now + LEASE)
+    if mail == "sending":
+        return not _is_leased(item, now)
     return mail == "owed" or ("mail" not in item and not is_welcome)
 
 
@@ -171,8 +171,12 @@ def is_reminder_due(item: Item, now: datetime) -> bool:
 def is_being_sent(item: Item, now: datetime) -> bool:
     """Return True if a claim's lease has not ended: its mail is owed again if the claim fails."""
     is_owed = "validated_at" not in item or is_welcome_owed(item)
-    is_leased = string(item, "mail_at") > iso(now - LEASE)
-    return is_owed and is_leased and string(item, "mail") == "sending"
+    return is_owed and string(item, "mail") == "sending" and _is_leased(item, now)
+
+
+def _is_leased(item: Item, now: datetime) -> bool:
+    """Return True if the claim is within its lease. Another program may have written any time."""
+    return iso(now - LEASE) < string(item, "mail_at") <= iso(now + LEASE)
 
 
 def may_be_reminded(item: Item) -> bool:
